@@ -1,0 +1,52 @@
+# make demo: from nothing to a trained, evaluated model on the sample. make test: all checks.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+IMBTOOL := $(BIN)/imbtool
+SAMPLE := data/sample/train.csv
+DEMO := runs/demo
+PROFILE := profiles/moderation.yaml
+
+.PHONY: demo data test test-all lint types imports clean
+
+demo: $(VENV)/.bundled $(SAMPLE)
+	rm -rf $(DEMO) $(DEMO)-analysis
+	$(IMBTOOL) analyze $(PROFILE) -o $(DEMO)-analysis
+	$(IMBTOOL) weights $(PROFILE) -o $(DEMO)-analysis
+	$(IMBTOOL) train --profile $(PROFILE) --run demo
+	$(IMBTOOL) predict $(DEMO) data/sample/test.csv -o $(DEMO)/predicted.csv
+	$(IMBTOOL) evaluate $(DEMO)
+
+data: $(VENV)/.bundled $(SAMPLE)
+
+$(SAMPLE): data/generate.py data/templates.py | $(VENV)/.bundled
+	$(BIN)/python data/generate.py
+
+test: lint types imports
+	$(BIN)/python -m pytest
+
+test-all: lint types imports
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/python benchmarks/house.py
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+$(VENV)/.bundled: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bundled]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.bundled
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bundled,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) data/sample

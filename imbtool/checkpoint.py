@@ -1,0 +1,218 @@
+"""A trained model's folder: write it, read it, predict with it.
+
+It is a plain transformers folder, so that anyone can load it; `imbtool.json` beside the weights
+holds what transformers has no place for: thresholds, forest, weights, what each rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from imbtool import __version__
+from imbtool.card import model_card
+from imbtool.corpus import Corpus
+from imbtool.errors import fail
+from imbtool.evaluation.calibration import sigmoid
+from imbtool.evaluation.thresholds import ThresholdChoice
+from imbtool.files import publish_folder, read_json, write_json, write_text
+from imbtool.imbalance import Tier
+from imbtool.labels import Coherence, Decisions, Labels, label_set
+from imbtool.model import TextModel, load_trained
+from imbtool.profile import DataSection, Profile
+from imbtool.weighting import LabelWeight
+
+META = "imbtool.json"
+
+
+class LabelMeta(BaseModel):
+    """What a checkpoint knows of one label."""
+
+    parent: str | None
+    threshold: float
+    """A probability; at or above it the label is decided."""
+    validation_positives: int
+    training_positives: int
+    training_negatives: int
+    tier: Tier
+    weight: float
+    reason: str
+
+
+class DataMeta(BaseModel):
+    """How the training tables were read; enough to read another one alike."""
+
+    text: str | list[str]
+    labels: dict[str, Any]
+    id: str | None
+    encoding: str
+
+
+class CheckpointMeta(BaseModel):
+    """The content of imbtool.json."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    version: str
+    encoder: str
+    max_length: int
+    labels: dict[str, LabelMeta]
+    """By name, in the order of the logits."""
+    threshold_rule: str
+    threshold_scores: dict[str, float]
+    """Cross-fitted macro-F1 on validation of each rule that competed."""
+    coherence: Coherence | None
+    separator: str
+    data: DataMeta
+    fingerprints: dict[str, str]
+    """sha256 of each split's texts and targets."""
+    validation: dict[str, Any]
+    """Epoch and cross-fitted figures on validation."""
+
+    @property
+    def label_set(self) -> Labels:
+        """The labels and their forest."""
+        edges = [(name, label.parent) for name, label in self.labels.items() if label.parent]
+        return label_set(self.labels, edges)
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """Threshold of each label [L], as probabilities."""
+        return np.array([label.threshold for label in self.labels.values()])
+
+    @property
+    def tiers(self) -> list[Tier]:
+        """Tier of each label by its ratio in training."""
+        return [label.tier for label in self.labels.values()]
+
+    def data_section(self, table: Path) -> DataSection:
+        """The columns of the training tables, for another table."""
+        return DataSection.model_validate({"train": table, **self.data.model_dump()})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and its decisions.
+
+    Attributes:
+        folder: where it was read from.
+        text_model: model and tokenizer.
+        meta: labels, thresholds and what they rest on.
+    """
+
+    folder: Path
+    text_model: TextModel
+    meta: CheckpointMeta
+
+    @property
+    def labels(self) -> Labels:
+        """The label set, in the order of the columns."""
+        return self.meta.label_set
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """sigmoid(logit) of each text and label [n, L], computed in fp32."""
+        return sigmoid(self.text_model.logits(texts).astype(np.float64))
+
+    def decide(self, probabilities: NDArray[np.float64]) -> Decisions:
+        """Decisions [n, L] by the thresholds, coherent with the forest."""
+        decisions: Decisions = probabilities >= self.meta.thresholds
+        how = self.meta.coherence
+        return self.labels.coherent(decisions, how) if how else decisions
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Load a checkpoint from its folder or from the run folder around it.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    folder = checkpoint_folder(path)
+    try:
+        meta = CheckpointMeta.model_validate(read_json(folder / META))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{folder / META}: {'.'.join(map(str, first['loc']))}"
+        raise fail(where, first["msg"], "a file written by imbtool", "train it again") from None
+    text_model = load_trained(folder, meta.max_length)
+    if text_model.model.config.num_labels != len(meta.labels):
+        found = f"{text_model.model.config.num_labels} outputs for {len(meta.labels)} labels"
+        raise fail(folder, found, "one output a label", "train it again")
+    return Checkpoint(folder, text_model, meta)
+
+
+def checkpoint_folder(path: Path) -> Path:
+    """The folder that holds `imbtool.json`: `path` itself or its `checkpoint`.
+
+    Raises:
+        UserError: neither does.
+    """
+    for folder in (path, path / "checkpoint"):
+        if (folder / META).is_file():
+            return folder
+    found = "no such folder" if not path.exists() else f"no {META} in it"
+    mend = "give the checkpoint or the run folder that `imbtool train` named at its end"
+    raise fail(path, found, "a checkpoint", mend)
+
+
+def make_meta(
+    profile: Profile,
+    corpus: Corpus,
+    weights: Sequence[LabelWeight],
+    choice: ThresholdChoice,
+    max_length: int,
+    validation: dict[str, Any],
+) -> CheckpointMeta:
+    """Gather what a checkpoint must know."""
+    parent_of = dict(profile.labels.edges)
+    labels = {
+        weight.label: LabelMeta(
+            parent=parent_of.get(weight.label),
+            threshold=float(choice.probabilities[index]),
+            validation_positives=int(choice.positives[index]),
+            training_positives=weight.count.positives,
+            training_negatives=weight.count.negatives,
+            tier=weight.tier,
+            weight=weight.weight,
+            reason=weight.reason,
+        )
+        for index, weight in enumerate(weights)
+    }
+    columns = profile.data.model_dump(include={"text", "labels", "id", "encoding"}, mode="json")
+    if profile.data.labels.columns is not None:
+        columns["labels"] = {"columns": profile.data.labels.columns}
+    return CheckpointMeta(
+        version=__version__,
+        encoder=Path(profile.model.encoder).name,
+        max_length=max_length,
+        labels=labels,
+        threshold_rule=choice.rule,
+        threshold_scores=choice.scores,
+        coherence=choice.coherence,
+        separator=profile.data.labels.separator,
+        data=DataMeta.model_validate(columns),
+        fingerprints={name: split.fingerprint for name, split in corpus.splits.items()},
+        validation=validation,
+    )
+
+
+def write_checkpoint(link: Path, text_model: TextModel, meta: CheckpointMeta) -> None:
+    """Write a checkpoint beside `link` and point `link` at it, atomically."""
+
+    def fill(folder: Path) -> None:
+        tokenizer = text_model.tokenizer
+        # what encode() asked for last would otherwise stay in tokenizer.json
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+        text_model.model.config.imbtool = {"version": meta.version, "max_length": meta.max_length}
+        text_model.model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_json(folder / META, meta.model_dump(mode="json"))
+        write_text(folder / "README.md", model_card(meta.model_dump(mode="json")))
+
+    publish_folder(link, fill)

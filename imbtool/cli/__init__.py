@@ -1,0 +1,79 @@
+"""The command line: one file per command, each of which parses, calls and renders."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from imbtool import __version__
+from imbtool.cli.analyze import analyze
+from imbtool.cli.evaluate import evaluate
+from imbtool.cli.init import init
+from imbtool.cli.predict import predict
+from imbtool.cli.train import train
+from imbtool.cli.weights import weights
+from imbtool.errors import UserError, fail
+
+
+class Guarded(TyperGroup):
+    """The one place where what the user can mend, and an interrupt, end the program."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a `UserError` ends with exit code 2, an interrupt with 130."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            self._refuse(error)
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise typer.Exit(1) from None
+        except OSError as error:
+            where = error.filename or "the file system"
+            mend = "check the path, its permissions and the free space"
+            self._refuse(fail(where, error.strerror or str(error), "a usable file", mend))
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from None
+
+    @staticmethod
+    def _refuse(error: UserError) -> None:
+        for problem in error.problems:
+            typer.echo(f"error: {problem}", err=True)
+        raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Train multi-label text classifiers whose important labels are the rare ones.",
+    epilog="Start with `imbtool init TRAIN.csv`; every command ends by naming the next one.",
+)
+for command in (init, analyze, weights, train, evaluate, predict):
+    app.command()(command)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        typer.echo(f"imbtool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=show_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Train multi-label text classifiers whose important labels are the rare ones."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,54 @@
+"""`imbtool init`: look at a table, write a first profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imbtool.cli.common import Json, hint, show
+
+
+def init(
+    train: Annotated[Path | None, typer.Argument(help="The training table.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the profile goes.")] = Path(
+        "profile.yaml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing profile.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the profile's JSON Schema and stop.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Look at a table and write a first profile, with what was guessed and why.
+
+    Finds validation and test tables beside TRAIN by their names, the text and label columns, what
+    separates labels, and a hierarchy where labels imply each other.
+
+    Examples:
+
+        imbtool init train.csv
+
+        imbtool init data/train.csv -o profiles/mine.yaml
+
+        imbtool init --schema > profile.schema.json
+    """
+    from imbtool.errors import fail
+    from imbtool.files import to_json, write_text
+    from imbtool.profile import Profile
+    from imbtool.profilefile import render_profile
+    from imbtool.proposal import propose_profile
+
+    if schema:
+        typer.echo(to_json(Profile.model_json_schema()))
+        return
+    if train is None:
+        raise fail("TRAIN", "no table", "a training table", "imbtool init train.csv")
+    if output.exists() and not force:
+        raise fail(output, "a file", "a new name", "choose another -o, or --force to overwrite")
+    proposal = propose_profile(train)
+    write_text(output, render_profile(proposal.profile, proposal.comments, output.parent))
+    document = {"profile": str(output), "guesses": proposal.reasons}
+    show(document, [f"{key}: {reason}" for key, reason in proposal.reasons.items()], json)
+    hint(f"\nwrote {output}; read it, then: imbtool analyze {output}")

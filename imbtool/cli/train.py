@@ -1,0 +1,83 @@
+"""`imbtool train`: fine-tune an encoder so that rare labels come alive."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imbtool.cli.common import Json, Sets, console, hint, load_profile, show
+
+if TYPE_CHECKING:
+    from imbtool.profilefile import Override
+
+
+def train(
+    profile: Annotated[Path, typer.Option("--profile", "-p", help="The weight profile.")],
+    run: Annotated[
+        str | None, typer.Option("--run", help="Name of the run; default: the profile's, numbered.")
+    ] = None,
+    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path(
+        "runs"
+    ),
+    focal_gamma: Annotated[
+        str | None, typer.Option("--focal-gamma", metavar="G", help="loss.gamma")
+    ] = None,
+    learning_rate: Annotated[
+        str | None, typer.Option("--learning-rate", metavar="R", help="training.learning_rate")
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option("--epochs", metavar="N", help="training.epochs")
+    ] = None,
+    bf16: Annotated[
+        bool | None, typer.Option("--bf16/--fp32", help="training.precision", show_default=False)
+    ] = None,
+    seed: Annotated[str | None, typer.Option("--seed", metavar="S", help="training.seed")] = None,
+    sets: Sets = None,
+    json: Json = False,
+) -> None:
+    """Fine-tune an encoder with weighted focal loss and the hierarchy penalty.
+
+    Fits the head first, trains, chooses thresholds on validation after every epoch and keeps the
+    best one in RUNS/NAME/checkpoint, a plain transformers folder.
+
+    Examples:
+
+        imbtool train --profile profiles/moderation.yaml
+
+        imbtool train -p profile.yaml --run gentle --learning-rate 5e-5 --epochs 5
+
+        imbtool train -p profile.yaml --set loss.gamma='{rare label: 3}'
+    """
+    from imbtool.report.console import TrainingView, event_views
+    from imbtool.training.run import run_name
+    from imbtool.training.run import train as start
+
+    precision = None if bf16 is None else "bf16" if bf16 else "fp32"
+    options = _overrides(
+        ("loss.gamma", "--focal-gamma", focal_gamma),
+        ("training.learning_rate", "--learning-rate", learning_rate),
+        ("training.epochs", "--epochs", epochs),
+        ("training.precision", f"--{precision}", precision),
+        ("training.seed", "--seed", seed),
+    )
+    settings = load_profile(profile, sets, options)
+    folder = runs / run_name(run, profile, runs)
+    with TrainingView(console(stderr=True)) as view:
+        result = start(settings, folder, view, sys.argv)
+    document = {
+        "run": str(result.folder),
+        "checkpoint": str(result.checkpoint),
+        "best": result.best,
+    }
+    show(document, event_views(result.best), json)
+    hint(f"checkpoint: {result.checkpoint}")
+    hint(f"next: imbtool evaluate {result.checkpoint}")
+
+
+def _overrides(*options: tuple[str, str, str | None]) -> list[Override]:
+    from imbtool.profilefile import Override
+
+    return [Override(key, text, flag) for key, flag, text in options if text is not None]

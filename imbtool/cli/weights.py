@@ -1,0 +1,66 @@
+"""`imbtool weights`: which weight does each label get, and why?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imbtool.cli.common import Json, Sets, hint, load_profile, show
+
+if TYPE_CHECKING:
+    from imbtool.yamltext import Key
+
+
+def weights(
+    profile: Annotated[Path, typer.Argument(help="The weight profile.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the picture.")] = Path(
+        "analysis"
+    ),
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write a profile that has these as custom weights."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing --save.")] = False,
+    sets: Sets = None,
+    json: Json = False,
+) -> None:
+    """Show the weight of each label, its tier and the reason.
+
+    Beside it stands, for comparison, the weight by effective number (arXiv 1901.05555).
+
+    Examples:
+
+        imbtool weights profiles/moderation.yaml
+
+        imbtool weights profile.yaml --set weights.cap=2 --save tuned.yaml
+    """
+    from imbtool.analysis import label_rows
+    from imbtool.corpus import read_corpus
+    from imbtool.errors import fail
+    from imbtool.files import write_text
+    from imbtool.imbalance import count_labels
+    from imbtool.profilefile import render_profile
+    from imbtool.report.console import weight_views
+    from imbtool.report.plots import plot_weights
+    from imbtool.weighting import assign_weights, with_custom_weights
+
+    if save is not None and save.exists() and not force:
+        raise fail(save, "a file", "a new name", "choose another name, or --force to overwrite")
+    settings = load_profile(profile, sets)
+    corpus = read_corpus(settings)
+    assigned = assign_weights(
+        corpus.labels.names, count_labels(corpus.train.targets), settings.weights
+    )
+    document = {"labels": label_rows(corpus, assigned)}
+    plot_weights(document["labels"], output / "weights.png")
+    if save is not None:
+        comments: dict[Key, str] = {
+            ("weights", "custom", row.label): row.reason for row in assigned
+        }
+        saved = with_custom_weights(settings, assigned)
+        write_text(save, render_profile(saved, comments, save.parent))
+    show(document, weight_views(document["labels"]), json)
+    hint(f"\nwrote {output}/weights.png" + (f" and {save}" if save else ""))
+    hint(f"next: imbtool train --profile {save or profile}")

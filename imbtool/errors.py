@@ -1,0 +1,49 @@
+"""What the user can mend, said in one place and one shape."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where it stands, what was found and expected, how to mend it."""
+
+    where: str
+    found: str
+    expected: str
+    mend: str
+
+    def __str__(self) -> str:
+        """Four lines, as the command line shows them."""
+        rows = (("found", self.found), ("expected", self.expected), ("mend", self.mend))
+        return "\n".join([self.where, *(f"  {name:<9} {text}" for name, text in rows)])
+
+
+class UserError(Exception):
+    """Input that cannot be used. Carries every problem found, not only the first."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+def fail(where: object, found: str, expected: str, mend: str) -> UserError:
+    """A `UserError` with a single problem, ready to raise."""
+    return UserError(Problem(str(where), found, expected, mend))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest known name, else the list of the known ones."""
+    choices = list(known)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"use one of: {some(choices, 12)}"
+
+
+def some(items: Iterable[object], most: int = 5) -> str:
+    """The first few items in words, with how many more there are."""
+    shown = [str(item) for item in items]
+    more = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,79 @@
+"""Probabilities that mean what they say: one slope for all labels, one bias a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+Floats = NDArray[np.float64]
+
+SLOPES = (0.1, 10.0)
+NEWTON_STEPS = 25
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """p = sigmoid(slope * z + bias): a shared slope and a bias for each label [L]."""
+
+    slope: float
+    bias: Floats
+
+    def logits(self, logits: Floats) -> Floats:
+        """Calibrated logits [n, L]."""
+        return self.slope * logits + self.bias
+
+    def raw(self, calibrated: Floats) -> Floats:
+        """The raw logit of each label that calibrates to these values [L]."""
+        return np.asarray((calibrated - self.bias) / self.slope, dtype=np.float64)
+
+
+def fit_calibration(
+    logits: Floats, targets: NDArray[np.float32], prevalence: Floats
+) -> Calibration:
+    """Fit the slope by likelihood; each bias makes the mean probability the prevalence.
+
+    Args:
+        logits: [n, L].
+        targets: [n, L], NaN unknown.
+        prevalence: [L], each label's share of positives in training, between 0 and 1.
+    """
+    known = ~np.isnan(targets)
+    sign = np.where(targets == 1, -1.0, 1.0)
+
+    def loss(log_slope: float) -> float:
+        slope = float(np.exp(log_slope))
+        scaled = slope * logits + matching_bias(slope * logits, prevalence)
+        return float((np.logaddexp(0.0, sign * scaled) * known).sum())
+
+    low, high = np.log(SLOPES)
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 0.02})
+    slope = float(np.exp(found.x))
+    return Calibration(slope, matching_bias(slope * logits, prevalence))
+
+
+def matching_bias(logits: Floats, prevalence: Floats) -> Floats:
+    """The bias [L] with which each column's mean probability is its prevalence (Newton)."""
+    log_odds = np.log(prevalence / (1.0 - prevalence))
+    bias = log_odds - logits.mean(axis=0)
+    for _ in range(NEWTON_STEPS):
+        probability = sigmoid(logits + bias)
+        slope = np.maximum((probability * (1.0 - probability)).mean(axis=0), 1e-12)
+        step = np.clip((prevalence - probability.mean(axis=0)) / slope, -2.0, 2.0)
+        bias = bias + step
+        if np.abs(step).max() < 1e-6:
+            break
+    return np.asarray(bias, dtype=np.float64)
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """1 / (1 + exp(-z)), without overflow."""
+    return np.exp(-np.logaddexp(0.0, -logits))
+
+
+def logit(probability: Floats) -> Floats:
+    """log(p / (1 - p)); p is kept away from 0 and 1."""
+    clipped = np.clip(probability, 1e-12, 1.0 - 1e-12)
+    return np.log(clipped) - np.log1p(-clipped)

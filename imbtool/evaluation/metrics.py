@@ -1,0 +1,96 @@
+"""Precision, recall, F1 and average precision of label columns; the only place they are computed.
+
+Targets are [n, L] with 1, 0 and NaN (unknown: left out). A figure that is undefined, such as the
+recall of a label without positives, is NaN, never 0, and stays out of every mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+from imbtool.labels import Decisions
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """True positives, false positives and false negatives of each label: [L] each."""
+
+    true_positives: Counts
+    false_positives: Counts
+    false_negatives: Counts
+
+    @property
+    def support(self) -> Counts:
+        """Positives of each label."""
+        return self.true_positives + self.false_negatives
+
+    @property
+    def precision(self) -> Floats:
+        """Share of tp among tp + fp; 0 where nothing was predicted, NaN without positives."""
+        return self._ratio(self.true_positives, self.true_positives + self.false_positives)
+
+    @property
+    def recall(self) -> Floats:
+        """Share of tp among tp + fn; NaN where there is no positive."""
+        return self._ratio(self.true_positives, self.support)
+
+    @property
+    def f1(self) -> Floats:
+        """2 tp / (2 tp + fp + fn); NaN where there is no positive."""
+        twice = 2 * self.true_positives
+        return self._ratio(twice, twice + self.false_positives + self.false_negatives)
+
+    def micro(self) -> Confusion:
+        """All labels pooled into one."""
+        parts = (self.true_positives, self.false_positives, self.false_negatives)
+        return Confusion(*(part.sum(keepdims=True) for part in parts))
+
+    def _ratio(self, part: Counts, whole: Counts) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = np.where(whole > 0, part / whole, 0.0)
+        return np.where(self.support > 0, value, np.nan)
+
+
+def confusion(decisions: Decisions, targets: NDArray[np.float32]) -> Confusion:
+    """Count decisions [n, L] (or [k, n, L], pooled over k) against targets [n, L]."""
+    axes = tuple(range(decisions.ndim - 1))
+    positive, negative = targets == 1, targets == 0
+    return Confusion(
+        (decisions & positive).sum(axis=axes, dtype=np.int64),
+        (decisions & negative).sum(axis=axes, dtype=np.int64),
+        (~decisions & positive).sum(axis=axes, dtype=np.int64),
+    )
+
+
+def average_precision(scores: Floats, targets: NDArray[np.float32]) -> Floats:
+    """Average precision of each column of scores [n, L]; NaN where there is no positive.
+
+    AP = sum over thresholds of (R_n - R_{n-1}) P_n, tied scores taken together.
+    """
+    result = np.full(targets.shape[1], np.nan)
+    for label in range(targets.shape[1]):
+        known = ~np.isnan(targets[:, label])
+        truth = targets[known, label]
+        if truth.any():
+            result[label] = average_precision_score(truth, scores[known, label])
+    return result
+
+
+def mean_defined(values: Floats) -> float:
+    """Mean of the values that are defined; NaN where none is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+def weighted_mean(values: Floats, support: Counts) -> float:
+    """Mean of the defined values, each label counting as often as it has positives."""
+    defined = ~np.isnan(values)
+    total = support[defined].sum()
+    return float((values[defined] * support[defined]).sum() / total) if total else float("nan")

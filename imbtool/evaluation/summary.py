@@ -1,0 +1,162 @@
+"""Logits, thresholds and targets become the evaluation document: the source of every number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbtool.evaluation.metrics import (
+    Confusion,
+    average_precision,
+    confusion,
+    mean_defined,
+    weighted_mean,
+)
+from imbtool.imbalance import TIERS, Tier
+from imbtool.labels import Coherence, Decisions, Labels
+
+Figure = dict[str, float | None]
+Document = dict[str, Any]
+
+
+def figure(value: float) -> Figure:
+    """A number and its interval; low and high are null until intervals are computed."""
+    return {"value": float(value), "low": None, "high": None}
+
+
+def evaluation_document(
+    labels: Labels,
+    probabilities: NDArray[np.float64],
+    targets: NDArray[np.float32],
+    thresholds: NDArray[np.float64],
+    coherence: Coherence | None,
+    tiers: Sequence[Tier],
+) -> Document:
+    """Everything that is known of a model on a split.
+
+    Args:
+        labels: the label set.
+        probabilities: [n, L].
+        targets: [n, L], NaN unknown.
+        thresholds: [L], as probabilities; at or above is decided.
+        coherence: how decisions are made to fit the forest.
+        tiers: the tier of each label by its training ratio.
+
+    Returns:
+        `overall`, `tiers`, `labels` and `hierarchy`, as in evaluation.json.
+    """
+    raw: Decisions = probabilities >= thresholds
+    decisions = labels.coherent(raw, coherence) if coherence else raw
+    counts = confusion(decisions, targets)
+    precision_at = average_precision(probabilities, targets)
+    tier_rows = {tier: [index for index, of in enumerate(tiers) if of == tier] for tier in TIERS}
+    return {
+        "overall": {
+            **_overall(counts, precision_at),
+            **{name: _group(counts, precision_at, rows) for name, rows in labels.groups.items()},
+            "labels_without_positives": int((counts.support == 0).sum()),
+            "labels_at_zero_recall": int((counts.recall == 0).sum()),
+        },
+        "tiers": {
+            tier: {"labels": len(rows), **_group(counts, precision_at, rows)}
+            for tier, rows in tier_rows.items()
+            if rows
+        },
+        "labels": {
+            name: {
+                **_label(counts, precision_at, index),
+                "support": int(counts.support[index]),
+                "threshold": float(thresholds[index]),
+                "tier": tiers[index],
+            }
+            for index, name in enumerate(labels.names)
+        },
+        "hierarchy": _hierarchy(labels, raw, decisions, coherence),
+    }
+
+
+def group_metrics(labels: Labels, counts: Confusion) -> dict[str, float]:
+    """`secondary_f1_macro`, `secondary_recall`, ... as training logs them each epoch.
+
+    Without a hierarchy all labels are one group and the names have no prefix.
+    """
+    groups = labels.groups or {"": list(range(len(labels)))}
+    metrics = {}
+    for name, rows in groups.items():
+        prefix = f"{name}_" if name else ""
+        metrics[f"{prefix}f1_macro"] = mean_defined(counts.f1[rows])
+        metrics[f"{prefix}recall"] = mean_defined(counts.recall[rows])
+        metrics[f"{prefix}precision"] = mean_defined(counts.precision[rows])
+    return metrics
+
+
+def label_metrics(
+    labels: Labels, counts: Confusion, support: NDArray[np.int64]
+) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support [L] of each label, by name."""
+    return {
+        name: {
+            "precision": float(counts.precision[index]),
+            "recall": float(counts.recall[index]),
+            "f1": float(counts.f1[index]),
+            "support": int(support[index]),
+        }
+        for index, name in enumerate(labels.names)
+    }
+
+
+def _label(counts: Confusion, precision_at: NDArray[np.float64], index: int) -> Document:
+    return {
+        "precision": figure(counts.precision[index]),
+        "recall": figure(counts.recall[index]),
+        "f1": figure(counts.f1[index]),
+        "average_precision": figure(precision_at[index]),
+    }
+
+
+def _group(counts: Confusion, precision_at: NDArray[np.float64], rows: Iterable[int]) -> Document:
+    index = list(rows)
+    return {
+        "precision": figure(mean_defined(counts.precision[index])),
+        "recall": figure(mean_defined(counts.recall[index])),
+        "f1": figure(mean_defined(counts.f1[index])),
+        "average_precision": figure(mean_defined(precision_at[index])),
+    }
+
+
+def _overall(counts: Confusion, precision_at: NDArray[np.float64]) -> Document:
+    pooled, support = counts.micro(), counts.support
+    return {
+        "macro": _group(counts, precision_at, range(len(support))),
+        "micro": {
+            "precision": figure(pooled.precision[0]),
+            "recall": figure(pooled.recall[0]),
+            "f1": figure(pooled.f1[0]),
+        },
+        "weighted": {
+            "precision": figure(weighted_mean(counts.precision, support)),
+            "recall": figure(weighted_mean(counts.recall, support)),
+            "f1": figure(weighted_mean(counts.f1, support)),
+            "average_precision": figure(weighted_mean(precision_at, support)),
+        },
+    }
+
+
+def _hierarchy(
+    labels: Labels, raw: Decisions, decisions: Decisions, coherence: Coherence | None
+) -> Document:
+    pairs = zip(labels.edges, labels.violations(raw), strict=True)
+    return {
+        "edges": [[labels.names[child], labels.names[parent]] for child, parent in labels.edges],
+        "coherence": coherence,
+        "violation_rate_before": labels.violation_rate(raw),
+        "violation_rate_after": labels.violation_rate(decisions),
+        "violations_before": [
+            {"child": labels.names[child], "parent": labels.names[parent], "texts": int(count)}
+            for (child, parent), count in pairs
+            if count
+        ],
+    }

@@ -1,0 +1,242 @@
+"""Which threshold each label gets: rules compete on validation, never on what is reported.
+
+A label's own F1-best threshold overfits where positives are few, so every rule is fitted on one
+half of validation and scored on the other, over seeded half-splits both ways; the best mean
+macro-F1 wins and is refitted on all of validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbtool.evaluation.calibration import fit_calibration, sigmoid
+from imbtool.evaluation.metrics import confusion, mean_defined
+from imbtool.labels import Coherence, Decisions, Labels
+from imbtool.profile import ThresholdMethod
+from imbtool.splitting import stratified_split
+
+Floats = NDArray[np.float64]
+Targets = NDArray[np.float32]
+
+HALF_SPLITS = 6
+BLEND_POSITIVES = 20.0
+GRID = np.arange(-9.0, 9.0, 0.05)
+"""Logits tried as the one global threshold."""
+BELOW_ALL = 0.01
+"""How far below the lowest score a threshold stands that takes every text."""
+
+
+@dataclass(frozen=True)
+class ThresholdChoice:
+    """The thresholds of a model and what they rest on.
+
+    Attributes:
+        rule: the rule that won, or was asked for.
+        scores: cross-fitted macro-F1 of each rule that competed.
+        logits: threshold of each label on the logit scale [L]; at or above it is decided.
+        positives: validation positives of each label [L].
+        coherence: how decisions are made to fit the forest; None without one.
+        cross_fitted: coherent decisions on validation [HALF_SPLITS, n, L], each row decided by
+            thresholds fitted on the half it is not in.
+    """
+
+    rule: str
+    scores: dict[str, float]
+    logits: Floats
+    positives: NDArray[np.int64]
+    coherence: Coherence | None
+    cross_fitted: Decisions
+
+    @property
+    def probabilities(self) -> Floats:
+        """The thresholds as probabilities [L]."""
+        return sigmoid(self.logits)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    logits: Floats
+    targets: Targets
+    prevalence: Floats
+
+    def rows(self, rows: NDArray[np.int64]) -> _Sample:
+        return _Sample(self.logits[rows], self.targets[rows], self.prevalence)
+
+    @property
+    def positives(self) -> NDArray[np.int64]:
+        return np.asarray((self.targets == 1).sum(axis=0), dtype=np.int64)
+
+
+Rule = Callable[[_Sample], Floats]
+
+
+def choose_thresholds(
+    labels: Labels,
+    logits: Floats,
+    targets: Targets,
+    prevalence: Floats,
+    method: ThresholdMethod = "auto",
+    seed: int = 0,
+) -> ThresholdChoice:
+    """Choose a threshold for each label on validation.
+
+    Args:
+        labels: the label set; with a forest, the way to coherent decisions is chosen too.
+        logits: validation logits [n, L].
+        targets: validation targets [n, L], NaN unknown.
+        prevalence: each label's share of positives in training [L].
+        method: a rule of `RULES`, or `auto` to let them compete.
+        seed: of the half-splits.
+    """
+    sample = _Sample(np.asarray(logits, dtype=np.float64), targets, prevalence)
+    halves = [stratified_split(targets, (0.5, 0.5), seed + number) for number in range(HALF_SPLITS)]
+    rules: dict[str, Rule] = dict(RULES) if method == "auto" else {method: RULES[method]}
+    crossed = {name: _cross_fit(rule, sample, halves) for name, rule in rules.items()}
+    scores = {name: _macro_f1(decisions, targets) for name, decisions in crossed.items()}
+    best = max(scores, key=lambda name: scores[name])
+    coherence = _choose_coherence(labels, crossed[best], targets)
+    return ThresholdChoice(
+        rule=best,
+        scores=scores,
+        logits=rules[best](sample),
+        positives=sample.positives,
+        coherence=coherence,
+        cross_fitted=_make_coherent(labels, crossed[best], coherence),
+    )
+
+
+def half(sample: _Sample) -> Floats:
+    """Probability 0.5 for every label."""
+    return np.zeros(sample.logits.shape[1])
+
+
+def global_best(sample: _Sample) -> Floats:
+    """The one threshold with the best macro-F1 over labels that have positives."""
+    columns = np.flatnonzero(sample.positives > 0)
+    if columns.size == 0:
+        return half(sample)
+    f1 = np.mean([_f1_at(GRID, *_ranked(sample, int(column))) for column in columns], axis=0)
+    return np.full(sample.logits.shape[1], _middle_of_best(f1))
+
+
+def label_best(sample: _Sample) -> Floats:
+    """Each label's own F1-best threshold; the global one for labels without positives."""
+    thresholds = global_best(sample)
+    for column in np.flatnonzero(sample.positives > 0):
+        thresholds[column] = _best_cut(*_ranked(sample, int(column)))
+    return thresholds
+
+
+def blended(sample: _Sample) -> Floats:
+    """Own and global threshold mixed on the logit scale, own with weight n / (n + 20)."""
+    own_share = sample.positives / (sample.positives + BLEND_POSITIVES)
+    return np.asarray(own_share * label_best(sample) + (1 - own_share) * global_best(sample))
+
+
+def calibrated(sample: _Sample) -> Floats:
+    """The threshold of best expected F1 under calibrated probabilities.
+
+    One slope shared by all labels, a bias a label that makes its mean probability its training
+    prevalence; expected F1 of the k most probable texts is 2 sum(p_1..k) / (k + sum(p)).
+    """
+    calibration = fit_calibration(sample.logits, sample.targets, sample.prevalence)
+    scaled = calibration.logits(sample.logits)
+    cuts = [_expected_f1_cut(column) for column in scaled.T]
+    return calibration.raw(np.array(cuts))
+
+
+def mean_of_both(sample: _Sample) -> Floats:
+    """The mean of the blended and the calibrated threshold on the logit scale."""
+    return np.asarray((blended(sample) + calibrated(sample)) / 2)
+
+
+RULES: Mapping[str, Rule] = {
+    "0.5": half,
+    "global": global_best,
+    "per-label": label_best,
+    "blended": blended,
+    "calibrated": calibrated,
+    "mean": mean_of_both,
+}
+
+
+def _cross_fit(
+    rule: Rule,
+    sample: _Sample,
+    halves: list[list[NDArray[np.int64]]],
+) -> Decisions:
+    decisions = np.zeros((len(halves), *sample.logits.shape), dtype=np.bool_)
+    for number, (first, second) in enumerate(halves):
+        for fitted_on, decided in ((first, second), (second, first)):
+            if fitted_on.size and decided.size:
+                thresholds = rule(sample.rows(fitted_on))
+                decisions[number, decided] = sample.logits[decided] >= thresholds
+    return decisions
+
+
+def _macro_f1(decisions: Decisions, targets: Targets) -> float:
+    """Mean over the half-splits of the macro-F1 of all validation rows."""
+    return float(np.mean([mean_defined(confusion(part, targets).f1) for part in decisions]))
+
+
+def _choose_coherence(labels: Labels, decisions: Decisions, targets: Targets) -> Coherence | None:
+    if not labels.edges:
+        return None
+    options: tuple[Coherence, ...] = ("add-parents", "drop-children")
+    return max(options, key=lambda how: _macro_f1(_make_coherent(labels, decisions, how), targets))
+
+
+def _make_coherent(labels: Labels, decisions: Decisions, how: Coherence | None) -> Decisions:
+    if how is None:
+        return decisions
+    return np.stack([labels.coherent(part, how) for part in decisions])
+
+
+def _ranked(sample: _Sample, column: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Known scores of a label, highest first, and the positives among the first k."""
+    known = ~np.isnan(sample.targets[:, column])
+    scores, truth = sample.logits[known, column], sample.targets[known, column]
+    order = np.argsort(-scores, kind="stable")
+    return scores[order], np.cumsum(truth[order], dtype=np.int64)
+
+
+def _f1_at(thresholds: Floats, scores: Floats, found: NDArray[np.int64]) -> Floats:
+    taken = np.searchsorted(-scores, -thresholds, side="right")
+    hits = np.concatenate([[0], found])[taken]
+    return np.asarray(2.0 * hits / (taken + found[-1]), dtype=np.float64)
+
+
+def _middle_of_best(f1: Floats) -> float:
+    best = np.flatnonzero(f1 == f1.max())
+    return float(GRID[best[len(best) // 2]])
+
+
+def _best_cut(scores: Floats, found: NDArray[np.int64]) -> float:
+    """Halfway between the last score taken and the first one left, where F1 is best."""
+    taken = np.arange(1, len(scores) + 1)
+    f1 = 2.0 * found / (taken + found[-1])
+    return _between(scores, _last_of_ties(scores, f1))
+
+
+def _expected_f1_cut(logits: Floats) -> float:
+    scores = np.sort(logits)[::-1]
+    probability = sigmoid(scores)
+    taken = np.arange(1, len(scores) + 1)
+    f1 = 2.0 * np.cumsum(probability) / (taken + probability.sum())
+    return _between(scores, _last_of_ties(scores, f1))
+
+
+def _last_of_ties(scores: Floats, f1: Floats) -> int:
+    """Where F1 is best among the cuts that can be made: equal scores go together."""
+    can_cut = np.append(scores[:-1] > scores[1:], True)
+    return int(np.argmax(np.where(can_cut, f1, -1.0)))
+
+
+def _between(scores: Floats, last: int) -> float:
+    if last + 1 == len(scores):
+        return float(scores[last]) - BELOW_ALL
+    return float((scores[last] + scores[last + 1]) / 2)

@@ -1,0 +1,144 @@
+"""The label set and its forest: primary labels, the secondary labels under them, any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hierarchy = Mapping[str, Any] | Sequence[Any] | str | None
+"""Nested maps and lists of label names: `{violence: [praise, {threats: [armed threats]}]}`."""
+
+Coherence = Literal["add-parents", "drop-children"]
+Decisions = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """An ordered label set and its forest.
+
+    Attributes:
+        names: label names, in the order of the columns of every target matrix.
+        parents: for each label the index of its parent, -1 for a root.
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """(child, parent) index pairs, parents before their children's children."""
+        pairs = [(child, parent) for child, parent in enumerate(self.parents) if parent >= 0]
+        return tuple(sorted(pairs, key=lambda pair: self.depth(pair[0])))
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Indices of `primary` (has children) and `secondary` (has a parent) labels.
+
+        A label in the middle of the forest is in both; without a hierarchy there are none.
+        """
+        if not self.edges:
+            return {}
+        return {
+            "secondary": sorted({child for child, _ in self.edges}),
+            "primary": sorted({parent for _, parent in self.edges}),
+        }
+
+    def depth(self, label: int) -> int:
+        """Number of ancestors of a label."""
+        parent = self.parents[label]
+        return 0 if parent < 0 else 1 + self.depth(parent)
+
+    def pairs(self) -> tuple[list[int], list[int]]:
+        """Children and their parents as two parallel index lists, top of the forest first."""
+        return [child for child, _ in self.edges], [parent for _, parent in self.edges]
+
+    def violations(self, decisions: Decisions) -> NDArray[np.int64]:
+        """Count rows with the child decided and its parent not, for each edge: [edges]."""
+        return np.asarray(self._broken(decisions).sum(axis=0), dtype=np.int64)
+
+    def violation_rate(self, decisions: Decisions) -> float:
+        """Share of rows in which at least one decided child lacks its parent."""
+        return float(self._broken(decisions).any(axis=1).mean()) if len(decisions) else 0.0
+
+    def _broken(self, decisions: Decisions) -> Decisions:
+        children, parents = self.pairs()
+        return np.asarray(decisions[:, children] & ~decisions[:, parents], dtype=np.bool_)
+
+    def coherent(self, decisions: Decisions, how: Coherence) -> Decisions:
+        """Decisions [n, L] in which no child stands without its parents.
+
+        `add-parents` decides every ancestor of a decided label; `drop-children` withdraws every
+        label one of whose ancestors is not decided.
+        """
+        result = decisions.copy()
+        if how == "add-parents":
+            for child, parent in reversed(self.edges):
+                result[:, parent] |= result[:, child]
+        else:
+            for child, parent in self.edges:
+                result[:, child] &= result[:, parent]
+        return result
+
+
+def label_set(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> Labels:
+    """Build the label set from names and (child, parent) name pairs among them."""
+    ordered = tuple(names)
+    index = {name: position for position, name in enumerate(ordered)}
+    parent_of = dict(edges)
+    parents = (index[parent_of[name]] if name in parent_of else -1 for name in ordered)
+    return Labels(ordered, tuple(parents))
+
+
+def hierarchy_edges(tree: Hierarchy) -> list[tuple[str, str]]:
+    """Flatten a nested hierarchy into (child, parent) name pairs, in the order written.
+
+    Raises:
+        ValueError: a shape other than maps, lists and text; a label with two parents; a cycle.
+    """
+    edges = list(dict.fromkeys(_walk(tree, None)))
+    parent_of: dict[str, str] = {}
+    for child, parent in edges:
+        if child in parent_of:
+            raise ValueError(f"{child!r} stands under {parent_of[child]!r} and under {parent!r}")
+        parent_of[child] = parent
+    for start in parent_of:
+        _refuse_cycle(start, parent_of)
+    return edges
+
+
+def _walk(tree: Hierarchy, parent: str | None) -> Iterable[tuple[str, str]]:
+    if tree is None:
+        return
+    if isinstance(tree, str):
+        if parent is not None:
+            yield tree, parent
+    elif isinstance(tree, Mapping):
+        for name, below in tree.items():
+            yield from _walk(name, parent)
+            yield from _walk(below, name)
+    elif isinstance(tree, Sequence):
+        for item in tree:
+            yield from _walk(item, parent)
+    else:
+        raise ValueError(f"{tree!r} is neither a label, a list nor a map")
+
+
+def _refuse_cycle(start: str, parent_of: Mapping[str, str]) -> None:
+    seen, label = [start], parent_of[start]
+    while label in parent_of:
+        if label == start:
+            raise ValueError("a cycle: " + " > ".join(reversed([*seen, start])))
+        if label in seen:
+            return
+        seen.append(label)
+        label = parent_of[label]
+    if label == start:
+        raise ValueError(f"{start!r} stands under itself")

@@ -1,0 +1,90 @@
+"""The training loss; the only place with its formula.
+
+    p = sigmoid(z);  p_t = p where y = 1, else 1 - p
+    L = mean over texts and labels of  w_l^[y=1] (1 - p_t)^gamma_l BCE(z, y)
+        + lambda * mean over texts and (child, parent) pairs of  max(0, p_child - p_parent)
+
+Focal loss: arXiv 1708.02002. An unknown target (NaN) takes no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from imbtool.labels import Labels
+from imbtool.profile import LossSection
+
+
+def weighted_focal_loss(logits: Tensor, targets: Tensor, weight: Tensor, gamma: Tensor) -> Tensor:
+    """Weighted focal loss of every element.
+
+    Args:
+        logits: [n, L].
+        targets: [n, L], 1, 0 or NaN (unknown).
+        weight: [L], weight of a label's positives.
+        gamma: [L], focusing exponent; 0 is plain BCE.
+
+    Returns:
+        [n, L], 0 where the target is unknown. 1 - p_t is taken as exp(logsigmoid), so that the
+        gradient stays finite where p_t is 1, for any gamma.
+    """
+    sign = torch.where(targets == 1, 1.0, -1.0)
+    signed = sign * logits
+    loss = -logsigmoid(signed) * torch.exp(gamma * logsigmoid(-signed))
+    loss = torch.where(targets == 1, weight * loss, loss)
+    return torch.where(torch.isnan(targets), 0.0, loss)
+
+
+def hierarchy_penalty(logits: Tensor, children: Tensor, parents: Tensor) -> Tensor:
+    """max(0, p_child - p_parent) of every text and pair: logits [n, L] -> [n, pairs]."""
+    probabilities = torch.sigmoid(logits)
+    return (probabilities[:, children] - probabilities[:, parents]).clamp_min(0.0)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of a profile on a device.
+
+    Attributes:
+        weight: [L].
+        gamma: [L].
+        children: [pairs] indices.
+        parents: [pairs] indices.
+        constraint: lambda.
+    """
+
+    weight: Tensor
+    gamma: Tensor
+    children: Tensor
+    parents: Tensor
+    constraint: float
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch: a sum divided by the number of its known elements (and pairs)."""
+        logits = logits.float()
+        known = (~torch.isnan(targets)).sum().clamp_min(1)
+        loss = weighted_focal_loss(logits, targets, self.weight, self.gamma).sum() / known
+        if self.constraint and self.children.numel():
+            penalty = hierarchy_penalty(logits, self.children, self.parents)
+            loss = loss + self.constraint * penalty.mean()
+        return loss
+
+
+def make_objective(
+    section: LossSection, labels: Labels, weights: Sequence[float], device: torch.device
+) -> Objective:
+    """The loss that a profile describes, for a label set and its weights [L]."""
+    children, parents = labels.pairs()
+    gamma = [section.gamma_of(name) for name in labels.names]
+    return Objective(
+        torch.tensor(weights, dtype=torch.float32, device=device),
+        torch.tensor(gamma, dtype=torch.float32, device=device),
+        torch.tensor(children, dtype=torch.long, device=device),
+        torch.tensor(parents, dtype=torch.long, device=device),
+        section.constraint,
+    )

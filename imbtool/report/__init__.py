@@ -1,0 +1,1 @@
+"""Views of results: console tables, plots and a page. They draw documents and never compute."""

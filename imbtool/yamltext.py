@@ -1,0 +1,99 @@
+"""YAML as the user wrote it: scalars stay text, every key knows its line, nothing is guessed.
+
+PyYAML alone reads `1e-5` as text, `no` as false, `1.10` as 1.1, and takes the last of two equal
+keys without a word. Here nodes are composed, not constructed; the schema converts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from imbtool.errors import Problem, UserError, fail
+
+Key = tuple[str | int, ...]
+MAX_NODES = 100_000
+"""Aliases can make a small file huge; no profile has as many nodes as this."""
+
+
+@dataclass
+class YamlText:
+    """A parsed document.
+
+    Attributes:
+        value: nested dicts and lists whose leaves are text, or None where nothing was written.
+        lines: 1-based line of every key, by its path.
+        problems: duplicate keys and keys that are no text.
+    """
+
+    value: Any = None
+    lines: dict[Key, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def parse_yaml(text: str, where: str) -> YamlText:
+    """Parse one YAML document, keeping scalars as text and lines by key.
+
+    Raises:
+        UserError: it is not YAML, or its aliases expand without end.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise UserError(_syntax(error, where)) from None
+    document = YamlText()
+    document.value = _Reader(document, where).read(root, ()) if root else None
+    return document
+
+
+def _syntax(error: yaml.YAMLError, where: str) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    place = f"{where}:{mark.line + 1}" if mark else where
+    found = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return Problem(place, found, "YAML", "check indentation, colons and quotes near this line")
+
+
+@dataclass
+class _Reader:
+    document: YamlText
+    where: str
+    nodes: int = 0
+
+    def read(self, node: yaml.Node, key: Key) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise fail(
+                self.where,
+                f"more than {MAX_NODES:,} values once its aliases are expanded",
+                "a small profile",
+                "write the values out instead of repeating aliases (&, *)",
+            )
+        self.document.lines.setdefault(key, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, key)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(item, (*key, index)) for index, item in enumerate(node.value)]
+        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        return None if plain and node.value in ("", "~") else node.value
+
+    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for name_node, value_node in node.value:
+            line = name_node.start_mark.line + 1
+            if not isinstance(name_node, yaml.ScalarNode):
+                self._problem(line, "a key that is a list or a map", "text", "quote the key")
+                continue
+            name = name_node.value
+            if name in mapping:
+                first = self.document.lines[(*key, name)]
+                found = f"the key {name!r} a second time (first on line {first})"
+                self._problem(line, found, "each key once", "delete one of the two")
+                continue
+            self.document.lines[(*key, name)] = line
+            mapping[name] = self.read(value_node, (*key, name))
+        return mapping
+
+    def _problem(self, line: int, found: str, expected: str, mend: str) -> None:
+        self.document.problems.append(Problem(f"{self.where}:{line}", found, expected, mend))
