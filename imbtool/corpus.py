@@ -178,23 +178,31 @@ def _flag_problems(
             yield Problem(f"{path}: {column}", found, "0, 1 or empty (unknown)", mend)
 
 
+def separator_reuse(cells: Iterable[str], separator: str) -> float:
+    """How many different cells a label stands in, on average, if this were the separator.
+
+    1 where it never occurs or only cuts cells into pieces that no other cell has.
+    """
+    pieces = [part.strip() for cell in set(cells) for part in cell.split(separator)]
+    return len(pieces) / max(1, len(set(pieces)))
+
+
 def _separator_problems(
     cells: Sequence[Sequence[str]], source: LabelSource, path: Path
 ) -> Iterable[Problem]:
-    """A separator that never occurs is wrong where another one would split labels further."""
+    """A separator that never occurs is wrong where another one would make labels recur."""
     if any(len(row) > 1 for row in cells):
         return
     whole = {row[0] for row in cells if row}
-    for separator in LIKELY_SEPARATORS:
-        parts = {part.strip() for name in whole for part in name.split(separator)}
-        if separator != source.separator and len(parts) < len(whole):
-            yield Problem(
-                f"{path}: {source.column}",
-                f"the separator {source.separator!r} in no cell, but {separator!r} in some",
-                "the separator that the table uses",
-                f"set data.labels.separator to {separator!r}",
-            )
-            return
+    reuse = {mark: separator_reuse(whole, mark) for mark in LIKELY_SEPARATORS}
+    best = max(reuse, key=lambda mark: reuse[mark])
+    if reuse[best] > 1:
+        yield Problem(
+            f"{path}: {source.column}",
+            f"the separator {source.separator!r} in no cell, but {best!r} in some",
+            "the separator that the table uses",
+            f"set data.labels.separator to {best!r}",
+        )
 
 
 def _label_names(tables: Sequence[_Table], profile: Profile) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ class DataSection(Section):
     text: str | list[str] = Field("text", description="the text column, or a list of them")
     labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
     id: str | None = Field(None, description="a column that names each row")
-    encoding: str = "utf-8"
+    encoding: str = Field("utf-8", description="of csv, tsv and jsonl")
 
     @field_validator("encoding")
     @classmethod

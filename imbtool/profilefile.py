@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,14 +245,21 @@ class _Renderer:
                 yield f"{pad}{name}:{note}"
                 yield from self._section(value, here)
             elif value is None or value == {}:
-                yield f"{pad}# {name}:{note.replace('#', '', 1)}"
+                yield f"{pad}# {name}:{note}"
             elif isinstance(value, dict):
                 yield f"{pad}{name}:{note}"
-                for entry, below in value.items():
-                    line = f"{pad}  {self._flow(entry)}: {self._flow(below)}"
-                    yield line + self._note((*here, entry), None)
+                yield from self._map(value, here)
             else:
                 yield f"{pad}{name}: {self._flow(value)}{note}"
+
+    def _map(self, values: Mapping[str, Any], key: Key) -> Iterable[str]:
+        pad = "  " * len(key)
+        for entry, value in values.items():
+            if isinstance(value, list | dict):
+                yield from textwrap.indent(_block({entry: value}), pad).splitlines()
+            else:
+                note = self._note((*key, entry), None)
+                yield f"{pad}{self._flow(entry)}: {self._flow(value)}{note}"
 
     def _note(self, key: Key, default: str | None) -> str:
         comment = self.comments.get(key, default)
@@ -261,7 +269,13 @@ class _Renderer:
         """A value on one line, quoted where YAML would otherwise read something else."""
         if isinstance(value, Path):
             value = os.path.relpath(value, self.folder) if self.folder else str(value)
-        text: str = yaml.safe_dump(
-            value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False
-        )
-        return text.removesuffix("\n").removesuffix("\n...")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return _block(value, flow=True).removesuffix("\n").removesuffix("\n...")
+
+
+def _block(value: Any, flow: bool = False) -> str:
+    text: str = yaml.safe_dump(
+        value, default_flow_style=flow, width=10**9, allow_unicode=True, sort_keys=False
+    )
+    return text

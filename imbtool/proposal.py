@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imbtool.corpus import LIKELY_SEPARATORS, Corpus, read_corpus
+from imbtool.corpus import LIKELY_SEPARATORS, Corpus, read_corpus, separator_reuse
 from imbtool.errors import fail
 from imbtool.imbalance import co_occurrence
 from imbtool.profile import Profile
@@ -124,17 +124,14 @@ def _label_source(columns: Columns, train: Path) -> tuple[dict[str, Any], str]:
 
 
 def _separator(cells: Sequence[str]) -> tuple[str, str]:
-    """The mark that leaves the fewest different labels."""
+    """The mark with which labels recur most."""
     whole = {cell for cell in cells if cell}
-    counts = {
-        mark: len({part.strip() for cell in whole for part in cell.split(mark)})
-        for mark in LIKELY_SEPARATORS
-        if any(mark in cell for cell in whole)
-    }
-    best = min(counts, key=lambda mark: counts[mark], default=None)
-    if best is None or counts[best] > len(whole):
+    reuse = {mark: separator_reuse(whole, mark) for mark in LIKELY_SEPARATORS}
+    best = max(reuse, key=lambda mark: reuse[mark])
+    if reuse[best] <= 1:
         return "|", "no cell seems to hold more than one label"
-    return best, f"{best!r} splits its cells into {counts[best]} labels"
+    labels = {part.strip() for cell in whole for part in cell.split(best)}
+    return best, f"{best!r} splits its cells into {len(labels)} labels"
 
 
 def _hierarchy(corpus: Corpus) -> tuple[dict[str, Any], str]:

@@ -28,7 +28,7 @@ def console(stderr: bool = False) -> Console:
     """Data goes to stdout, progress and hints to stderr."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False, emoji=False)
+    made = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
     if not made.is_terminal:
         made.width = PIPED_WIDTH
     return made

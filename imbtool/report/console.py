@@ -133,6 +133,7 @@ def event_views(event: Document) -> Iterator[RenderableType]:
             yield _head(event)
         case "epoch":
             yield _epoch(event)
+            yield from _epoch_lines(event)
             yield from _weak_labels(event["labels"])
         case "end":
             yield f"kept epoch {event['best_epoch']}, validation macro-F1 {event['f1_macro']:.3f}"
@@ -175,15 +176,16 @@ def _epoch(event: Document) -> RenderableType:
         if f"{group}recall" in event:
             values = (event[f"{group}{name}"] for name in ("f1_macro", "recall", "precision"))
             table.add_row(group.strip("_") or "all labels", *map(_number, values))
-    losses = f"loss {event['train_loss']:.4f} training, {event['validation_loss']:.4f} validation"
-    quality = (
-        f"macro-F1 {event['f1_macro']:.3f} by thresholds '{event['threshold_rule']}', "
-        f"{event['f1_macro_at_half']:.3f} at 0.5"
-    )
-    precision = f"mean average precision {event['average_precision_macro']:.3f}"
-    table.caption = f"{losses}\n{quality}; {precision}"
-    table.caption_justify = "left"
     return table
+
+
+def _epoch_lines(event: Document) -> Iterator[str]:
+    yield f"loss {event['train_loss']:.4f} training, {event['validation_loss']:.4f} validation"
+    yield (
+        f"macro-F1 {event['f1_macro']:.3f} by thresholds '{event['threshold_rule']}', "
+        f"{event['f1_macro_at_half']:.3f} at 0.5; "
+        f"mean average precision {event['average_precision_macro']:.3f}"
+    )
 
 
 def _weak_labels(labels: Document) -> Iterator[RenderableType]:
@@ -308,7 +310,9 @@ def _closing_lines(document: Document) -> Iterator[str]:
 
 
 def _table(title: str, *left: str, right: Iterable[str] = ()) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
+    # the line break keeps a table apart from what stands above it
+    table = Table(title=f"\n{title}", title_justify="left", title_style="bold")
+    table.box, table.pad_edge = None, False
     for heading in left:
         table.add_column(heading, overflow="fold")
     for heading in right:

@@ -21,7 +21,7 @@ from imbtool.model import TextModel
 from imbtool.profile import TrainingSection
 from imbtool.training.batches import plan_epoch
 from imbtool.training.head import Sample
-from imbtool.training.health import require_finite
+from imbtool.training.health import out_of_memory, require_finite
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -109,7 +109,10 @@ class Engine:
         total = 0.0
         for rows, inputs, targets in self._batches(epoch):
             start = time.perf_counter()
-            loss = self._train_step(rows, inputs, targets)
+            try:
+                loss = self._train_step(rows, inputs, targets)
+            except torch.OutOfMemoryError:
+                raise out_of_memory(self.step, inputs["input_ids"].shape) from None
             total += loss * len(rows)
             self.emit(
                 {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from imbtool.errors import fail
+from imbtool.errors import UserError, fail
 
 
 def require_finite(loss: float, norm: float, step: int, rows: list[int], rate: float) -> None:
@@ -21,4 +21,15 @@ def require_finite(loss: float, norm: float, step: int, rows: list[int], rate: f
         "finite numbers",
         "lower training.learning_rate (a third of it), try training.precision: fp32, "
         "and look at these texts",
+    )
+
+
+def out_of_memory(step: int, shape: tuple[int, ...]) -> UserError:
+    """What to say when a batch of [texts, tokens] does not fit."""
+    texts, tokens = shape
+    return fail(
+        f"training step {step + 1}",
+        f"out of memory with {texts} texts of {tokens} tokens",
+        "a batch that fits",
+        "lower training.batch_size or model.max_length",
     )

@@ -129,6 +129,9 @@ def _prepare(profile: Profile) -> _Materials:
         raise fail(corpus.validation.source, found, "positives to choose thresholds by", mend)
     set_seed(profile.training.seed)
     accelerator = Accelerator()
+    if accelerator.num_processes > 1:
+        found = f"{accelerator.num_processes} processes"
+        raise fail("launch", found, "one process", "start imbtool train without a launcher")
     weights = assign_weights(
         corpus.labels.names, count_labels(corpus.train.targets), profile.weights
     )

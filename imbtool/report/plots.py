@@ -1,0 +1,348 @@
+"""Plots of the analysis and evaluation documents, each one PNG.
+
+matplotlib is used through its object interface alone, so that no plot leaves state behind.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence, Sized
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unicodedata import east_asian_width
+
+import matplotlib.style
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Annotation
+from matplotlib.ticker import LogLocator, StrMethodFormatter, SymmetricalLogLocator
+from matplotlib.transforms import Bbox, BboxBase
+from numpy.typing import NDArray
+
+from imbtool.files import replacing
+from imbtool.imbalance import TIERS
+
+Document = dict[str, Any]
+Row = tuple[str, Document]
+
+COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "head": "#4a83b5"}
+"""They differ in lightness too: told apart in grey and by colour-blind eyes."""
+SHAPES = {"severe": "o", "moderate": "s", "head": "^"}
+INK, FAINT, GRID = "#26292e", "#6d737c", "#e4e6ea"
+
+DPI = 150
+NAME_WIDTH = 40
+MOST_BARS = 200
+"""Of more labels the rarest are drawn: an image has a largest size."""
+MOST_CELLS = 100
+COUNTED_CELLS = 16
+"""Up to so many labels the heat map has room for counts."""
+MOST_NAMES = 100
+BELOW_ONE = 0.7
+"""Where a log axis begins, so that a bar of length one can be seen."""
+DARK_SHARE = 0.55
+"""Cells of a larger share are dark: their counts are written in white."""
+
+FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Arial Unicode MS", "Segoe UI")
+"""Each letter is drawn in the first of these that has it; the first comes with matplotlib."""
+STYLE: dict[str, Any] = {
+    "text.parse_math": False,  # a label may hold a dollar sign
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": FAINT,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.axisbelow": True,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlecolor": INK,
+    "axes.titlepad": 12,
+    "font.size": 9,
+    "grid.color": GRID,
+    "legend.frameon": False,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "xtick.minor.size": 0,
+    "ytick.color": FAINT,
+    "ytick.labelcolor": INK,
+}
+
+NAME_PLACES = (
+    ((7, 0), "left", "center"),
+    ((-7, 0), "right", "center"),
+    ((0, 6), "center", "bottom"),
+    ((0, -6), "center", "top"),
+    ((5, 4), "left", "bottom"),
+    ((5, -4), "left", "top"),
+    ((-5, 4), "right", "bottom"),
+    ((-5, -4), "right", "top"),
+)
+"""Where a name may stand beside its point: offset in points, alignment."""
+
+
+def plot_counts(document: Document, path: Path) -> None:
+    """Draw the training positives of each label on a log axis, rarest at the top.
+
+    Args:
+        document: the analysis document.
+        path: of the PNG.
+    """
+    labels = document["labels"]
+    rows = _rarest_first(labels, "positives")[:MOST_BARS]
+    ends = [max(row["positives"], BELOW_ONE) for _, row in rows]
+    with _axes(path, 9, 1.5 + 0.28 * len(rows)) as axes:
+        _bars(axes, rows, ends)
+        axes.set_xscale("log")
+        axes.set_xlim(BELOW_ONE, max(10, *ends))
+        axes.xaxis.set_major_locator(LogLocator())
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        for place, (_, row) in enumerate(rows):
+            ratio = f"  ·  {_ratio(row['ratio'])}" if row["positives"] else ""
+            _write_at(axes, ends[place], place, f"{row['positives']:,}{ratio}")
+        axes.set_title("Training positives" + _of_more(rows, labels))
+        axes.set_xlabel("texts with the label, log scale  ·  negatives for each of them")
+        _legend(axes, [_tier_patch(tier, _tier_ratios(rows, tier)) for tier in _tiers(rows)])
+
+
+def plot_weights(labels: Document, path: Path) -> None:
+    """Draw the weight of each label, and beside it its effective-number weight.
+
+    Args:
+        labels: the `labels` of the analysis document.
+        path: of the PNG.
+    """
+    rows = _rarest_first(labels, "positives")[:MOST_BARS]
+    with _axes(path, 9, 1.5 + 0.28 * len(rows)) as axes:
+        _bars(axes, rows, [row["weight"] for _, row in rows])
+        others = [row["effective_number_weight"] for _, row in rows]
+        diamonds = axes.scatter(others, range(len(rows)), marker="D", s=28, color=INK, zorder=3)
+        diamonds.set(edgecolor="white", label="effective-number weight")
+        for place, (_, row) in enumerate(rows):
+            end = max(row["weight"], others[place])
+            _write_at(axes, end, place, f"{row['weight']:.3g}")
+        axes.set_xlim(left=0)
+        axes.set_title("Weights of positives in the loss" + _of_more(rows, labels))
+        axes.set_xlabel("weight")
+        _legend(axes, [*(_tier_patch(tier) for tier in _tiers(rows)), diamonds])
+
+
+def plot_co_occurrence(document: Document, path: Path) -> None:
+    """Draw how often two labels stand on the same text, as a share of the row label's texts.
+
+    Args:
+        document: the analysis document.
+        path: of the PNG.
+    """
+    names = document["co_occurrence"]["labels"]
+    counts = np.array(document["co_occurrence"]["texts"], dtype=np.int64)
+    # the rarest, in the order of the document: there relatives stand together
+    shown = np.sort(np.argsort(counts.diagonal(), kind="stable")[:MOST_CELLS])
+    counts = counts[np.ix_(shown, shown)]
+    shares = counts / np.maximum(counts.diagonal(), 1)[:, None]
+    labels = [_short(names[index]) for index in shown]
+    side = max(len(shown) * (0.5 if len(shown) <= COUNTED_CELLS else 0.22), 2)
+    room = 0.075 * max(map(_width, labels))
+    with _axes(path, side + room + 1.3, side + room + 0.6) as axes:
+        _heat_map(axes, shares)
+        axes.set_xticks(range(len(shown)), labels=labels, rotation=90, color=INK)
+        axes.set_yticks(range(len(shown)), labels=labels)
+        if len(shown) <= COUNTED_CELLS:
+            _write_counts(axes, counts, shares)
+        axes.set_title("Labels on the same text" + _of_more(shown, names))
+
+
+def plot_f1_by_positives(document: Document, path: Path) -> None:
+    """Draw the F1 of each label against its training positives.
+
+    Args:
+        document: the evaluation document.
+        path: of the PNG.
+    """
+    rows = _rarest_first(document["labels"], "training_positives")
+    points = [(name, row) for name, row in rows if _is_known(row["f1"]["value"])]
+    height = min(5 + 0.06 * len(points), 12)
+    with _axes(path, 1.6 * height, height) as axes:
+        for _, row in points:
+            _point(axes, row)
+        _positives_axis(axes, [row["training_positives"] for _, row in points])
+        axes.set_ylim(-0.04, 1.04)
+        axes.set_ylabel("F1")
+        axes.grid(True)
+        absent = len(rows) - len(points)
+        note = f" (not drawn: {absent:,} without an F1)" if absent else ""
+        axes.set_title(f"F1 on {document['data']['split']}{note}")
+        _legend(axes, _point_handles(points, document["data"]["min_support"]))
+        _name_points(axes, points[:MOST_NAMES])
+
+
+@contextmanager
+def _axes(path: Path, width: float, height: float) -> Iterator[Axes]:
+    """Axes to draw on; when the block ends well they are written to `path`."""
+    installed = {font.name for font in fontManager.ttflist}
+    style = {**STYLE, "font.family": [font for font in FONTS if font in installed]}
+    with matplotlib.style.context(["default", style]), warnings.catch_warnings():
+        # a script that no font here has shows as boxes; the tables have the name
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure.add_subplot()
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png")
+
+
+def _rarest_first(labels: Document, count: str) -> list[Row]:
+    return sorted(labels.items(), key=lambda item: int(item[1][count]))
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None and not np.isnan(value)
+
+
+def _short(name: str) -> str:
+    line = " ".join(name.split())
+    if _width(line) <= NAME_WIDTH:
+        return line
+    return line[: len(line) * NAME_WIDTH // _width(line) - 1].rstrip() + "…"
+
+
+def _width(text: str) -> int:
+    """In letters of the Latin alphabet; those of East Asia take two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:,.0f}:1" if ratio >= 10 else f"{ratio:.1f}:1"
+
+
+def _of_more(shown: Sized, every: Sized) -> str:
+    if len(shown) == len(every):
+        return ""
+    return f": the {len(shown)} rarest of {len(every):,} labels"
+
+
+def _tiers(rows: Sequence[Row]) -> list[str]:
+    present = {row["tier"] for _, row in rows}
+    return [tier for tier in TIERS if tier in present]
+
+
+def _tier_ratios(rows: Sequence[Row], tier: str) -> str:
+    own = [row["ratio"] for _, row in rows if row["tier"] == tier and row["positives"]]
+    if not own:
+        return ""
+    low, high = _ratio(min(own)), _ratio(max(own))
+    return f" ({low})" if low == high else f" ({low} to {high})"
+
+
+def _tier_patch(tier: str, note: str = "") -> Patch:
+    return Patch(color=COLOURS[tier], label=tier + note)
+
+
+def _legend(axes: Axes, handles: Sequence[Artist]) -> None:
+    axes.figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def _bars(axes: Axes, rows: Sequence[Row], lengths: Sequence[float]) -> None:
+    colours = [COLOURS[row["tier"]] for _, row in rows]
+    axes.barh(range(len(rows)), lengths, height=0.68, color=colours)
+    axes.set_yticks(range(len(rows)), labels=[_short(name) for name, _ in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(True, axis="x")
+
+
+def _write_at(axes: Axes, x: float, y: float, text: str) -> None:
+    axes.annotate(
+        text, (x, y), (6, 0), textcoords="offset points", va="center", color=FAINT, fontsize=8
+    )
+
+
+def _heat_map(axes: Axes, shares: NDArray[np.float64]) -> None:
+    colours = matplotlib.colormaps["YlGnBu"].with_extremes(bad=GRID)
+    others = np.ma.masked_array(shares, mask=np.eye(len(shares), dtype=bool))
+    image = axes.imshow(others, cmap=colours, vmin=0, vmax=1, aspect="auto")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.2 / len(shares) + 0.02, aspect=30)
+    bar.set_label("share of the row label's texts")
+    bar.outline.set_visible(False)
+
+
+def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        dark = row != column and shares[row, column] > DARK_SHARE
+        colour = "white" if dark else INK if count else FAINT
+        axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=7)
+
+
+def _point(axes: Axes, row: Document) -> None:
+    f1, at, colour = row["f1"], row["training_positives"], COLOURS[row["tier"]]
+    if _is_known(f1["low"]) and _is_known(f1["high"]):
+        axes.vlines(at, f1["low"], f1["high"], color=colour, alpha=0.4, linewidth=1.2)
+    axes.plot([at], [f1["value"]], **_marker(row["tier"], hollow=row["few"]))
+
+
+def _marker(tier: str, hollow: bool) -> dict[str, Any]:
+    return {
+        "marker": SHAPES[tier],
+        "markersize": 6.5,
+        "linestyle": "none",
+        "markerfacecolor": "white" if hollow else COLOURS[tier],
+        "markeredgecolor": COLOURS[tier],
+    }
+
+
+def _point_handles(points: Sequence[Row], min_support: int) -> list[Line2D]:
+    handles = [Line2D([], [], label=tier, **_marker(tier, hollow=False)) for tier in _tiers(points)]
+    if any(row["few"] for _, row in points):
+        label = f"hollow: under {min_support} positives, too few to say"
+        marker = {**_marker("head", hollow=True), "marker": "o", "markeredgecolor": FAINT}
+        handles.append(Line2D([], [], label=label, **marker))
+    return handles
+
+
+def _positives_axis(axes: Axes, positives: Sequence[int]) -> None:
+    """A log axis that has a place for zero where a label has no training positives."""
+    axes.set_xscale("symlog", linthresh=1)
+    low, high = min(positives, default=1), max(positives, default=1)
+    axes.set_xlim(low / 1.5 if low else -0.2, high * 2 + 1)
+    steps = (1, 2, 5) if high < 100 * max(low, 1) else (1,)
+    axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=steps))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_xlabel("training positives, log scale")
+
+
+def _name_points(axes: Axes, points: Sequence[Row]) -> None:
+    """Write each name beside its point, rarest first, where it covers nothing drawn before."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # `axes` come from `_axes`
+    figure.draw_without_rendering()  # only a laid out figure knows where things are
+    taken = [line.get_window_extent().padded(1) for line in axes.lines]
+    for name, row in points:
+        at = (row["training_positives"], row["f1"]["value"])
+        text = axes.annotate(_short(name), at, (0, 0), textcoords="offset points", fontsize=7.5)
+        text.set_in_layout(False)
+        place = next((box for box in _places(text) if _is_free(box, axes.bbox, taken)), None)
+        if place is None:
+            text.remove()
+        else:
+            taken.append(place)
+
+
+def _places(text: Annotation) -> Iterator[Bbox]:
+    """Move the text from place to place and tell where it then stands."""
+    for offset, horizontal, vertical in NAME_PLACES:
+        text.set_position(offset)
+        text.set(ha=horizontal, va=vertical)
+        yield text.get_window_extent()
+
+
+def _is_free(box: Bbox, within: BboxBase, taken: Sequence[Bbox]) -> bool:
+    inside = within.contains(box.x0, box.y0) and within.contains(box.x1, box.y1)
+    return inside and not box.count_overlaps(taken)

@@ -1,0 +1,326 @@
+"""The commands on a tiny project: what they write, what they print, what they leave alone."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import Imbtool, read_csv, write_csv
+from sklearn.metrics import f1_score
+
+from imbtool.checkpoint import read_checkpoint
+from imbtool.training.engine import Engine
+
+CHECKPOINT = Path("runs/first/checkpoint")
+QUICK = ("--set", "model.encoder=encoder", "--set", "model.max_length=24", "--epochs", "1")
+ODD_CELLS = [
+    {"text": 'she said "no"', "number": "001", "note": "=cmd|' /C calc'!A0"},
+    {"text": "two\nlines", "number": "1e5", "note": "NA"},
+    {"text": "a, b; c\td", "number": "", "note": "  spaces  "},
+    {"text": "[bold]naïve 😀[/red]", "number": "-0", "note": "<script>alert(1)</script>"},
+]
+
+
+def run(imbtool: Imbtool, *arguments: object, stdin: str | None = None) -> Any:
+    """Call a command that must end well."""
+    result = imbtool(*arguments, stdin=stdin)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def read_json(path: str | Path) -> Any:
+    """A JSON document."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """The objects of a text with one a line."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_command_goes_on_where_the_one_before_ended(project: Path, imbtool: Imbtool) -> None:
+    hints = [
+        run(imbtool, *command).stderr.splitlines()[-1]
+        for command in (
+            ("init", "train.csv", "-o", "mine.yaml"),
+            ("analyze", "mine.yaml"),
+            ("weights", "mine.yaml", "--save", "tuned.yaml"),
+            ("train", "-p", "tuned.yaml", *QUICK),
+            ("evaluate", "runs/tuned-1/checkpoint"),
+            ("predict", "runs/tuned-1/checkpoint", "test.csv", "-o", "labelled.csv"),
+        )
+    ]
+    assert [re.sub(r".*(?=imbtool)", "", line) for line in hints] == [
+        "imbtool analyze mine.yaml",
+        "imbtool weights mine.yaml",
+        "imbtool train --profile tuned.yaml",
+        "imbtool evaluate runs/tuned-1/checkpoint",
+        "imbtool predict runs/tuned-1/checkpoint INPUT.csv -o OUT.csv",
+        "60 texts -> labelled.csv",
+    ]
+
+
+def test_a_run_folder_holds_all_that_is_documented(project: Path, imbtool: Imbtool) -> None:
+    run(imbtool, "evaluate", "runs/first")
+    folder = Path("runs/first")
+    assert {path.name for path in folder.iterdir()} == {
+        "profile.yaml",
+        "manifest.json",
+        "events.jsonl",
+        "checkpoint",
+        CHECKPOINT.readlink().name,
+        "evaluation.json",
+        "report.html",
+        "plots",
+    }
+    assert [path.name for path in (folder / "plots").iterdir()] == ["f1.png"]
+    assert read_json(folder / "manifest.json")["command"]
+    events = [event["event"] for event in json_lines((folder / "events.jsonl").read_text())]
+    assert events == ["start", "step", "step", "epoch", "step", "step", "step", "epoch", "end"]
+
+
+def test_analysis_and_weights_write_a_document_and_pictures(
+    project: Path, imbtool: Imbtool
+) -> None:
+    run(imbtool, "analyze", "profile.yaml", "-o", "look")
+    names = {"analysis.json", "counts.png", "weights.png", "co_occurrence.png"}
+    assert {path.name for path in Path("look").iterdir()} == names
+    run(imbtool, "weights", "profile.yaml", "-o", "other")
+    assert [path.name for path in Path("other").iterdir()] == ["weights.png"]
+
+
+def test_a_table_alone_can_be_analyzed(project: Path, imbtool: Imbtool) -> None:
+    result = run(imbtool, "analyze", "train.csv", "--json")
+    by_profile = run(imbtool, "analyze", "profile.yaml", "--json")
+    assert json.loads(result.stdout) == json.loads(by_profile.stdout)
+    assert result.stderr.endswith("next: imbtool init train.csv\n")
+
+
+def test_saved_weights_are_the_ones_shown(project: Path, imbtool: Imbtool) -> None:
+    shown = json.loads(run(imbtool, "weights", "profile.yaml", "--json").stdout)["labels"]
+    run(imbtool, "weights", "profile.yaml", "--save", "saved/tuned.yaml")
+    again = json.loads(run(imbtool, "weights", "saved/tuned.yaml", "--json").stdout)["labels"]
+    assert {name: row["weight"] for name, row in again.items()} == {
+        name: row["weight"] for name, row in shown.items()
+    }
+    assert {row["reason"] for row in again.values()} == {"custom, from the profile"}
+
+
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [
+        ("init train.csv -o new.yaml", {"profile", "guesses"}),
+        ("analyze profile.yaml", {"labels", "splits", "co_occurrence", "hierarchy", "findings"}),
+        ("weights profile.yaml", {"labels"}),
+        ("train -p profile.yaml --epochs 1", {"run", "checkpoint", "best"}),
+        ("evaluate runs/first", {"overall", "tiers", "labels", "hierarchy", "thresholds", "data"}),
+        ("predict runs/first test.csv -o out.csv", {"output", "texts"}),
+    ],
+)
+def test_json_is_one_document_alone_on_stdout(
+    project: Path, imbtool: Imbtool, command: str, keys: set[str]
+) -> None:
+    result = run(imbtool, *command.split(), "--json")
+    assert set(json.loads(result.stdout)) == keys
+    assert result.stderr != ""
+
+
+def test_progress_goes_to_stderr_and_the_result_to_stdout(project: Path, imbtool: Imbtool) -> None:
+    result = run(imbtool, "train", "-p", "profile.yaml")
+    assert "learning rate 0.005" in result.stderr
+    assert "learning rate" not in result.stdout
+    assert [result.stderr.count(f"Epoch {epoch}") for epoch in (1, 2)] == [1, 1]
+    assert len(re.findall(r"Epoch \d", result.stdout)) == 1
+
+
+def test_options_lie_over_the_profile_and_set_over_options(project: Path, imbtool: Imbtool) -> None:
+    options = (
+        "--epochs",
+        5,
+        "--focal-gamma",
+        1.5,
+        "--seed",
+        7,
+        "--learning-rate",
+        "1e-4",
+        "--bf16",
+    )
+    sets = ("--set", "training.epochs=1", "--set", "weights.custom.threats=4")
+    run(imbtool, "train", "-p", "profile.yaml", "--run", "other", *options, *sets)
+    resolved = Path("runs/other/profile.yaml").read_text()
+    for line in (
+        "  epochs: 1\n",
+        "  gamma: 1.5 ",
+        "  seed: 7\n",
+        "  learning_rate: 0.0001 ",
+        "  precision: bf16 ",
+        "    threats: 4\n",
+    ):
+        assert line in resolved
+
+
+def test_evaluation_agrees_with_the_decisions_of_predict(project: Path, imbtool: Imbtool) -> None:
+    document = json.loads(run(imbtool, "evaluate", "runs/first", "--json").stdout)
+    assert document == read_json("runs/first/evaluation.json")
+    run(imbtool, "predict", "runs/first", "test.csv", "-o", "out.csv")
+    rows, names = read_csv(Path("out.csv")), list(document["labels"])
+    truth, decided = (
+        [[name in row[column].split("|") for name in names] for row in rows]
+        for column in ("labels", "predicted")
+    )
+    expected = f1_score(truth, decided, average=None, zero_division=0)
+    reached = [row["f1"]["value"] for row in document["labels"].values()]
+    assert reached == pytest.approx(list(expected))
+    assert document["overall"]["macro"]["f1"]["value"] == pytest.approx(expected.mean())
+
+
+def test_results_of_another_split_stand_beside_those_of_test(
+    project: Path, imbtool: Imbtool
+) -> None:
+    run(imbtool, "evaluate", "runs/first")
+    before = Path("runs/first/evaluation.json").read_bytes()
+    result = run(imbtool, "evaluate", "runs/first", "--split", "validation", "--json")
+    assert json.loads(result.stdout)["data"]["seen_in_training"]
+    assert Path("runs/first/report-validation.html").is_file()
+    assert Path("runs/first/evaluation.json").read_bytes() == before
+
+
+def test_a_moved_checkpoint_is_evaluated_on_a_table(project: Path, imbtool: Imbtool) -> None:
+    own = json.loads(run(imbtool, "evaluate", "runs/first", "--json").stdout)
+    shutil.copytree(CHECKPOINT, "elsewhere/model")
+    shutil.rmtree("runs")
+    moved = json.loads(
+        run(imbtool, "evaluate", "elsewhere/model", "--data", "test.csv", "--json").stdout
+    )
+    assert moved["labels"] == own["labels"]
+    assert read_json("elsewhere/evaluation-test.json") == moved
+
+
+@pytest.mark.parametrize("coherence", ["add-parents", "drop-children", None])
+def test_predicted_is_what_thresholds_and_coherence_make_of_the_probabilities(
+    project: Path, imbtool: Imbtool, coherence: str | None
+) -> None:
+    meta = read_json(CHECKPOINT / "imbtool.json")
+    (CHECKPOINT / "imbtool.json").write_text(json.dumps(meta | {"coherence": coherence}))
+    rows = json_lines(run(imbtool, "predict", "runs/first", "test.csv", "--json").stdout)
+    parents = {name: label["parent"] for name, label in meta["labels"].items()}
+    for row in rows:
+        decided = {
+            name for name, label in meta["labels"].items() if row[f"p:{name}"] >= label["threshold"]
+        }
+        if coherence == "add-parents":
+            decided |= {parents[name] for name in decided if parents[name]}
+        if coherence == "drop-children":
+            decided = {name for name in decided if parents[name] in {None, *decided}}
+        assert row["predicted"] == "|".join(name for name in parents if name in decided)
+    assert len({row["predicted"] for row in rows}) > 3
+
+
+def test_predict_keeps_every_cell_of_a_csv(project: Path, imbtool: Imbtool) -> None:
+    write_csv(Path("odd.csv"), ODD_CELLS)
+    run(imbtool, "predict", "runs/first", "odd.csv", "-o", "out.csv")
+    rows = read_csv(Path("out.csv"))
+    assert list(rows[0]) == [
+        *ODD_CELLS[0],
+        "predicted",
+        *[f"p:{name}" for name in read_checkpoint(CHECKPOINT).labels.names],
+    ]
+    assert [{name: row[name] for name in ODD_CELLS[0]} for row in rows] == ODD_CELLS
+    assert run(imbtool, "predict", "runs/first", "odd.csv").stdout == Path("out.csv").read_text()
+
+
+def test_predict_keeps_the_types_of_jsonl(project: Path, imbtool: Imbtool) -> None:
+    rows: list[dict[str, Any]] = [
+        {"n": 2**60, "text": "a camera", "on": True, "x": 0.1, "tags": ["a", {"b": 1}]},
+        {"n": None, "text": "=cmd", "on": False, "x": 1e-9, "tags": []},
+        {"n": 3, "text": "001", "on": None, "x": 2.0, "tags": None},
+    ]
+    Path("in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run(imbtool, "predict", "runs/first", "in.jsonl", "-o", "out.jsonl")
+    kept = [dict(list(row.items())[:5]) for row in json_lines(Path("out.jsonl").read_text())]
+    assert json.dumps(kept) == json.dumps(rows)
+
+
+def test_predict_keeps_the_types_of_parquet(project: Path, imbtool: Imbtool) -> None:
+    frame = pd.DataFrame(
+        {
+            "n": pd.array([1, None, 3], dtype="Int8"),
+            "text": ["a camera", "=cmd", "001"],
+            "when": pd.to_datetime(["2026-01-01 08:30", None, "2026-03-01 12:00"]),
+            "tags": [["a", "b"], [], None],
+        }
+    )
+    frame.to_parquet("in.parquet")
+    run(imbtool, "predict", "runs/first", "in.parquet", "-o", "out.parquet")
+    kept = pd.read_parquet("out.parquet")
+    assert list(kept.columns[:5]) == [*frame.columns, "predicted"]
+    pd.testing.assert_frame_equal(kept[list(frame.columns)], pd.read_parquet("in.parquet"))
+
+
+def test_cells_that_hold_nothing_stay_empty_in_csv(project: Path, imbtool: Imbtool) -> None:
+    Path("in.jsonl").write_text('{"text": "a", "n": 1}\n{"text": "b", "n": null}\n{"text": "c"}\n')
+    frame = pd.DataFrame({"text": ["a", "b"], "n": pd.array([1, None], dtype="Int64")})
+    frame.to_parquet("in.parquet")
+    cells = {}
+    for name in ("in.jsonl", "in.parquet"):
+        run(imbtool, "predict", "runs/first", name, "-o", "out.csv", "--force")
+        cells[name] = [row["n"] for row in read_csv(Path("out.csv"))]
+    assert cells == {"in.jsonl": ["1", "", ""], "in.parquet": ["1", ""]}
+
+
+def test_predict_reads_a_text_a_line_from_stdin(project: Path, imbtool: Imbtool) -> None:
+    texts = ["the knife", "", "[bold] 'a', \"b\" <b>", "naïve 😀"]
+    result = run(imbtool, "predict", "runs/first", "--json", stdin="\n".join(texts) + "\n")
+    assert [row["text"] for row in json_lines(result.stdout)] == texts
+    assert result.stderr == "4 texts\n"
+
+
+def test_markup_in_labels_and_names_stays_text(project: Path, imbtool: Imbtool) -> None:
+    bold, script = "[bold]insults", "<script>alert(1)</script>"
+    for name in (
+        "train.csv",
+        "validation.csv",
+        "test.csv",
+        "profile.yaml",
+        CHECKPOINT / "imbtool.json",
+    ):
+        path, quote = Path(name), '"' if Path(name).suffix in (".yaml", "") else ""
+        text = path.read_text().replace("insults", f"{quote}{bold}{quote}")
+        path.write_text(text.replace("spying", f"{quote}{script}{quote}"))
+    shutil.copy("test.csv", "[red]fresh.csv")
+    for command in (
+        "analyze profile.yaml",
+        "weights profile.yaml",
+        "evaluate runs/first --data [red]fresh.csv",
+    ):
+        shown = run(imbtool, *command.split()).stdout
+        assert bold in shown
+        assert script in shown
+    assert "[red]fresh" in shown
+    page = next(Path("runs/first").glob("report-*fresh.html")).read_text()
+    assert script not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_an_interrupt_leaves_the_checkpoint_of_the_epochs_that_ended(
+    project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_epoch = Engine.run_epoch
+
+    def interrupted(engine: Engine, epoch: int) -> float:
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return run_epoch(engine, epoch)
+
+    monkeypatch.setattr(Engine, "run_epoch", interrupted)
+    result = imbtool("train", "-p", "profile.yaml", "--run", "cut")
+    assert result.exit_code == 130
+    assert "interrupted" in result.stderr
+    assert result.stdout == ""
+    events = json_lines(Path("runs/cut/events.jsonl").read_text())
+    assert [event["event"] for event in events][-2:] == ["epoch", "interrupted"]
+    assert read_checkpoint(Path("runs/cut")).meta.validation["epoch"] == 1
+    run(imbtool, "evaluate", "runs/cut")

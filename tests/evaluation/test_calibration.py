@@ -1,0 +1,91 @@
+"""Calibrated probabilities have each label's training prevalence as their mean."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from imbtool.evaluation.calibration import (
+    SLOPES,
+    Calibration,
+    fit_calibration,
+    logit,
+    matching_bias,
+    sigmoid,
+)
+
+
+def noisy(
+    gap: float, noise: float, labels: int = 3, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Logits that stand `gap` on either side of zero, with noise, and their targets."""
+    rng = np.random.default_rng(seed)
+    targets = (rng.random((200, labels)) < 0.2).astype(np.float32)
+    return gap * (2 * targets - 1) + noise * rng.normal(size=targets.shape), targets
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    prevalence=st.lists(st.floats(0.001, 0.9), min_size=3, max_size=3),
+    gap=st.floats(0, 4),
+    seed=st.integers(0, 100),
+)
+def test_after_fitting_the_mean_probability_is_the_prevalence(prevalence, gap, seed):
+    logits, targets = noisy(gap, 2.0, seed=seed)
+    fitted = fit_calibration(logits, targets, np.array(prevalence))
+    assert sigmoid(fitted.logits(logits)).mean(axis=0) == pytest.approx(prevalence, abs=1e-4)
+
+
+@pytest.mark.parametrize("gap", [3.0, 6.0, 10.0])
+def test_the_mean_is_the_prevalence_also_where_scores_are_perfectly_apart(gap: float):
+    targets = np.repeat([[1.0], [0.0]], [10, 40], axis=0).astype(np.float32)
+    fitted = fit_calibration(gap * (2.0 * targets - 1), targets, np.array([0.05]))
+    calibrated = sigmoid(fitted.logits(gap * (2.0 * targets - 1)))
+    assert calibrated.mean() == pytest.approx(0.05, abs=1e-4)
+
+
+@pytest.mark.parametrize("gap", [1.0, 20.0, 100.0])
+def test_the_bias_is_found_however_far_apart_the_scores_are(gap: float):
+    logits = np.repeat([[gap], [-gap]], [2, 8], axis=0)
+    bias = matching_bias(logits, np.array([0.1]))
+    assert sigmoid(logits + bias).mean() == pytest.approx(0.1, abs=1e-4)
+
+
+def test_the_slope_is_shared_and_is_found_again():
+    rng = np.random.default_rng(0)
+    true_logits = rng.normal(-1, 2, size=(4000, 3))
+    targets = (rng.random(true_logits.shape) < sigmoid(true_logits)).astype(np.float32)
+    fitted = fit_calibration(true_logits / 2.5 + 0.7, targets, sigmoid(true_logits).mean(axis=0))
+    assert fitted.slope == pytest.approx(2.5, rel=0.1)
+    assert fitted.bias == pytest.approx([-1.75] * 3, abs=0.2)
+
+
+def test_the_slope_follows_the_known_targets_only():
+    logits, targets = noisy(1.0, 1.0)
+    half_known = targets.copy()
+    half_known[::2] = 1 - half_known[::2]
+    half_known[::2] = np.nan
+    rest = fit_calibration(logits, half_known, np.full(3, 0.2))
+    wrong = fit_calibration(-logits, targets, np.full(3, 0.2))
+    assert rest.slope == pytest.approx(fit_calibration(logits, targets, np.full(3, 0.2)).slope, 0.3)
+    assert wrong.slope == pytest.approx(SLOPES[0], rel=0.1)
+
+
+def test_constant_scores_are_calibrated_to_the_prevalence():
+    fitted = fit_calibration(np.full((5, 1), 3.0), np.zeros((5, 1), np.float32), np.array([0.3]))
+    assert sigmoid(fitted.logits(np.array([[3.0]]))) == pytest.approx(0.3)
+
+
+def test_raw_undoes_calibration():
+    calibration = Calibration(2.0, np.array([1.0, -3.0]))
+    assert calibration.logits(np.array([[0.5, 2.0]])).tolist() == [[2.0, 1.0]]
+    assert calibration.raw(np.array([2.0, 1.0])).tolist() == [0.5, 2.0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_sigmoid_and_logit_undo_each_other_and_never_overflow():
+    logits = np.array([-20.0, -1.0, 0.0, 3.0, 20.0])
+    assert logit(sigmoid(logits)) == pytest.approx(logits, rel=1e-4)
+    assert sigmoid(np.array([-1000.0, 1000.0])).tolist() == [0.0, 1.0]
+    assert np.isfinite(logit(np.array([0.0, 1.0]))).all()

@@ -1,0 +1,140 @@
+"""Tables become texts and targets; what is wrong with them is said before anything is trained."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbtool.corpus import read_corpus, read_split, separator_reuse
+from imbtool.errors import UserError
+from imbtool.profilefile import make_profile
+
+ROWS = [("one", "a|b"), ("two", "a"), ("three", ""), ("four", "b")]
+
+
+def write_csv(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
+    pd.DataFrame(rows, columns=list(header)).to_csv(path, index=False)
+    return str(path)
+
+
+def profile_of(folder: Path, rows=ROWS, splits=("train", "validation", "test"), **data):
+    header = data.pop("header", ("text", "labels"))
+    tables = {name: write_csv(folder / f"{name}.csv", rows, header) for name in splits}
+    return make_profile({"data": {**tables, **data}})
+
+
+def test_labels_of_a_column_are_sorted_and_become_a_target_matrix(tmp_path):
+    corpus = read_corpus(profile_of(tmp_path))
+    assert corpus.labels.names == ("a", "b")
+    assert corpus.train.texts == ["one", "two", "three", "four"]
+    assert corpus.train.targets.dtype == np.float32
+    assert corpus.train.targets.tolist() == [[1, 1], [1, 0], [0, 0], [0, 1]]
+
+
+def test_flag_columns_keep_their_order_and_an_empty_cell_is_unknown(tmp_path):
+    rows = [("one", "1", "0"), ("two", "", "1"), ("three", "0", "0")]
+    labels = {"columns": ["z", "a"]}
+    corpus = read_corpus(profile_of(tmp_path, rows, header=("text", "z", "a"), labels=labels))
+    assert corpus.labels.names == ("z", "a")
+    np.testing.assert_array_equal(corpus.train.targets, [[1, 0], [np.nan, 1], [0, 0]])
+
+
+def test_a_list_column_needs_no_separator(tmp_path):
+    path = tmp_path / "train.jsonl"
+    rows = [{"text": "one", "labels": ["a", "b|c"]}, {"text": "two", "labels": []}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    data = dict.fromkeys(("train", "validation", "test"), str(path))
+    corpus = read_corpus(make_profile({"data": data}))
+    assert corpus.labels.names == ("a", "b|c")
+    assert corpus.train.targets.tolist() == [[1, 1], [0, 0]]
+
+
+def test_several_text_columns_are_joined_by_a_line_break(tmp_path):
+    rows = [("t1", "b1", "a"), ("", "b2", ""), ("t3", "b3", "a")]
+    header = ("title", "body", "labels")
+    corpus = read_corpus(profile_of(tmp_path, rows, header=header, text=["title", "body"]))
+    assert corpus.train.texts == ["t1\nb1", "b2", "t3\nb3"]
+
+
+def test_a_text_that_looks_like_a_number_or_a_missing_value_stays_as_it_is(tmp_path):
+    rows = [("001", "a"), ("NA", ""), ("null", "a"), ("1e5", "")]
+    assert read_corpus(profile_of(tmp_path, rows)).train.texts == ["001", "NA", "null", "1e5"]
+
+
+def test_missing_splits_take_a_tenth_each_the_same_for_the_same_seed(tmp_path):
+    rows = [(f"text {n}", "a" if n % 10 == 0 else "b" if n % 2 else "") for n in range(200)]
+    profile = profile_of(tmp_path, rows, splits=("train",))
+    first, second = read_corpus(profile), read_corpus(profile)
+    assert {name: len(split) for name, split in first.splits.items()} == {
+        "train": 160,
+        "validation": 20,
+        "test": 20,
+    }
+    together = [row for split in first.splits.values() for row in split.rows]
+    assert sorted(together) == list(range(1, 201))
+    assert all((split.targets[:, 0] == 1).sum() >= 2 for split in first.splits.values())
+    assert [s.fingerprint for s in first.splits.values()] == [
+        s.fingerprint for s in second.splits.values()
+    ]
+
+
+def test_a_text_that_stands_twice_never_straddles_a_split_that_is_made(tmp_path):
+    rows = [
+        (f"Text  {n // 2}" if n % 2 else f"text {n // 2}", "a" * (n % 3 == 0)) for n in range(80)
+    ]
+    corpus = read_corpus(profile_of(tmp_path, rows, splits=("train",)))
+    seen = [
+        {" ".join(text.split()).casefold() for text in split.texts}
+        for split in corpus.splits.values()
+    ]
+    assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
+
+
+def test_the_fingerprint_changes_with_a_text_and_with_a_label(tmp_path):
+    prints = []
+    for number, rows in enumerate((ROWS, [("One", "a|b"), *ROWS[1:]], [("one", "a"), *ROWS[1:]])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        prints.append(read_corpus(profile_of(folder, rows)).train.fingerprint)
+    assert len(set(prints)) == 3
+
+
+def test_labels_written_out_in_the_hierarchy_become_the_forest(tmp_path):
+    tables = profile_of(tmp_path).data.model_dump(mode="json", exclude_unset=True)
+    corpus = read_corpus(make_profile({"data": tables, "labels": {"hierarchy": {"b": ["a"]}}}))
+    assert corpus.labels.edges == ((0, 1),)
+
+
+def test_a_table_for_a_known_label_set_may_lack_labels_but_not_have_others(tmp_path):
+    profile = profile_of(tmp_path)
+    labels = read_corpus(profile).labels
+    fewer = write_csv(tmp_path / "fewer.csv", [("x", "b")], ("text", "labels"))
+    split = read_split("fewer", Path(fewer), profile.data, labels)
+    assert split.targets.tolist() == [[0, 1]]
+    other = write_csv(tmp_path / "other.csv", [("x", "aa")], ("text", "labels"))
+    with pytest.raises(UserError, match=r"does not know: aa(.|\n)*did you mean 'a'"):
+        read_split("other", Path(other), profile.data, labels)
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator", "recurs"),
+    [
+        (["a;b", "a", "b"], ";", True),
+        (["a;b", "a", "b"], "|", False),
+        (["rights, duties", "law, order", "peace"], ",", False),
+        (["x|1. a, b", "x|2. c", "x"], "|", True),
+    ],
+)
+def test_a_separator_is_one_that_makes_labels_recur(cells, separator, recurs):
+    assert (separator_reuse(cells, separator) > 1) is recurs
+
+
+def test_single_label_data_need_no_separator(tmp_path):
+    rows = [("one", "rights, duties"), ("two", "law, order"), ("three", ""), ("four", "peace")]
+    assert read_corpus(profile_of(tmp_path, rows)).labels.names == (
+        "law, order",
+        "peace",
+        "rights, duties",
+    )

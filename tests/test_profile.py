@@ -1,0 +1,116 @@
+"""The schema has a default for everything but the data and refuses what contradicts itself."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from imbtool.profile import LossSection, Profile
+
+
+def profile(**sections: Any) -> Profile:
+    return Profile.model_validate({"data": {"train": "train.csv"}, **sections})
+
+
+def complaint(**sections: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        profile(**sections)
+    (error,) = caught.value.errors()
+    return error["msg"]
+
+
+def test_only_the_training_table_must_be_given():
+    read = profile()
+    assert read.data.labels.column == "labels"
+    assert read.data.labels.separator == "|"
+    assert (read.weights.severe.ratio, read.weights.severe.weight) == (100, 10)
+    assert (read.weights.moderate.ratio, read.weights.moderate.weight) == (10, 5)
+    assert (read.weights.cap, read.loss.gamma, read.loss.constraint) == (3.0, 2.0, 0.5)
+    assert read.thresholds.method == "auto"
+
+
+def test_without_a_training_table_there_is_no_profile():
+    with pytest.raises(ValidationError):
+        Profile.model_validate({"data": {}})
+
+
+@pytest.mark.parametrize(
+    "sections", [{"loss": {"gama": 2}}, {"los": {}}, {"weights": {"severe": {"ratios": 1}}}]
+)
+def test_unknown_keys_are_refused(sections: dict[str, Any]):
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        profile(**sections)
+
+
+def test_a_profile_does_not_change_once_read():
+    with pytest.raises(ValidationError, match="frozen"):
+        profile().loss.gamma = 1.0
+
+
+def test_labels_stand_in_one_column_or_in_one_column_each_not_both_nor_neither():
+    both = {"train": "t.csv", "labels": {"column": "a", "columns": ["b"]}}
+    assert "both" in complaint(data=both)
+    assert "neither" in complaint(data={"train": "t.csv", "labels": {}})
+
+
+def test_a_separator_has_no_place_beside_flag_columns():
+    data = {"train": "t.csv", "labels": {"columns": ["a", "b"], "separator": ";"}}
+    assert "no effect" in complaint(data=data)
+
+
+def test_an_empty_separator_is_refused():
+    data = {"train": "t.csv", "labels": {"column": "a", "separator": ""}}
+    assert "at least 1 character" in complaint(data=data)
+
+
+def test_the_severe_tier_starts_above_the_moderate_one():
+    weights = {"severe": {"ratio": 10, "weight": 10}, "moderate": {"ratio": 10, "weight": 5}}
+    assert complaint(weights=weights) == "moderate.ratio 10 and severe.ratio 10"
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"weights": {"cap": 0.9}},
+        {"weights": {"cap": "inf"}},
+        {"weights": {"custom": {"a": 0}}},
+        {"weights": {"custom": {"a": "nan"}}},
+        {"loss": {"constraint": -0.1}},
+        {"loss": {"gamma": "inf"}},
+        {"loss": {"gamma": -1}},
+        {"loss": {"gamma": {"a": -1}}},
+        {"training": {"epochs": 0}},
+        {"training": {"warmup": 1}},
+        {"training": {"learning_rate": 0}},
+        {"training": {"seed": 2**32}},
+        {"model": {"max_length": 7}},
+    ],
+)
+def test_numbers_out_of_range_are_refused(sections: dict[str, Any]):
+    with pytest.raises(ValidationError):
+        profile(**sections)
+
+
+def test_an_unknown_encoding_is_refused():
+    assert complaint(data={"train": "t.csv", "encoding": "utf-9"}) == "'utf-9'"
+
+
+def test_a_hierarchy_must_be_a_forest():
+    assert "stands under" in complaint(labels={"hierarchy": {"a": ["c"], "b": ["c"]}})
+    assert "a cycle" in complaint(labels={"hierarchy": {"a": ["b"], "b": ["a"]}})
+
+
+def test_the_hierarchy_gives_its_edges():
+    tree = {"a": ["b", {"c": ["d"]}]}
+    assert profile(labels={"hierarchy": tree}).labels.edges == [("b", "a"), ("c", "a"), ("d", "c")]
+
+
+def test_a_gamma_for_some_labels_leaves_the_others_at_two():
+    section = LossSection(gamma={"rare": 0.5})
+    assert (section.gamma_of("rare"), section.gamma_of("other")) == (0.5, 2.0)
+
+
+def test_bce_has_gamma_zero_and_refuses_another():
+    assert LossSection(name="bce").gamma_of("any") == 0.0
+    assert LossSection(name="bce", gamma=0).gamma_of("any") == 0.0
+    assert "no effect" in complaint(loss={"name": "bce", "gamma": 2})

@@ -1,0 +1,255 @@
+"""Tables are read with every cell as it stands, and what is wrong is named with its line."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbtool.errors import UserError
+from imbtool.tables import (
+    FORMATS,
+    TableWriter,
+    cell_text,
+    read_chunks,
+    read_table,
+    require_columns,
+    table_format,
+)
+
+
+def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def rows(path: Path, encoding: str = "utf-8") -> list[list[object]]:
+    frame = read_table(path, encoding)
+    return [list(map(str, frame.columns)), *frame.to_numpy().tolist()]
+
+
+def place(path: Path, encoding: str = "utf-8") -> str:
+    """Where the problem is, as `:line` after the path."""
+    with pytest.raises(UserError) as caught:
+        read_table(path, encoding)
+    (problem,) = caught.value.problems
+    return problem.where.removeprefix(str(path))
+
+
+def test_csv_cells_stay_as_they_are(tmp_path: Path):
+    path = write(tmp_path, "a,b,c\n001,NA,null\n1e5, x ,True\n,nan,-0.0\n")
+    assert rows(path)[1:] == [["001", "NA", "null"], ["1e5", " x ", "True"], ["", "nan", "-0.0"]]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path):
+    assert rows(write(tmp_path, b"\xef\xbb\xbfid,text\n1,a\n"))[0] == ["id", "text"]
+
+
+def test_quoted_cells_may_hold_delimiters_quotes_and_line_breaks(tmp_path: Path):
+    path = write(tmp_path, 'a,b\n"x, ""y""","1\n2\r\n3"\nz,w\n')
+    assert rows(path)[1:] == [['x, "y"', "1\n2\r\n3"], ["z", "w"]]
+
+
+def test_windows_line_ends_and_blank_lines_change_nothing(tmp_path: Path):
+    assert rows(write(tmp_path, "a,b\r\n\r\n1,2\r\n\r\n")) == [["a", "b"], ["1", "2"]]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_csv_may_be_delimited_by_semicolons_or_tabs(tmp_path: Path, mark: str):
+    path = write(tmp_path, f"a{mark}b\nx, y{mark}2\n")
+    assert rows(path) == [["a", "b"], ["x, y", "2"]]
+
+
+def test_a_tsv_is_delimited_by_tabs_even_with_commas_in_its_header(tmp_path: Path):
+    assert rows(write(tmp_path, "a,b\tc\n1\t2\n", "t.tsv")) == [["a,b", "c"], ["1", "2"]]
+
+
+def test_a_csv_of_one_column_needs_no_delimiter(tmp_path: Path):
+    assert rows(write(tmp_path, "text\na b\nc\n")) == [["text"], ["a b"], ["c"]]
+
+
+def test_another_encoding_is_read_when_named(tmp_path: Path):
+    assert rows(write(tmp_path, "a\ncafé\n".encode("cp1252")), "cp1252")[1] == ["café"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("a,b\n1\n", 2),
+        ("a,b\n1,2,3\n", 2),
+        ("a,b\n1,2\n3,4\n5\n", 4),
+        ('a,b\n"1\n1",2\n3,4,5\n', 4),
+        ("a,b\n1,2\n\n3\n", 4),
+    ],
+)
+def test_a_ragged_row_is_refused_with_the_line_it_begins_on(
+    tmp_path: Path, content: str, line: int
+):
+    assert place(write(tmp_path, content)) == f":{line}"
+
+
+@pytest.mark.parametrize(("content", "line"), [('a\n"x"y\n', 2), ('a\nb\n"never closed\nc\n', 3)])
+def test_broken_quoting_is_refused_with_the_line_it_begins_on(
+    tmp_path: Path, content: str, line: int
+):
+    assert place(write(tmp_path, content)) == f":{line}"
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path):
+    path = write(tmp_path, "a,b,a\n1,2,3\n")
+    assert place(path) == ":1"
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_broken_encoding_is_refused_with_its_line(tmp_path: Path, name: str):
+    lines = b'"a"\n"b"\n"caf\xe9"\n' if name == "t.csv" else b'{"a": 1}\n\n{"a": "caf\xe9"}\n'
+    assert place(write(tmp_path, lines, name)) == ":3"
+
+
+def test_broken_encoding_far_down_is_refused_with_its_line(tmp_path: Path):
+    content = b"a\n" + b"x\n" * 20_000 + b"\xff\n"
+    assert place(write(tmp_path, content)) == ":20002"
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n"])
+def test_a_table_without_rows_is_refused(tmp_path: Path, content: str):
+    assert place(write(tmp_path, content)) == ""
+
+
+def test_a_missing_file_a_folder_and_an_unknown_suffix_are_refused(tmp_path: Path):
+    assert place(tmp_path / "missing.csv") == ""
+    assert place(tmp_path) == ""
+    assert place(write(tmp_path, "a\n1\n", "t.xlsx")) == ""
+
+
+def test_the_suffix_decides_the_format_whatever_its_case():
+    assert [table_format(Path(f"t{suffix.upper()}")) for suffix in FORMATS] == list(FORMATS)
+
+
+def test_jsonl_keeps_the_types_of_its_values(tmp_path: Path):
+    row = {"id": "001", "n": 1, "x": 0.5, "flag": True, "labels": ["a", "b"], "none": None}
+    path = write(tmp_path, json.dumps(row) + "\n\n" + json.dumps(row) + "\n", "t.jsonl")
+    assert read_table(path).to_dict(orient="records") == [row, row]
+
+
+def test_a_key_that_a_json_line_lacks_is_a_missing_value(tmp_path: Path):
+    frame = read_table(write(tmp_path, '{"a": "x"}\n{"b": "y"}\n', "t.jsonl"))
+    assert [cell_text(cell) for cell in frame["b"]] == ["", "y"]
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", '"text"', "3"])
+def test_a_line_that_is_no_json_object_is_refused_with_its_number(tmp_path: Path, line: str):
+    assert place(write(tmp_path, f'{{"a": 1}}\n\n{line}\n', "t.jsonl")) == ":3"
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path):
+    assert place(write(tmp_path, "no parquet", "t.parquet")) == ""
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_chunks_hold_so_many_rows_and_together_the_whole_table(tmp_path: Path, suffix: str):
+    path = tmp_path / f"t{suffix}"
+    frame = pd.DataFrame({"a": [f"r{n}" for n in range(10)], "b": ["x"] * 10})
+    with TableWriter(path, suffix) as writer:
+        writer.write(frame)
+    chunks = list(read_chunks(path, rows=4))
+    assert [len(chunk) for chunk in chunks] == [4, 4, 2]
+    assert pd.concat(chunks)["a"].tolist() == frame["a"].tolist()
+
+
+def test_parquet_types_survive_reading_and_writing(tmp_path: Path):
+    table = pa.table(
+        {
+            "i": pa.array([1, None, 3], pa.int8()),
+            "u": pa.array([2**63, 1, None], pa.uint64()),
+            "x": pa.array([0.1, None, 2.0], pa.float32()),
+            "s": pa.array(["001", None, "NA"], pa.string()),
+            "b": pa.array([True, None, False]),
+            "l": pa.array([["a"], [], None], pa.list_(pa.string())),
+            "d": pa.array([0, 1, None], pa.date32()),
+        }
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    with TableWriter(tmp_path / "out.parquet", ".parquet") as writer:
+        for chunk in read_chunks(tmp_path / "in.parquet", rows=2):
+            writer.write(chunk)
+    again = pq.read_table(tmp_path / "out.parquet")
+    assert again.schema.types == table.schema.types
+    assert again.to_pylist() == table.to_pylist()
+    assert writer.rows == 3
+
+
+CELLS = st.one_of(
+    st.text(st.sampled_from("a\r\n\t,;\"' \u2028é"), max_size=5),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=5),
+)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+@settings(deadline=None, max_examples=40)
+@given(cells=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+def test_any_text_survives_writing_and_reading(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, cells: list[tuple[str, str]]
+):
+    path = tmp_path_factory.getbasetemp() / f"any{suffix}"
+    with TableWriter(path, suffix) as writer:
+        writer.write(pd.DataFrame(cells, columns=["a", "b"], dtype=object))
+    assert [tuple(row) for row in read_table(path).to_numpy()] == cells
+
+
+def test_frames_are_appended_under_one_header():
+    stream = io.StringIO()
+    with TableWriter(stream, ".csv") as writer:
+        writer.write(pd.DataFrame({"a": ["001"], "b": [0.5]}))
+        writer.write(pd.DataFrame({"a": ["x, y"], "b": [1.0]}))
+    assert stream.getvalue() == 'a,b\n001,0.5\n"x, y",1.0\n'
+    assert not stream.closed
+
+
+@pytest.mark.parametrize(
+    ("suffix", "expected"),
+    [
+        (".csv", 'a,b\nx,\ny,\nz,\n'),
+        (".jsonl", '{"a": "x", "b": null}\n{"a": "y", "b": null}\n{"a": "z", "b": null}\n'),
+    ],
+)
+def test_a_missing_value_is_written_as_nothing(suffix: str, expected: str):
+    stream = io.StringIO()
+    missing = pd.Series([None, float("nan"), pd.NA], dtype=object)
+    with TableWriter(stream, suffix) as writer:
+        writer.write(pd.DataFrame({"a": ["x", "y", "z"], "b": missing}))
+    assert stream.getvalue() == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("001", "001"),
+        (None, ""),
+        (float("nan"), ""),
+        (pd.NA, ""),
+        (True, "1"),
+        (False, "0"),
+        (1.0, "1"),
+        (np.float64(2.0), "2"),
+        (1.5, "1.5"),
+        (7, "7"),
+    ],
+)
+def test_a_typed_cell_reads_as_a_user_would_write_it(cell: object, text: str):
+    assert cell_text(cell) == text
+
+
+def test_a_column_that_is_missing_is_refused_with_the_nearest_one():
+    frame = pd.DataFrame(columns=["text", "labels"])
+    require_columns(frame, ["labels", "text"], "t.csv")
+    with pytest.raises(UserError) as caught:
+        require_columns(frame, ["lables"], "t.csv")
+    assert caught.value.problems[0].mend == "did you mean 'labels'?"
