@@ -19,8 +19,9 @@ Document = dict[str, Any]
 
 def run_profile(checkpoint: Checkpoint) -> Profile | None:
     """The resolved profile of the run around a checkpoint; None where it stands alone."""
-    path = checkpoint.folder.parent / "profile.yaml"
-    return read_profile(path) if path.is_file() else None
+    run = checkpoint.folder.parent
+    is_run = (run / "manifest.json").is_file() and (run / "profile.yaml").is_file()
+    return read_profile(run / "profile.yaml") if is_run else None
 
 
 def table_split(checkpoint: Checkpoint, table: Path) -> Split:

@@ -133,12 +133,8 @@ def _walk(tree: Hierarchy, parent: str | None) -> Iterable[tuple[str, str]]:
 
 def _refuse_cycle(start: str, parent_of: Mapping[str, str]) -> None:
     seen, label = [start], parent_of[start]
-    while label in parent_of:
-        if label == start:
-            raise ValueError("a cycle: " + " > ".join(reversed([*seen, start])))
-        if label in seen:
-            return
+    while label in parent_of and label not in seen:
         seen.append(label)
         label = parent_of[label]
     if label == start:
-        raise ValueError(f"{start!r} stands under itself")
+        raise ValueError("a cycle: " + " > ".join(reversed([*seen, start])))

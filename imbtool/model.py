@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -27,6 +28,9 @@ TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""
 
 Tokens = list[int]
+
+UNUSABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
+"""What transformers raises for files that are missing, damaged or of another kind."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,14 @@ class TextModel:
         }
 
     def forward_all(
-        self, encoded: Sequence[Tokens], autocast: AbstractContextManager[Any] | None = None
+        self,
+        encoded: Sequence[Tokens],
+        autocast: AbstractContextManager[Any] | None = None,
+        dropout: bool = False,
     ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-        """Yield (rows, logits) over all texts, longest first, without gradients or dropout."""
+        """Yield (rows, logits) over all texts, longest first, without gradients."""
         training = self.model.training
-        self.model.eval()
+        self.model.train(dropout)
         try:
             with torch.no_grad(), autocast or nullcontext():
                 most = TOKENS_A_FORWARD.get(self.device.type, TOKENS_A_FORWARD["cpu"])
@@ -120,7 +127,7 @@ def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
             trust_remote_code=section.trust_remote_code,
         )
         return _load(where, section.max_length, section.trust_remote_code, config=config)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except UNUSABLE as error:
         raise fail(
             f"model.encoder: {section.encoder}",
             str(error).strip().splitlines()[0],
@@ -137,7 +144,7 @@ def load_trained(folder: Path, max_length: int) -> TextModel:
     """
     try:
         return _load(str(folder), max_length, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except UNUSABLE as error:
         found = str(error).strip().splitlines()[0]
         raise fail(folder, found, "a checkpoint written by imbtool", "train it again") from error
 
@@ -149,6 +156,9 @@ def encoder_folder(name: str) -> str:
         UserError: the bundled encoder is not installed, or its weights are not the published ones.
     """
     if name != BUNDLED:
+        if name.startswith((".", "/", "~")) and not Path(name).is_dir():
+            where, mend = f"model.encoder: {name}", "check the path"
+            raise fail(where, "no such folder", "a folder or a hub id", mend)
         return name
     found = importlib.util.find_spec(BUNDLED_PACKAGE)
     if found is None or found.origin is None:
@@ -204,6 +214,8 @@ def _load(where: str, max_length: int, trust_remote_code: bool, **extra: Any) ->
         **extra,
     )
     tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=trust_remote_code)
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise ValueError("no tokenizer files beside its weights")
     if tokenizer.pad_token_id is None:
         raise ValueError("its tokenizer has no padding token: it is no text encoder")
     length = min(max_length, tokenizer.model_max_length, _most_positions(model))

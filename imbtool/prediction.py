@@ -29,16 +29,28 @@ def predict_table(
         taken = [name for name in frame.columns if _is_ours(str(name))]
         if taken:
             mend = "rename or remove them: predict would write columns of these names"
-            raise fail(path, f"the columns {some(taken)}", "no `predicted` and no `p:...`", mend)
+            raise fail(
+                path, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", mend
+            )
         yield _add_predictions(checkpoint, frame, joined_text(frame, text))
 
 
 def predict_lines(checkpoint: Checkpoint, stream: IO[str]) -> Iterator[pd.DataFrame]:
     """Yield frames of `text`, `predicted` and `p:LABEL` for the lines of a stream."""
-    lines = (line.rstrip("\r\n") for line in stream)
+    lines = _lines(stream)
     while texts := list(islice(lines, CHUNK_ROWS)):
         frame = pd.DataFrame({"text": texts}, dtype=object)
         yield _add_predictions(checkpoint, frame, texts)
+
+
+def _lines(stream: IO[str]) -> Iterator[str]:
+    try:
+        for line in stream:
+            yield line.rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        found = f"bytes that are not {error.encoding}"
+        mend = "convert the texts, with iconv say"
+        raise fail("stdin", found, f"text in {error.encoding}", mend) from None
 
 
 def write_frames(

@@ -21,6 +21,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def without_effect(self) -> set[str]:
+        """Names of fields that other fields make idle: written, they would be refused."""
+        return set()
+
 
 class LabelSource(Section):
     """Where the labels of a text stand: in one column, or in one 0/1 column a label."""
@@ -29,13 +33,25 @@ class LabelSource(Section):
     separator: Annotated[str, Field(min_length=1)] = Field(
         "|", description="what stands between two labels in that column"
     )
-    columns: list[str] | None = Field(None, description="instead: one column of 0 and 1 a label")
+    columns: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="instead: one column of 0 and 1 a label"
+    )
+
+    def without_effect(self) -> set[str]:
+        """A column and its separator say nothing of 0/1 columns."""
+        return {"column", "separator"} if self.columns is not None else {"columns"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_column(cls, values: Any) -> Any:
+        named = isinstance(values, dict) and {"column", "columns"} & set(values)
+        return values if named or not isinstance(values, dict) else {"column": "labels", **values}
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
-        if (self.column is None) == (self.columns is None):
+        if self.column is not None and self.columns is not None:
             raise _contradiction(
-                "both 'column' and 'columns'" if self.column else "neither column nor columns",
+                "both 'column' and 'columns'",
                 "labels: {column: NAME} or labels: {columns: [NAME, ...]}",
                 "keep the one that your table has",
             )
@@ -56,7 +72,9 @@ class DataSection(Section):
         None, description="thresholds are chosen on it; split off from train if missing"
     )
     test: Path | None = Field(None, description="reported on; split off from train if missing")
-    text: str | list[str] = Field("text", description="the text column, or a list of them")
+    text: str | Annotated[list[str], Field(min_length=1)] = Field(
+        "text", description="the text column, or a list of them"
+    )
     labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
     id: str | None = Field(None, description="a column that names each row")
     encoding: str = Field("utf-8", description="of csv, tsv and jsonl")
@@ -91,7 +109,7 @@ class LabelsSection(Section):
                 "a forest: every label under at most one parent, none under itself",
                 "keep one place for the label",
             ) from None
-        return tree
+        return {name: _leaves(below) for name, below in tree.items()}
 
     @property
     def edges(self) -> list[tuple[str, str]]:
@@ -137,6 +155,10 @@ class LossSection(Section):
     constraint: NotNegative = Field(
         0.5, description="price of a secondary label more probable than its primary"
     )
+
+    def without_effect(self) -> set[str]:
+        """Plain BCE has no gamma."""
+        return {"gamma"} if self.name == "bce" else set()
 
     @model_validator(mode="after")
     def _gamma_has_effect(self) -> Self:
@@ -208,6 +230,15 @@ class Profile(Section):
     training: TrainingSection = Field(default_factory=TrainingSection)
     thresholds: ThresholdsSection = Field(default_factory=ThresholdsSection)
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
+
+
+def _leaves(tree: Any) -> Any:
+    """A hierarchy with [] where nothing stands below a label."""
+    if isinstance(tree, dict):
+        return {name: _leaves(below) for name, below in tree.items()}
+    if isinstance(tree, list):
+        return [_leaves(item) for item in tree]
+    return [] if tree is None else tree
 
 
 def _contradiction(found: str, expected: str, mend: str) -> PydanticCustomError:

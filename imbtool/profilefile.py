@@ -104,24 +104,51 @@ def _lay_over(
     values: dict[str, Any], override: Override, origins: dict[Key, str], problems: list[Problem]
 ) -> None:
     key = _split_key(override.key)
-    parsed = parse_yaml(override.text, override.origin)
-    problems += parsed.problems
+    if not all(key) or not key:
+        found, mend = f"the key {override.key!r}", "e.g. --set loss.gamma=1.5"
+        problems.append(Problem(override.origin, found, "a dotted key of the profile", mend))
+        return
+    parsed = _override_value(override, problems)
     target: Any = values
     for name in key[:-1]:
         if not isinstance(target.get(name), dict):
             target[name] = {}
         target = target[name]
     target[key[-1]] = parsed.value
-    origins[key] = override.origin
+    _take_origin(origins, key, parsed, override.origin)
     if key in PATH_KEYS:
         _resolve_paths(values, Path.cwd(), [key])
 
 
+def _override_value(override: Override, problems: list[Problem]) -> YamlText:
+    """Lists, maps and quoted text are YAML; anything else is text as it stands, `|` for one."""
+    text = override.text.strip()
+    if not text.startswith(("[", "{", '"', "'")):
+        return YamlText(text or None)
+    try:
+        parsed = parse_yaml(text, override.origin)
+    except UserError as error:
+        problems += error.problems
+        return YamlText(text)
+    problems += parsed.problems
+    return parsed
+
+
+def _take_origin(origins: dict[Key, str], key: Key, parsed: YamlText, origin: str) -> None:
+    """What stands at a key, and above it if nothing did, now comes from the override."""
+    for old in [old for old in origins if old[: len(key)] == key]:
+        del origins[old]
+    for end in range(1, len(key)):
+        origins.setdefault(key[:end], origin)
+    origins |= dict.fromkeys([key, *((*key, *below) for below in parsed.lines)], origin)
+
+
 def _drop_displaced(values: dict[str, Any], overrides: Sequence[Override]) -> None:
     """Another loss on the command line takes the file's gamma, which was meant for its own."""
-    given = {override.key: override.text for override in overrides}
+    keys = {override.key for override in overrides}
     loss = values.get("loss")
-    if given.get("loss.name") == "bce" and "loss.gamma" not in given and isinstance(loss, dict):
+    renamed = "loss.name" in keys and "loss.gamma" not in keys
+    if renamed and isinstance(loss, dict) and loss.get("name") == "bce":
         loss.pop("gamma", None)
 
 
@@ -129,14 +156,15 @@ def _split_key(text: str) -> tuple[str, ...]:
     """`weights.custom.1.1 threats` -> (weights, custom, 1.1 threats): labels may hold dots."""
     key: list[str] = []
     model: Any = Profile
-    rest = text
-    while rest:
+    rest: str | None = text
+    while rest is not None:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return (*key, rest)
-        name, _, rest = rest.partition(".")
+        name, dot, after = rest.partition(".")
         key.append(name)
         field = model.model_fields.get(name)
         model = field.annotation if field else Section
+        rest = after if dot else None
     return tuple(key)
 
 
@@ -155,9 +183,13 @@ def _problems(error: ValidationError, origins: Mapping[Key, str], where: str) ->
     """One problem a key: pydantic reports each member of a union on its own."""
     grouped: dict[Key, list[ErrorDetails]] = {}
     for detail in error.errors():
-        grouped.setdefault(_known_part(detail["loc"], origins), []).append(detail)
+        # a key that is missing has no origin of its own
+        known = detail["type"] == "missing"
+        key = detail["loc"] if known else _known_part(detail["loc"], origins)
+        grouped.setdefault(key, []).append(detail)
     for key, details in grouped.items():
-        yield _problem(key, details, origins, where)
+        place = f"{_nearest(key, origins, where)}: {'.'.join(map(str, key))}"
+        yield _problem(place, key, details)
 
 
 def _known_part(location: Key, origins: Mapping[Key, str]) -> Key:
@@ -168,29 +200,31 @@ def _known_part(location: Key, origins: Mapping[Key, str]) -> Key:
     return location
 
 
-def _problem(
-    key: Key, details: Sequence[ErrorDetails], origins: Mapping[Key, str], where: str
-) -> Problem:
+def _problem(place: str, key: Key, details: Sequence[ErrorDetails]) -> Problem:
     first = details[0]
-    dotted = ".".join(str(part) for part in first["loc"] if first["type"] in _WHOLE) or ".".join(
-        str(part) for part in key
-    )
-    place = f"{_nearest(key, origins, where)}: {dotted}"
     match first["type"]:
         case "extra_forbidden":
             mend = did_you_mean(str(key[-1]), _siblings(key))
             return Problem(place, f"an unknown key {key[-1]!r}", "a key of the profile", mend)
         case "missing":
-            return Problem(place, "nothing", "a value", f"add `{first['loc'][-1]}:`")
+            return Problem(place, "nothing", "a value", f"add `{key[-1]}:`")
         case "imbtool":
             context = first.get("ctx", {})
             return Problem(place, context["found"], context["expected"], context["mend"])
-    wanted = dict.fromkeys(_wanted(detail) for detail in details)
+    wanted = dict.fromkeys(map(_wanted, _deepest(details)))
     found = "nothing" if first["input"] is None else repr(first["input"])
-    return Problem(place, found, " or ".join(wanted), "correct the value, or delete the line")
+    return Problem(place, found, " or ".join(wanted), "correct the value, or leave it out")
 
 
-_WHOLE = frozenset({"missing"})
+def _deepest(details: Sequence[ErrorDetails]) -> Sequence[ErrorDetails]:
+    """Of a union's reports those of the member that came furthest: the one that was meant."""
+    most = max(len(detail["loc"]) for detail in details)
+    meant = [detail for detail in details if len(detail["loc"]) == most]
+    return meant if meant[0]["type"] not in _MISFITS else details
+
+
+_MISFITS = frozenset({"float_type", "float_parsing", "dict_type", "literal_error", "list_type"})
+"""Reports of a union's member that could not be the one meant."""
 
 
 def _nearest(key: Key, origins: Mapping[Key, str], where: str) -> str:
@@ -209,6 +243,8 @@ def _siblings(key: Key) -> list[str]:
 
 
 def _wanted(detail: ErrorDetails) -> str:
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return "a map"
     return re.sub(r"^Input should be ", "", detail["msg"].partition(", unable to")[0])
 
 
@@ -238,7 +274,10 @@ class _Renderer:
 
     def _section(self, section: Section, key: Key) -> Iterable[str]:
         pad = "  " * len(key)
+        idle = section.without_effect()
         for name, field in type(section).model_fields.items():
+            if name in idle:
+                continue
             value, here = getattr(section, name), (*key, name)
             note = self._note(here, field.description)
             if isinstance(value, Section):
@@ -274,8 +313,25 @@ class _Renderer:
         return _block(value, flow=True).removesuffix("\n").removesuffix("\n...")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Double quotes for text with line breaks, which YAML would otherwise fold."""
+
+
+def _quoted_breaks(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if text.splitlines() != [text] else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _quoted_breaks)
+
+
 def _block(value: Any, flow: bool = False) -> str:
-    text: str = yaml.safe_dump(
-        value, default_flow_style=flow, width=10**9, allow_unicode=True, sort_keys=False
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=flow,
+        width=10**9,
+        allow_unicode=True,
+        sort_keys=False,
     )
     return text

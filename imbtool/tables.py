@@ -135,17 +135,37 @@ class TableWriter:
 
     def _write_csv(self, frame: pd.DataFrame, stream: IO[str]) -> None:
         delimiter = "\t" if self._suffix == ".tsv" else ","
-        writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        plain = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        # left to itself, Python 3.11 does not quote a lone carriage return
+        careful = csv.writer(
+            stream, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
+        )
         if self.rows == 0:
-            writer.writerow(frame.columns)
-        writer.writerows(frame.itertuples(index=False, name=None))
+            plain.writerow(frame.columns)
+        known = frame.astype(object).where(frame.notna(), "")
+        for row in known.itertuples(index=False, name=None):
+            has_return = any("\r" in cell for cell in row if isinstance(cell, str))
+            (careful if has_return else plain).writerow(row)
 
     def _write_parquet(self, frame: pd.DataFrame) -> None:
-        schema = self._parquet.schema if self._parquet else None
-        table = pa.Table.from_pandas(frame, schema, preserve_index=False)
         if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self._target, table.schema)
+            self._parquet = pq.ParquetWriter(self._target, _schema(frame))
+        try:
+            table = pa.Table.from_pandas(frame, self._parquet.schema, preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            mend = "write .jsonl, which takes any value"
+            raise fail(self._target, str(error), "one type a column", mend) from None
         self._parquet.write_table(table)
+
+
+def _schema(frame: pd.DataFrame) -> pa.Schema:
+    """The types of a frame, text where the first rows hold nothing."""
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    fields = [
+        field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in schema
+    ]
+    # without pandas' metadata, whose names of list types pandas cannot read back
+    return pa.schema(fields)
 
 
 def _text_chunks(path: Path, encoding: str, rows: int, parse: Any) -> Iterator[pd.DataFrame]:
@@ -161,14 +181,16 @@ def _text_chunks(path: Path, encoding: str, rows: int, parse: Any) -> Iterator[p
 
 
 def _broken_encoding(path: Path, encoding: str) -> UserError:
-    for number, line in enumerate(path.open("rb"), start=1):
-        try:
-            line.decode(encoding)
-        except UnicodeDecodeError as error:
-            found = f"bytes that are not {encoding} ({line[error.start : error.start + 4]!r})"
-            mend = "save it as UTF-8, or name its encoding: `data.encoding: cp1252`, say"
-            return fail(f"{path}:{number}", found, f"text in {encoding}", mend)
-    return fail(path, f"bytes that are not {encoding}", f"text in {encoding}", "set data.encoding")
+    name = encoding.removesuffix("-sig")
+    mend = "save it as UTF-8, or name its encoding: `data.encoding: cp1252`, say"
+    content = path.read_bytes()
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].decode(encoding, "replace").count("\n") + 1
+        found = f"bytes that are not {name} ({content[error.start : error.start + 4]!r})"
+        return fail(f"{path}:{line}", found, f"text in {name}", mend)
+    return fail(path, f"bytes that are not {name}", f"text in {name}", mend)
 
 
 def _csv_rows(path: Path, stream: IO[str]) -> tuple[list[str], Iterator[list[str]]]:
@@ -185,19 +207,19 @@ def _csv_rows(path: Path, stream: IO[str]) -> tuple[list[str], Iterator[list[str
 
 
 def _delimiter(path: Path, header: str) -> str:
-    """Tab for .tsv; for .csv a semicolon or tab where the header holds no comma."""
+    """Tab for .tsv; for .csv the comma, semicolon or tab that gives the header most cells."""
     if path.suffix.lower() == ".tsv":
         return "\t"
-    return next((mark for mark in ",;\t" if mark in header), ",")
+    return max(",;\t", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
 
 
 def _checked(path: Path, reader: Any, width: int | None) -> Iterator[list[str]]:
-    line = 1
+    line = reader.line_num + 1
     try:
         for row in reader:
             if row and width is not None and len(row) != width:
                 mend = "quote cells that hold the delimiter or a line break; complete short rows"
-                found = f"{len(row)} cells, beginning {some(row, 2)[:60]!r}"
+                found = f"{len(row)} cells, beginning with {row[0][:60]!r}"
                 raise fail(f"{path}:{line}", found, f"{width} cells, as in the header", mend)
             if row:
                 yield row
@@ -218,7 +240,8 @@ def _json_objects(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise fail(f"{path}:{number}", str(error), "JSON", "mend the line") from None
+            found = str(error).partition(":")[0]
+            raise fail(f"{path}:{number}", found, "JSON", "mend the line") from None
         if not isinstance(row, dict):
             found = f"a JSON {type(row).__name__}"
             raise fail(f"{path}:{number}", found, "one JSON object a line", "mend the line")

@@ -41,10 +41,13 @@ def parse_yaml(text: str, where: str) -> YamlText:
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = YamlText()
+        document.value = _Reader(document, where).read(root, ()) if root else None
     except yaml.YAMLError as error:
         raise UserError(_syntax(error, where)) from None
-    document = YamlText()
-    document.value = _Reader(document, where).read(root, ()) if root else None
+    except RecursionError:
+        found = "lists and maps nested without end"
+        raise fail(where, found, "a few levels", "do not let an alias (*) hold itself") from None
     return document
 
 

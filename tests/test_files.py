@@ -9,7 +9,7 @@ from imbtool.errors import UserError
 from imbtool.files import append_line, publish_folder, read_json, replacing, write_json, write_text
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """Raised in the middle of writing."""
 
 
@@ -25,16 +25,16 @@ def test_replacing_puts_the_new_content_in_place(tmp_path: Path):
 def test_a_block_that_raises_leaves_the_old_content_and_no_temporary_file(tmp_path: Path):
     target = tmp_path / "f.txt"
     target.write_text("old")
-    with pytest.raises(Broken), replacing(target) as temporary:
+    with pytest.raises(BrokenError), replacing(target) as temporary:
         temporary.write_text("half")
-        raise Broken
+        raise BrokenError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_block_that_raises_before_writing_leaves_nothing(tmp_path: Path):
-    with pytest.raises(Broken), replacing(tmp_path / "f.txt"):
-        raise Broken
+    with pytest.raises(BrokenError), replacing(tmp_path / "f.txt"):
+        raise BrokenError
     assert list(tmp_path.iterdir()) == []
 
 
@@ -107,9 +107,9 @@ def test_the_old_folder_stays_when_writing_the_new_one_fails(tmp_path: Path):
 
     def write(folder: Path) -> None:
         (folder / "f.txt").write_text("half")
-        raise Broken
+        raise BrokenError
 
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenError):
         publish_folder(link, write)
     assert (link / "sub" / "f.txt").read_text() == "old"
 
@@ -120,9 +120,9 @@ def test_what_a_failed_writing_left_is_not_in_the_next_folder(tmp_path: Path):
 
     def write(folder: Path) -> None:
         (folder / "half.txt").write_text("half")
-        raise Broken
+        raise BrokenError
 
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenError):
         publish_folder(link, write)
     publish(link, "new")
     assert (link / "sub" / "f.txt").read_text() == "new"

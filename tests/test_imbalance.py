@@ -7,9 +7,7 @@ from imbtool.imbalance import LabelCount, co_occurrence, count_labels, labels_pe
 from imbtool.profile import WeightsSection
 
 NAN = np.nan
-TARGETS = np.array(
-    [[1, 0, 1], [1, 1, NAN], [0, 0, NAN], [1, 0, 0], [0, 0, NAN]], dtype=np.float32
-)
+TARGETS = np.array([[1, 0, 1], [1, 1, NAN], [0, 0, NAN], [1, 0, 0], [0, 0, NAN]], dtype=np.float32)
 
 
 def test_positives_negatives_and_unknowns_of_each_label_are_counted():

@@ -216,7 +216,7 @@ def test_frames_are_appended_under_one_header():
 @pytest.mark.parametrize(
     ("suffix", "expected"),
     [
-        (".csv", 'a,b\nx,\ny,\nz,\n'),
+        (".csv", "a,b\nx,\ny,\nz,\n"),
         (".jsonl", '{"a": "x", "b": null}\n{"a": "y", "b": null}\n{"a": "z", "b": null}\n'),
     ],
 )

@@ -13,7 +13,8 @@ def refused(text: str) -> UserError:
 
 
 @pytest.mark.parametrize(
-    "scalar", ["1e-5", "no", "1.10", "12:30", "null", "0x1F", "007", "2024-01-01", "true", "=", ".5"]
+    "scalar",
+    ["1e-5", "no", "1.10", "12:30", "null", "0x1F", "007", "2024-01-01", "true", "=", ".5"],
 )
 def test_scalars_stay_text_as_values_as_keys_and_in_lists(scalar: str):
     assert parse_yaml(f"{scalar}: [{scalar}]\nb: {scalar}", "p.yaml").value == {

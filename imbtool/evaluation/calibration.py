@@ -11,7 +11,8 @@ from scipy.optimize import minimize_scalar
 Floats = NDArray[np.float64]
 
 SLOPES = (0.1, 10.0)
-NEWTON_STEPS = 25
+MOST_STEPS = 60
+TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,24 @@ def fit_calibration(
 
 
 def matching_bias(logits: Floats, prevalence: Floats) -> Floats:
-    """The bias [L] with which each column's mean probability is its prevalence (Newton)."""
+    """The bias [L] with which each column's mean probability is its prevalence.
+
+    Newton's method, kept between the biases that put all scores below and above it; a step out of
+    there is a bisection.
+    """
     log_odds = np.log(prevalence / (1.0 - prevalence))
+    low, high = log_odds - logits.max(axis=0), log_odds - logits.min(axis=0)
     bias = log_odds - logits.mean(axis=0)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(MOST_STEPS):
         probability = sigmoid(logits + bias)
-        slope = np.maximum((probability * (1.0 - probability)).mean(axis=0), 1e-12)
-        step = np.clip((prevalence - probability.mean(axis=0)) / slope, -2.0, 2.0)
-        bias = bias + step
-        if np.abs(step).max() < 1e-6:
+        excess = probability.mean(axis=0) - prevalence
+        low, high = np.where(excess < 0, bias, low), np.where(excess > 0, bias, high)
+        slope = np.maximum((probability * (1.0 - probability)).mean(axis=0), 1e-300)
+        step = bias - excess / slope
+        step = np.where((step > low) & (step < high), step, (low + high) / 2)
+        settled = np.abs(step - bias).max() < TOLERANCE
+        bias = step
+        if settled:
             break
     return np.asarray(bias, dtype=np.float64)
 

@@ -20,8 +20,9 @@ from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.losses import Objective
 from imbtool.model import TextModel, Tokens, head_layer
 
-L2 = 1e-4
-MOST_ITERATIONS = 200
+L2_STRENGTHS = (1e-1, 3e-2, 1e-2, 3e-3)
+"""Tried in this order, each from the fit before; validation chooses."""
+MOST_ITERATIONS = 100
 LEAST_DEVIATION = 0.05
 """Floor of a feature's standard deviation, as a share of the median one: behind a random dense
 layer some features are nearly constant, and folding them back would blow their weights up."""
@@ -41,8 +42,21 @@ class HeadFit:
 
     average_precision: float
     baseline: float
+    l2: float
     kept: bool
     reason: str
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer: weight [L, features] and bias [L]."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Logits [n, L] of features [n, features]."""
+        return features @ self.weight.T + self.bias
 
 
 def fit_head(
@@ -54,28 +68,42 @@ def fit_head(
 ) -> HeadFit:
     """Fit the head's last layer in place, by the profile's loss, with the encoder frozen.
 
-    The bias starts at the log-odds of each label's frequency and is all that is kept where the
-    fit does not beat it in mean average precision on validation.
+    The strength of the L2 penalty is the one with the lowest loss on validation as training will
+    see it, dropout on. The bias starts at the log-odds of each label's frequency, and it is all
+    that is kept where no fit beats it in loss and in mean average precision.
     """
     layer = head_layer(text_model.model)
     if layer is None:
-        return HeadFit(float("nan"), float("nan"), False, "its head does not end in one layer")
-    features = [
-        collect_features(text_model, part.encoded, layer, autocast) for part in (train, validation)
-    ]
-    targets = torch.from_numpy(train.targets).to(layer.weight.device)
-    bias = _log_odds(train.targets).to(layer.weight.device)
-    weight, fitted_bias = _fit(features[0], targets, bias, objective)
-    scores = (features[1] @ weight.T + fitted_bias).double().cpu().numpy()
-    reached = mean_defined(average_precision(scores, validation.targets))
-    baseline = mean_defined(average_precision(np.zeros_like(scores), validation.targets))
-    kept = reached > baseline
-    with torch.no_grad():
-        layer.weight.copy_(weight if kept else torch.zeros_like(weight))
-        if layer.bias is not None:
-            layer.bias.copy_(fitted_bias if kept else bias)
+        nothing = float("nan")
+        return HeadFit(nothing, nothing, nothing, False, "its head does not end in one layer")
+    device = layer.weight.device
+    features = collect_features(text_model, train.encoded, layer, autocast)
+    clean = collect_features(text_model, validation.encoded, layer, autocast)
+    noisy = collect_features(text_model, validation.encoded, layer, autocast, dropout=True)
+    targets = torch.from_numpy(validation.targets).to(device)
+
+    def loss(head: Linear) -> float:
+        return float(objective(head.logits(noisy), targets))
+
+    def quality(head: Linear) -> float:
+        scores = head.logits(clean).double().cpu().numpy()
+        return mean_defined(average_precision(scores, validation.targets))
+
+    fits = fit_path(features, torch.from_numpy(train.targets).to(device), objective)
+    best = min(fits, key=lambda strength: loss(fits[strength]))
+    constant = Linear(torch.zeros_like(layer.weight), log_odds(train.targets).to(device))
+    reached, baseline = quality(fits[best]), quality(constant)
+    kept = reached > baseline and loss(fits[best]) < loss(constant)
+    _place(layer, fits[best] if kept else constant)
     reason = "beats a constant score" if kept else "no better than a constant score"
-    return HeadFit(reached, baseline, kept, reason)
+    return HeadFit(reached, baseline, best, kept, reason)
+
+
+def _place(layer: nn.Linear, head: Linear) -> None:
+    with torch.no_grad():
+        layer.weight.copy_(head.weight)
+        if layer.bias is not None:
+            layer.bias.copy_(head.bias)
 
 
 def collect_features(
@@ -83,46 +111,61 @@ def collect_features(
     encoded: Sequence[Tokens],
     layer: nn.Linear,
     autocast: AbstractContextManager[Any],
+    dropout: bool = False,
 ) -> Tensor:
-    """The input of `layer` for every text [n, features], fp32, from one pass without dropout."""
+    """The input of `layer` for every text [n, features], fp32, from one pass."""
     features = torch.zeros(len(encoded), layer.in_features, device=layer.weight.device)
     seen: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
-        for rows, _ in text_model.forward_all(encoded, autocast):
+        for rows, _ in text_model.forward_all(encoded, autocast, dropout):
             features[torch.from_numpy(rows)] = seen.pop().float().reshape(len(rows), -1)
     finally:
         hook.remove()
     return features
 
 
-def _log_odds(targets: NDArray[np.float32]) -> Tensor:
-    prevalence = torch.from_numpy(np.nanmean(targets, axis=0))
-    return torch.logit(prevalence, eps=1e-6)
+def log_odds(targets: NDArray[np.float32]) -> Tensor:
+    """Log-odds [L] of each label's frequency in targets [n, L]."""
+    return torch.logit(torch.from_numpy(np.nanmean(targets, axis=0)), eps=1e-6)
 
 
-def _fit(
-    features: Tensor, targets: Tensor, bias: Tensor, objective: Objective
-) -> tuple[Tensor, Tensor]:
-    """Weight [L, features] and bias [L], the standardisation of the features folded back in."""
+def fit_path(features: Tensor, targets: Tensor, objective: Objective) -> dict[float, Linear]:
+    """A head for each strength of L2, fitted on features [n, features] and targets [n, L].
+
+    Features are standardised for the fit; the standardisation is folded back into the heads.
+    """
     mean = features.mean(dim=0)
     deviation = features.std(dim=0, correction=0)
     scale = deviation.clamp_min(LEAST_DEVIATION * deviation.median().clamp_min(1e-6))
     standard = (features - mean) / scale
-    weight = torch.zeros(targets.shape[1], features.shape[1], device=features.device)
-    weight.requires_grad_()
-    offset = bias.clone().requires_grad_()
+    # under dropout a weight on a feature far from zero is noise: it costs by the feature's size
+    price = features.square().mean(dim=0) / scale.square()
+    start = torch.zeros(targets.shape[1], features.shape[1], device=features.device)
+    head = Linear(start, log_odds(targets.cpu().numpy()).to(features.device))
+    fits = {}
+    for strength in L2_STRENGTHS:
+        head = _minimise(head, standard, targets, objective, strength * price)
+        folded = head.weight / scale
+        fits[strength] = Linear(folded, head.bias - folded @ mean)
+    return fits
+
+
+def _minimise(
+    start: Linear, features: Tensor, targets: Tensor, objective: Objective, price: Tensor
+) -> Linear:
+    weight = start.weight.clone().requires_grad_()
+    bias = start.bias.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
-        [weight, offset], max_iter=MOST_ITERATIONS, line_search_fn="strong_wolfe"
+        [weight, bias], max_iter=MOST_ITERATIONS, line_search_fn="strong_wolfe"
     )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = objective(standard @ weight.T + offset, targets)
-        loss = loss + L2 * weight.square().sum() / len(weight)
+        loss = objective(features @ weight.T + bias, targets)
+        loss = loss + (price * weight.square()).sum() / len(weight)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    folded = weight.detach() / scale
-    return folded, offset.detach() - folded @ mean
+    return Linear(weight.detach(), bias.detach())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from conftest import Imbtool, read_csv, write_csv
 from sklearn.metrics import f1_score
@@ -137,19 +138,9 @@ def test_progress_goes_to_stderr_and_the_result_to_stdout(project: Path, imbtool
 
 
 def test_options_lie_over_the_profile_and_set_over_options(project: Path, imbtool: Imbtool) -> None:
-    options = (
-        "--epochs",
-        5,
-        "--focal-gamma",
-        1.5,
-        "--seed",
-        7,
-        "--learning-rate",
-        "1e-4",
-        "--bf16",
-    )
+    options = "--epochs 5 --focal-gamma 1.5 --seed 7 --learning-rate 1e-4 --bf16"
     sets = ("--set", "training.epochs=1", "--set", "weights.custom.threats=4")
-    run(imbtool, "train", "-p", "profile.yaml", "--run", "other", *options, *sets)
+    run(imbtool, "train", "-p", "profile.yaml", "--run", "other", *options.split(), *sets)
     resolved = Path("runs/other/profile.yaml").read_text()
     for line in (
         "  epochs: 1\n",
@@ -250,14 +241,25 @@ def test_predict_keeps_the_types_of_parquet(project: Path, imbtool: Imbtool) -> 
             "n": pd.array([1, None, 3], dtype="Int8"),
             "text": ["a camera", "=cmd", "001"],
             "when": pd.to_datetime(["2026-01-01 08:30", None, "2026-03-01 12:00"]),
-            "tags": [["a", "b"], [], None],
         }
     )
     frame.to_parquet("in.parquet")
     run(imbtool, "predict", "runs/first", "in.parquet", "-o", "out.parquet")
-    kept = pd.read_parquet("out.parquet")
-    assert list(kept.columns[:5]) == [*frame.columns, "predicted"]
-    pd.testing.assert_frame_equal(kept[list(frame.columns)], pd.read_parquet("in.parquet"))
+    before, after = pq.read_table("in.parquet"), pq.read_table("out.parquet")
+    assert after.column_names[:4] == [*before.column_names, "predicted"]
+    kept = after.select(before.column_names)
+    assert kept.to_pylist() == before.to_pylist()
+    assert [after.field(name).type for name in ("n", "when")] == [
+        before.field(name).type for name in ("n", "when")
+    ]
+
+
+def test_pandas_reads_lists_in_the_parquet_that_predict_wrote(
+    project: Path, imbtool: Imbtool
+) -> None:
+    pd.DataFrame({"text": ["a", "b"], "tags": [["x", "y"], []]}).to_parquet("in.parquet")
+    run(imbtool, "predict", "runs/first", "in.parquet", "-o", "out.parquet")
+    assert [list(cell) for cell in pd.read_parquet("out.parquet")["tags"]] == [["x", "y"], []]
 
 
 def test_cells_that_hold_nothing_stay_empty_in_csv(project: Path, imbtool: Imbtool) -> None:
@@ -280,14 +282,9 @@ def test_predict_reads_a_text_a_line_from_stdin(project: Path, imbtool: Imbtool)
 
 def test_markup_in_labels_and_names_stays_text(project: Path, imbtool: Imbtool) -> None:
     bold, script = "[bold]insults", "<script>alert(1)</script>"
-    for name in (
-        "train.csv",
-        "validation.csv",
-        "test.csv",
-        "profile.yaml",
-        CHECKPOINT / "imbtool.json",
-    ):
-        path, quote = Path(name), '"' if Path(name).suffix in (".yaml", "") else ""
+    tables = ("train.csv", "validation.csv", "test.csv")
+    for path in map(Path, (*tables, "profile.yaml", CHECKPOINT / "imbtool.json")):
+        quote = '"' if path.suffix == ".yaml" else ""
         text = path.read_text().replace("insults", f"{quote}{bold}{quote}")
         path.write_text(text.replace("spying", f"{quote}{script}{quote}"))
     shutil.copy("test.csv", "[red]fresh.csv")

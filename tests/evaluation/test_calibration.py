@@ -25,6 +25,14 @@ def noisy(
     return gap * (2 * targets - 1) + noise * rng.normal(size=targets.shape), targets
 
 
+def squeezed() -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float64]]:
+    """Logits of true slope 2.5 and bias -1.75, targets drawn by them, and their prevalence."""
+    rng = np.random.default_rng(0)
+    true = rng.normal(-1, 2, size=(4000, 3))
+    targets = (rng.random(true.shape) < sigmoid(true)).astype(np.float32)
+    return true / 2.5 + 0.7, targets, sigmoid(true).mean(axis=0)
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     prevalence=st.lists(st.floats(0.001, 0.9), min_size=3, max_size=3),
@@ -52,24 +60,22 @@ def test_the_bias_is_found_however_far_apart_the_scores_are(gap: float):
     assert sigmoid(logits + bias).mean() == pytest.approx(0.1, abs=1e-4)
 
 
-def test_the_slope_is_shared_and_is_found_again():
-    rng = np.random.default_rng(0)
-    true_logits = rng.normal(-1, 2, size=(4000, 3))
-    targets = (rng.random(true_logits.shape) < sigmoid(true_logits)).astype(np.float32)
-    fitted = fit_calibration(true_logits / 2.5 + 0.7, targets, sigmoid(true_logits).mean(axis=0))
+def test_the_shared_slope_is_found_again():
+    fitted = fit_calibration(*squeezed())
     assert fitted.slope == pytest.approx(2.5, rel=0.1)
     assert fitted.bias == pytest.approx([-1.75] * 3, abs=0.2)
 
 
-def test_the_slope_follows_the_known_targets_only():
-    logits, targets = noisy(1.0, 1.0)
-    half_known = targets.copy()
-    half_known[::2] = 1 - half_known[::2]
-    half_known[::2] = np.nan
-    rest = fit_calibration(logits, half_known, np.full(3, 0.2))
-    wrong = fit_calibration(-logits, targets, np.full(3, 0.2))
-    assert rest.slope == pytest.approx(fit_calibration(logits, targets, np.full(3, 0.2)).slope, 0.3)
-    assert wrong.slope == pytest.approx(SLOPES[0], rel=0.1)
+def test_unknown_targets_do_not_move_the_slope():
+    logits, targets, prevalence = squeezed()
+    targets[::2] = np.nan
+    assert fit_calibration(logits, targets, prevalence).slope == pytest.approx(2.5, rel=0.1)
+
+
+def test_the_slope_stays_within_its_bounds():
+    logits, targets, prevalence = squeezed()
+    backwards = fit_calibration(-logits, targets, prevalence).slope
+    assert SLOPES[0] <= backwards < 1.1 * SLOPES[0]
 
 
 def test_constant_scores_are_calibrated_to_the_prevalence():

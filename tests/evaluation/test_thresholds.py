@@ -262,7 +262,11 @@ def test_coherence_drops_children_where_the_parents_are_right():
 def test_the_same_seed_makes_the_same_choice():
     logits, targets = noisy(shift=-1)
     first, again = (choose(logits, targets, "auto", FOREST) for _ in range(2))
-    assert (first.rule, first.scores, first.coherence) == (again.rule, again.scores, again.coherence)
+    assert (first.rule, first.scores, first.coherence) == (
+        again.rule,
+        again.scores,
+        again.coherence,
+    )
     assert np.array_equal(first.logits, again.logits)
     assert np.array_equal(first.cross_fitted, again.cross_fitted)
 

@@ -1,0 +1,85 @@
+"""Encoders of four families turn texts into logits, whatever stands beside them in a batch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from encoders import KINDS, make_encoder
+
+from imbtool.model import TextModel, head_layer, load_encoder
+from imbtool.profile import ModelSection
+
+NAMES = ["abuse", "insults", "threats"]
+TEXTS = ["a knife", "the people walk to the market and talk " * 6, "", "camera", "stupid heroes"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each family in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder folder of the family whose tokenizer sets no limit of its own."""
+    folder = make_encoder(kind, tmp_path_factory.mktemp(kind) / "encoder", corpus=TEXTS)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": 10**9}))
+    return folder
+
+
+def load(folder: Path, max_length: int = 32, names: list[str] = NAMES) -> TextModel:
+    """The encoder with a fresh head."""
+    torch.manual_seed(0)
+    return load_encoder(ModelSection(encoder=str(folder), max_length=max_length), names)
+
+
+def test_logits_of_a_text_do_not_depend_on_its_batch(folder: Path) -> None:
+    model = load(folder)
+    alone = np.concatenate([model.logits([text]) for text in TEXTS])
+    assert np.abs(alone).max() > 1e-2
+    np.testing.assert_allclose(model.logits(TEXTS), alone, atol=1e-5)
+    np.testing.assert_allclose(model.logits(TEXTS[::-1])[::-1], alone, atol=1e-5)
+
+
+def test_tokens_of_a_text_do_not_depend_on_its_batch(folder: Path) -> None:
+    model = load(folder)
+    assert model.encode(TEXTS) == [model.encode([text])[0] for text in TEXTS]
+    assert max(map(len, model.encode(TEXTS))) == model.max_length == 32
+    assert model.encode([]) == []
+
+
+def test_a_model_in_training_is_left_in_training(folder: Path) -> None:
+    model = load(folder)
+    model.model.train()
+    first, second = model.logits(TEXTS), model.logits(TEXTS)
+    assert model.model.training
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("labels", [3, 32], ids=["3-labels", "as-many-labels-as-features"])
+def test_the_output_of_the_head_layer_are_the_logits(folder: Path, labels: int) -> None:
+    model = load(folder, names=[f"label {number}" for number in range(labels)])
+    layer = head_layer(model.model)
+    assert layer is not None
+    seen: list[torch.Tensor] = []
+    layer.register_forward_hook(lambda _, inputs, output: seen.append(output))
+    logits = model.logits(["a knife"])
+    np.testing.assert_array_equal(seen[-1].reshape(1, -1).numpy(), logits)
+
+
+def test_the_positions_of_the_encoder_limit_the_length(folder: Path, kind: str) -> None:
+    model = load(folder, max_length=1000)
+    # 130 positions, of which RoBERTa's first two are not for tokens
+    assert model.max_length == (128 if kind == "roberta" else 130)
+    assert model.tokenizer.model_max_length == model.max_length
+    assert len(model.encode(["market " * 1000])[0]) == model.max_length
+    assert np.isfinite(model.logits(["market " * 1000])).all()
+
+
+def test_names_of_the_labels_are_in_the_config(folder: Path) -> None:
+    config = load(folder).model.config
+    assert config.id2label == dict(enumerate(NAMES))
+    assert config.problem_type == "multi_label_classification"

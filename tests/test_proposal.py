@@ -1,0 +1,157 @@
+"""From a table alone a first profile is guessed, each guess with its reason."""
+
+import csv
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from imbtool.corpus import read_corpus
+from imbtool.errors import UserError
+from imbtool.profilefile import read_profile, render_profile
+from imbtool.proposal import Proposal, propose_profile
+
+CELLS = ("violence|praise", "insults", "", "violence", "insults|violence")
+
+
+def write(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([header, *rows])
+    return path
+
+
+def labelled(
+    folder: Path,
+    cells: Sequence[str] = CELLS,
+    header: Sequence[str] = ("text", "labels"),
+    name: str = "train.csv",
+) -> Path:
+    rows = [(f"text number {row}", cells[row % len(cells)]) for row in range(100)]
+    return write(folder / name, header, rows)
+
+
+def propose(folder: Path, cells: Sequence[str]) -> Proposal:
+    return propose_profile(labelled(folder, cells))
+
+
+def test_text_and_labels_are_found_by_their_names(tmp_path: Path):
+    proposal = propose_profile(labelled(tmp_path))
+    data = proposal.profile.data
+    assert data.train == tmp_path / "train.csv"
+    assert (data.text, data.labels.column, data.id) == ("text", "labels", None)
+    assert proposal.reasons["data.text"] == "by its name"
+
+
+def test_a_text_column_of_another_name_is_the_longest_and_labels_the_least_varied(tmp_path: Path):
+    rows = [(f"{row} long words", f"k{row}", "ab"[row % 2]) for row in range(60)]
+    proposal = propose_profile(write(tmp_path / "t.csv", ("utterance", "key", "kind"), rows))
+    assert proposal.profile.data.text == "utterance"
+    assert proposal.profile.data.labels.column == "kind"
+    assert "longest" in proposal.reasons["data.text"]
+
+
+@pytest.mark.parametrize("mark", ["|", ";", ",", "/"])
+def test_the_separator_is_the_mark_that_makes_labels_recur(tmp_path: Path, mark: str):
+    proposal = propose(tmp_path, [cell.replace("|", mark) for cell in CELLS])
+    assert proposal.profile.data.labels.separator == mark
+    assert read_corpus(proposal.profile).labels.names == ("insults", "praise", "violence")
+
+
+def test_a_mark_inside_label_names_is_no_separator(tmp_path: Path):
+    proposal = propose(tmp_path, ["hate/abuse", "spam", "other, mild", ""])
+    assert read_corpus(proposal.profile).labels.names == ("hate/abuse", "other, mild", "spam")
+    assert "more than one label" in proposal.reasons["data.labels"]
+
+
+def test_columns_of_zero_and_one_are_labels(tmp_path: Path):
+    flags = list(itertools.product("01", repeat=2))
+    rows = [(str(row), f"text {row}", *flags[row % 4], "5") for row in range(80)]
+    path = write(tmp_path / "t.csv", ("id", "comment_text", "toxic", "threat", "year"), rows)
+    proposal = propose_profile(path)
+    data = proposal.profile.data
+    assert (data.text, data.id) == ("comment_text", "id")
+    assert data.labels.columns == ["toxic", "threat"]
+    assert data.labels.column is None
+
+
+def test_lists_in_jsonl_are_labels(tmp_path: Path):
+    lists = ([], ["a"], ["b", "c"])
+    lines = [json.dumps({"text": f"text {row}", "labels": lists[row % 3]}) for row in range(60)]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert read_corpus(propose_profile(tmp_path / "t.jsonl").profile).labels.names == (
+        "a",
+        "b",
+        "c",
+    )
+
+
+def with_id(folder: Path, name: str, value: Callable[[int], str]) -> Proposal:
+    rows = [(value(row), f"text {row}", CELLS[row % 5]) for row in range(100)]
+    return propose_profile(write(folder / "t.csv", (name, "text", "labels"), rows))
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "comment_id", "uuid"])
+def test_an_id_column_has_the_name_and_a_different_cell_in_every_row(tmp_path: Path, name: str):
+    assert with_id(tmp_path, name, str).profile.data.id == name
+    assert with_id(tmp_path, name, lambda row: str(row // 2)).profile.data.id is None
+
+
+@pytest.mark.parametrize(
+    ("files", "validation", "test"),
+    [
+        (["a_train.csv", "a_dev.csv", "a_test.csv"], "a_dev.csv", "a_test.csv"),
+        (["train.csv", "val.csv"], "val.csv", None),
+        (["train.csv", "validation.csv", "val.csv"], "validation.csv", None),
+        (["train.csv", "test.tsv", "b_test.csv"], None, None),
+        (["posts.csv", "test.csv"], None, None),
+    ],
+)
+def test_other_splits_are_found_beside_the_training_table(tmp_path, files, validation, test):
+    train, *_ = [labelled(tmp_path, name=name) for name in files]
+    proposal = propose_profile(train)
+    found = (proposal.profile.data.validation, proposal.profile.data.test)
+    assert [path and path.name for path in found] == [validation, test]
+    said = "stands beside" if validation else "none found"
+    assert said in proposal.reasons["data.validation"]
+
+
+def test_a_label_that_always_comes_with_another_stands_under_it(tmp_path: Path):
+    proposal = propose(tmp_path, ["violence|praise", "violence", "insults", ""])
+    assert proposal.profile.labels.hierarchy == {"violence": ["praise"]}
+    assert proposal.reasons["labels.hierarchy"].startswith("1 labels stand")
+
+
+def test_a_hierarchy_of_three_levels_is_found(tmp_path: Path):
+    cells = ["a", "a|b", "a|b|c", "a|d", "e", "", ""]
+    proposal = propose(tmp_path, cells)
+    assert proposal.profile.labels.hierarchy == {"a": [{"b": ["c"]}, "d"]}
+
+
+def test_labels_that_only_often_come_together_stand_beside_each_other(tmp_path: Path):
+    proposal = propose(tmp_path, ["a|b", "a|b", "a|b", "b", "a"])
+    assert proposal.profile.labels.hierarchy == {}
+    assert "no label implies another" in proposal.reasons["labels.hierarchy"]
+
+
+def test_a_few_texts_prove_no_hierarchy(tmp_path: Path):
+    cells = ["a"] * 50 + [""] * 46 + ["a|b"] * 4
+    assert propose(tmp_path, cells).profile.labels.hierarchy == {}
+
+
+def test_a_table_of_texts_alone_is_refused(tmp_path: Path):
+    path = write(tmp_path / "t.csv", ("id", "text"), [(str(n), f"t {n}") for n in range(9)])
+    with pytest.raises(UserError, match="no column besides text and id"):
+        propose_profile(path)
+
+
+@pytest.mark.parametrize("flags", [False, True])
+def test_a_proposal_that_was_written_reads_back_equal(tmp_path: Path, flags: bool):
+    rows = [(f"text {row}", "10"[row % 2], "01"[row % 3 == 0]) for row in range(60)]
+    header = ("text", "toxic", "threat")
+    train = write(tmp_path / "t.csv", header, rows) if flags else labelled(tmp_path)
+    proposal = propose_profile(train)
+    path = tmp_path / "p.yaml"
+    path.write_text(render_profile(proposal.profile, proposal.comments, tmp_path), encoding="utf-8")
+    assert read_profile(path) == proposal.profile

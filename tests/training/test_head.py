@@ -1,0 +1,159 @@
+"""The head is fitted on frozen features: exact, better than a constant, never wild."""
+
+import copy
+import random
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import KEY_WORDS, make_row
+from encoders import KINDS, make_encoder
+
+from imbtool.evaluation.metrics import average_precision
+from imbtool.labels import label_set
+from imbtool.losses import Objective, make_objective
+from imbtool.model import TextModel, head_layer, load_encoder
+from imbtool.profile import LossSection, ModelSection
+from imbtool.training import head
+from imbtool.training.head import HeadFit, Sample, collect_features, fit_head
+
+NAMES = sorted(KEY_WORDS)
+ROWS = [make_row(random.Random(number), str(number)) for number in range(260)]
+TEXTS = [row["text"] for row in ROWS]
+TARGETS = np.array(
+    [[name in row["labels"].split("|") for name in NAMES] for row in ROWS], dtype=np.float32
+)
+TRAIN, VALIDATION = slice(200), slice(200, None)
+
+
+@pytest.fixture(params=KINDS)
+def text_model(request: pytest.FixtureRequest, tmp_path: Path) -> TextModel:
+    """A random encoder of each family with a fresh head."""
+    return load(request.param, tmp_path)
+
+
+@pytest.fixture
+def bert(tmp_path: Path) -> TextModel:
+    """A random BERT."""
+    return load("bert", tmp_path)
+
+
+def load(kind: str, folder: Path) -> TextModel:
+    """A random encoder with a fresh head of one output a label."""
+    make_encoder(kind, folder / "encoder", corpus=TEXTS)
+    torch.manual_seed(0)
+    return load_encoder(ModelSection(encoder=str(folder / "encoder"), max_length=24), NAMES)
+
+
+def objective() -> Objective:
+    """Focal loss with gamma 2 and a weight of 3 for every label."""
+    return make_objective(
+        LossSection(), label_set(NAMES, []), [3.0] * len(NAMES), torch.device("cpu")
+    )
+
+
+def fit(model: TextModel) -> HeadFit:
+    """Fit the head on the toy set."""
+    encoded = model.encode(TEXTS)
+    return fit_head(
+        model,
+        Sample(encoded[TRAIN], TARGETS[TRAIN]),
+        Sample(encoded[VALIDATION], TARGETS[VALIDATION]),
+        objective(),
+        nullcontext(),
+    )
+
+
+def fit_on(features: np.ndarray, model: TextModel, monkeypatch: pytest.MonkeyPatch) -> HeadFit:
+    """Fit the head as if the encoder gave these features [260, 32]."""
+    parts = iter([features[TRAIN], features[VALIDATION], features[VALIDATION]])
+    monkeypatch.setattr(
+        head,
+        "collect_features",
+        lambda *_, **__: torch.tensor(next(parts), dtype=torch.float32),
+    )
+    return fit(model)
+
+
+def mean_loss(model: TextModel, dropout: bool) -> float:
+    """Mean loss on the training texts, with dropout as the first epoch meets it or without."""
+    torch.manual_seed(1)
+    model.model.train(dropout)
+    batch, targets = model.batch(model.encode(TEXTS[TRAIN])), torch.from_numpy(TARGETS[TRAIN])
+    with torch.no_grad():
+        losses = [objective()(model.model(**batch).logits, targets) for _ in range(5)]
+    return float(torch.stack(losses).mean())
+
+
+def constant_loss() -> float:
+    """Loss on the training texts of a head that knows each label's frequency and nothing else."""
+    targets = torch.from_numpy(TARGETS[TRAIN])
+    return float(objective()(torch.logit(targets.mean(dim=0)).expand_as(targets), targets))
+
+
+def test_the_fitted_head_is_the_models_head(text_model: TextModel) -> None:
+    before = copy.deepcopy(text_model.model.base_model.state_dict())
+    result = fit(text_model)
+    layer = head_layer(text_model.model)
+    assert layer is not None
+    encoded = text_model.encode(TEXTS)
+    features = collect_features(text_model, encoded, layer, nullcontext())
+    by_hand = features @ layer.weight.detach().T + layer.bias.detach()
+    logits = text_model.logits_of(encoded)
+    np.testing.assert_allclose(logits, by_hand.numpy(), rtol=1e-4, atol=1e-3)
+    reached = average_precision(logits[VALIDATION].astype(float), TARGETS[VALIDATION]).mean()
+    assert result.average_precision == pytest.approx(reached, abs=1e-3)
+    after = text_model.model.base_model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_a_learnable_set_is_ranked_better_than_by_a_constant(text_model: TextModel) -> None:
+    result = fit(text_model)
+    assert result.kept
+    assert result.baseline == pytest.approx(TARGETS[VALIDATION].mean(axis=0).mean())
+    assert result.average_precision > 1.5 * result.baseline
+    assert mean_loss(text_model, dropout=False) < constant_loss()
+
+
+def test_training_starts_no_worse_than_from_a_constant_score(text_model: TextModel) -> None:
+    fit(text_model)
+    assert mean_loss(text_model, dropout=True) < constant_loss()
+
+
+def test_features_that_hardly_vary_get_no_huge_weights(
+    bert: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(len(TEXTS), 32))
+    features[:, : len(NAMES)] += TARGETS
+    features[:, 16:24] = 1 + 1e-6 * rng.normal(size=(len(TEXTS), 8))
+    result = fit_on(features, bert, monkeypatch)
+    weight = head_layer(bert.model).weight.detach().abs()
+    assert result.kept
+    assert weight[:, 16:24].max() < weight[:, :16].max()
+
+
+def test_features_that_say_nothing_leave_the_log_odds(
+    bert: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = fit_on(np.ones((len(TEXTS), 32)), bert, monkeypatch)
+    assert not result.kept
+    frequency = TARGETS[TRAIN].mean(axis=0)
+    np.testing.assert_allclose(
+        bert.logits(TEXTS[:3]), [np.log(frequency / (1 - frequency))] * 3, rtol=1e-5
+    )
+
+
+def test_unknown_targets_take_no_part_in_the_log_odds(
+    bert: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = TARGETS.copy()
+    targets[:100, 0] = np.nan
+    monkeypatch.setitem(globals(), "TARGETS", targets)
+    fit_on(np.ones((len(TEXTS), 32)), bert, monkeypatch)
+    frequency = np.nanmean(targets[TRAIN], axis=0)
+    np.testing.assert_allclose(
+        bert.logits(TEXTS[:1])[0], np.log(frequency / (1 - frequency)), rtol=1e-5
+    )
