@@ -156,7 +156,7 @@ def encoder_folder(name: str) -> str:
         UserError: the bundled encoder is not installed, or its weights are not the published ones.
     """
     if name != BUNDLED:
-        if name.startswith((".", "/", "~")) and not Path(name).is_dir():
+        if Path(name).is_absolute() and not Path(name).is_dir():
             where, mend = f"model.encoder: {name}", "check the path"
             raise fail(where, "no such folder", "a folder or a hub id", mend)
         return name

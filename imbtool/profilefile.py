@@ -174,9 +174,14 @@ def _resolve_paths(values: dict[str, Any], folder: Path, keys: Iterable[Key]) ->
         value = part.get(name) if isinstance(part, dict) else None
         if not isinstance(part, dict) or not isinstance(value, str):
             continue
-        is_encoder = (section, name) == ENCODER_KEY
-        if not is_encoder or (value != "bundled" and (folder / value).is_dir()):
-            part[name] = str((folder / value).resolve())
+        if (section, name) != ENCODER_KEY or _is_folder(value, folder):
+            part[name] = str((folder / Path(value).expanduser()).resolve())
+
+
+def _is_folder(encoder: str, folder: Path) -> bool:
+    """Written as a path, or there: anything else is `bundled` or a hub id."""
+    written = encoder.startswith((".", "/", "~"))
+    return encoder != "bundled" and (written or (folder / encoder).is_dir())
 
 
 def _problems(error: ValidationError, origins: Mapping[Key, str], where: str) -> Iterable[Problem]:

@@ -47,10 +47,9 @@ def test_a_profile_does_not_change_once_read():
         profile().loss.gamma = 1.0
 
 
-def test_labels_stand_in_one_column_or_in_one_column_each_not_both_nor_neither():
+def test_labels_stand_in_one_column_or_in_one_column_each_not_both():
     both = {"train": "t.csv", "labels": {"column": "a", "columns": ["b"]}}
     assert "both" in complaint(data=both)
-    assert "neither" in complaint(data={"train": "t.csv", "labels": {}})
 
 
 def test_a_separator_has_no_place_beside_flag_columns():

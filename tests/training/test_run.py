@@ -62,7 +62,7 @@ def test_an_encoder_of_each_family_trains(kind: str, project: Path) -> None:
     before, after = load_file(project / kind / "model.safetensors"), weights(result)
     assert not any(np.array_equal(value, after.get(name)) for name, value in before.items())
     assert read_checkpoint(result.folder).probabilities(texts[:2]).shape == (2, 6)
-    assert events(result, "head")[0]["kept"]
+    assert len(events(result, "head")) == 1
     assert 0 < result.best["f1_macro"] <= 1
 
 
