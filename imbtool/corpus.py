@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imbtool.errors import Problem, UserError, did_you_mean, fail, some
+from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.labels import Labels, label_set
 from imbtool.profile import DataSection, LabelSource, Profile
 from imbtool.splitting import stratified_split
@@ -150,14 +150,14 @@ def _row_problems(
 ) -> Iterable[Problem]:
     empty = [row for row, text in enumerate(texts, start=1) if not text.strip()]
     if empty:
-        found = f"{len(empty)} rows without text (row {some(empty)}; the header not counted)"
+        found = f"{counted(len(empty), 'row')} without text: {some(empty)}, not counting the header"
         column = data.text if isinstance(data.text, str) else " + ".join(data.text)
         yield Problem(f"{path}: {column}", found, "a text in every row", "delete these rows")
     if data.id:
         counts = Counter(map(cell_text, frame[data.id]))
         repeated = [name for name, count in counts.items() if count > 1]
         if repeated:
-            found = f"{len(repeated)} ids more than once: {some(repeated)}"
+            found = f"{counted(len(repeated), 'id')} more than once: {some(repeated)}"
             mend = "make them unique, or leave data.id out"
             yield Problem(f"{path}: {data.id}", found, "each id once", mend)
 
@@ -279,7 +279,7 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     parts = stratified_split(train.targets, shares, seed, groups=keys)
     for name, rows in zip(["train", *missing], parts, strict=True):
         if len(rows) == 0:
-            found = f"{len(train)} rows, too few to split off {name}"
+            found = f"{counted(len(train), 'row')}, too few to split off {name}"
             raise fail(train.source, found, "more rows", f"give data.{name}, or more texts")
         result[name] = _subset(train, name, rows)
     return result

@@ -42,6 +42,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"use one of: {some(choices, 12)}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def some(items: Iterable[object], most: int = 5) -> str:
     """The first few items in words, with how many more there are."""
     shown = [str(item) for item in items]

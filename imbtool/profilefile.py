@@ -48,8 +48,10 @@ def read_profile(path: Path, overrides: Sequence[Override] = ()) -> Profile:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise fail(path, "no such file", "a profile", "`imbtool init` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise fail(path, str(error), "a readable UTF-8 file", "check the path") from None
+    except UnicodeDecodeError as error:
+        raise fail(path, f"bytes that are not UTF-8 ({error})", "UTF-8", "save it anew") from None
+    except OSError as error:
+        raise fail(path, error.strerror or "no access", "a profile", "check the path") from None
     document = parse_yaml(text, str(path))
     if not isinstance(document.value, dict):
         found = "an empty file" if document.value is None else "no map at the top"

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imbtool.errors import UserError, did_you_mean, fail, some
+from imbtool.errors import UserError, counted, did_you_mean, fail, some
 
 CHUNK_ROWS = 4096
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -219,8 +219,10 @@ def _checked(path: Path, reader: Any, width: int | None) -> Iterator[list[str]]:
         for row in reader:
             if row and width is not None and len(row) != width:
                 mend = "quote cells that hold the delimiter or a line break; complete short rows"
-                found = f"{len(row)} cells, beginning with {row[0][:60]!r}"
-                raise fail(f"{path}:{line}", found, f"{width} cells, as in the header", mend)
+                found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
+                raise fail(
+                    f"{path}:{line}", found, f"{counted(width, 'cell')}, as in the header", mend
+                )
             if row:
                 yield row
             line = reader.line_num + 1

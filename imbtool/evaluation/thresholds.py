@@ -1,8 +1,9 @@
 """Which threshold each label gets: rules compete on validation, never on what is reported.
 
 A label's own F1-best threshold overfits where positives are few, so every rule is fitted on one
-half of validation and scored on the other, over seeded half-splits both ways; the best mean
-macro-F1 wins and is refitted on all of validation.
+half of validation and scored on the other, over seeded half-splits both ways. Rules within one
+standard error of the best mean macro-F1 count as equal; of these the one with the highest macro
+recall wins, since rare labels are why it is done, and is refitted on all of validation.
 """
 
 from __future__ import annotations
@@ -97,11 +98,11 @@ def choose_thresholds(
     rules: dict[str, Rule] = dict(RULES) if method == "auto" else {method: RULES[method]}
     crossed = {name: _cross_fit(rule, sample, halves) for name, rule in rules.items()}
     scores = {name: _macro_f1(decisions, targets) for name, decisions in crossed.items()}
-    best = max(scores, key=lambda name: scores[name])
+    best = max(_as_good_as_best(scores), key=lambda name: _macro_recall(crossed[name], targets))
     coherence = _choose_coherence(labels, crossed[best], targets)
     return ThresholdChoice(
         rule=best,
-        scores=scores,
+        scores={name: float(score.mean()) for name, score in scores.items()},
         logits=rules[best](sample),
         positives=sample.positives,
         coherence=coherence,
@@ -178,16 +179,32 @@ def _cross_fit(
     return decisions
 
 
-def _macro_f1(decisions: Decisions, targets: Targets) -> float:
-    """Mean over the half-splits of the macro-F1 of all validation rows."""
-    return float(np.mean([mean_defined(confusion(part, targets).f1) for part in decisions]))
+def _macro_f1(decisions: Decisions, targets: Targets) -> Floats:
+    """Macro-F1 of all validation rows, for each half-split; 0 where no label has positives."""
+    scores = [mean_defined(confusion(part, targets).f1) for part in decisions]
+    return np.nan_to_num(np.array(scores))
+
+
+def _macro_recall(decisions: Decisions, targets: Targets) -> float:
+    return mean_defined(confusion(decisions, targets).recall)
+
+
+def _as_good_as_best(scores: Mapping[str, Floats]) -> list[str]:
+    """Rules whose mean score is within one standard error of the best one's, pair by pair."""
+    best = max(scores.values(), key=lambda score: float(score.mean()))
+    error = {name: (best - score).std(ddof=1) / len(best) ** 0.5 for name, score in scores.items()}
+    return [name for name, score in scores.items() if (best - score).mean() <= error[name]]
 
 
 def _choose_coherence(labels: Labels, decisions: Decisions, targets: Targets) -> Coherence | None:
     if not labels.edges:
         return None
     options: tuple[Coherence, ...] = ("add-parents", "drop-children")
-    return max(options, key=lambda how: _macro_f1(_make_coherent(labels, decisions, how), targets))
+
+    def score(how: Coherence) -> float:
+        return float(_macro_f1(_make_coherent(labels, decisions, how), targets).mean())
+
+    return max(options, key=score)
 
 
 def _make_coherent(labels: Labels, decisions: Decisions, how: Coherence | None) -> Decisions:

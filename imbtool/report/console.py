@@ -12,6 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from imbtool.errors import counted
+
 Document = dict[str, Any]
 
 TIER_STYLE = {"severe": "red", "moderate": "yellow", "head": "green"}
@@ -144,8 +146,9 @@ def event_views(event: Document) -> Iterator[RenderableType]:
 def _start(event: Document) -> Iterator[str]:
     texts = event["texts"]
     yield (
-        f"{event['encoder']} on {event['device']}: {texts['train']:,} texts, "
-        f"{event['labels']} labels, {event['epochs']} epochs, {event['steps']:,} steps, "
+        f"{event['encoder']} on {event['device']}: {counted(texts['train'], 'text')}, "
+        f"{counted(event['labels'], 'label')}, {counted(event['epochs'], 'epoch')}, "
+        f"{counted(event['steps'], 'step')}, "
         f"{event['tokens_an_epoch']:,} tokens an epoch"
     )
     for name in ("precision", "learning_rate"):

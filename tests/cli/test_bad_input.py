@@ -489,7 +489,7 @@ TABLES = [
         add("train.csv", "x-1, ,abuse"),
         TRAIN,
         "train.csv: text",
-        "1 rows without text (row 201;",
+        "1 row without text: 201",
         "delete these rows",
     ),
     case(
@@ -766,7 +766,7 @@ USES = [
         "predict runs/first fresh.csv -o out.csv",
         "fresh.csv:5002",
         "2 cells",
-        "1 cells, as in the header",
+        "1 cell, as in the header",
     ),
     case(
         "lines on stdin that are not UTF-8",

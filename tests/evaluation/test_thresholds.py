@@ -161,7 +161,21 @@ def test_the_chosen_rule_is_fitted_again_on_all_rows(monkeypatch: pytest.MonkeyP
     assert max(sizes[:-1]) < 60
 
 
-def test_auto_takes_the_rule_with_the_best_cross_fitted_score():
+def test_of_rules_with_equal_f1_auto_takes_the_one_with_more_recall(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    # half the positives and nothing else, or all of them and as many others: F1 2/3 both
+    scores, truth = [3.0, 2.0, 2.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+    for name in [name for name in RULES if name not in ("0.5", "global")]:
+        monkeypatch.delitem(RULES, name)
+    monkeypatch.setitem(RULES, "0.5", lambda sample: np.full(1, 2.5))
+    monkeypatch.setitem(RULES, "global", lambda sample: np.full(1, 0.5))
+    choice = choose([[score] for score in scores], [[target] for target in truth], "auto")
+    assert choice.scores == {"0.5": pytest.approx(2 / 3), "global": pytest.approx(2 / 3)}
+    assert choice.rule == "global"
+
+
+def test_auto_takes_the_rule_with_the_best_cross_fitted_score_where_it_is_clear():
     logits, targets = noisy(shift=-4)
     choice = choose(logits, targets, "auto")
     alone = {rule: choose(logits, targets, rule).scores[rule] for rule in RULES}
