@@ -91,7 +91,7 @@ def read_corpus(profile: Profile) -> Corpus:
     names = _label_names(tables, profile)
     labels = label_set(names, profile.labels.edges)
     splits = {table.name: _split(table, names, profile.data.labels) for table in tables}
-    _require_positives(splits, names, profile)
+    _require_both_kinds(splits, names, profile)
     return Corpus(labels, **_complete(splits, profile.training.seed))
 
 
@@ -251,20 +251,18 @@ def _split(table: _Table, names: Sequence[str], source: LabelSource) -> Split:
     return Split(table.name, table.path, table.texts, targets, rows)
 
 
-def _require_positives(splits: Mapping[str, Split], names: Sequence[str], profile: Profile) -> None:
-    train = splits["train"]
-    counts = np.nansum(train.targets == 1, axis=0)
-    missing = [name for name, count in zip(names, counts, strict=True) if count == 0]
-    if missing:
-        found = f"no positive for {some([repr(name) for name in missing])}"
-        mend = "add texts that have it, or remove the label from every file and the profile"
-        raise fail(profile.data.train, found, "a positive for each label in training", mend)
-    negatives = np.nansum(train.targets == 0, axis=0)
-    full = [name for name, count in zip(names, negatives, strict=True) if count == 0]
-    if full:
-        found = f"no negative for {some([repr(name) for name in full])}"
-        mend = "a label that every text has cannot be learned: remove it"
-        raise fail(profile.data.train, found, "a text without the label in training", mend)
+def _require_both_kinds(splits: Mapping[str, Split], names: Sequence[str], profile: Profile) -> None:
+    targets = splits["train"].targets
+    remedies = {
+        "positive": "add texts that have it, or remove the label from every file and the profile",
+        "negative": "a label that every text has cannot be learned: remove it",
+    }
+    for value, (kind, mend) in zip((1, 0), remedies.items(), strict=True):
+        counts = (targets == value).sum(axis=0)
+        missing = [repr(name) for name, count in zip(names, counts, strict=True) if count == 0]
+        if missing:
+            found = f"no {kind} for {some(missing)}"
+            raise fail(profile.data.train, found, f"a {kind} for each label in training", mend)
 
 
 def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:

@@ -1,16 +1,13 @@
-"""Profiles as files: the one reader, with line numbers, and the one writer, with comments."""
+"""The one reader of profiles: line numbers, overrides, all problems at once."""
 
 from __future__ import annotations
 
-import os
 import re
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -253,92 +250,3 @@ def _wanted(detail: ErrorDetails) -> str:
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return "a map"
     return re.sub(r"^Input should be ", "", detail["msg"].partition(", unable to")[0])
-
-
-def render_profile(
-    profile: Profile, comments: Mapping[Key, str] | None = None, folder: Path | None = None
-) -> str:
-    """The profile as YAML with comments: those given by key, else the schema's descriptions.
-
-    Args:
-        profile: what to write.
-        comments: by key; a comment on a map's entry stands beside the entry.
-        folder: of the file, if paths shall be relative to it.
-    """
-    return _Renderer(comments or {}, folder).render(profile)
-
-
-@dataclass(frozen=True)
-class _Renderer:
-    comments: Mapping[Key, str]
-    folder: Path | None
-
-    def render(self, profile: Profile) -> str:
-        lines = ["# A weight profile: every key but data.train may be left out."]
-        for name in type(profile).model_fields:
-            lines += ["", f"{name}:", *self._section(getattr(profile, name), (name,))]
-        return "\n".join(lines) + "\n"
-
-    def _section(self, section: Section, key: Key) -> Iterable[str]:
-        pad = "  " * len(key)
-        idle = section.without_effect()
-        for name, field in type(section).model_fields.items():
-            if name in idle:
-                continue
-            value, here = getattr(section, name), (*key, name)
-            note = self._note(here, field.description)
-            if isinstance(value, Section):
-                yield f"{pad}{name}:{note}"
-                yield from self._section(value, here)
-            elif value is None or value == {}:
-                yield f"{pad}# {name}:{note}"
-            elif isinstance(value, dict):
-                yield f"{pad}{name}:{note}"
-                yield from self._map(value, here)
-            else:
-                yield f"{pad}{name}: {self._flow(value)}{note}"
-
-    def _map(self, values: Mapping[str, Any], key: Key) -> Iterable[str]:
-        pad = "  " * len(key)
-        for entry, value in values.items():
-            if isinstance(value, list | dict):
-                yield from textwrap.indent(_block({entry: value}), pad).splitlines()
-            else:
-                note = self._note((*key, entry), None)
-                yield f"{pad}{self._flow(entry)}: {self._flow(value)}{note}"
-
-    def _note(self, key: Key, default: str | None) -> str:
-        comment = self.comments.get(key, default)
-        return f"  # {comment}" if comment else ""
-
-    def _flow(self, value: Any) -> str:
-        """A value on one line, quoted where YAML would otherwise read something else."""
-        if isinstance(value, Path):
-            value = os.path.relpath(value, self.folder) if self.folder else str(value)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        return _block(value, flow=True).removesuffix("\n").removesuffix("\n...")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Double quotes for text with line breaks, which YAML would otherwise fold."""
-
-
-def _quoted_breaks(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = '"' if text.splitlines() != [text] else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _quoted_breaks)
-
-
-def _block(value: Any, flow: bool = False) -> str:
-    text: str = yaml.dump(
-        value,
-        Dumper=_Dumper,
-        default_flow_style=flow,
-        width=10**9,
-        allow_unicode=True,
-        sort_keys=False,
-    )
-    return text

@@ -15,8 +15,8 @@ from imbtool.profilefile import (
     overlay,
     parse_override,
     read_profile,
-    render_profile,
 )
+from imbtool.profilewriter import render_profile
 
 DATA = "data: {train: train.csv}\n"
 

@@ -10,7 +10,8 @@ import pytest
 
 from imbtool.corpus import read_corpus
 from imbtool.errors import UserError
-from imbtool.profilefile import read_profile, render_profile
+from imbtool.profilefile import read_profile
+from imbtool.profilewriter import render_profile
 from imbtool.proposal import Proposal, propose_profile
 
 CELLS = ("violence|praise", "insults", "", "violence", "insults|violence")

@@ -37,7 +37,7 @@ def init(
     from imbtool.errors import fail
     from imbtool.files import to_json, write_text
     from imbtool.profile import Profile
-    from imbtool.profilefile import render_profile
+    from imbtool.profilewriter import render_profile
     from imbtool.proposal import propose_profile
 
     if schema:

@@ -41,7 +41,7 @@ def weights(
     from imbtool.errors import fail
     from imbtool.files import write_text
     from imbtool.imbalance import count_labels
-    from imbtool.profilefile import render_profile
+    from imbtool.profilewriter import render_profile
     from imbtool.report.console import weight_views
     from imbtool.report.plots import plot_weights
     from imbtool.weighting import assign_weights, with_custom_weights

@@ -182,7 +182,7 @@ def _cross_fit(
 def _macro_f1(decisions: Decisions, targets: Targets) -> Floats:
     """Macro-F1 of all validation rows, for each half-split; 0 where no label has positives."""
     scores = [mean_defined(confusion(part, targets).f1) for part in decisions]
-    return np.nan_to_num(np.array(scores))
+    return np.asarray(np.nan_to_num(scores), dtype=np.float64)
 
 
 def _macro_recall(decisions: Decisions, targets: Targets) -> float:

@@ -24,7 +24,7 @@ from imbtool.imbalance import count_labels
 from imbtool.losses import Objective, make_objective
 from imbtool.model import TextModel, load_encoder
 from imbtool.profile import Profile
-from imbtool.profilefile import render_profile
+from imbtool.profilewriter import render_profile
 from imbtool.training.engine import Emit, Engine, Event, autocast
 from imbtool.training.head import Sample, fit_head
 from imbtool.training.manifest import manifest
