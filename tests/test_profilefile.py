@@ -1,22 +1,17 @@
-"""A profile file is read with every error and its line, and written so that it reads back."""
+"""A profile file is read with every error and its line."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from imbtool.errors import Problem, UserError
 from imbtool.profile import Profile
 from imbtool.profilefile import (
     Override,
-    make_profile,
     overlay,
     parse_override,
     read_profile,
 )
-from imbtool.profilewriter import render_profile
 
 DATA = "data: {train: train.csv}\n"
 
@@ -249,108 +244,3 @@ def test_an_overlay_is_as_if_the_profile_had_been_read_so(folder: Path):
     assert laid.data.train == base.data.train
     assert laid.data.test == Path.cwd() / "t.csv"
     assert laid.weights == base.weights
-
-
-def rendered(tmp: Path, values: dict[str, Any], inside: bool = False) -> tuple[Profile, Profile]:
-    """A profile, and what is read after it was written."""
-    profile = make_profile({"data": {"train": str(tmp / "t" / "train.csv")}, **values})
-    path = tmp / "p.yaml"
-    path.write_text(render_profile(profile, folder=tmp if inside else None), encoding="utf-8")
-    return profile, read_profile(path)
-
-
-@pytest.mark.parametrize("inside", [False, True])
-def test_a_written_profile_reads_back_equal(tmp_path: Path, inside: bool):
-    values = {
-        "weights": {"custom": {"a": 2.5, "no": 1e-7}, "cap": 2},
-        "loss": {"gamma": {"a": 0.5, "1.10": 3}},
-        "labels": {"hierarchy": {"no": ["1.10", {"null": ["a: b"]}]}},
-        "training": {"learning_rate": 1e-5},
-        "model": {"trust_remote_code": True},
-    }
-    profile, again = rendered(tmp_path, values, inside)
-    assert again == profile
-
-
-def test_a_written_profile_with_flag_columns_reads_back_equal(tmp_path: Path):
-    data = {"train": str(tmp_path / "train.csv"), "labels": {"columns": ["a", "b"]}}
-    profile, again = rendered(tmp_path, {"data": data})
-    assert again == profile
-
-
-def test_a_written_profile_with_bce_reads_back_with_the_same_loss(tmp_path: Path):
-    profile, again = rendered(tmp_path, {"loss": {"name": "bce"}})
-    assert again.loss.name == "bce"
-    assert again.loss.gamma_of("any") == profile.loss.gamma_of("any")
-
-
-def test_a_hierarchy_of_maps_with_nothing_below_reads_back_with_the_same_edges(tmp_path: Path):
-    tree = {"violence": {"threats": None, "praise": {"armed": None}}}
-    profile, again = rendered(tmp_path, {"labels": {"hierarchy": tree}})
-    assert again.labels.edges == profile.labels.edges
-
-
-ODD_NAMES = st.one_of(
-    st.text(st.sampled_from("ab \"'`:#-?,.[]{}&*!|>%@=~<\\/\t0é中😀\u200b\xa0"), max_size=8),
-    st.text(st.characters(exclude_categories=["Cs", "Zl", "Zp", "Cc"]), max_size=8),
-    st.sampled_from(["no", "null", "~", "1.10", "12:30", "1e-5", "- a", "a: b", "a #b", "---"]),
-)
-
-
-@settings(deadline=None, max_examples=60)
-@given(names=st.lists(ODD_NAMES, min_size=2, max_size=4, unique=True))
-def test_label_names_with_odd_characters_survive(
-    tmp_path_factory: pytest.TempPathFactory, names: list[str]
-):
-    values = {
-        "weights": {"custom": dict.fromkeys(names, 2.0)},
-        "loss": {"gamma": dict.fromkeys(names, 1.0)},
-        "labels": {"hierarchy": {names[0]: names[1:]}},
-    }
-    profile, again = rendered(tmp_path_factory.getbasetemp(), values)
-    assert again == profile
-
-
-@pytest.mark.parametrize("mark", ["\n", "\r", "\x85", "\u2028", "\u2029", "\x07"])
-def test_label_names_with_line_breaks_survive(tmp_path: Path, mark: str):
-    name = f"a{mark}b"
-    values = {"weights": {"custom": {name: 2}}, "labels": {"hierarchy": {"top": [name]}}}
-    profile, again = rendered(tmp_path, values)
-    assert again == profile
-
-
-def line_with(text: str, start: str) -> str:
-    (line,) = [line for line in text.splitlines() if line.strip().startswith(start)]
-    return line
-
-
-def test_comments_stand_beside_their_keys():
-    profile = make_profile(
-        {"data": {"train": "/t.csv", "id": "key"}, "weights": {"custom": {"rare": 4.5, "no": 2.5}}}
-    )
-    text = render_profile(
-        profile,
-        {
-            ("data", "id"): "differs from row to row",
-            ("data", "labels"): "by its name",
-            ("data", "test"): "none found",
-            ("weights", "custom", "rare"): "412:1",
-        },
-    )
-    assert line_with(text, "id:") == "  id: key  # differs from row to row"
-    assert line_with(text, "rare:") == "    rare: 4.5  # 412:1"
-    assert line_with(text, "'no':") == "    'no': 2.5"
-    assert line_with(text, "# test:").endswith("none found")
-    assert [line for line in text.splitlines() if line == "  labels:  # by its name"]
-
-
-def test_keys_without_a_comment_have_the_description_of_the_schema():
-    text = render_profile(make_profile({"data": {"train": "/t.csv"}}))
-    assert line_with(text, "gamma:").partition("  # ")[2].startswith("focus on hard texts")
-    assert line_with(text, "# validation:").endswith("split off from train if missing")
-
-
-def test_paths_are_written_relative_to_the_folder_of_the_file(tmp_path: Path):
-    profile = make_profile({"data": {"train": str(tmp_path / "t" / "train.csv")}})
-    text = render_profile(profile, folder=tmp_path / "profiles")
-    assert line_with(text, "train:").partition("  #")[0] == "  train: ../t/train.csv"
