@@ -85,15 +85,21 @@ def assess(checkpoint: Checkpoint, split: Split) -> Document:
 
 
 def read_events(run: Path) -> list[Document]:
-    """The events of a run, oldest first; none where there is no run. A half line is left out."""
+    """The events of a run, oldest first; none where there is no run.
+
+    A half line is left out, and so is what a resumed run did over again.
+    """
     path = run / "events.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    events = []
+    events: list[Document] = []
     for line in lines:
         try:
-            events.append(json.loads(line))
+            event = json.loads(line)
         except ValueError:
             continue
+        if event["event"] == "resume":
+            events = [past for past in events if past.get("step", 0) <= event["step"]]
+        events.append(event)
     return events
 
 

@@ -251,7 +251,9 @@ def _split(table: _Table, names: Sequence[str], source: LabelSource) -> Split:
     return Split(table.name, table.path, table.texts, targets, rows)
 
 
-def _require_both_kinds(splits: Mapping[str, Split], names: Sequence[str], profile: Profile) -> None:
+def _require_both_kinds(
+    splits: Mapping[str, Split], names: Sequence[str], profile: Profile
+) -> None:
     targets = splits["train"].targets
     remedies = {
         "positive": "add texts that have it, or remove the label from every file and the profile",

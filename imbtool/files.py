@@ -11,7 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from imbtool.errors import fail
+from safetensors import SafetensorError
+
+from imbtool.errors import UserError, fail
+
+UNWRITABLE = (OSError, RuntimeError, SafetensorError)
+"""What writing files, tensors among them, raises where a disk is full."""
 
 
 @contextmanager
@@ -67,20 +72,37 @@ def append_line(path: Path, document: Any) -> None:
         stream.write(to_json(document, indent=None) + "\n")
 
 
+def cut_half_line(path: Path) -> None:
+    """Cut a last line without an end, as a kill leaves it, off a file of lines."""
+    content = path.read_bytes() if path.is_file() else b""
+    if content and not content.endswith(b"\n"):
+        with path.open("r+b") as stream:
+            stream.truncate(content.rfind(b"\n") + 1)
+
+
 def publish_folder(link: Path, write: Callable[[Path], None]) -> None:
     """Fill a new folder beside `link` and point the symlink `link` at it, atomically.
 
     A folder cannot be renamed over a full one, so `checkpoint` is a link to `checkpoint-N`;
     the folder it pointed at before is deleted only once the new one is in place.
+
+    Raises:
+        UserError: it cannot be written (a full disk, say); what was there before stays whole.
     """
     before = link.resolve() if link.is_symlink() else None
     number = int(before.name.rpartition("-")[2]) + 1 if before else 1
     folder = link.with_name(f"{link.name}-{number}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    write(folder)
-    for path in folder.rglob("*"):
-        _sync(path)
+    try:
+        write(folder)
+        for path in folder.rglob("*"):
+            _sync(path)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, UNWRITABLE):
+            raise _no_space(link, error) from error
+        raise
     _sync(folder)
     pointer = link.with_name(f".{link.name}.tmp")
     pointer.unlink(missing_ok=True)
@@ -89,6 +111,12 @@ def publish_folder(link: Path, write: Callable[[Path], None]) -> None:
     _sync(link.parent)
     if before:
         shutil.rmtree(before, ignore_errors=True)
+
+
+def _no_space(link: Path, error: Exception) -> UserError:
+    found = f"it could not be written ({str(error).strip().splitlines()[0]})"
+    mend = "free some space; what was saved before is whole"
+    return fail(link, found, "space for a folder beside it", mend)
 
 
 def _sync(path: Path) -> None:

@@ -202,6 +202,9 @@ class TrainingSection(Section):
         "auto", description="auto: bf16 where the hardware has it"
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    save_every: Positive = Field(
+        10.0, description="minutes between two saved states for --resume; each epoch saves one too"
+    )
     head_first: bool = Field(True, description="fit the head on frozen features before the rest")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -19,10 +20,10 @@ from imbtool.errors import UserError, fail
 
 
 class Guarded(TyperGroup):
-    """The one place where what the user can mend, and an interrupt, end the program."""
+    """The one place where what the user can mend, and a signal, end the program."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; a `UserError` ends with exit code 2, an interrupt with 130."""
+        """Run a command; a `UserError` ends with exit code 2, a signal N with 128 + N."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -34,9 +35,9 @@ class Guarded(TyperGroup):
             where = error.filename or "the file system"
             mend = "check the path, its permissions and the free space"
             self._refuse(fail(where, error.strerror or str(error), "a usable file", mend))
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as stop:
+            typer.echo("stopped", err=True)
+            raise typer.Exit(128 + getattr(stop, "signum", signal.SIGINT)) from None
 
     @staticmethod
     def _refuse(error: UserError) -> None:

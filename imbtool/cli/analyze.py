@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, hint, load_profile, show
+from imbtool.cli.common import Json, Sets, hint, parsed_sets, show
 
 if TYPE_CHECKING:
     from imbtool.profile import Profile
@@ -33,12 +33,13 @@ def analyze(
     from imbtool.corpus import read_corpus
     from imbtool.files import write_json
     from imbtool.imbalance import count_labels
+    from imbtool.profilefile import read_profile
     from imbtool.report.console import analysis_views
     from imbtool.report.plots import plot_co_occurrence, plot_counts, plot_weights
     from imbtool.weighting import assign_weights
 
     is_profile = source.suffix.lower() in (".yaml", ".yml")
-    profile = load_profile(source, sets) if is_profile else _guess(source, sets)
+    profile = read_profile(source, parsed_sets(sets)) if is_profile else _guess(source, sets)
     corpus = read_corpus(profile)
     weights = assign_weights(
         corpus.labels.names, count_labels(corpus.train.targets), profile.weights
@@ -54,7 +55,7 @@ def analyze(
 
 
 def _guess(table: Path, sets: list[str] | None) -> Profile:
-    from imbtool.profilefile import overlay, parse_override
+    from imbtool.profilefile import overlay
     from imbtool.proposal import propose_profile
 
-    return overlay(propose_profile(table).profile, [parse_override(text) for text in sets or []])
+    return overlay(propose_profile(table).profile, parsed_sets(sets))

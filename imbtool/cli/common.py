@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +10,6 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from imbtool.profile import Profile
     from imbtool.profilefile import Override
 
 PIPED_WIDTH = 120
@@ -51,12 +49,12 @@ def hint(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def load_profile(path: Path, sets: list[str] | None, options: Iterable[Override] = ()) -> Profile:
-    """Read a profile with the command line laid over it: --set wins over options.
+def parsed_sets(sets: list[str] | None) -> list[Override]:
+    """The overrides that --set gives.
 
     Raises:
-        UserError: with everything that is wrong.
+        UserError: one of them has no `=`.
     """
-    from imbtool.profilefile import parse_override, read_profile
+    from imbtool.profilefile import parse_override
 
-    return read_profile(path, [*options, *map(parse_override, sets or [])])
+    return [parse_override(text) for text in sets or []]

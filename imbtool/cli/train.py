@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, console, hint, load_profile, show
+from imbtool.cli.common import Json, Sets, console, hint, parsed_sets, show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imbtool.profilefile import Override
+    from imbtool.training.engine import Emit
+    from imbtool.training.run import RunResult
 
 
 def train(
-    profile: Annotated[Path, typer.Option("--profile", "-p", help="The weight profile.")],
+    profile: Annotated[
+        Path | None, typer.Option("--profile", "-p", help="The weight profile.")
+    ] = None,
     run: Annotated[
         str | None, typer.Option("--run", help="Name of the run; default: the profile's, numbered.")
     ] = None,
@@ -35,6 +41,12 @@ def train(
         bool | None, typer.Option("--bf16/--fp32", help="training.precision", show_default=False)
     ] = None,
     seed: Annotated[str | None, typer.Option("--seed", metavar="S", help="training.seed")] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped run.")
+    ] = None,
+    allow_changed: Annotated[
+        bool, typer.Option("--allow-changed", help="Resume although something changed.")
+    ] = False,
     sets: Sets = None,
     json: Json = False,
 ) -> None:
@@ -50,10 +62,10 @@ def train(
         imbtool train -p profile.yaml --run gentle --learning-rate 5e-5 --epochs 5
 
         imbtool train -p profile.yaml --set loss.gamma='{rare label: 3}'
+
+        imbtool train --resume runs/gentle
     """
     from imbtool.report.console import TrainingView, event_views
-    from imbtool.training.run import run_name
-    from imbtool.training.run import train as start
 
     precision = None if bf16 is None else "bf16" if bf16 else "fp32"
     options = _overrides(
@@ -63,10 +75,13 @@ def train(
         ("training.precision", f"--{precision}", precision),
         ("training.seed", "--seed", seed),
     )
-    settings = load_profile(profile, sets, options)
-    folder = runs / run_name(run, profile, runs)
+    start = (
+        _resume(resume, allow_changed, bool(profile or run or options or sets))
+        if resume is not None
+        else _start(profile, run, runs, [*options, *parsed_sets(sets)])
+    )
     with TrainingView(console(stderr=True)) as view:
-        result = start(settings, folder, view, sys.argv)
+        result = start(view, sys.argv)
     document = {
         "run": str(result.folder),
         "checkpoint": str(result.checkpoint),
@@ -75,6 +90,33 @@ def train(
     show(document, event_views(result.best), json)
     hint(f"checkpoint: {result.checkpoint}")
     hint(f"next: imbtool evaluate {result.checkpoint}")
+
+
+def _start(
+    profile: Path | None, run: str | None, runs: Path, overrides: list[Override]
+) -> Callable[[Emit, list[str]], RunResult]:
+    from imbtool.errors import fail
+    from imbtool.profilefile import read_profile
+    from imbtool.training.run import run_name, train
+
+    if profile is None:
+        raise fail("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
+    settings = read_profile(profile, overrides)
+    folder = runs / run_name(run, profile, runs)
+    return lambda emit, command: train(settings, folder, emit, command)
+
+
+def _resume(
+    run: Path, allow_changed: bool, has_settings: bool
+) -> Callable[[Emit, list[str]], RunResult]:
+    from imbtool.errors import fail
+    from imbtool.training.run import resume
+
+    if has_settings:
+        found = "other settings beside it"
+        mend = "give --resume alone: a run goes on with the profile it was started with"
+        raise fail(f"--resume {run}", found, "nothing but --allow-changed", mend)
+    return lambda emit, command: resume(run, emit, command, allow_changed)
 
 
 def _overrides(*options: tuple[str, str, str | None]) -> list[Override]:

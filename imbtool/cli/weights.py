@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, hint, load_profile, show
+from imbtool.cli.common import Json, Sets, hint, parsed_sets, show
 
 if TYPE_CHECKING:
     from imbtool.yamltext import Key
@@ -41,6 +41,7 @@ def weights(
     from imbtool.errors import fail
     from imbtool.files import write_text
     from imbtool.imbalance import count_labels
+    from imbtool.profilefile import read_profile
     from imbtool.profilewriter import render_profile
     from imbtool.report.console import weight_views
     from imbtool.report.plots import plot_weights
@@ -48,7 +49,7 @@ def weights(
 
     if save is not None and save.exists() and not force:
         raise fail(save, "a file", "a new name", "choose another name, or --force to overwrite")
-    settings = load_profile(profile, sets)
+    settings = read_profile(profile, parsed_sets(sets))
     corpus = read_corpus(settings)
     assigned = assign_weights(
         corpus.labels.names, count_labels(corpus.train.targets), settings.weights

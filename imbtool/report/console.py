@@ -139,8 +139,10 @@ def event_views(event: Document) -> Iterator[RenderableType]:
             yield from _weak_labels(event["labels"])
         case "end":
             yield f"kept epoch {event['best_epoch']}, validation macro-F1 {event['f1_macro']:.3f}"
+        case "resume":
+            yield f"going on in epoch {event['epoch']} after step {event['step']:,}"
         case "interrupted":
-            yield "interrupted; the checkpoint of the best epoch so far, if one ended, stays"
+            yield "stopped; `imbtool train --resume RUN` goes on from the last saved state"
 
 
 def _start(event: Document) -> Iterator[str]:

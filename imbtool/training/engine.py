@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from imbtool.profile import TrainingSection
 from imbtool.training.batches import plan_epoch
 from imbtool.training.head import Sample
 from imbtool.training.health import out_of_memory, require_finite
+from imbtool.training.state import Progress, load_state, save_state
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -71,7 +73,7 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
 
 
 class Engine:
-    """Trains a model epoch by epoch; `run_epoch` may be called `section.epochs` times."""
+    """Trains a model epoch by epoch, from wherever its `progress` stands."""
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class Engine:
         section: TrainingSection,
         emit: Emit,
     ) -> None:
-        """Prepare optimizer and schedule; emit `step` events to `emit`."""
+        """Prepare the optimizer; emit `step` events to `emit`."""
         self.accelerator, self.sample, self.section = accelerator, sample, section
         self.text_model, self.objective, self.emit = text_model, objective, emit
         self.rate = choose_learning_rate(section, text_model.model)
@@ -93,60 +95,75 @@ class Engine:
             _parameter_groups(text_model.model), lr=self.rate.value, fused=True
         )
         self.model, self.optimizer = accelerator.prepare(text_model.model, optimizer)
-        # unprepared: a prepared scheduler steps once for each process
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: _schedule(step, self.steps, section.warmup)
-        )
-        self.step = 0
+        self.progress = Progress()
 
-    def run_epoch(self, epoch: int) -> float:
-        """Train on every row once; epochs count from 1. Returns the mean loss of its texts.
+    def save(self, link: Path) -> None:
+        """Save the state between two steps; see `save_state`."""
+        save_state(link, self.text_model.model, self.optimizer.optimizer, self.progress)
+
+    def load(self, link: Path) -> None:
+        """Go on from a saved state; see `load_state`."""
+        self.progress = load_state(link, self.text_model.model, self.optimizer.optimizer)
+
+    def run_epoch(self, after_step: Callable[[], None]) -> float:
+        """Train on the rows of the epoch that are left. Returns the mean loss of its texts.
+
+        Args:
+            after_step: called between two steps; it may save, or raise to stop.
 
         Raises:
             UserError: a loss or gradient that is not finite.
         """
         self.model.train()
-        total = 0.0
-        for rows, inputs, targets in self._batches(epoch):
+        at = self.progress
+        for rows, inputs, targets in self._batches():
             start = time.perf_counter()
             try:
                 loss = self._train_step(rows, inputs, targets)
             except torch.OutOfMemoryError:
-                raise out_of_memory(self.step, inputs["input_ids"].shape) from None
-            total += loss * len(rows)
-            self.emit(
-                {
-                    "event": "step",
-                    "epoch": epoch,
-                    "step": self.step,
-                    "steps": self.steps,
-                    "loss": loss,
-                    "learning_rate": self.scheduler.get_last_lr()[0],
-                    "tokens": sum(self.lengths[row] for row in rows),
-                    "seconds": time.perf_counter() - start,
-                }
-            )
-        return total / len(self.lengths)
+                raise out_of_memory(at.step, inputs["input_ids"].shape) from None
+            at.loss += loss * len(rows)
+            at.batch += 1
+            self.emit(self._step_event(loss, rows, time.perf_counter() - start))
+            after_step()
+        mean = at.loss / len(self.lengths)
+        at.epoch, at.batch, at.loss = at.epoch + 1, 0, 0.0
+        return mean
 
-    def _batches(self, epoch: int) -> Iterator[tuple[list[int], dict[str, Tensor], Tensor]]:
-        plan = plan_epoch(self.lengths, self.section.batch_size, self.section.seed, epoch)
-        for rows in plan:
+    def _step_event(self, loss: float, rows: list[int], seconds: float) -> Event:
+        return {
+            "event": "step",
+            "epoch": self.progress.epoch,
+            "step": self.progress.step,
+            "steps": self.steps,
+            "loss": loss,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "tokens": sum(self.lengths[row] for row in rows),
+            "seconds": seconds,
+        }
+
+    def _batches(self) -> Iterator[tuple[list[int], dict[str, Tensor], Tensor]]:
+        section, at = self.section, self.progress
+        plan = plan_epoch(self.lengths, section.batch_size, section.seed, at.epoch)
+        for rows in plan[at.batch :]:
             inputs = self.text_model.batch([self.sample.encoded[row] for row in rows])
             targets = torch.from_numpy(self.sample.targets[rows]).to(self.accelerator.device)
             yield rows.tolist(), inputs, targets
 
     def _train_step(self, rows: list[int], inputs: dict[str, Tensor], targets: Tensor) -> float:
+        rate = self.rate.value * _schedule(self.progress.step, self.steps, self.section.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         with autocast(self.precision.value, self.accelerator.device):
             logits = self.model(**inputs).logits
         loss = self.objective(logits, targets)
         self.accelerator.backward(loss)
         clip = self.accelerator.clip_grad_norm_
         norm = torch.as_tensor(clip(self.model.parameters(), MOST_GRADIENT_NORM))
-        value, rate = float(loss.detach()), float(self.scheduler.get_last_lr()[0])
-        self.step += 1
-        require_finite(value, float(norm), self.step, [row + 1 for row in rows], rate)
+        value = float(loss.detach())
+        self.progress.step += 1
+        require_finite(value, float(norm), self.progress.step, [row + 1 for row in rows], rate)
         self.optimizer.step()
-        self.scheduler.step()
         self.optimizer.zero_grad()
         return value
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from imbtool import __version__
 from imbtool.corpus import Corpus
+from imbtool.errors import fail, some
 from imbtool.profile import Profile
 
 
@@ -25,6 +28,7 @@ def manifest(command: list[str], profile: Profile, corpus: Corpus, device: str) 
             **{package: version(package) for package in packages},
         },
         "seed": profile.training.seed,
+        "profile": profile.model_dump(mode="json"),
         "data": {
             name: {
                 "source": str(split.source),
@@ -40,6 +44,30 @@ def manifest(command: list[str], profile: Profile, corpus: Corpus, device: str) 
         },
         "git": _git_commit(),
     }
+
+
+def refuse_changes(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Check that a run would go on with what it was started with.
+
+    Raises:
+        UserError: naming every key of profile, data or versions that differs.
+    """
+    changed = [
+        f"{key} ({before_value} -> {now_value})"
+        for part in ("profile", "data", "versions")
+        for key, before_value, now_value in _differences(part, before[part], now[part])
+    ]
+    if changed:
+        mend = "restore it, start a new run, or --allow-changed to go on all the same"
+        raise fail(folder, f"changed since the start: {some(changed, 8)}", "the same", mend)
+
+
+def _differences(key: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in dict.fromkeys([*before, *now]):
+            yield from _differences(f"{key}.{name}", before.get(name), now.get(name))
+    elif before != now:
+        yield key, before, now
 
 
 def _git_commit() -> str | None:

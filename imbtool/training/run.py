@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,17 @@ from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
 from imbtool.evaluation.summary import group_metrics, label_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.files import append_line, write_json, write_text
+from imbtool.files import append_line, cut_half_line, read_json, write_json, write_text
 from imbtool.imbalance import count_labels
 from imbtool.losses import Objective, make_objective
 from imbtool.model import TextModel, load_encoder
 from imbtool.profile import Profile
+from imbtool.profilefile import read_profile
 from imbtool.profilewriter import render_profile
 from imbtool.training.engine import Emit, Engine, Event, autocast
-from imbtool.training.head import Sample, fit_head
-from imbtool.training.manifest import manifest
+from imbtool.training.head import HeadFit, Sample, fit_head
+from imbtool.training.manifest import manifest, refuse_changes
+from imbtool.training.stopping import Stopped, StopRequest, stop_on_signals
 from imbtool.weighting import LabelWeight, assign_weights
 
 EVERY_STEPS = 10
@@ -77,25 +80,54 @@ def train(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> Run
     Raises:
         UserError: the data or the encoder cannot be used, the folder exists, or the loss is not
             finite. Nothing is written unless training can start.
+        Stopped: a signal asked for it; the state is saved.
     """
     if folder.exists():
-        mend = "choose another --run, or move the old run away"
+        mend = "choose another --run, move the old run away, or go on with --resume"
         raise fail(folder, "a run of this name", "a new name", mend)
     materials = _prepare(profile)
     folder.mkdir(parents=True)
     write_text(folder / "profile.yaml", render_profile(profile))
-    write_json(
-        folder / "manifest.json",
-        manifest(command, profile, materials.corpus, str(materials.accelerator.device)),
-    )
+    write_json(folder / "manifest.json", _manifest(materials, command))
+    return _run(materials, folder, emit, resumed=False)
+
+
+def resume(folder: Path, emit: Emit, command: list[str], allow_changed: bool) -> RunResult:
+    """Go on with a run that was stopped or killed, to the same weights.
+
+    Args:
+        folder: of the run.
+        emit: as for `train`; the first event is `resume`.
+        command: as typed.
+        allow_changed: go on although profile, data or versions have changed.
+
+    Raises:
+        UserError: there is no such run, nothing was saved, it has ended, or something changed.
+        Stopped: a signal asked for it; the state is saved.
+    """
+    if not (folder / "manifest.json").is_file():
+        found = "no manifest.json in it" if folder.exists() else "no such folder"
+        raise fail(folder, found, "a run folder", "give the folder that holds `last`")
+    before = read_json(folder / "manifest.json")
+    torch.set_num_threads(before["device"]["threads"])
+    materials = _prepare(read_profile(folder / "profile.yaml"))
+    if not allow_changed:
+        refuse_changes(folder, before, _manifest(materials, command))
+    return _run(materials, folder, emit, resumed=True)
+
+
+def _run(materials: _Materials, folder: Path, emit: Emit, resumed: bool) -> RunResult:
+    events = folder / "events.jsonl"
+    cut_half_line(events)
 
     def record(event: Event) -> None:
         if event["event"] != "step" or event["step"] % EVERY_STEPS == 0:
-            append_line(folder / "events.jsonl", event)
+            append_line(events, event)
         emit(event)
 
     try:
-        best = _train(materials, folder, record)
+        with stop_on_signals() as request:
+            best = _train(materials, folder, record, request, resumed)
     except KeyboardInterrupt:
         record({"event": "interrupted"})
         raise
@@ -156,7 +188,9 @@ def _prepare(profile: Profile) -> _Materials:
     )
 
 
-def _train(materials: _Materials, folder: Path, emit: Emit) -> Event:
+def _train(
+    materials: _Materials, folder: Path, emit: Emit, request: StopRequest, resumed: bool
+) -> Event:
     section = materials.profile.training
     engine = Engine(
         materials.accelerator,
@@ -166,29 +200,65 @@ def _train(materials: _Materials, folder: Path, emit: Emit) -> Event:
         section,
         emit,
     )
+    last = folder / "last"
+    if resumed:
+        engine.load(last)
+        emit({"event": "resume", "step": engine.progress.step, "epoch": engine.progress.epoch})
     emit(_start(materials, engine))
-    if section.head_first:
-        context = autocast(engine.precision.value, materials.accelerator.device)
-        fit = fit_head(
-            materials.text_model,
-            materials.train,
-            materials.validation,
-            materials.objective,
-            context,
-        )
-        emit({"event": "head", **asdict(fit)})
-    best: Event | None = None
-    for epoch in range(1, section.epochs + 1):
-        loss = engine.run_epoch(epoch)
+    if section.head_first and not resumed:
+        emit({"event": "head", **asdict(_fit_head(materials, engine))})
+    saver = _Saver(engine, last, section.save_every, request)
+    while engine.progress.epoch <= section.epochs:
+        epoch = engine.progress.epoch
+        loss = engine.run_epoch(saver.after_step)
         event, choice = _validate(materials, epoch, loss)
+        best = engine.progress.best
         event["best"] = best is None or event["f1_macro"] > best["f1_macro"]
+        event["step"] = engine.progress.step
         if event["best"]:
-            best = event
+            engine.progress.best = event
             _save(materials, folder, choice, event)
         emit(event)
+        saver.save()
+    best = engine.progress.best
     assert best is not None  # a profile has at least one epoch
     emit({"event": "end", "best_epoch": best["epoch"], "f1_macro": best["f1_macro"]})
     return best
+
+
+class _Saver:
+    """Saves the state every so many minutes, and once more where a signal asks for a stop."""
+
+    def __init__(self, engine: Engine, link: Path, minutes: float, request: StopRequest) -> None:
+        self._engine, self._link, self._request = engine, link, request
+        self._seconds = 60.0 * minutes
+        self._saved = time.monotonic()
+
+    def after_step(self) -> None:
+        if self._request.signum is not None:
+            self.save()
+            raise Stopped(self._request.signum)
+        if time.monotonic() - self._saved >= self._seconds:
+            self.save()
+
+    def save(self) -> None:
+        self._engine.save(self._link)
+        self._saved = time.monotonic()
+
+
+def _fit_head(materials: _Materials, engine: Engine) -> HeadFit:
+    return fit_head(
+        materials.text_model,
+        materials.train,
+        materials.validation,
+        materials.objective,
+        autocast(engine.precision.value, materials.accelerator.device),
+    )
+
+
+def _manifest(materials: _Materials, command: list[str]) -> dict[str, Any]:
+    device = str(materials.accelerator.device)
+    return manifest(command, materials.profile, materials.corpus, device)
 
 
 def _validate(

@@ -1,0 +1,107 @@
+"""The state of a run between two steps: saved whole, and read back to the same weights.
+
+Tensors go to safetensors, the rest to JSON; nothing is pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from imbtool.errors import fail
+from imbtool.files import publish_folder, read_json, write_json
+
+TENSORS, PROGRESS = "state.safetensors", "progress.json"
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        epoch: the one that is being trained, from 1.
+        batch: how many batches of it are done.
+        step: how many optimizer steps are done in all.
+        loss: sum of the losses of this epoch's texts so far.
+        best: the event of the best epoch so far.
+    """
+
+    epoch: int = 1
+    batch: int = 0
+    step: int = 0
+    loss: float = 0.0
+    best: dict[str, Any] | None = None
+
+
+def save_state(
+    link: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Write model, optimizer, random state and progress beside `link`, then point it there.
+
+    Raises:
+        UserError: it cannot be written; the state before stays whole.
+    """
+
+    def fill(folder: Path) -> None:
+        tensors = {name: tensor.contiguous() for name, tensor in _tensors(model, optimizer)}
+        save_file(tensors, folder / TENSORS)
+        write_json(folder / PROGRESS, asdict(progress))
+
+    publish_folder(link, fill)
+
+
+def load_state(link: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Put a saved state into model, optimizer and random generators.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    if not (link / TENSORS).is_file():
+        mend = "a run that ended before its first save must be started anew"
+        raise fail(link, "no saved state", "the state of a run", mend)
+    try:
+        saved = load_file(link / TENSORS)
+        progress = Progress(**read_json(link / PROGRESS))
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(saved[f"model.{name}"])
+        _load_moments(model, optimizer, saved)
+        _load_random(saved)
+    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise fail(link, str(error), "a state written by this run", "start it anew") from error
+    return progress
+
+
+def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+    for name, parameter in model.named_parameters():
+        yield f"model.{name}", parameter.detach()
+        for key, value in optimizer.state.get(parameter, {}).items():
+            yield f"optimizer.{key}.{name}", value
+    yield "random.cpu", torch.get_rng_state()
+    if torch.cuda.is_available():
+        yield "random.cuda", torch.cuda.get_rng_state()
+
+
+def _load_moments(
+    model: nn.Module, optimizer: torch.optim.Optimizer, saved: dict[str, Tensor]
+) -> None:
+    by_name = dict(model.named_parameters())
+    for key, value in saved.items():
+        kind, _, rest = key.partition(".")
+        if kind == "optimizer":
+            moment, _, name = rest.partition(".")
+            parameter = by_name[name]
+            optimizer.state[parameter][moment] = value.to(parameter.device)
+
+
+def _load_random(saved: dict[str, Tensor]) -> None:
+    torch.set_rng_state(saved["random.cpu"])
+    if torch.cuda.is_available() and "random.cuda" in saved:
+        torch.cuda.set_rng_state(saved["random.cuda"])
