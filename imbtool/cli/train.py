@@ -65,7 +65,7 @@ def train(
 
         imbtool train --resume runs/gentle
     """
-    from imbtool.report.console import TrainingView, event_views
+    from imbtool.report.console import TrainingView
 
     precision = None if bf16 is None else "bf16" if bf16 else "fp32"
     options = _overrides(
@@ -87,8 +87,7 @@ def train(
         "checkpoint": str(result.checkpoint),
         "best": result.best,
     }
-    show(document, event_views(result.best), json)
-    hint(f"checkpoint: {result.checkpoint}")
+    show(document, [f"checkpoint: {result.checkpoint}"], json)
     hint(f"next: imbtool evaluate {result.checkpoint}")
 
 
