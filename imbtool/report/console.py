@@ -301,7 +301,9 @@ def _aggregates(document: Document) -> Table:
 def _closing_lines(document: Document) -> Iterator[str]:
     overall, hierarchy = document["overall"], document["hierarchy"]
     thresholds = document["thresholds"]
-    yield f"thresholds: rule '{thresholds['rule']}', chosen on validation\n"
+    rivals = len(thresholds["scores"])
+    why = f"the best of {rivals} on validation" if rivals > 1 else "as the profile asks"
+    yield f"thresholds: rule '{thresholds['rule']}', {why}\n"
     yield f"labels at zero recall: {overall['labels_at_zero_recall']}"
     if overall["labels_without_positives"]:
         yield f"; without positives here, so left out: {overall['labels_without_positives']}"
