@@ -19,7 +19,8 @@ class Problem:
     def __str__(self) -> str:
         """Four lines, as the command line shows them."""
         rows = (("found", self.found), ("expected", self.expected), ("mend", self.mend))
-        return "\n".join([self.where, *(f"  {name:<9} {text}" for name, text in rows)])
+        lines = [self.where, *(f"  {name:<9} {text}" for name, text in rows)]
+        return "\n".join(map(printable, lines))
 
 
 class UserError(Exception):
@@ -40,6 +41,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     choices = list(known)
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"use one of: {some(choices, 12)}"
+
+
+def printable(text: str) -> str:
+    """Text from others, safe for a terminal: control characters become escapes."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def counted(number: int, noun: str) -> str:

@@ -57,3 +57,5 @@ def predict(
     if json and output is not None:
         show({"output": str(output), "texts": count}, [], json)
     hint(f"{count} texts" + (f" -> {output}" if output else ""))
+    if output is not None:
+        hint(f"next: label some by hand, then imbtool evaluate {checkpoint} --data LABELLED.csv")

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.errors import counted
+from imbtool.errors import counted, printable
 
 Document = dict[str, Any]
 
@@ -39,7 +39,7 @@ def weight_views(labels: Document) -> Iterator[RenderableType]:
     table.add_column("why")
     for name, row in rarest_first(labels):
         table.add_row(
-            Text(name),
+            _name(name),
             _tier(row["tier"]),
             f"{row['positives']:,}",
             _ratio(row["ratio"]),
@@ -207,7 +207,7 @@ def _weak_labels(labels: Document) -> Iterator[RenderableType]:
     for name, row in sorted(weak.items(), key=lambda item: item[1]["support"]):
         recall = Text(_number(row["recall"]), style="red" if row["recall"] == 0 else "")
         numbers = (_number(row["precision"]), recall, _number(row["f1"]))
-        table.add_row(Text(name), str(row["support"]), *numbers)
+        table.add_row(_name(name), str(row["support"]), *numbers)
     yield table
 
 
@@ -218,8 +218,8 @@ def _label_counts(labels: Document) -> Table:
     for name, row in rarest_first(labels):
         counts = (f"{row['splits'][split]:,}" for split in ("train", "validation", "test"))
         table.add_row(
-            Text(name),
-            Text(row["parent"] or ""),
+            _name(name),
+            _name(row["parent"] or ""),
             _tier(row["tier"]),
             *counts,
             _ratio(row["ratio"]),
@@ -252,7 +252,7 @@ def _pairs(co_occurrence: Document, most: int = 8) -> RenderableType:
     ]
     table = _table("Labels that stand together most", "label", "with", right=("texts",))
     for count, first, second in sorted(pairs, reverse=True)[:most]:
-        table.add_row(Text(first), Text(second), f"{count:,}")
+        table.add_row(_name(first), _name(second), f"{count:,}")
     return table if pairs else Text("No text has two labels.")
 
 
@@ -261,7 +261,7 @@ def _findings(findings: Iterable[Document]) -> Iterator[RenderableType]:
     yield Text(f"Findings: {len(listed)}" if listed else "No findings.", style="bold")
     for row in listed:
         mark = Text(f"{row['severity']:<6} ", style=SEVERITY_STYLE[row["severity"]])
-        yield Padding(mark + Text(f"{row['id']}: {row['message']}; {row['mend']}"), (0, 0, 0, 2))
+        yield Padding(mark + _name(f"{row['id']}: {row['message']}; {row['mend']}"), (0, 0, 0, 2))
 
 
 def _measured_labels(document: Document) -> Table:
@@ -274,7 +274,7 @@ def _measured_labels(document: Document) -> Table:
     for name, row in rarest_first(document["labels"]):
         figures = (row[key]["value"] for key in ("precision", "recall", "f1", "average_precision"))
         table.add_row(
-            Text(name),
+            _name(name),
             _tier(row["tier"]),
             f"{row['training_positives']:,}",
             f"{row['support']:,}",
@@ -302,7 +302,7 @@ def _closing_lines(document: Document) -> Iterator[str]:
     overall, hierarchy = document["overall"], document["hierarchy"]
     thresholds = document["thresholds"]
     rivals = len(thresholds["scores"])
-    why = f"the best of {rivals} on validation" if rivals > 1 else "as the profile asks"
+    why = f"chosen of {rivals} on validation" if rivals > 1 else "as the profile asks"
     yield f"thresholds: rule '{thresholds['rule']}', {why}\n"
     yield f"labels at zero recall: {overall['labels_at_zero_recall']}"
     if overall["labels_without_positives"]:
@@ -325,6 +325,10 @@ def _table(title: str, *left: str, right: Iterable[str] = ()) -> Table:
     for heading in right:
         table.add_column(heading, justify="right")
     return table
+
+
+def _name(label: str) -> Text:
+    return Text(printable(label))
 
 
 def _tier(tier: str) -> Text:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_every_command_goes_on_where_the_one_before_ended(project: Path, imbtool
         "imbtool train --profile tuned.yaml",
         "imbtool evaluate runs/tuned-1/checkpoint",
         "imbtool predict runs/tuned-1/checkpoint INPUT.csv -o OUT.csv",
-        "60 texts -> labelled.csv",
+        "imbtool evaluate runs/tuned-1/checkpoint --data LABELLED.csv",
     ]
 
 
@@ -73,6 +74,8 @@ def test_a_run_folder_holds_all_that_is_documented(project: Path, imbtool: Imbto
         "events.jsonl",
         "checkpoint",
         CHECKPOINT.readlink().name,
+        "last",
+        (folder / "last").readlink().name,
         "evaluation.json",
         "report.html",
         "plots",
@@ -134,7 +137,7 @@ def test_progress_goes_to_stderr_and_the_result_to_stdout(project: Path, imbtool
     assert "learning rate 0.005" in result.stderr
     assert "learning rate" not in result.stdout
     assert [result.stderr.count(f"Epoch {epoch}") for epoch in (1, 2)] == [1, 1]
-    assert len(re.findall(r"Epoch \d", result.stdout)) == 1
+    assert result.stdout == "checkpoint: runs/profile-1/checkpoint\n"
 
 
 def test_options_lie_over_the_profile_and_set_over_options(project: Path, imbtool: Imbtool) -> None:
@@ -307,15 +310,15 @@ def test_an_interrupt_leaves_the_checkpoint_of_the_epochs_that_ended(
 ) -> None:
     run_epoch = Engine.run_epoch
 
-    def interrupted(engine: Engine, epoch: int) -> float:
-        if epoch == 2:
+    def interrupted(engine: Engine, after_step: Callable[[], None]) -> float:
+        if engine.progress.epoch == 2:
             raise KeyboardInterrupt
-        return run_epoch(engine, epoch)
+        return run_epoch(engine, after_step)
 
     monkeypatch.setattr(Engine, "run_epoch", interrupted)
     result = imbtool("train", "-p", "profile.yaml", "--run", "cut")
     assert result.exit_code == 130
-    assert "interrupted" in result.stderr
+    assert "stopped" in result.stderr
     assert result.stdout == ""
     events = json_lines(Path("runs/cut/events.jsonl").read_text())
     assert [event["event"] for event in events][-2:] == ["epoch", "interrupted"]

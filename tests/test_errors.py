@@ -1,0 +1,39 @@
+"""A message says where, what was found, what was expected and how to mend it."""
+
+from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, printable, some
+
+
+def test_a_problem_reads_in_four_lines():
+    problem = Problem("p.yaml:3: loss.gama", "an unknown key 'gama'", "a key", "use gamma")
+    assert str(problem).splitlines() == [
+        "p.yaml:3: loss.gama",
+        "  found     an unknown key 'gama'",
+        "  expected  a key",
+        "  mend      use gamma",
+    ]
+
+
+def test_an_error_carries_every_problem():
+    problems = [Problem(name, "x", "y", "z") for name in ("first", "second")]
+    error = UserError(*problems)
+    assert error.problems == tuple(problems)
+    assert "first" in str(error)
+    assert "second" in str(error)
+
+
+def test_text_from_others_cannot_steer_the_terminal():
+    message = str(fail("t.csv", "the label '\x1b[2Jgone\r'", "text", "mend it"))
+    assert "\x1b" not in message
+    assert "\\x1b[2Jgone\\r" in message
+    assert printable("naïve ☕ العربية") == "naïve ☕ العربية"
+
+
+def test_the_nearest_known_name_is_offered_and_else_all_of_them():
+    assert did_you_mean("gama", ["gamma", "name"]) == "did you mean 'gamma'?"
+    assert did_you_mean("zzz", ["gamma", "name"]) == "use one of: gamma, name"
+
+
+def test_long_lists_are_cut_and_counted():
+    assert some([1, 2, 3]) == "1, 2, 3"
+    assert some(range(9), most=2) == "0, 1 and 7 more"
+    assert (counted(1, "row"), counted(2000, "row")) == ("1 row", "2,000 rows")
