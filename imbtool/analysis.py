@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from imbtool.corpus import Corpus, Split
-from imbtool.errors import some
+from imbtool.errors import counted, some
 from imbtool.imbalance import co_occurrence, count_labels, labels_per_text
 from imbtool.weighting import LabelWeight, effective_number_weights
 
@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 FEW_POSITIVES = 20
 """Below this many training positives a label is learned from single texts."""
-FEW_MEASURED = 5
+FEW_MEASURED = 10
 """Below this many positives a split says next to nothing of a label."""
 
 
@@ -98,10 +98,10 @@ def _label_findings(document: Document) -> Iterable[Document]:
                 mend = "split so that each part has some, or add texts"
                 yield _finding("label-absent", "warns", message, 0, mend)
             elif count < FEW_MEASURED:
-                message = f"{name!r} has {count} positives in {split}: figures will jump"
+                message = f"{name!r} has {counted(count, 'positive')} in {split}: figures will jump"
                 yield _finding("few-positives", "note", message, count, "add texts if you can")
         if row["positives"] < FEW_POSITIVES:
-            message = f"{name!r} has {row['positives']} positives in training"
+            message = f"{name!r} has {counted(row['positives'], 'positive')} in training"
             mend = "label more texts that have it; a few dozen change most"
             yield _finding("few-positives", "warns", message, row["positives"], mend)
 
@@ -112,14 +112,16 @@ def _text_findings(corpus: Corpus) -> Iterable[Document]:
         repeated = [text for text, count in Counter(texts).items() if count > 1]
         if repeated:
             rows = len(texts) - len(set(texts))
-            message = f"{rows} texts of {name} stand there before, such as {_shown(repeated[0])}"
+            message = (
+                f"{counted(rows, 'text')} of {name} repeat another, such as {_shown(repeated[0])}"
+            )
             yield _finding("duplicate", "note", message, rows, "keep one of each")
             yield from _contradictions(corpus.splits[name], texts)
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
         shared = set(keys[first]) & set(keys[second])
         if shared:
             rows = sum(text in shared for text in keys[second])
-            message = f"{rows} texts of {second} also stand in {first}"
+            message = f"{counted(rows, 'text')} of {second} also in {first}"
             mend = f"remove them from {first}: results on {second} are too good with them"
             yield _finding("leak-exact", "warns", message, rows, mend)
 
@@ -131,8 +133,8 @@ def _contradictions(split: Split, keys: Sequence[str]) -> Iterable[Document]:
     texts = [text for text, targets in seen.items() if len(targets) > 1]
     if texts:
         message = (
-            f"{len(texts)} texts of {split.name} stand there with different labels, "
-            f"such as {_shown(texts[0])}"
+            f"{counted(len(texts), 'text')} of {split.name} with different labels in different "
+            f"rows, such as {_shown(texts[0])}"
         )
         yield _finding("contradiction", "warns", message, len(texts), "agree on one")
 

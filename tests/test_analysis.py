@@ -29,7 +29,7 @@ def healthy(name: str, rows: int) -> Split:
 
 
 def healthy_corpus() -> Corpus:
-    return Corpus(LABELS, healthy("train", 90), healthy("validation", 30), healthy("test", 30))
+    return Corpus(LABELS, healthy("train", 90), healthy("validation", 33), healthy("test", 33))
 
 
 def analyze(corpus: Corpus) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def test_each_fault_gives_its_finding_and_no_other(spoil, found):
 
 def test_a_finding_says_what_it_is_about_and_how_to_mend_it():
     (leak,) = findings(spoil_leak)
-    assert leak["message"] == "1 texts of test also stand in train"
+    assert leak["message"] == "1 text of test also in train"
     assert "train" in leak["mend"]
     (orphan,) = findings(spoil_orphan)
     assert "below without top (1)" in orphan["message"]
@@ -139,7 +139,7 @@ def test_each_label_has_its_counts_weight_and_reason():
         1.0,
         "its ratio 1:1",
     )
-    assert row["splits"] == {"train": 30, "validation": 10, "test": 10}
+    assert row["splits"] == {"train": 30, "validation": 11, "test": 11}
     assert row["parent"] is None
     assert analyze(corpus)["labels"]["below"]["parent"] == "top"
 
@@ -148,8 +148,8 @@ def test_each_split_is_summed_up():
     corpus = healthy_corpus()
     corpus.test.texts[1] = corpus.test.texts[0]
     row = analyze(corpus)["splits"]["test"]
-    assert row["texts"] == 30
-    assert row["labels_per_text"] == {0: 10, 1: 10, 2: 10}
+    assert row["texts"] == 33
+    assert row["labels_per_text"] == {0: 11, 1: 11, 2: 11}
     assert row["mean_labels"] == 1.0
     assert row["unlabelled_share"] == pytest.approx(1 / 3)
     assert row["duplicates"] == 1

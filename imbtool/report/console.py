@@ -159,6 +159,8 @@ def _start(event: Document) -> Iterator[str]:
     if event["cut_off"]:
         share = event["cut_off"] / texts["train"]
         yield f"{share:.1%} of the texts reach {event['max_length']} tokens and may be cut off"
+    if event["head_first"]:
+        yield "fitting the head first: one pass over the texts with the encoder frozen"
 
 
 def _head(event: Document) -> str:

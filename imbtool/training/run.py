@@ -326,4 +326,5 @@ def _start(materials: _Materials, engine: Engine) -> Event:
         "cut_off": sum(length >= materials.text_model.max_length for length in engine.lengths),
         "texts": {name: len(split) for name, split in corpus.splits.items()},
         "labels": len(corpus.labels),
+        "head_first": profile.training.head_first,
     }
