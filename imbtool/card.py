@@ -12,6 +12,7 @@ def model_card(meta: dict[str, Any]) -> str:
     front = {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",
+        **({"base_model": meta["encoder"]} if "/" in meta["encoder"] else {}),
         "tags": ["multi-label", "imbalanced", "imbtool"],
         "model-index": [
             {

