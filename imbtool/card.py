@@ -75,7 +75,7 @@ def _table(labels: dict[str, dict[str, Any]]) -> str:
             f"{label['threshold']:.3f}",
             str(label["validation_positives"]),
             str(label["training_positives"]),
-            f"{label['weight']:g}",
+            f"{label['weight']:.3g}",
         )
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from imbtool.corpus import LIKELY_SEPARATORS, Corpus, read_corpus, separator_reuse
-from imbtool.errors import fail
+from imbtool.errors import counted, fail
 from imbtool.imbalance import co_occurrence
 from imbtool.profile import Profile
 from imbtool.profilefile import make_profile
@@ -140,7 +140,8 @@ def _hierarchy(corpus: Corpus) -> tuple[dict[str, Any], str]:
         return {}, "no label implies another; primary: [secondary, ...] if you know better"
     roots = [name for name in parent_of.values() if name not in parent_of]
     tree = {root: _subtree(root, parent_of) for root in dict.fromkeys(roots)}
-    return tree, f"{len(parent_of)} labels stand (nearly) only in texts that have their parent"
+    found = counted(len(parent_of), "label")
+    return tree, f"{found} found (nearly) only in texts that have the label above"
 
 
 def _implied_parents(corpus: Corpus) -> dict[str, str]:

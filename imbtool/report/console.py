@@ -43,7 +43,7 @@ def weight_views(labels: Document) -> Iterator[RenderableType]:
             _tier(row["tier"]),
             f"{row['positives']:,}",
             _ratio(row["ratio"]),
-            Text(f"{row['weight']:g}", style="bold"),
+            Text(f"{row['weight']:.3g}", style="bold"),
             f"{row['effective_number_weight']:.2f}",
             Text(row["reason"]),
         )
@@ -225,7 +225,7 @@ def _label_counts(labels: Document) -> Table:
             _tier(row["tier"]),
             *counts,
             _ratio(row["ratio"]),
-            f"{row['weight']:g}",
+            f"{row['weight']:.3g}",
         )
     return table
 
