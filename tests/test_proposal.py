@@ -121,7 +121,7 @@ def test_other_splits_are_found_beside_the_training_table(tmp_path, files, valid
 def test_a_label_that_always_comes_with_another_stands_under_it(tmp_path: Path):
     proposal = propose(tmp_path, ["violence|praise", "violence", "insults", ""])
     assert proposal.profile.labels.hierarchy == {"violence": ["praise"]}
-    assert proposal.reasons["labels.hierarchy"].startswith("1 labels stand")
+    assert proposal.reasons["labels.hierarchy"].startswith("1 label found")
 
 
 def test_a_hierarchy_of_three_levels_is_found(tmp_path: Path):

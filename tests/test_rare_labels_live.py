@@ -1,11 +1,14 @@
 """What the tool is for, on the generated sample with the bundled encoder: minutes of training."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from imbtool.cli import app
@@ -23,6 +26,15 @@ PLAIN = (
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture(autouse=True)
+def all_cores() -> Iterator[None]:
+    """The other tests train tiny models, on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
