@@ -1,6 +1,7 @@
 """A tiny project, a run trained in it through the command line, and copies of both to spoil."""
 
 import csv
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -9,11 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 from encoders import make_encoder
+from hypothesis import settings
 from typer.testing import CliRunner, Result
 
 from imbtool.cli import app
 
 torch.set_num_threads(1)
+# a machine that nobody watches tries the same cases every time
+settings.register_profile("ci", derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 PARENTS = {"threats": "violence", "praise": "violence", "insults": "abuse", "spying": "abuse"}
 KEY_WORDS = {

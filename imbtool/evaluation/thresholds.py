@@ -25,8 +25,8 @@ Targets = NDArray[np.float32]
 
 HALF_SPLITS = 6
 BLEND_POSITIVES = 20.0
-GRID = np.arange(-9.0, 9.0, 0.05)
-"""Logits tried as the one global threshold."""
+GRID = np.arange(-180, 181) / 20.0
+"""Logits tried as the one global threshold: -9 to 9 by 0.05, 0 itself among them."""
 BELOW_ALL = 0.01
 """How far below the lowest score a threshold stands that takes every text."""
 
