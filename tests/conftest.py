@@ -62,7 +62,9 @@ Imbtool = Callable[..., Result]
 def make_row(rng: random.Random, name: str) -> dict[str, str]:
     """A text whose key words give its labels away; a third of the texts have none."""
     chosen = set(rng.sample(sorted(KEY_WORDS), rng.choice([0, 1, 2])))
-    words = [KEY_WORDS[label] for label in chosen] + rng.choices(FILLERS, k=rng.randint(3, 12))
+    words = [KEY_WORDS[label] for label in sorted(chosen)] + rng.choices(
+        FILLERS, k=rng.randint(3, 12)
+    )
     rng.shuffle(words)
     labels = chosen | {PARENTS[label] for label in chosen if label in PARENTS}
     return {"id": name, "text": " ".join(words), "labels": "|".join(sorted(labels))}
