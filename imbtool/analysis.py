@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from imbtool.corpus import Corpus, Split
+from imbtool.corpus import Corpus, Split, text_key
 from imbtool.errors import counted, some
 from imbtool.imbalance import co_occurrence, count_labels, labels_per_text
 from imbtool.weighting import LabelWeight, effective_number_weights
@@ -69,7 +69,7 @@ def _split_row(split: Split) -> Document:
         "mean_labels": sum(number * texts for number, texts in numbers.items()) / len(split),
         "unlabelled": numbers.get(0, 0),
         "unlabelled_share": numbers.get(0, 0) / len(split),
-        "duplicates": len(split) - len(set(map(_same, split.texts))),
+        "duplicates": len(split) - len(set(map(text_key, split.texts))),
         "fingerprint": split.fingerprint,
     }
 
@@ -107,7 +107,7 @@ def _label_findings(document: Document) -> Iterable[Document]:
 
 
 def _text_findings(corpus: Corpus) -> Iterable[Document]:
-    keys = {name: [_same(text) for text in split.texts] for name, split in corpus.splits.items()}
+    keys = {name: [text_key(text) for text in split.texts] for name, split in corpus.splits.items()}
     for name, texts in keys.items():
         repeated = [text for text, count in Counter(texts).items() if count > 1]
         if repeated:
@@ -151,11 +151,6 @@ def _hierarchy_findings(document: Document) -> Iterable[Document]:
 
 def _finding(name: str, severity: str, message: str, rows: int, mend: str) -> Document:
     return {"id": name, "severity": severity, "message": message, "rows": rows, "mend": mend}
-
-
-def _same(text: str) -> str:
-    """Texts that differ only in case and space are the same text."""
-    return " ".join(text.split()).casefold()
 
 
 def _shown(text: str) -> str:

@@ -118,6 +118,11 @@ def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
     return ["\n".join(filter(None, row)) for row in zip(*parts, strict=True)]
 
 
+def text_key(text: str) -> str:
+    """Texts that differ only in case and white space are the same text."""
+    return " ".join(text.split()).casefold()
+
+
 def _read(name: str, path: Path, data: DataSection) -> _Table:
     frame = read_table(path, data.encoding)
     source = data.labels
@@ -274,7 +279,7 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     if not missing:
         return result
     train = splits["train"]
-    keys = [" ".join(text.split()).casefold() for text in train.texts]
+    keys = [text_key(text) for text in train.texts]
     shares = [1.0 - SPLIT_SHARE * len(missing), *[SPLIT_SHARE] * len(missing)]
     parts = stratified_split(train.targets, shares, seed, groups=keys)
     for name, rows in zip(["train", *missing], parts, strict=True):

@@ -81,9 +81,3 @@ def matching_bias(logits: Floats, prevalence: Floats) -> Floats:
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-z)), without overflow."""
     return np.exp(-np.logaddexp(0.0, -logits))
-
-
-def logit(probability: Floats) -> Floats:
-    """log(p / (1 - p)); p is kept away from 0 and 1."""
-    clipped = np.clip(probability, 1e-12, 1.0 - 1e-12)
-    return np.log(clipped) - np.log1p(-clipped)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.errors import counted, printable
+from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]
 
@@ -55,13 +56,6 @@ def evaluation_views(document: Document) -> Iterator[RenderableType]:
     yield _measured_labels(document)
     yield _aggregates(document)
     yield Text.assemble(*_closing_lines(document))
-
-
-def rarest_first(labels: Document) -> list[tuple[str, Document]]:
-    """Label rows by training positives, fewest first."""
-    return sorted(
-        labels.items(), key=lambda item: item[1].get("training_positives", item[1].get("positives"))
-    )
 
 
 class TrainingView:

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imbtool.files import to_json, write_text
 from imbtool.imbalance import TIERS
+from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]
 
@@ -37,7 +38,7 @@ def render_page(evaluation: Document, events: Iterable[Document]) -> str:
     """The HTML of `write_page`."""
     # as the files say it: what is not finite is null
     document = json.loads(to_json(evaluation))
-    rows = _rarest_first(document["labels"])
+    rows = rarest_first(document["labels"])
     return (
         _environment()
         .get_template("report.html")
@@ -69,10 +70,6 @@ def _environment() -> Environment:
 
 def _shown(value: float | None, form: str) -> str:
     return UNDEFINED if value is None else format(value, form)
-
-
-def _rarest_first(labels: Mapping[str, Document]) -> list[tuple[str, Document]]:
-    return sorted(labels.items(), key=lambda item: int(item[1]["training_positives"]))
 
 
 def _groups(document: Document) -> list[tuple[str, Document]]:

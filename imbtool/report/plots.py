@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from imbtool.files import replacing
 from imbtool.imbalance import TIERS
+from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]
 Row = tuple[str, Document]
@@ -95,7 +96,7 @@ def plot_counts(document: Document, path: Path) -> None:
         path: of the PNG.
     """
     labels = document["labels"]
-    rows = _rarest_first(labels, "positives")[:MOST_BARS]
+    rows = rarest_first(labels)[:MOST_BARS]
     ends = [max(row["positives"], BELOW_ONE) for _, row in rows]
     with _axes(path, 9, 1.5 + 0.28 * len(rows)) as axes:
         _bars(axes, rows, ends)
@@ -118,7 +119,7 @@ def plot_weights(labels: Document, path: Path) -> None:
         labels: the `labels` of the analysis document.
         path: of the PNG.
     """
-    rows = _rarest_first(labels, "positives")[:MOST_BARS]
+    rows = rarest_first(labels)[:MOST_BARS]
     with _axes(path, 9, 1.5 + 0.28 * len(rows)) as axes:
         _bars(axes, rows, [row["weight"] for _, row in rows])
         others = [row["effective_number_weight"] for _, row in rows]
@@ -165,7 +166,7 @@ def plot_f1_by_positives(document: Document, path: Path) -> None:
         document: the evaluation document.
         path: of the PNG.
     """
-    rows = _rarest_first(document["labels"], "training_positives")
+    rows = rarest_first(document["labels"])
     points = [(name, row) for name, row in rows if _is_known(row["f1"]["value"])]
     height = min(5 + 0.06 * len(points), 12)
     with _axes(path, 1.6 * height, height) as axes:
@@ -195,10 +196,6 @@ def _axes(path: Path, width: float, height: float) -> Iterator[Axes]:
         yield figure.add_subplot()
         with replacing(path) as temporary:
             figure.savefig(temporary, format="png")
-
-
-def _rarest_first(labels: Document, count: str) -> list[Row]:
-    return sorted(labels.items(), key=lambda item: int(item[1][count]))
 
 
 def _is_known(value: float | None) -> bool:

@@ -10,7 +10,6 @@ from imbtool.evaluation.calibration import (
     SLOPES,
     Calibration,
     fit_calibration,
-    logit,
     matching_bias,
     sigmoid,
 )
@@ -90,8 +89,6 @@ def test_raw_undoes_calibration():
 
 
 @pytest.mark.filterwarnings("error")
-def test_sigmoid_and_logit_undo_each_other_and_never_overflow():
-    logits = np.array([-20.0, -1.0, 0.0, 3.0, 20.0])
-    assert logit(sigmoid(logits)) == pytest.approx(logits, rel=1e-4)
+def test_the_sigmoid_never_overflows():
+    assert sigmoid(np.array([0.0, np.log(3.0)])) == pytest.approx([0.5, 0.75])
     assert sigmoid(np.array([-1000.0, 1000.0])).tolist() == [0.0, 1.0]
-    assert np.isfinite(logit(np.array([0.0, 1.0]))).all()
