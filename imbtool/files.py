@@ -84,7 +84,8 @@ def publish_folder(link: Path, write: Callable[[Path], None]) -> None:
     """Fill a new folder beside `link` and point the symlink `link` at it, atomically.
 
     A folder cannot be renamed over a full one, so `checkpoint` is a link to `checkpoint-N`;
-    the folder it pointed at before is deleted only once the new one is in place.
+    the folders before it, what a kill has left among them, are deleted only once the new one is in
+    place.
 
     Raises:
         UserError: it cannot be written (a full disk, say); what was there before stays whole.
@@ -109,8 +110,9 @@ def publish_folder(link: Path, write: Callable[[Path], None]) -> None:
     pointer.symlink_to(folder.name)
     pointer.replace(link)
     _sync(link.parent)
-    if before:
-        shutil.rmtree(before, ignore_errors=True)
+    for older in link.parent.glob(f"{link.name}-*"):
+        if older != folder and older.name.removeprefix(f"{link.name}-").isdecimal():
+            shutil.rmtree(older, ignore_errors=True)
 
 
 def _no_space(link: Path, error: Exception) -> UserError:

@@ -47,6 +47,19 @@ def hierarchy_penalty(logits: Tensor, children: Tensor, parents: Tensor) -> Tens
 
 
 @dataclass(frozen=True)
+class Size:
+    """What the sums of a batch's loss are divided by: its known elements and its texts."""
+
+    known: int
+    texts: int
+
+
+def size_of(targets: Tensor) -> Size:
+    """The size of a batch with targets [n, L]; at least 1 known element."""
+    return Size(max(1, int((~torch.isnan(targets)).sum())), len(targets))
+
+
+@dataclass(frozen=True)
 class Objective:
     """The loss of a profile on a device.
 
@@ -64,14 +77,21 @@ class Objective:
     parents: Tensor
     constraint: float
 
-    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The loss of a batch: a sum divided by the number of its known elements (and pairs)."""
+    def __call__(self, logits: Tensor, targets: Tensor, size: Size | None = None) -> Tensor:
+        """The loss of a batch, or its part of the loss of a larger one.
+
+        Args:
+            logits: [n, L].
+            targets: [n, L].
+            size: of the whole batch that these texts are a part of; the parts' losses add up to
+                the loss of the whole. Default: they are the whole.
+        """
         logits = logits.float()
-        known = (~torch.isnan(targets)).sum().clamp_min(1)
-        loss = weighted_focal_loss(logits, targets, self.weight, self.gamma).sum() / known
+        size = size or size_of(targets)
+        loss = weighted_focal_loss(logits, targets, self.weight, self.gamma).sum() / size.known
         if self.constraint and self.children.numel():
-            penalty = hierarchy_penalty(logits, self.children, self.parents)
-            loss = loss + self.constraint * penalty.mean()
+            penalty = hierarchy_penalty(logits, self.children, self.parents).sum()
+            loss = loss + self.constraint * penalty / (size.texts * self.children.numel())
         return loss
 
 

@@ -28,6 +28,8 @@ BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""
 
+MASK = "attention_mask"
+
 Tokens = list[int]
 
 UNUSABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
@@ -69,7 +71,7 @@ class TextModel:
         return ids
 
     def batch(self, encoded: Sequence[Tokens]) -> dict[str, Tensor]:
-        """Padded input ids and attention mask of some texts, on the model's device."""
+        """Padded input ids of some texts, on the model's device; a mask only if some are padded."""
         width = max(len(ids) for ids in encoded)
         tokens = np.full((len(encoded), width), self.tokenizer.pad_token_id, dtype=np.int64)
         mask = np.zeros((len(encoded), width), dtype=np.int64)
@@ -77,10 +79,14 @@ class TextModel:
         for row, ids in enumerate(encoded):
             place = slice(width - len(ids), width) if left else slice(len(ids))
             tokens[row, place], mask[row, place] = ids, 1
-        return {
-            "input_ids": torch.from_numpy(tokens).to(self.device),
-            "attention_mask": torch.from_numpy(mask).to(self.device),
-        }
+        arrays = {"input_ids": tokens} if mask.all() else {"input_ids": tokens, MASK: mask}
+        return {name: self._moved(array) for name, array in arrays.items()}
+
+    def _moved(self, array: NDArray[np.int64]) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
     def forward_all(
         self,

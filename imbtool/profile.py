@@ -202,8 +202,25 @@ class TrainingSection(Section):
         "auto", description="auto: bf16 where the hardware has it"
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    save_every: Positive = Field(
-        10.0, description="minutes between two saved states for --resume; each epoch saves one too"
+    save_every: Positive | Annotated[str, Field(pattern=r"^[1-9]\d* steps$")] = Field(
+        10.0,
+        description="minutes, or e.g. 500 steps, between two states saved for --resume; "
+        "each epoch saves one too",
+    )
+    micro_batch: Count | None = Field(
+        None, description="texts a device takes at once; fewer need less memory, nothing else"
+    )
+    on_nonfinite: Literal["stop", "skip"] = Field(
+        "stop", description="a step whose loss or gradient is not finite: stop, or skip it"
+    )
+    best_by: Literal["f1_macro", "secondary_f1_macro", "average_precision_macro"] = Field(
+        "f1_macro", description="the validation metric whose best epoch is kept"
+    )
+    patience: Count | None = Field(
+        None, description="stop after this many epochs without a better one; default: never"
+    )
+    compile: bool = Field(
+        False, description="torch.compile the model: pays in runs of thousands of steps"
     )
     head_first: bool = Field(True, description="fit the head on frozen features before the rest")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Any
@@ -11,6 +12,7 @@ from typer.core import TyperGroup
 
 from imbtool import __version__
 from imbtool.cli.analyze import analyze
+from imbtool.cli.common import hint
 from imbtool.cli.evaluate import evaluate
 from imbtool.cli.init import init
 from imbtool.cli.predict import predict
@@ -36,14 +38,28 @@ class Guarded(TyperGroup):
             mend = "check the path, its permissions and the free space"
             self._refuse(fail(where, error.strerror or str(error), "a usable file", mend))
         except KeyboardInterrupt as stop:
-            typer.echo("stopped", err=True)
+            hint("stopped")
             raise typer.Exit(128 + getattr(stop, "signum", signal.SIGINT)) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            _record(error)
+            raise
 
     @staticmethod
     def _refuse(error: UserError) -> None:
+        _record(error)
         for problem in error.problems:
-            typer.echo(f"error: {problem}", err=True)
+            hint(f"error: {problem}")
         raise typer.Exit(2) from None
+
+
+def _record(error: Exception) -> None:
+    """Tell the launcher, if one has started this process; it shows what the first does not."""
+    if "TORCHELASTIC_ERROR_FILE" in os.environ:
+        from imbtool.training.launch import record_failure
+
+        record_failure(error)
 
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,8 @@ def console(stderr: bool = False) -> Console:
     """Data goes to stdout, progress and hints to stderr."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    quiet = not first_process()
+    made = Console(stderr=stderr, highlight=False, emoji=False, markup=False, quiet=quiet)
     if not made.is_terminal:
         made.width = PIPED_WIDTH
     return made
@@ -34,7 +36,7 @@ def console(stderr: bool = False) -> Console:
 
 def show(document: Any, views: Iterable[RenderableType], as_json: bool) -> None:
     """Print the document as JSON, or its views."""
-    if as_json:
+    if as_json and first_process():
         from imbtool.files import to_json
 
         typer.echo(to_json(document))
@@ -46,7 +48,13 @@ def show(document: Any, views: Iterable[RenderableType], as_json: bool) -> None:
 
 def hint(text: str) -> None:
     """A line for the person, on stderr: where things went, what to do next."""
-    typer.echo(text, err=True)
+    if first_process():
+        typer.echo(text, err=True)
+
+
+def first_process() -> bool:
+    """Whether this process talks to the user: of several, which a launcher numbers, one does."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def parsed_sets(sets: list[str] | None) -> list[Override]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from imbtool.cli.common import Json, Sets, console, hint, parsed_sets, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imbtool.profile import Profile
     from imbtool.profilefile import Override
     from imbtool.training.engine import Emit
     from imbtool.training.run import RunResult
@@ -41,6 +43,17 @@ def train(
         bool | None, typer.Option("--bf16/--fp32", help="training.precision", show_default=False)
     ] = None,
     seed: Annotated[str | None, typer.Option("--seed", metavar="S", help="training.seed")] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", metavar="N", min=1, help="Default: one a visible GPU, else 1."),
+    ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option("--track", metavar="TRACKER", help="tensorboard, wandb, mlflow or trackio."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, and how long; start nothing.")
+    ] = False,
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped run.")
     ] = None,
@@ -63,10 +76,10 @@ def train(
 
         imbtool train -p profile.yaml --set loss.gamma='{rare label: 3}'
 
+        imbtool train -p profile.yaml --processes 4 --track tensorboard
+
         imbtool train --resume runs/gentle
     """
-    from imbtool.report.console import TrainingView
-
     precision = None if bf16 is None else "bf16" if bf16 else "fp32"
     options = _overrides(
         ("loss.gamma", "--focal-gamma", focal_gamma),
@@ -75,13 +88,77 @@ def train(
         ("training.precision", f"--{precision}", precision),
         ("training.seed", "--seed", seed),
     )
-    start = (
-        _resume(resume, allow_changed, bool(profile or run or options or sets))
-        if resume is not None
-        else _start(profile, run, runs, [*options, *parsed_sets(sets)])
+    overrides = [*options, *parsed_sets(sets)]
+    if resume is None:
+        start = _start(profile, run, runs, overrides, track or [], dry_run)
+    else:
+        has_settings = bool(profile or run or overrides or dry_run)
+        start = _resume(resume, allow_changed, has_settings, track or [])
+        processes = processes or _processes_of(resume)
+    _launch(processes)
+    start(json)
+
+
+def _launch(processes: int | None) -> None:
+    """Hand over to several processes, if there are to be several; each comes back here."""
+    from imbtool.training.launch import launch, processes_to_start, visible_devices
+
+    several = processes_to_start(processes, os.environ, visible_devices())
+    if several:
+        raise typer.Exit(launch(several, sys.argv[1:]))
+
+
+def _start(
+    profile: Path | None,
+    run: str | None,
+    runs: Path,
+    overrides: list[Override],
+    trackers: list[str],
+    dry_run: bool,
+) -> Callable[[bool], None]:
+    from imbtool.errors import fail
+    from imbtool.profilefile import read_profile
+    from imbtool.training.run import run_name, train
+
+    if profile is None:
+        raise fail("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
+    settings = read_profile(profile, overrides)
+    if dry_run:
+        return lambda json: _rehearse(settings, profile, json)
+    folder = runs / run_name(run, profile, runs)
+    return lambda json: _watch(lambda emit: train(settings, folder, emit, sys.argv, trackers), json)
+
+
+def _resume(
+    run: Path, allow_changed: bool, has_settings: bool, trackers: list[str]
+) -> Callable[[bool], None]:
+    from imbtool.errors import fail
+    from imbtool.training.run import resume
+
+    if has_settings:
+        found = "other settings beside it"
+        mend = "give --resume alone: a run goes on with the profile it was started with"
+        raise fail(f"--resume {run}", found, "nothing but --allow-changed", mend)
+    return lambda json: _watch(
+        lambda emit: resume(run, emit, sys.argv, allow_changed, trackers), json
     )
+
+
+def _processes_of(run: Path) -> int | None:
+    """How many processes a run was started with, unless a launcher decides."""
+    from imbtool.files import read_json
+
+    if "RANK" in os.environ or not (run / "manifest.json").is_file():
+        return None
+    return int(read_json(run / "manifest.json")["device"]["processes"])
+
+
+def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
+    """Show a run's events as they come, and its result."""
+    from imbtool.report.live import TrainingView
+
     with TrainingView(console(stderr=True)) as view:
-        result = start(view, sys.argv)
+        result = start(view)
     document = {
         "run": str(result.folder),
         "checkpoint": str(result.checkpoint),
@@ -91,31 +168,13 @@ def train(
     hint(f"next: imbtool evaluate {result.checkpoint}")
 
 
-def _start(
-    profile: Path | None, run: str | None, runs: Path, overrides: list[Override]
-) -> Callable[[Emit, list[str]], RunResult]:
-    from imbtool.errors import fail
-    from imbtool.profilefile import read_profile
-    from imbtool.training.run import run_name, train
+def _rehearse(settings: Profile, profile: Path, json: bool) -> None:
+    from imbtool.report.live import rehearsal_views
+    from imbtool.training.rehearsal import rehearse
 
-    if profile is None:
-        raise fail("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
-    settings = read_profile(profile, overrides)
-    folder = runs / run_name(run, profile, runs)
-    return lambda emit, command: train(settings, folder, emit, command)
-
-
-def _resume(
-    run: Path, allow_changed: bool, has_settings: bool
-) -> Callable[[Emit, list[str]], RunResult]:
-    from imbtool.errors import fail
-    from imbtool.training.run import resume
-
-    if has_settings:
-        found = "other settings beside it"
-        mend = "give --resume alone: a run goes on with the profile it was started with"
-        raise fail(f"--resume {run}", found, "nothing but --allow-changed", mend)
-    return lambda emit, command: resume(run, emit, command, allow_changed)
+    document = rehearse(settings)
+    show(document, rehearsal_views(document), json)
+    hint(f"nothing was started; next: imbtool train --profile {profile}")
 
 
 def _overrides(*options: tuple[str, str, str | None]) -> list[Override]:

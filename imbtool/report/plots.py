@@ -1,24 +1,17 @@
-"""Plots of the analysis and evaluation documents, each one PNG.
-
-matplotlib is used through its object interface alone, so that no plot leaves state behind.
-"""
+"""Plots of the analysis and evaluation documents, each one PNG."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
-import matplotlib.style
+import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Annotation
@@ -26,19 +19,15 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter, SymmetricalLogLoca
 from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
-from imbtool.files import replacing
 from imbtool.imbalance import TIERS
+from imbtool.report.canvas import COLOURS, FAINT, GRID, INK, canvas
 from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]
 Row = tuple[str, Document]
 
-COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "head": "#4a83b5"}
-"""They differ in lightness too: told apart in grey and by colour-blind eyes."""
 SHAPES = {"severe": "o", "moderate": "s", "head": "^"}
-INK, FAINT, GRID = "#26292e", "#6d737c", "#e4e6ea"
 
-DPI = 150
 NAME_WIDTH = 40
 MOST_BARS = 200
 """Of more labels the rarest are drawn: an image has a largest size."""
@@ -50,30 +39,6 @@ BELOW_ONE = 0.7
 """Where a log axis begins, so that a bar of length one can be seen."""
 DARK_SHARE = 0.55
 """Cells of a larger share are dark: their counts are written in white."""
-
-FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Arial Unicode MS", "Segoe UI")
-"""Each letter is drawn in the first of these that has it; the first comes with matplotlib."""
-STYLE: dict[str, Any] = {
-    "text.parse_math": False,  # a label may hold a dollar sign
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": FAINT,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.axisbelow": True,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.titlecolor": INK,
-    "axes.titlepad": 12,
-    "font.size": 9,
-    "grid.color": GRID,
-    "legend.frameon": False,
-    "text.color": INK,
-    "xtick.color": FAINT,
-    "xtick.minor.size": 0,
-    "ytick.color": FAINT,
-    "ytick.labelcolor": INK,
-}
 
 NAME_PLACES = (
     ((7, 0), "left", "center"),
@@ -185,17 +150,8 @@ def plot_f1_by_positives(document: Document, path: Path) -> None:
 
 @contextmanager
 def _axes(path: Path, width: float, height: float) -> Iterator[Axes]:
-    """Axes to draw on; when the block ends well they are written to `path`."""
-    installed = {font.name for font in fontManager.ttflist}
-    style = {**STYLE, "font.family": [font for font in FONTS if font in installed]}
-    with matplotlib.style.context(["default", style]), warnings.catch_warnings():
-        # a script that no font here has shows as boxes; the tables have the name
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+    with canvas(path, width, height) as figure:
         yield figure.add_subplot()
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png")
 
 
 def _is_known(value: float | None) -> bool:

@@ -1,4 +1,7 @@
-"""Which rows stand in which batch, in which order: a pure function of lengths, seed and epoch."""
+"""Which rows stand in which batch, in which order, and which of them a process takes.
+
+Pure functions of lengths, seed, epoch, rank and number of processes.
+"""
 
 from __future__ import annotations
 
@@ -35,3 +38,23 @@ def plan_epoch(
         rows = rows[np.argsort(sizes[rows], kind="stable")]
         batches += [rows[at : at + batch_size] for at in range(0, len(rows), batch_size)]
     return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def share(
+    rows: NDArray[np.int64], rank: int, processes: int, micro_batch: int | None
+) -> list[NDArray[np.int64]]:
+    """The micro-batches in which one process takes its part of a batch.
+
+    Together the processes take every row once. All have equally many micro-batches, so that none
+    waits for another; where rows are fewer than processes a micro-batch is empty.
+
+    Args:
+        rows: of the batch, by length.
+        rank: of the process.
+        processes: in all.
+        micro_batch: rows of one forward pass at most; None: all at once.
+    """
+    most = -(-len(rows) // processes)
+    count = 1 if micro_batch is None else -(-most // micro_batch)
+    # every so many rows rather than a run of them: each process gets the same lengths
+    return np.array_split(rows[rank::processes], count)

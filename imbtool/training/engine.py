@@ -1,75 +1,59 @@
 """The training loop: batches through the model, the loss back, one optimizer step each.
 
-It runs on Accelerate, which places model and gradients; precision is the engine's own, so that
-validation sees the weights in fp32.
+It runs on Accelerate, which places the model and adds up gradients over processes; precision is the
+engine's own, so that validation sees the weights in fp32.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
-from imbtool.losses import Objective
+from imbtool.losses import Objective, Size, size_of
 from imbtool.model import TextModel
 from imbtool.profile import TrainingSection
-from imbtool.training.batches import plan_epoch
+from imbtool.training.automatic import autocast, choose_learning_rate, choose_precision
+from imbtool.training.batches import plan_epoch, share
+from imbtool.training.dropout import pooled_dropout
 from imbtool.training.head import Sample
-from imbtool.training.health import out_of_memory, require_finite
+from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_memory
+from imbtool.training.memory import keep_freed_memory
+from imbtool.training.optimizer import clipped_step, gradient_norm, make_optimizer, scheduled
+from imbtool.training.ranks import Ranks
 from imbtool.training.state import Progress, load_state, save_state
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
 
-WEIGHT_DECAY = 0.01
-MOST_GRADIENT_NORM = 1.0
-SMALL, BASE = 40_000_000, 250_000_000
-"""Parameters up to which an encoder is called small, and base."""
+MOST_SKIPPED = 10
+"""Steps skipped in a row after which a run that skips them stops all the same."""
 
 
 @dataclass(frozen=True)
-class Decision:
-    """An automatic choice and its reason, to be shown."""
+class _Piece:
+    """Texts that go through the model at once.
 
-    value: Any
-    reason: str
+    Attributes:
+        inputs: of the model.
+        targets: [n, L].
+        share: 1, or 0 for a text that only keeps a process busy that has none of its own.
+        last: whether gradients are added up over processes after it.
+    """
 
-
-def choose_learning_rate(section: TrainingSection, model: nn.Module) -> Decision:
-    """1e-4 under 40M parameters, 3e-5 for base size, 1e-5 for large, if the profile says auto."""
-    if section.learning_rate != "auto":
-        return Decision(section.learning_rate, "from the profile")
-    size = sum(parameter.numel() for parameter in model.parameters())
-    rate = 1e-4 if size < SMALL else 3e-5 if size < BASE else 1e-5
-    return Decision(rate, f"auto, {size / 1e6:.1f}M parameters")
-
-
-def choose_precision(section: TrainingSection, device: torch.device) -> Decision:
-    """bf16 where the hardware computes in it, else fp32, if the profile says auto."""
-    if section.precision != "auto":
-        return Decision(section.precision, "from the profile")
-    if device.type == "cuda":
-        able = torch.cuda.is_bf16_supported(including_emulation=False)
-        return Decision("bf16" if able else "fp32", f"auto, {torch.cuda.get_device_name(device)}")
-    able = device.type == "cpu" and _cpu_computes_bf16()
-    reason = "has" if able else "has no"
-    return Decision(
-        "bf16" if able else "fp32", f"auto, this {device.type} {reason} bf16 arithmetic"
-    )
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """The context in which forward passes run at a precision."""
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    inputs: dict[str, Tensor]
+    targets: Tensor
+    share: float
+    last: bool
 
 
 class Engine:
@@ -84,26 +68,33 @@ class Engine:
         section: TrainingSection,
         emit: Emit,
     ) -> None:
-        """Prepare the optimizer; emit `step` events to `emit`."""
+        """Prepare the optimizer; emit `step` and `skipped` events to `emit`."""
         self.accelerator, self.sample, self.section = accelerator, sample, section
         self.text_model, self.objective, self.emit = text_model, objective, emit
+        self.ranks = Ranks(accelerator)
         self.rate = choose_learning_rate(section, text_model.model)
         self.precision = choose_precision(section, accelerator.device)
         self.lengths = [len(ids) for ids in sample.encoded]
         self.steps = section.epochs * -(-len(self.lengths) // section.batch_size)
-        optimizer = torch.optim.AdamW(
-            _parameter_groups(text_model.model), lr=self.rate.value, fused=True
-        )
-        self.model, self.optimizer = accelerator.prepare(text_model.model, optimizer)
+        self.optimizer = make_optimizer(text_model.model, self.rate.value)
+        self.model = accelerator.prepare_model(text_model.model)
+        self._forward = torch.compile(self.model, dynamic=True) if section.compile else self.model
         self.progress = Progress()
+        keep_freed_memory()
+        if not self.ranks.alone:
+            torch.manual_seed(section.seed + self.ranks.rank)
 
     def save(self, link: Path) -> None:
-        """Save the state between two steps; see `save_state`."""
-        save_state(link, self.text_model.model, self.optimizer.optimizer, self.progress)
+        """Save the state between two steps; see `save_state`. All processes call it."""
+        save_state(link, self.text_model.model, self.optimizer, self.progress, self.ranks)
 
     def load(self, link: Path) -> None:
         """Go on from a saved state; see `load_state`."""
-        self.progress = load_state(link, self.text_model.model, self.optimizer.optimizer)
+        self.progress = load_state(link, self.text_model.model, self.optimizer, self.ranks)
+
+    def plan(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The batches of an epoch, over all processes."""
+        return plan_epoch(self.lengths, self.section.batch_size, self.section.seed, epoch)
 
     def run_epoch(self, after_step: Callable[[], None]) -> float:
         """Train on the rows of the epoch that are left. Returns the mean loss of its texts.
@@ -112,79 +103,89 @@ class Engine:
             after_step: called between two steps; it may save, or raise to stop.
 
         Raises:
-            UserError: a loss or gradient that is not finite.
+            UserError: a batch that does not fit into memory, or a loss or gradient that is not
+                finite.
         """
         self.model.train()
         at = self.progress
-        for rows, inputs, targets in self._batches():
-            start = time.perf_counter()
-            try:
-                loss = self._train_step(rows, inputs, targets)
-            except torch.OutOfMemoryError:
-                raise out_of_memory(at.step, inputs["input_ids"].shape) from None
-            at.loss += loss * len(rows)
-            at.batch += 1
-            self.emit(self._step_event(loss, rows, time.perf_counter() - start))
+        for rows in self.plan(at.epoch)[at.batch :]:
+            self.train_step(rows)
             after_step()
-        mean = at.loss / len(self.lengths)
-        at.epoch, at.batch, at.loss = at.epoch + 1, 0, 0.0
+        mean = at.loss / max(1, at.texts)
+        at.epoch, at.batch, at.loss, at.texts = at.epoch + 1, 0, 0.0, 0
         return mean
 
-    def _step_event(self, loss: float, rows: list[int], seconds: float) -> Event:
+    def train_step(self, rows: NDArray[np.int64]) -> None:
+        """Train on one batch: rows over all processes."""
+        start, at = time.perf_counter(), self.progress
+        rate = self.rate.value * scheduled(at.step, self.steps, self.section.warmup)
+        loss, norm = self._gradients(rows)
+        at.step, at.batch = at.step + 1, at.batch + 1
+        step = Step(at.step, [self.sample.rows[row] for row in rows], rate, loss, float(norm))
+        if step.finite:
+            clipped_step(self.optimizer, norm, rate)
+            at.loss, at.texts, at.skipped = at.loss + loss * len(rows), at.texts + len(rows), 0
+            self.emit(self._step_event(step, rows, time.perf_counter() - start))
+        else:
+            self._skip(step)
+        self.optimizer.zero_grad()
+
+    def _skip(self, step: Step) -> None:
+        self.progress.skipped += 1
+        if self.section.on_nonfinite == "stop" or self.progress.skipped > MOST_SKIPPED:
+            raise not_finite(step)
+        self.emit({"event": "skipped", "epoch": self.progress.epoch, **step.figures()})
+
+    def _step_event(self, step: Step, rows: NDArray[np.int64], seconds: float) -> Event:
         return {
             "event": "step",
             "epoch": self.progress.epoch,
-            "step": self.progress.step,
+            "step": step.number,
             "steps": self.steps,
-            "loss": loss,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "loss": step.loss,
+            "learning_rate": step.rate,
             "tokens": sum(self.lengths[row] for row in rows),
             "seconds": seconds,
         }
 
-    def _batches(self) -> Iterator[tuple[list[int], dict[str, Tensor], Tensor]]:
-        section, at = self.section, self.progress
-        plan = plan_epoch(self.lengths, section.batch_size, section.seed, at.epoch)
-        for rows in plan[at.batch :]:
-            inputs = self.text_model.batch([self.sample.encoded[row] for row in rows])
-            targets = torch.from_numpy(self.sample.targets[rows]).to(self.accelerator.device)
-            yield rows.tolist(), inputs, targets
+    def _gradients(self, rows: NDArray[np.int64]) -> tuple[float, Tensor]:
+        """Leave the batch's gradients in the parameters; its loss, and the gradients' norm."""
+        size = size_of(torch.from_numpy(self.sample.targets[rows]))
+        loss = torch.zeros((), device=self.accelerator.device)
+        for piece in self._pieces(rows):
+            loss += self._backward(piece, size)
+        return float(self.ranks.total(loss)), gradient_norm(self.text_model.model)
 
-    def _train_step(self, rows: list[int], inputs: dict[str, Tensor], targets: Tensor) -> float:
-        rate = self.rate.value * _schedule(self.progress.step, self.steps, self.section.warmup)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        with autocast(self.precision.value, self.accelerator.device):
-            logits = self.model(**inputs).logits
-        loss = self.objective(logits, targets)
-        self.accelerator.backward(loss)
-        clip = self.accelerator.clip_grad_norm_
-        norm = torch.as_tensor(clip(self.model.parameters(), MOST_GRADIENT_NORM))
-        value = float(loss.detach())
-        self.progress.step += 1
-        require_finite(value, float(norm), self.progress.step, [row + 1 for row in rows], rate)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return value
+    def _pieces(self, rows: NDArray[np.int64]) -> Iterator[_Piece]:
+        ranks, device = self.ranks, self.accelerator.device
+        parts = share(rows, ranks.rank, ranks.processes, self.section.micro_batch)
+        for index, part in enumerate(parts):
+            chosen = part if len(part) else rows[:1]
+            inputs = self.text_model.batch([self.sample.encoded[row] for row in chosen])
+            targets = torch.from_numpy(self.sample.targets[chosen]).to(device)
+            yield _Piece(inputs, targets, float(len(part) > 0), index == len(parts) - 1)
 
+    def _backward(self, piece: _Piece, size: Size) -> Tensor:
+        """Add the gradients of a part of a batch; its part of the batch's loss."""
+        alone = nullcontext() if piece.last else self.accelerator.no_sync(self.model)
+        try:
+            with alone:
+                with self._forward_context():
+                    logits = self._forward(**piece.inputs).logits
+                loss = piece.share * self.objective(logits, piece.targets, size)
+                # gradients are averaged over processes, while the loss is one sum over them
+                (loss * self.ranks.processes).backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            if ran_out_of_memory(error):
+                shape = piece.inputs["input_ids"].shape
+                raise out_of_memory(self.progress.step + 1, shape) from None
+            raise
+        return loss.detach()
 
-def _parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Weight decay on matrices only, not on biases and norms."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def _schedule(step: int, steps: int, warmup: float) -> float:
-    """Linear rise over the warm-up's share of the steps, then linear fall to zero."""
-    rising = warmup * steps
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    return max(0.0, (steps - step) / max(1.0, steps - rising))
-
-
-def _cpu_computes_bf16() -> bool:
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+    def _forward_context(self) -> AbstractContextManager[Any]:
+        device = self.accelerator.device
+        context = ExitStack()
+        context.enter_context(autocast(self.precision.value, device))
+        if device.type == "cpu" and not self.section.compile:
+            context.enter_context(pooled_dropout(self.section.seed))
+        return context

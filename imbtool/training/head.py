@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.losses import Objective
 from imbtool.model import TextModel, Tokens, head_layer
+from imbtool.training.ranks import Ranks
 
 L2_STRENGTHS = (1e-1, 3e-2, 1e-2, 3e-3)
 """Tried in this order, each from the fit before; validation chooses."""
@@ -30,10 +31,11 @@ layer some features are nearly constant, and folding them back would blow their 
 
 @dataclass(frozen=True)
 class Sample:
-    """Encoded texts and their targets [n, L]."""
+    """Encoded texts, their targets [n, L] and their rows in the table they came from."""
 
     encoded: Sequence[Tokens]
     targets: NDArray[np.float32]
+    rows: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -65,21 +67,26 @@ def fit_head(
     validation: Sample,
     objective: Objective,
     autocast: AbstractContextManager[Any],
+    ranks: Ranks,
 ) -> HeadFit:
     """Fit the head's last layer in place, by the profile's loss, with the encoder frozen.
 
     The strength of the L2 penalty is the one with the lowest loss on validation as training will
     see it, dropout on. The bias starts at the log-odds of each label's frequency, and it is all
-    that is kept where no fit beats it in loss and in mean average precision.
+    that is kept where no fit beats it in loss and in mean average precision. Processes share the
+    passes over the texts and end with the same head.
     """
     layer = head_layer(text_model.model)
     if layer is None:
         nothing = float("nan")
         return HeadFit(nothing, nothing, nothing, False, "its head does not end in one layer")
     device = layer.weight.device
-    features = collect_features(text_model, train.encoded, layer, autocast)
-    clean = collect_features(text_model, validation.encoded, layer, autocast)
-    noisy = collect_features(text_model, validation.encoded, layer, autocast, dropout=True)
+
+    def features_of(sample: Sample, dropout: bool = False) -> Tensor:
+        return collect_features(text_model, sample.encoded, layer, autocast, ranks, dropout)
+
+    features, clean = features_of(train), features_of(validation)
+    noisy = features_of(validation, dropout=True)
     targets = torch.from_numpy(validation.targets).to(device)
 
     def loss(head: Linear) -> float:
@@ -94,16 +101,16 @@ def fit_head(
     constant = Linear(torch.zeros_like(layer.weight), log_odds(train.targets).to(device))
     reached, baseline = quality(fits[best]), quality(constant)
     kept = reached > baseline and loss(fits[best]) < loss(constant)
-    _place(layer, fits[best] if kept else constant)
+    _place(layer, fits[best] if kept else constant, ranks)
     reason = "beats a constant score" if kept else "no better than a constant score"
     return HeadFit(reached, baseline, best, kept, reason)
 
 
-def _place(layer: nn.Linear, head: Linear) -> None:
+def _place(layer: nn.Linear, head: Linear, ranks: Ranks) -> None:
     with torch.no_grad():
-        layer.weight.copy_(head.weight)
+        layer.weight.copy_(ranks.same(head.weight.contiguous()))
         if layer.bias is not None:
-            layer.bias.copy_(head.bias)
+            layer.bias.copy_(ranks.same(head.bias.contiguous()))
 
 
 def collect_features(
@@ -111,18 +118,20 @@ def collect_features(
     encoded: Sequence[Tokens],
     layer: nn.Linear,
     autocast: AbstractContextManager[Any],
+    ranks: Ranks,
     dropout: bool = False,
 ) -> Tensor:
     """The input of `layer` for every text [n, features], fp32, from one pass."""
     features = torch.zeros(len(encoded), layer.in_features, device=layer.weight.device)
+    mine = ranks.mine(len(encoded))
     seen: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
-        for rows, _ in text_model.forward_all(encoded, autocast, dropout):
-            features[torch.from_numpy(rows)] = seen.pop().float().reshape(len(rows), -1)
+        for rows, _ in text_model.forward_all([encoded[row] for row in mine], autocast, dropout):
+            features[torch.from_numpy(mine[rows])] = seen.pop().float().reshape(len(rows), -1)
     finally:
         hook.remove()
-    return features
+    return ranks.total(features)
 
 
 def log_odds(targets: NDArray[np.float32]) -> Tensor:

@@ -1,35 +1,75 @@
-"""Is the run still sound? What is not finite stops it at once."""
+"""Can the run go on? What is not finite, or does not fit into memory, stops it."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
-from imbtool.errors import UserError, fail
+import torch
+
+from imbtool.errors import UserError, fail, some
 
 
-def require_finite(loss: float, norm: float, step: int, rows: list[int], rate: float) -> None:
-    """Stop a run whose loss or gradient is not finite; what was saved before stays.
+@dataclass(frozen=True)
+class Step:
+    """What a training step did.
 
-    Raises:
-        UserError: naming step, rows (1-based, of the training split) and learning rate.
+    Attributes:
+        number: from 1.
+        rows: of the training table, 1-based, not counting the header.
+        rate: the learning rate.
+        loss: of the batch.
+        norm: of the gradients, before they are cut.
     """
-    if math.isfinite(loss) and math.isfinite(norm):
-        return
-    raise fail(
-        f"training step {step}",
-        f"loss {loss:g}, gradient norm {norm:g}, learning rate {rate:.2g}, texts {rows}",
+
+    number: int
+    rows: list[int]
+    rate: float
+    loss: float
+    norm: float
+
+    @property
+    def finite(self) -> bool:
+        """Are loss and gradients numbers?"""
+        return math.isfinite(self.loss) and math.isfinite(self.norm)
+
+    def figures(self) -> dict[str, Any]:
+        """For an event."""
+        return {
+            "step": self.number,
+            "rows": self.rows,
+            "learning_rate": self.rate,
+            "loss": self.loss,
+            "gradient_norm": self.norm,
+        }
+
+
+def not_finite(step: Step) -> UserError:
+    """What to say when a step's loss or gradient is not finite; what was saved before stays."""
+    rows = some([str(row) for row in step.rows], 40)
+    return fail(
+        f"training step {step.number}",
+        f"loss {step.loss:g}, gradient norm {step.norm:g}, learning rate {step.rate:.2g}, "
+        f"rows {rows} of data.train",
         "finite numbers",
-        "lower training.learning_rate (a third of it), try training.precision: fp32, "
-        "and look at these texts",
+        "lower training.learning_rate (a third of it), try training.precision: fp32, look at these "
+        "rows, or let training.on_nonfinite: skip pass over them",
     )
+
+
+def ran_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that memory is full; on CPU it has no type of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def out_of_memory(step: int, shape: tuple[int, ...]) -> UserError:
     """What to say when a batch of [texts, tokens] does not fit."""
     texts, tokens = shape
     return fail(
-        f"training step {step + 1}",
-        f"out of memory with {texts} texts of {tokens} tokens",
-        "a batch that fits",
-        "lower training.batch_size or model.max_length",
+        f"training step {step}",
+        f"out of memory with {texts} texts of {tokens} tokens at once",
+        "texts that fit",
+        f"set training.micro_batch below {texts}, which changes no result, or lower "
+        "model.max_length",
     )

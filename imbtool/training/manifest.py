@@ -17,7 +17,9 @@ from imbtool.errors import fail, some
 from imbtool.profile import Profile
 
 
-def manifest(command: list[str], profile: Profile, corpus: Corpus, device: str) -> dict[str, Any]:
+def manifest(
+    command: list[str], profile: Profile, corpus: Corpus, device: dict[str, Any]
+) -> dict[str, Any]:
     """The content of manifest.json."""
     packages = ("torch", "transformers", "accelerate", "numpy", "pandas")
     return {
@@ -38,7 +40,7 @@ def manifest(command: list[str], profile: Profile, corpus: Corpus, device: str) 
             for name, split in corpus.splits.items()
         },
         "device": {
-            "type": device,
+            **device,
             "threads": torch.get_num_threads(),
             "platform": platform.platform(),
         },
@@ -50,12 +52,12 @@ def refuse_changes(folder: Path, before: dict[str, Any], now: dict[str, Any]) ->
     """Check that a run would go on with what it was started with.
 
     Raises:
-        UserError: naming every key of profile, data or versions that differs.
+        UserError: naming every key of profile, data, versions or number of processes that differs.
     """
     changed = [
         f"{key} ({before_value} -> {now_value})"
-        for part in ("profile", "data", "versions")
-        for key, before_value, now_value in _differences(part, before[part], now[part])
+        for part in ("profile", "data", "versions", "device.processes")
+        for key, before_value, now_value in _differences(part, _at(before, part), _at(now, part))
     ]
     if changed:
         mend = "restore it, start a new run, or --allow-changed to go on all the same"
@@ -68,6 +70,12 @@ def _differences(key: str, before: Any, now: Any) -> Iterator[tuple[str, Any, An
             yield from _differences(f"{key}.{name}", before.get(name), now.get(name))
     elif before != now:
         yield key, before, now
+
+
+def _at(tree: Any, path: str) -> Any:
+    for key in path.split("."):
+        tree = tree[key]
+    return tree
 
 
 def _git_commit() -> str | None:

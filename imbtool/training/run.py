@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
 
 from imbtool.checkpoint import make_meta, write_checkpoint
-from imbtool.corpus import Corpus, Split, read_corpus
 from imbtool.errors import fail
-from imbtool.evaluation.calibration import sigmoid
-from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
-from imbtool.evaluation.summary import group_metrics, label_metrics
-from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
+from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files import append_line, cut_half_line, read_json, write_json, write_text
-from imbtool.imbalance import count_labels
-from imbtool.losses import Objective, make_objective
-from imbtool.model import TextModel, load_encoder
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
 from imbtool.profilewriter import render_profile
-from imbtool.training.engine import Emit, Engine, Event, autocast
-from imbtool.training.head import HeadFit, Sample, fit_head
-from imbtool.training.manifest import manifest, refuse_changes
-from imbtool.training.stopping import Stopped, StopRequest, stop_on_signals
-from imbtool.weighting import LabelWeight, assign_weights
+from imbtool.training.automatic import autocast
+from imbtool.training.engine import Emit, Engine, Event
+from imbtool.training.head import HeadFit, fit_head
+from imbtool.training.manifest import refuse_changes
+from imbtool.training.materials import Materials, gather_materials, make_accelerator
+from imbtool.training.ranks import PEER_LOST, lost_peer
+from imbtool.training.saving import Saver
+from imbtool.training.stopping import StopRequest, stop_on_signals
+from imbtool.training.tracking import require_trackers, start_tracking, track
+from imbtool.training.validation import validate
 
 EVERY_STEPS = 10
 """Of the steps, this one in so many is recorded in events.jsonl."""
@@ -50,88 +44,96 @@ class RunResult:
         return self.folder / "checkpoint"
 
 
-@dataclass(frozen=True)
-class _Materials:
-    """What a run works on, all read before anything is written."""
-
-    profile: Profile
-    corpus: Corpus
-    weights: list[LabelWeight]
-    text_model: TextModel
-    objective: Objective
-    train: Sample
-    validation: Sample
-    accelerator: Accelerator
-
-    @property
-    def prevalence(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.array([weight.count.prevalence for weight in self.weights])
-
-
-def train(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> RunResult:
+def train(
+    profile: Profile, folder: Path, emit: Emit, command: list[str], trackers: Sequence[str] = ()
+) -> RunResult:
     """Train as the profile says and write the run folder.
 
     Args:
         profile: resolved.
         folder: of the run; must not exist.
-        emit: called with every event: `start`, `head`, `step`, `epoch`, `end`.
+        emit: called with every event: `start`, `head`, `step`, `skipped`, `epoch`, `end`.
         command: as typed, for the manifest.
+        trackers: names of experiment trackers that follow the run.
 
     Raises:
         UserError: the data or the encoder cannot be used, the folder exists, or the loss is not
             finite. Nothing is written unless training can start.
         Stopped: a signal asked for it; the state is saved.
     """
-    if folder.exists():
+    require_trackers(trackers)
+    accelerator = make_accelerator(trackers, folder)
+    if accelerator.is_main_process and folder.exists():
         mend = "choose another --run, move the old run away, or go on with --resume"
         raise fail(folder, "a run of this name", "a new name", mend)
-    materials = _prepare(profile)
-    folder.mkdir(parents=True)
-    write_text(folder / "profile.yaml", render_profile(profile))
-    write_json(folder / "manifest.json", _manifest(materials, command))
+    materials = gather_materials(profile, accelerator)
+    if materials.ranks.first:
+        folder.mkdir(parents=True)
+        write_text(folder / "profile.yaml", render_profile(profile))
+        write_json(folder / "manifest.json", materials.manifest(command))
     return _run(materials, folder, emit, resumed=False)
 
 
-def resume(folder: Path, emit: Emit, command: list[str], allow_changed: bool) -> RunResult:
+def resume(
+    folder: Path,
+    emit: Emit,
+    command: list[str],
+    allow_changed: bool,
+    trackers: Sequence[str] = (),
+) -> RunResult:
     """Go on with a run that was stopped or killed, to the same weights.
 
     Args:
         folder: of the run.
         emit: as for `train`; the first event is `resume`.
         command: as typed.
-        allow_changed: go on although profile, data or versions have changed.
+        allow_changed: go on although profile, data, versions or processes have changed.
+        trackers: names of experiment trackers that follow the run.
 
     Raises:
-        UserError: there is no such run, nothing was saved, it has ended, or something changed.
+        UserError: there is no such run, nothing was saved, or something changed.
         Stopped: a signal asked for it; the state is saved.
     """
+    require_trackers(trackers)
     if not (folder / "manifest.json").is_file():
         found = "no manifest.json in it" if folder.exists() else "no such folder"
         raise fail(folder, found, "a run folder", "give the folder that holds `last`")
     before = read_json(folder / "manifest.json")
     torch.set_num_threads(before["device"]["threads"])
-    materials = _prepare(read_profile(folder / "profile.yaml"))
+    accelerator = make_accelerator(trackers, folder)
+    materials = gather_materials(read_profile(folder / "profile.yaml"), accelerator)
     if not allow_changed:
-        refuse_changes(folder, before, _manifest(materials, command))
+        refuse_changes(folder, before, materials.manifest(command))
     return _run(materials, folder, emit, resumed=True)
 
 
-def _run(materials: _Materials, folder: Path, emit: Emit, resumed: bool) -> RunResult:
+def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunResult:
     events = folder / "events.jsonl"
-    cut_half_line(events)
+    accelerator, ranks = materials.accelerator, materials.ranks
+    if ranks.first:
+        cut_half_line(events)
 
     def record(event: Event) -> None:
+        if not ranks.first:
+            return
         if event["event"] != "step" or event["step"] % EVERY_STEPS == 0:
             append_line(events, event)
+            track(accelerator, event)
         emit(event)
 
     try:
-        with stop_on_signals() as request:
+        start_tracking(accelerator, materials.profile)
+        with stop_on_signals(insist=ranks.alone) as request:
             best = _train(materials, folder, record, request, resumed)
     except KeyboardInterrupt:
         record({"event": "interrupted"})
         raise
-    materials.accelerator.end_training()
+    except RuntimeError as error:
+        if ranks.alone or not lost_peer(error):
+            raise
+        raise SystemExit(PEER_LOST) from None
+    finally:
+        accelerator.end_training()
     return RunResult(folder, best)
 
 
@@ -153,152 +155,69 @@ def run_name(wanted: str | None, profile_path: Path, parent: Path) -> str:
     return f"{stem}-{number}"
 
 
-def _prepare(profile: Profile) -> _Materials:
-    corpus = read_corpus(profile)
-    if len(corpus.validation) < 2 or not (corpus.validation.targets == 1).any():
-        found = f"{len(corpus.validation)} texts and no positive of any label"
-        mend = "give a larger data.validation"
-        raise fail(corpus.validation.source, found, "positives to choose thresholds by", mend)
-    set_seed(profile.training.seed)
-    accelerator = Accelerator()
-    if accelerator.num_processes > 1:
-        found = f"{accelerator.num_processes} processes"
-        raise fail("launch", found, "one process", "start imbtool train without a launcher")
-    weights = assign_weights(
-        corpus.labels.names, count_labels(corpus.train.targets), profile.weights
-    )
-    text_model = load_encoder(profile.model, corpus.labels.names)
-    text_model.model.to(accelerator.device)
-    objective = make_objective(
-        profile.loss, corpus.labels, [weight.weight for weight in weights], accelerator.device
-    )
-
-    def sample(split: Split) -> Sample:
-        return Sample(text_model.encode(split.texts), split.targets)
-
-    return _Materials(
-        profile,
-        corpus,
-        weights,
-        text_model,
-        objective,
-        sample(corpus.train),
-        sample(corpus.validation),
-        accelerator,
-    )
-
-
 def _train(
-    materials: _Materials, folder: Path, emit: Emit, request: StopRequest, resumed: bool
+    materials: Materials, folder: Path, emit: Emit, request: StopRequest, resumed: bool
 ) -> Event:
-    section = materials.profile.training
-    engine = Engine(
-        materials.accelerator,
-        materials.text_model,
-        materials.train,
-        materials.objective,
-        section,
-        emit,
-    )
-    last = folder / "last"
+    training = materials.profile.training
+    engine = materials.engine(emit)
     if resumed:
-        engine.load(last)
+        engine.load(folder / "last")
         emit({"event": "resume", "step": engine.progress.step, "epoch": engine.progress.epoch})
-    emit(_start(materials, engine))
-    if section.head_first and not resumed:
+    emit({"event": "start", **materials.describe(engine)})
+    if training.head_first and not resumed:
         emit({"event": "head", **asdict(_fit_head(materials, engine))})
-    saver = _Saver(engine, last, section.save_every, request)
-    while engine.progress.epoch <= section.epochs:
+    saver = Saver(engine, folder / "last", training.save_every, request)
+    while engine.progress.epoch <= training.epochs and not _out_of_patience(materials, engine):
         epoch = engine.progress.epoch
         loss = engine.run_epoch(saver.after_step)
-        event, choice = _validate(materials, epoch, loss)
-        best = engine.progress.best
-        event["best"] = best is None or event["f1_macro"] > best["f1_macro"]
-        event["step"] = engine.progress.step
-        if event["best"]:
-            engine.progress.best = event
-            _save(materials, folder, choice, event)
-        emit(event)
+        _finish_epoch(materials, engine, folder, {"epoch": epoch, "train_loss": loss}, emit)
         saver.save()
     best = engine.progress.best
     assert best is not None  # a profile has at least one epoch
-    emit({"event": "end", "best_epoch": best["epoch"], "f1_macro": best["f1_macro"]})
+    early = engine.progress.epoch <= training.epochs
+    emit(
+        {"event": "end", "best_epoch": best["epoch"], "early": early, "f1_macro": best["f1_macro"]}
+    )
     return best
 
 
-class _Saver:
-    """Saves the state every so many minutes, and once more where a signal asks for a stop."""
-
-    def __init__(self, engine: Engine, link: Path, minutes: float, request: StopRequest) -> None:
-        self._engine, self._link, self._request = engine, link, request
-        self._seconds = 60.0 * minutes
-        self._saved = time.monotonic()
-
-    def after_step(self) -> None:
-        if self._request.signum is not None:
-            self.save()
-            raise Stopped(self._request.signum)
-        if time.monotonic() - self._saved >= self._seconds:
-            self.save()
-
-    def save(self) -> None:
-        self._engine.save(self._link)
-        self._saved = time.monotonic()
+def _finish_epoch(
+    materials: Materials, engine: Engine, folder: Path, trained: Event, emit: Emit
+) -> None:
+    """Validate, and keep the epoch if it is the best so far."""
+    figures, choice = validate(materials)
+    metric, best = materials.profile.training.best_by, engine.progress.best
+    event = {"event": "epoch", **trained, **figures, "step": engine.progress.step}
+    # one process decides, lest a last digit make them disagree
+    event["best"] = materials.ranks.from_first(lambda: best is None or event[metric] > best[metric])
+    if event["best"]:
+        engine.progress.best = event
+        if materials.ranks.first:
+            _save(materials, folder, choice, event)
+    emit(event)
 
 
-def _fit_head(materials: _Materials, engine: Engine) -> HeadFit:
+def _out_of_patience(materials: Materials, engine: Engine) -> bool:
+    patience, best = materials.profile.training.patience, engine.progress.best
+    return (
+        patience is not None
+        and best is not None
+        and engine.progress.epoch - 1 - best["epoch"] >= patience
+    )
+
+
+def _fit_head(materials: Materials, engine: Engine) -> HeadFit:
     return fit_head(
         materials.text_model,
         materials.train,
         materials.validation,
         materials.objective,
         autocast(engine.precision.value, materials.accelerator.device),
+        materials.ranks,
     )
 
 
-def _manifest(materials: _Materials, command: list[str]) -> dict[str, Any]:
-    device = str(materials.accelerator.device)
-    return manifest(command, materials.profile, materials.corpus, device)
-
-
-def _validate(
-    materials: _Materials, epoch: int, train_loss: float
-) -> tuple[Event, ThresholdChoice]:
-    labels, profile = materials.corpus.labels, materials.profile
-    targets = materials.validation.targets
-    logits = materials.text_model.logits_of(materials.validation.encoded).astype(np.float64)
-    choice = choose_thresholds(
-        labels,
-        logits,
-        targets,
-        materials.prevalence,
-        profile.thresholds.method,
-        profile.training.seed,
-    )
-    crossed, at_half = confusion(choice.cross_fitted, targets), confusion(logits >= 0, targets)
-    with torch.no_grad():
-        loss = materials.objective(
-            torch.from_numpy(logits).to(materials.accelerator.device),
-            torch.from_numpy(targets).to(materials.accelerator.device),
-        )
-    event = {
-        "event": "epoch",
-        "epoch": epoch,
-        "train_loss": train_loss,
-        "validation_loss": float(loss),
-        "f1_macro": mean_defined(crossed.f1),
-        "f1_macro_at_half": mean_defined(at_half.f1),
-        "average_precision_macro": mean_defined(average_precision(sigmoid(logits), targets)),
-        **group_metrics(labels, crossed),
-        "threshold_rule": choice.rule,
-        "threshold_scores": choice.scores,
-        "coherence": choice.coherence,
-        "labels": label_metrics(labels, crossed, choice.positives),
-    }
-    return event, choice
-
-
-def _save(materials: _Materials, folder: Path, choice: ThresholdChoice, event: Event) -> None:
+def _save(materials: Materials, folder: Path, choice: ThresholdChoice, event: Event) -> None:
     kept = ("epoch", "f1_macro", "f1_macro_at_half", "average_precision_macro", "labels")
     meta = make_meta(
         materials.profile,
@@ -309,22 +228,3 @@ def _save(materials: _Materials, folder: Path, choice: ThresholdChoice, event: E
         {key: event[key] for key in kept},
     )
     write_checkpoint(folder / "checkpoint", materials.text_model, meta)
-
-
-def _start(materials: _Materials, engine: Engine) -> Event:
-    profile, corpus = materials.profile, materials.corpus
-    return {
-        "event": "start",
-        "encoder": profile.model.encoder,
-        "device": str(materials.accelerator.device),
-        "precision": asdict(engine.precision),
-        "learning_rate": asdict(engine.rate),
-        "max_length": materials.text_model.max_length,
-        "epochs": profile.training.epochs,
-        "steps": engine.steps,
-        "tokens_an_epoch": sum(engine.lengths),
-        "cut_off": sum(length >= materials.text_model.max_length for length in engine.lengths),
-        "texts": {name: len(split) for name, split in corpus.splits.items()},
-        "labels": len(corpus.labels),
-        "head_first": profile.training.head_first,
-    }

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from imbtool.errors import fail
 from imbtool.files import publish_folder, read_json, write_json
+from imbtool.training.ranks import Ranks
 
 TENSORS, PROGRESS = "state.safetensors", "progress.json"
 
@@ -30,6 +31,8 @@ class Progress:
         batch: how many batches of it are done.
         step: how many optimizer steps are done in all.
         loss: sum of the losses of this epoch's texts so far.
+        texts: how many texts that sum is of.
+        skipped: how many steps in a row had no finite loss and gradient.
         best: the event of the best epoch so far.
     """
 
@@ -37,28 +40,41 @@ class Progress:
     batch: int = 0
     step: int = 0
     loss: float = 0.0
+    texts: int = 0
+    skipped: int = 0
     best: dict[str, Any] | None = None
 
 
 def save_state(
-    link: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+    link: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    ranks: Ranks,
 ) -> None:
-    """Write model, optimizer, random state and progress beside `link`, then point it there.
+    """Write model, optimizer, random states and progress beside `link`, then point it there.
+
+    All processes call it; the first writes.
 
     Raises:
         UserError: it cannot be written; the state before stays whole.
     """
+    random = {name: ranks.gather(state) for name, state in _random().items()}
 
     def fill(folder: Path) -> None:
         tensors = {name: tensor.contiguous() for name, tensor in _tensors(model, optimizer)}
-        save_file(tensors, folder / TENSORS)
+        save_file({**tensors, **random}, folder / TENSORS)
         write_json(folder / PROGRESS, asdict(progress))
 
-    publish_folder(link, fill)
+    if ranks.first:
+        publish_folder(link, fill)
+    ranks.wait()
 
 
-def load_state(link: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Put a saved state into model, optimizer and random generators.
+def load_state(
+    link: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks
+) -> Progress:
+    """Put a saved state into model, optimizer and this process's random generators.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -73,7 +89,7 @@ def load_state(link: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
             for name, parameter in model.named_parameters():
                 parameter.copy_(saved[f"model.{name}"])
         _load_moments(model, optimizer, saved)
-        _load_random(saved)
+        _load_random(saved, ranks.rank)
     except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise fail(link, str(error), "a state written by this run", "start it anew") from error
     return progress
@@ -84,9 +100,6 @@ def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tup
         yield f"model.{name}", parameter.detach()
         for key, value in optimizer.state.get(parameter, {}).items():
             yield f"optimizer.{key}.{name}", value
-    yield "random.cpu", torch.get_rng_state()
-    if torch.cuda.is_available():
-        yield "random.cuda", torch.cuda.get_rng_state()
 
 
 def _load_moments(
@@ -101,7 +114,18 @@ def _load_moments(
             optimizer.state[parameter][moment] = value.to(parameter.device)
 
 
-def _load_random(saved: dict[str, Tensor]) -> None:
-    torch.set_rng_state(saved["random.cpu"])
+def _random() -> dict[str, Tensor]:
+    states = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _load_random(saved: dict[str, Tensor], rank: int) -> None:
+    """Each process has its own row; one that joined later keeps what its seed gave it."""
+    if rank >= len(saved["random.cpu"]):
+        return
+    # torch misreads a state that is a view into a larger tensor
+    torch.set_rng_state(saved["random.cpu"][rank].clone())
     if torch.cuda.is_available() and "random.cuda" in saved:
-        torch.cuda.set_rng_state(saved["random.cuda"])
+        torch.cuda.set_rng_state(saved["random.cuda"][rank].clone())

@@ -24,8 +24,13 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM instead of acting on them; a second one acts at once."""
+def stop_on_signals(insist: bool) -> Iterator[StopRequest]:
+    """Note SIGINT and SIGTERM instead of acting on them.
+
+    Args:
+        insist: a second signal acts at once. Not so among several processes: there the launcher
+            passes on what the terminal has sent already.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread may set handlers
@@ -34,7 +39,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
     def note(signum: int, _: FrameType | None) -> None:
         request.signum = signum
-        for number, handler in before.items():
+        for number, handler in before.items() if insist else ():
             signal.signal(number, handler)
 
     for number in before:

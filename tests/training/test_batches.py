@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imbtool.training.batches import plan_epoch
+from imbtool.training.batches import plan_epoch, share
 
 LENGTHS = np.random.default_rng(0).integers(5, 257, 5000).tolist()
 Plan = list[NDArray[np.int64]]
@@ -56,3 +56,30 @@ def test_padding_is_far_below_that_of_random_batches():
 def test_batches_do_not_come_sorted_by_length():
     means = [np.mean(np.asarray(LENGTHS)[batch]) for batch in plan_epoch(LENGTHS, 32, 0, 1)]
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(st.integers(0, 10_000), min_size=1, max_size=70, unique=True),
+    processes=st.integers(1, 9),
+    micro_batch=st.none() | st.integers(1, 40),
+)
+def test_processes_take_each_row_of_a_batch_once_in_equally_many_pieces(
+    rows, processes, micro_batch
+):
+    batch = np.array(rows)
+    parts = [share(batch, rank, processes, micro_batch) for rank in range(processes)]
+    taken = [row for pieces in parts for piece in pieces for row in piece.tolist()]
+    assert sorted(taken) == sorted(rows)
+    assert len({len(pieces) for pieces in parts}) == 1
+    sizes = [sum(map(len, pieces)) for pieces in parts]
+    assert max(sizes) - min(sizes) <= 1
+    if micro_batch is not None:
+        assert max(len(piece) for pieces in parts for piece in pieces) <= micro_batch
+
+
+def test_processes_get_texts_of_the_same_lengths():
+    lengths = np.asarray(LENGTHS)
+    for batch in plan_epoch(LENGTHS, 32, 0, 1)[:20]:
+        tokens = [lengths[share(batch, rank, 4, None)[0]].sum() for rank in range(4)]
+        assert max(tokens) < 1.25 * min(tokens)

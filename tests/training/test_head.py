@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from conftest import KEY_WORDS, make_row
 from encoders import KINDS, make_encoder
 
@@ -18,6 +19,7 @@ from imbtool.model import TextModel, head_layer, load_encoder
 from imbtool.profile import LossSection, ModelSection
 from imbtool.training import head
 from imbtool.training.head import HeadFit, Sample, collect_features, fit_head
+from imbtool.training.ranks import Ranks
 
 NAMES = sorted(KEY_WORDS)
 ROWS = [make_row(random.Random(number), str(number)) for number in range(260)]
@@ -26,6 +28,8 @@ TARGETS = np.array(
     [[name in row["labels"].split("|") for name in NAMES] for row in ROWS], dtype=np.float32
 )
 TRAIN, VALIDATION = slice(200), slice(200, None)
+
+RANKS = Ranks(Accelerator())
 
 
 @pytest.fixture(params=KINDS)
@@ -59,10 +63,11 @@ def fit(model: TextModel) -> HeadFit:
     encoded = model.encode(TEXTS)
     return fit_head(
         model,
-        Sample(encoded[TRAIN], TARGETS[TRAIN]),
-        Sample(encoded[VALIDATION], TARGETS[VALIDATION]),
+        Sample(encoded[TRAIN], TARGETS[TRAIN], range(len(TARGETS))),
+        Sample(encoded[VALIDATION], TARGETS[VALIDATION], range(len(TARGETS))),
         objective(),
         nullcontext(),
+        RANKS,
     )
 
 
@@ -99,7 +104,7 @@ def test_the_fitted_head_is_the_models_head(text_model: TextModel) -> None:
     layer = head_layer(text_model.model)
     assert layer is not None
     encoded = text_model.encode(TEXTS)
-    features = collect_features(text_model, encoded, layer, nullcontext())
+    features = collect_features(text_model, encoded, layer, nullcontext(), RANKS)
     by_hand = features @ layer.weight.detach().T + layer.bias.detach()
     logits = text_model.logits_of(encoded)
     np.testing.assert_allclose(logits, by_hand.numpy(), rtol=1e-4, atol=1e-3)

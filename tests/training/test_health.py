@@ -1,26 +1,54 @@
-"""What is not sound stops the run and says where, with what, and what to change."""
+"""A run that cannot go on says what happened, where, and what to change."""
 
 import math
 
 import pytest
+import torch
 
-from imbtool.errors import UserError
-from imbtool.training.health import out_of_memory, require_finite
+from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_memory
 
-
-def test_finite_numbers_pass():
-    require_finite(loss=0.3, norm=2.0, step=7, rows=[1, 2], rate=1e-4)
+ROWS = [12, 903]
 
 
-@pytest.mark.parametrize(("loss", "norm"), [(math.nan, 1.0), (0.3, math.inf)])
-def test_a_number_that_is_not_finite_names_step_texts_rate_and_remedy(loss, norm):
-    with pytest.raises(UserError) as caught:
-        require_finite(loss, norm, step=7, rows=[41, 5], rate=1e-4)
-    for part in ("step 7", "41, 5", "0.0001", "training.learning_rate", "fp32"):
-        assert part in str(caught.value)
+def step(loss: float = 0.2, norm: float = 1.0) -> Step:
+    return Step(number=17, rows=ROWS, rate=1e-4, loss=loss, norm=norm)
 
 
-def test_out_of_memory_names_the_batch_and_the_keys_that_shrink_it():
-    message = str(out_of_memory(6, (32, 256)))
-    for part in ("step 7", "32 texts of 256 tokens", "training.batch_size", "model.max_length"):
-        assert part in message
+def test_numbers_are_finite():
+    assert step().finite
+
+
+@pytest.mark.parametrize(
+    ("loss", "norm"), [(math.nan, 1.0), (math.inf, 1.0), (0.2, math.nan), (0.2, math.inf)]
+)
+def test_a_loss_or_a_gradient_may_be_what_is_not(loss: float, norm: float):
+    broken = step(loss, norm)
+    assert not broken.finite
+    message = str(not_finite(broken))
+    for piece in (
+        "step 17",
+        f"loss {loss:g}",
+        f"norm {norm:g}",
+        "0.0001",
+        "12, 903",
+        "learning_rate",
+    ):
+        assert piece in message
+
+
+def test_out_of_memory_names_the_texts_and_the_key_that_changes_no_result():
+    message = str(out_of_memory(3, (32, 512)))
+    for piece in ("step 3", "32 texts of 512 tokens", "training.micro_batch below 32"):
+        assert piece in message
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+)
+def test_full_memory_is_told_from_other_errors(error: RuntimeError, is_memory: bool):
+    assert ran_out_of_memory(error) is is_memory

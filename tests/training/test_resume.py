@@ -31,14 +31,14 @@ def epochs_of(run: str) -> list[dict]:
 
 def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send this process a signal in the middle of a step."""
-    take_step = Engine._train_step
+    take_step = Engine.train_step
 
-    def interrupted(engine: Engine, *arguments: object) -> float:
+    def interrupted(engine: Engine, *arguments: object) -> None:
         if engine.progress.step == step:
             os.kill(os.getpid(), number)
         return take_step(engine, *arguments)
 
-    monkeypatch.setattr(Engine, "_train_step", interrupted)
+    monkeypatch.setattr(Engine, "train_step", interrupted)
 
 
 @pytest.fixture

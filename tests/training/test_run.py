@@ -13,10 +13,11 @@ from encoders import KINDS, make_encoder
 from safetensors.numpy import load_file
 
 from imbtool.checkpoint import read_checkpoint
+from imbtool.losses import Objective
 from imbtool.model import head_layer
 from imbtool.profilefile import Override, read_profile
 from imbtool.training import run as run_module
-from imbtool.training.engine import Engine
+from imbtool.training.engine import MOST_SKIPPED, Engine
 from imbtool.training.run import RunResult, train
 
 STEPS_AN_EPOCH = 25
@@ -69,9 +70,9 @@ def test_an_encoder_of_each_family_trains(kind: str, project: Path) -> None:
 def test_the_best_epoch_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_epoch = Engine.run_epoch
 
-    def spoiled_at_the_end(engine: Engine, epoch: int) -> float:
-        loss = run_epoch(engine, epoch)
-        if epoch == 3:
+    def spoiled_at_the_end(engine: Engine, after_step: Callable[[], None]) -> float:
+        loss = run_epoch(engine, after_step)
+        if engine.progress.epoch > 3:
             with torch.no_grad():
                 head_layer(engine.model).weight.zero_()
         return loss
@@ -112,27 +113,138 @@ def test_a_table_with_cells_that_nobody_knows_trains(project: Path) -> None:
     assert np.isfinite(events(result, "epoch")[0]["train_loss"])
 
 
+def break_the_loss(monkeypatch: pytest.MonkeyPatch, bad: Callable[[int], bool]) -> None:
+    """Make the training loss of some steps, numbered from 1, not finite."""
+    call, steps = Objective.__call__, iter(range(1, 10_000))
+
+    def broken(objective: Objective, logits: torch.Tensor, *rest: Any) -> torch.Tensor:
+        value = call(objective, logits, *rest)
+        return value * float("nan") if logits.requires_grad and bad(next(steps)) else value
+
+    monkeypatch.setattr(Objective, "__call__", broken)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_objective, bad_step = run_module.make_objective, STEPS_AN_EPOCH + 3
-
-    def breaking(*arguments: Any) -> Callable[..., torch.Tensor]:
-        objective, steps = make_objective(*arguments), iter(range(1, 1000))
-
-        def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-            value = objective(logits, targets)
-            is_bad = logits.requires_grad and next(steps) == bad_step
-            return value * float("nan") if is_bad else value
-
-        return loss
-
-    monkeypatch.setattr(run_module, "make_objective", breaking)
+    bad_step = STEPS_AN_EPOCH + 3
+    break_the_loss(monkeypatch, lambda step: step == bad_step)
     result = imbtool("train", "-p", "profile.yaml", "--run", "bad")
     assert result.exit_code == 2
     assert result.stdout == ""
-    for piece in (f"step {bad_step}", "loss nan", "[", "lower training.learning_rate"):
-        assert piece in result.stderr.partition("error: ")[2]
+    said = result.stderr.partition("error: ")[2]
+    for piece in (f"step {bad_step}", "loss nan", "of data.train", "lower training.learning_rate"):
+        assert piece in said
     kept = read_checkpoint(Path("runs/bad"))
     assert kept.meta.validation["epoch"] == 1
     assert all(parameter.isfinite().all() for parameter in kept.text_model.model.parameters())
+
+
+def test_steps_that_are_not_finite_can_be_skipped_and_are_told(
+    project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_the_loss(monkeypatch, lambda step: step in (3, 4, 20))
+    skip = ("--set", "training.on_nonfinite=skip", "--epochs", "1")
+    result = imbtool("train", "-p", "profile.yaml", "--run", "skips", *skip)
+    assert result.exit_code == 0, result.stderr
+    assert "step 20 skipped: loss nan" in result.stderr
+    lines = map(json.loads, Path("runs/skips/events.jsonl").read_text().splitlines())
+    skipped = [event for event in lines if event["event"] == "skipped"]
+    assert [event["step"] for event in skipped] == [3, 4, 20]
+    assert all(len(event["rows"]) == 8 for event in skipped)
+    kept = read_checkpoint(Path("runs/skips")).text_model.model
+    assert all(parameter.isfinite().all() for parameter in kept.parameters())
+
+
+def test_too_many_skipped_steps_in_a_row_stop_the_run(
+    project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_the_loss(monkeypatch, lambda step: step > 4)
+    result = imbtool("train", "-p", "profile.yaml", "--set", "training.on_nonfinite=skip")
+    assert result.exit_code == 2
+    assert f"step {4 + MOST_SKIPPED + 1}" in result.stderr.partition("error: ")[2]
+
+
+def test_patience_ends_a_run_that_gets_no_better(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.3, 0.5, 0.4, 0.5, 0.9])
+    real = run_module.validate
+
+    def scored(materials: Any) -> tuple[dict[str, Any], Any]:
+        figures, choice = real(materials)
+        return figures | {"f1_macro": next(scores)}, choice
+
+    monkeypatch.setattr(run_module, "validate", scored)
+    result = run("a", training__epochs=5, training__patience=2)
+    assert [event["f1_macro"] for event in events(result, "epoch")] == [0.3, 0.5, 0.4, 0.5]
+    assert result.best["epoch"] == 2
+    assert events(result, "end")[0]["early"] is True
+
+
+def test_the_profile_chooses_the_metric_of_the_best_epoch(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precisions = iter([0.2, 0.6, 0.4])
+    real = run_module.validate
+
+    def scored(materials: Any) -> tuple[dict[str, Any], Any]:
+        figures, choice = real(materials)
+        return figures | {"average_precision_macro": next(precisions)}, choice
+
+    monkeypatch.setattr(run_module, "validate", scored)
+    result = run("a", training__epochs=3, training__best_by="average_precision_macro")
+    assert result.best["epoch"] == 2
+    assert events(result, "end")[0]["early"] is False
+
+
+def test_a_secondary_metric_needs_a_hierarchy(project: Path, imbtool: Imbtool) -> None:
+    sets = ("--set", "training.best_by=secondary_f1_macro", "--set", "labels.hierarchy={}")
+    refused = imbtool("train", "-p", "profile.yaml", *sets)
+    assert refused.exit_code == 2
+    assert "without a hierarchy" in refused.stderr
+    assert not Path("runs/profile-1").exists()
+
+
+def test_tensorboard_follows_a_run(project: Path, imbtool: Imbtool) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    result = imbtool("train", "-p", "profile.yaml", "--run", "tracked", "--track", "tensorboard")
+    assert result.exit_code == 0, result.stderr
+    log = accumulator.EventAccumulator(str(Path("runs/tracked/imbtool")))
+    log.Reload()
+    recorded = [
+        event
+        for event in map(json.loads, Path("runs/tracked/events.jsonl").read_text().splitlines())
+        if event["event"] == "epoch"
+    ]
+    logged = [(point.step, point.value) for point in log.Scalars("epoch/f1_macro")]
+    assert [step for step, _ in logged] == [event["step"] for event in recorded]
+    assert [value for _, value in logged] == pytest.approx([row["f1_macro"] for row in recorded])
+    assert "epoch/labels/threats/recall" in log.Tags()["scalars"]
+
+
+@pytest.mark.parametrize("name", ["tensorbored", "wandb"])
+def test_a_tracker_that_is_unknown_or_not_installed_is_named(
+    name: str, project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused = imbtool("train", "-p", "profile.yaml", "--track", name)
+    assert refused.exit_code == 2
+    assert name in refused.stderr
+    assert not Path("runs/profile-1").exists()
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(project: Path, imbtool: Imbtool) -> None:
+    before = sorted(project.rglob("*"))
+    result = imbtool("train", "-p", "profile.yaml", "--dry-run", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(project.rglob("*")) == before
+    document = json.loads(result.stdout)
+    assert document["steps"] == 2 * STEPS_AN_EPOCH
+    assert document["tokens_per_second"] > 0
+    assert 0 <= document["padding_share"] < 0.5
+    assert set(document["minutes"]) == {"head", "training", "validation"}
+    assert document["weights"]["threats"]["weight"] >= 1
+    shown = " ".join(imbtool("train", "-p", "profile.yaml", "--dry-run").stdout.split())
+    for piece in ("50 steps", "tokens/s", "GiB", "min (", "threats"):
+        assert piece in shown

@@ -1,0 +1,105 @@
+"""The course of a training as a PNG: losses above, figures on validation below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import NDArray
+
+from imbtool.report.canvas import COLOURS, FAINT, INK, canvas
+
+Document = dict[str, Any]
+Floats = NDArray[np.float64]
+
+SMOOTHED_PARTS = 25
+"""The smoothed loss is a mean over one of so many parts of the run."""
+MOST_EPOCH_TICKS = 12
+TRAINING, VALIDATION = COLOURS["head"], COLOURS["severe"]
+FIGURES = (
+    ("f1_macro", "macro-F1", INK, "o"),
+    ("average_precision_macro", "mean average precision", COLOURS["moderate"], "s"),
+    ("secondary_f1_macro", "macro-F1 of secondary labels", COLOURS["severe"], "^"),
+)
+"""Key in the event, name, colour and marker."""
+
+
+def plot_training(events: Sequence[Document], path: Path) -> None:
+    """Draw the losses of a run, and its figures on validation, by step.
+
+    Args:
+        events: of the run, oldest first and no step twice; those of steps may be missing.
+        path: of the PNG.
+    """
+    epochs = [event for event in events if event["event"] == "epoch"]
+    with canvas(path, 9, 6.5) as figure:
+        losses, figures = figure.subplots(2, 1, sharex=True, height_ratios=(1.15, 1))
+        _draw_losses(losses, [event for event in events if event["event"] == "step"], epochs)
+        _draw_figures(figures, epochs)
+        _epoch_axis(figures, epochs)
+        for axes in (losses, figures):
+            axes.grid(True, axis="y")
+            _mark_kept(axes, epochs)
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderaxespad=0.4)
+
+
+def _draw_losses(axes: Axes, steps: Sequence[Document], epochs: Sequence[Document]) -> None:
+    at, loss = _values(steps, "step"), _values(steps, "loss")
+    axes.plot(at, loss, color=TRAINING, alpha=0.4, linewidth=0.7, label="step")
+    axes.plot(at, _smoothed(loss), color=TRAINING, linewidth=1.8, label="smoothed")
+    ends = _values(epochs, "step")
+    means = _values(epochs, "train_loss")
+    # a mean belongs to the whole epoch, not to its end
+    edges = np.array([0, *ends])
+    axes.hlines(means, edges[:-1], edges[1:], color=INK, linestyle="--", label="mean of the epoch")
+    validation = _values(epochs, "validation_loss")
+    axes.plot(ends, validation, color=VALIDATION, marker="o", label="validation")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_title("Loss, log scale")
+
+
+def _draw_figures(axes: Axes, epochs: Sequence[Document]) -> None:
+    for key, name, colour, marker in FIGURES:
+        drawn = [event for event in epochs if key in event]
+        if drawn:
+            at, values = _values(drawn, "step"), _values(drawn, key)
+            axes.plot(at, values, color=colour, marker=marker, label=name)
+    axes.set_title("On validation")
+
+
+def _epoch_axis(axes: Axes, epochs: Sequence[Document]) -> None:
+    """Steps, told by the epochs that they end."""
+    shown = epochs[:: -(-len(epochs) // MOST_EPOCH_TICKS) or 1]
+    axes.set_xlim(left=0)
+    axes.set_xticks(
+        [event["step"] for event in shown],
+        labels=[f"{event['epoch']}\nstep {event['step']:,}" for event in shown],
+    )
+    axes.set_xlabel("end of epoch")
+
+
+def _mark_kept(axes: Axes, epochs: Sequence[Document]) -> None:
+    """A line where the best epoch, whose checkpoint is kept, ends."""
+    kept = [event for event in epochs if event["best"]][-1:]
+    for event in kept:
+        axes.axvline(event["step"], color=FAINT, linestyle=":", zorder=1, label="kept epoch")
+
+
+def _values(events: Sequence[Document], key: str) -> Floats:
+    """NaN, which is not drawn, where a value is None."""
+    return np.array([event[key] for event in events], dtype=np.float64)
+
+
+def _smoothed(loss: Floats) -> Floats:
+    """Means of a window around each step; at the ends of what there is of it."""
+    known = ~np.isnan(loss)
+    window = np.ones(len(loss) // SMOOTHED_PARTS + 1)
+    sums: Floats = np.convolve(np.where(known, loss, 0), window, mode="same")
+    return sums / np.convolve(known, window, mode="same")

@@ -1,0 +1,125 @@
+"""Several processes on one machine, through torch's elastic launcher.
+
+Where a launcher has started this process already (torchrun, accelerate launch), nothing is started
+again; how many there are must then be what was asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
+from torch.distributed.elastic.multiprocessing.errors import (
+    ChildFailedError,
+    ProcessFailure,
+    get_error_handler,
+)
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from imbtool.errors import fail
+from imbtool.training.ranks import PEER_LOST
+
+SECONDS_TO_SAVE = 300
+"""How long processes may take to save their state after a signal, before they are killed."""
+REFUSED = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed"}
+
+
+def processes_to_start(asked: int | None, environment: Mapping[str, str], devices: int) -> int:
+    """How many processes this one must start: 0 if it is to train itself.
+
+    Args:
+        asked: for by the user, or None: one for each GPU.
+        environment: variables that launchers set.
+        devices: GPUs that are visible.
+
+    Raises:
+        UserError: there are fewer processes or devices than asked for, or another way of sharding.
+    """
+    for variable, name in REFUSED.items():
+        if environment.get(variable, "").lower() == "true":
+            found = f"{name} is switched on"
+            mend = f"configure the launcher without {name}: encoders of this size do not need it"
+            raise fail("launch", found, "plain data parallelism", mend)
+    if "RANK" in environment:
+        running = int(environment.get("WORLD_SIZE", "1"))
+        if asked is not None and asked != running:
+            mend = "leave --processes out, or give the launcher's number"
+            raise fail(f"--processes {asked}", f"{running} launched", "the same number", mend)
+        return 0
+    if "MASTER_PORT" in environment:
+        raise fail(
+            "launch",
+            "a launcher that started one process (MASTER_PORT is set, RANK is not)",
+            "one process a rank",
+            "use `imbtool train --processes N` or torchrun, or unset MASTER_PORT",
+        )
+    wanted = asked if asked is not None else max(1, devices)
+    if devices and wanted > devices:
+        mend = "lower --processes, or make more GPUs visible"
+        raise fail(f"--processes {wanted}", f"{devices} visible GPUs", "one GPU a process", mend)
+    return wanted if wanted > 1 else 0
+
+
+def launch(processes: int, arguments: Sequence[str]) -> int:
+    """Run `imbtool ARGUMENTS` in several processes; the first failure's exit code, or 0.
+
+    Raises:
+        UserError: a process other than the first has failed; the first shows its errors itself.
+    """
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // processes)))
+    with tempfile.TemporaryDirectory(prefix="imbtool-") as logs:
+        # only the first process talks to the terminal
+        quiet: dict[int, Std] = dict.fromkeys(range(1, processes), Std.ALL)
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=processes,
+            run_id=uuid.uuid4().hex,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            max_restarts=0,
+            logs_specs=DefaultLogsSpecs(logs, redirects=quiet),
+            shutdown_timeout=SECONDS_TO_SAVE,
+        )
+        try:
+            elastic_launch(config, sys.executable)("-u", "-m", "imbtool", *arguments)
+        except SignalException as stop:
+            return 128 + stop.sigval
+        except ChildFailedError as error:
+            return _first_failure(error.failures)
+    return 0
+
+
+def _first_failure(failures: Mapping[int, ProcessFailure]) -> int:
+    causes = {rank: each for rank, each in failures.items() if each.exitcode != PEER_LOST}
+    if 0 in causes and causes[0].exitcode > 0:
+        return causes[0].exitcode  # it has said why
+    rank, failure = min((causes or failures).items(), key=lambda item: item[1].timestamp)
+    mend = "free memory" if failure.exitcode == -signal.SIGKILL else "mend what it says"
+    raise fail(f"process {rank}", _message(failure), "every process to stay", mend)
+
+
+def _message(failure: ProcessFailure) -> str:
+    recorded = failure.error_file_data.get("message", failure.message)
+    text = recorded["message"] if isinstance(recorded, dict) else recorded
+    return "; ".join(line.strip() for line in text.splitlines())
+
+
+def record_failure(error: BaseException) -> None:
+    """Leave an error where the launcher of this process looks for it."""
+    get_error_handler().record_exception(error)
+
+
+def visible_devices() -> int:
+    """How many GPUs this process sees."""
+    return torch.cuda.device_count()

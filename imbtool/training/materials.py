@@ -1,0 +1,135 @@
+"""What a run works on: all of it read and checked before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from numpy.typing import NDArray
+
+from imbtool.corpus import Corpus, Split, read_corpus
+from imbtool.errors import fail
+from imbtool.imbalance import count_labels
+from imbtool.losses import Objective, make_objective
+from imbtool.model import TextModel, load_encoder
+from imbtool.profile import Profile
+from imbtool.training.engine import Emit, Engine
+from imbtool.training.head import Sample
+from imbtool.training.manifest import manifest
+from imbtool.training.ranks import Ranks
+from imbtool.weighting import LabelWeight, assign_weights
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Data, weights, model, loss and devices of a run."""
+
+    profile: Profile
+    corpus: Corpus
+    weights: list[LabelWeight]
+    text_model: TextModel
+    objective: Objective
+    train: Sample
+    validation: Sample
+    accelerator: Accelerator
+    ranks: Ranks
+
+    @property
+    def prevalence(self) -> NDArray[np.float64]:
+        """Share of the training texts with each label [L]."""
+        return np.array([weight.count.prevalence for weight in self.weights])
+
+    def engine(self, emit: Emit) -> Engine:
+        """A training loop over them."""
+        training = self.profile.training
+        return Engine(self.accelerator, self.text_model, self.train, self.objective, training, emit)
+
+    def describe(self, engine: Engine) -> dict[str, Any]:
+        """What will run, and what was decided for it."""
+        training, longest = self.profile.training, self.text_model.max_length
+        return {
+            "encoder": self.profile.model.encoder,
+            "device": str(self.accelerator.device),
+            "processes": self.ranks.processes,
+            "precision": asdict(engine.precision),
+            "learning_rate": asdict(engine.rate),
+            "max_length": longest,
+            "epochs": training.epochs,
+            "steps": engine.steps,
+            "tokens_an_epoch": sum(engine.lengths),
+            "cut_off": sum(length >= longest for length in engine.lengths),
+            "texts": {name: len(split) for name, split in self.corpus.splits.items()},
+            "labels": len(self.corpus.labels),
+            "head_first": training.head_first,
+        }
+
+    def manifest(self, command: list[str]) -> dict[str, Any]:
+        """The content of manifest.json."""
+        device = {"type": str(self.accelerator.device), "processes": self.ranks.processes}
+        return manifest(command, self.profile, self.corpus, device)
+
+
+def gather_materials(profile: Profile, accelerator: Accelerator) -> Materials:
+    """Read the data, load the encoder, and place both.
+
+    Raises:
+        UserError: the data or the encoder cannot be used.
+    """
+    corpus = read_corpus(profile)
+    if len(corpus.validation) < 2 or not (corpus.validation.targets == 1).any():
+        found = f"{len(corpus.validation)} texts and no positive of any label"
+        mend = "give a larger data.validation"
+        raise fail(corpus.validation.source, found, "positives to choose thresholds by", mend)
+    if profile.training.best_by.startswith("secondary") and not corpus.labels.edges:
+        found, mend = "secondary_f1_macro without a hierarchy", "choose f1_macro"
+        raise fail("training.best_by", found, "labels.hierarchy, or another metric", mend)
+    set_seed(profile.training.seed)
+    weights = assign_weights(
+        corpus.labels.names, count_labels(corpus.train.targets), profile.weights
+    )
+    text_model = load_encoder(profile.model, corpus.labels.names)
+    text_model.model.to(accelerator.device)
+    objective = make_objective(
+        profile.loss, corpus.labels, [weight.weight for weight in weights], accelerator.device
+    )
+
+    def sample(split: Split) -> Sample:
+        return Sample(text_model.encode(split.texts), split.targets, split.rows)
+
+    return Materials(
+        profile,
+        corpus,
+        weights,
+        text_model,
+        objective,
+        sample(corpus.train),
+        sample(corpus.validation),
+        accelerator,
+        Ranks(accelerator),
+    )
+
+
+def make_accelerator(trackers: Sequence[str] = (), folder: Path | None = None) -> Accelerator:
+    """The devices and processes of this run, and the trackers that follow it.
+
+    Raises:
+        UserError: fewer processes have come together than the launcher has started.
+    """
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    accelerator = Accelerator(
+        # without this word Accelerate starts one process of several on a machine without a GPU
+        cpu=launched > 1 and not torch.accelerator.is_available(),
+        log_with=list(trackers) or None,
+        project_dir=folder,
+    )
+    if accelerator.num_processes != launched:
+        found = f"{accelerator.num_processes} of {launched} processes"
+        raise fail("launch", found, "all of them", "start it by --processes N or torchrun")
+    return accelerator

@@ -1,0 +1,50 @@
+"""AdamW as it is used here: which parameters decay, how fast it learns, how gradients are clipped.
+
+Decoupled weight decay: arXiv 1711.05101.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+WEIGHT_DECAY = 0.01
+MOST_GRADIENT_NORM = 1.0
+
+
+def make_optimizer(model: nn.Module, rate: float) -> torch.optim.AdamW:
+    """Fused AdamW; weight decay on matrices only, not on biases and norms."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
+
+
+def scheduled(step: int, steps: int, warmup: float) -> float:
+    """The share of the learning rate at a step: linear rise over the warm-up, then linear fall."""
+    rising = warmup * steps
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return max(0.0, (steps - step) / max(1.0, steps - rising))
+
+
+def gradient_norm(model: nn.Module) -> Tensor:
+    """The 2-norm of all gradients together: []."""
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    return nn.utils.get_total_norm(gradients)
+
+
+def clipped_step(optimizer: torch.optim.AdamW, norm: Tensor, rate: float) -> None:
+    """One step at a learning rate, with gradients of this norm cut to MOST_GRADIENT_NORM.
+
+    The fused kernel divides by `grad_scale` as it reads the gradients, which saves a pass over
+    them.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.grad_scale = (norm / MOST_GRADIENT_NORM).clamp_min(1.0)  # type: ignore[attr-defined]
+    optimizer.step()

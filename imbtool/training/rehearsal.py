@@ -1,0 +1,103 @@
+"""What a run would be: its plan, its weights, and its time and memory by a few trial steps."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+from imbtool.analysis import label_rows
+from imbtool.model import TextModel, Tokens
+from imbtool.profile import Profile
+from imbtool.training.automatic import autocast
+from imbtool.training.engine import Engine, Event
+from imbtool.training.materials import Materials, gather_materials, make_accelerator
+
+WARM_UP_STEPS = 3
+TRIAL_STEPS = 8
+TRIAL_TEXTS = 256
+"""Texts of a trial pass without gradients."""
+
+
+def rehearse(profile: Profile) -> dict[str, Any]:
+    """Try a few steps in memory, write nothing, and say what the whole run would take.
+
+    Returns:
+        What `Materials.describe` says, the `padding_share` of the first epoch, `tokens_per_second`
+        of training, `minutes` of each part, the `memory_gib` of a process, and the `weights`,
+        label by label.
+
+    Raises:
+        UserError: the data or the encoder cannot be used, or the largest batch does not fit.
+    """
+    accelerator = make_accelerator()
+    try:
+        materials = gather_materials(profile, accelerator)
+        trial: list[Event] = []
+        engine = materials.engine(trial.append)
+        speed = _training_speed(engine, trial)
+        return {
+            **materials.describe(engine),
+            "padding_share": _padding_share(engine),
+            "tokens_per_second": speed,
+            "minutes": _minutes(materials, engine, speed),
+            "memory_gib": _memory(engine) / 2**30,
+            "weights": label_rows(materials.corpus, materials.weights),
+        }
+    finally:
+        accelerator.end_training()
+
+
+def _training_speed(engine: Engine, trial: list[Event]) -> float:
+    """Tokens a second over some steps of the first epoch, after a few to warm up."""
+    for rows in engine.plan(1)[: WARM_UP_STEPS + TRIAL_STEPS]:
+        engine.train_step(rows)
+    timed = trial[WARM_UP_STEPS:] or trial
+    speed: float = sum(row["tokens"] for row in timed) / sum(row["seconds"] for row in timed)
+    return speed
+
+
+def _minutes(materials: Materials, engine: Engine, speed: float) -> dict[str, float]:
+    training, model = materials.profile.training, materials.text_model
+    trained, validated = sum(engine.lengths), sum(map(len, materials.validation.encoded))
+    texts = materials.train.encoded[:TRIAL_TEXTS]
+    context = autocast(engine.precision.value, materials.accelerator.device)
+    frozen = _reading_speed(model, texts, context) * materials.ranks.processes
+    exact = _reading_speed(model, texts, nullcontext()) * materials.ranks.processes
+    return {
+        "head": (trained + 2 * validated) / frozen / 60 if training.head_first else 0.0,
+        "training": training.epochs * trained / speed / 60,
+        "validation": training.epochs * validated / exact / 60,
+    }
+
+
+def _reading_speed(
+    model: TextModel, texts: Sequence[Tokens], context: AbstractContextManager[Any]
+) -> float:
+    """Tokens a second of a pass without gradients."""
+    start = time.perf_counter()
+    for _, logits in model.forward_all(texts, context):
+        logits.sum().item()  # wait for the device
+    return sum(map(len, texts)) / (time.perf_counter() - start)
+
+
+def _padding_share(engine: Engine) -> float:
+    lengths = np.asarray(engine.lengths)
+    padded = sum(len(rows) * int(lengths[rows].max()) for rows in engine.plan(1))
+    return 1.0 - float(lengths.sum()) / padded
+
+
+def _memory(engine: Engine) -> int:
+    """Bytes that a process has used at most, once the largest batch has been trained on."""
+    lengths = np.asarray(engine.lengths)
+    engine.train_step(max(engine.plan(1), key=lambda rows: len(rows) * int(lengths[rows].max())))
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

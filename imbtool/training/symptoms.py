@@ -1,0 +1,279 @@
+"""What is unwell in a run, read from its epochs and step losses; nothing here stops it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+Event = dict[str, Any]
+Floats = NDArray[np.float64]
+
+TAIL = 0.025
+"""Left out on either side of a 95% interval."""
+UNPROVEN_RECALL = 0.3
+"""Where chance alone still allows a larger recall, positives are too few to say."""
+WEAK_PRECISION = 0.5
+
+CLEAR_RISE, SLIGHT_RISE = 0.03, 0.01
+"""Of validation loss over its minimum: enough at once, and enough with two rises in a row."""
+
+NARROWEST, FEWEST_WINDOWS = 4, 8
+"""Losses of a window, windows of a run: fewer would be mistaken for noise, or noise for them."""
+LEAST_RISE = math.log(1.5)
+"""Of log loss. Losses drift by less with the order of texts, above all from epoch to epoch."""
+REPEATED = 3
+"""One rise is a warm-up or a stretch of hard texts; so many are a swing."""
+RANGE_MARGIN = 1.25
+"""For noise with longer tails than the normal distribution's."""
+SPIKE_BLOCK = 16
+LEAST_SPIKE = math.log(10)
+SPIKE_DEVIATIONS = 8
+MEDIAN_DIFFERENCE = 0.954
+"""Median of |x - y| for two standard normal numbers."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something unwell in a run.
+
+    Attributes:
+        id: `oscillating`, `validation-rising`, `zero-recall` or `over-predicted`.
+        label: that it is about; None: the run.
+        message: what was found, without the label's name.
+        evidence: the numbers it rests on.
+        epochs: that it was seen in.
+    """
+
+    id: str
+    label: str | None
+    message: str
+    evidence: dict[str, float]
+    epochs: list[int]
+
+
+def findings(epochs: Sequence[Event], losses: Sequence[float]) -> list[Finding]:
+    """All that is unwell so far: the run's findings first, then those of labels in their order.
+
+    Args:
+        epochs: the `epoch` events, oldest first; a figure that is None or NaN is not known.
+        losses: of the steps, oldest first, all of them or every n-th.
+    """
+    run = (_oscillating(epochs, losses), _validation_rising(epochs))
+    return [*filter(None, run), *_weak_labels(epochs)]
+
+
+def _oscillating(epochs: Sequence[Event], losses: Sequence[float]) -> Finding | None:
+    """Does the loss swing, or spike again and again, by more than batches differ?
+
+    All is measured on log losses, whose batch noise is about the same at any level. Batches are
+    drawn independently, so noise makes neighbours differ as much as distant losses do: half the
+    mean square of successive differences is its variance s², whatever the trend. By noise alone
+    the moving means of w of n losses stay within a range of 2 sqrt(2 ln n) s / sqrt(w). A swing is
+    a rise of these means (from a low to the next high, smaller turns ignored) beyond that range
+    with a margin, and by half at least. Three of them at one width make the finding; a falling
+    loss has none however steep it is, nor has a plateau. Widths double from 4, since wide means
+    show slow swings in much noise and narrow ones quick swings. What swings within some eight
+    losses cannot be told from batches that differ.
+
+    A spike may last one step, which no window shows. It is a loss ten times the median of the
+    block of 16 before it, and by eight robust deviations of the noise. Three blocks that have one
+    make the finding; batches so different ask for the same care as a rate too high.
+    """
+    values = np.array(losses, dtype=np.float64)
+    logs = np.log(values[np.isfinite(values) & (values > 0)])
+    if len(logs) < NARROWEST * FEWEST_WINDOWS:
+        return None
+    noise = math.sqrt(np.mean(np.diff(logs) ** 2) / 2)
+    width, rises = _swings(logs, noise)
+    spikes = _spikes(logs)
+    if not rises and spikes < REPEATED:
+        return None
+    evidence = {
+        "losses": len(logs),
+        "noise": noise,
+        "window": width,
+        "rises": len(rises),
+        "largest_rise": math.exp(max(rises, default=0.0)),
+        "spikes": spikes,
+    }
+    message = " and ".join(_oscillations(evidence))
+    seen = [event["epoch"] for event in epochs]
+    return Finding("oscillating", None, f"training loss {message}", evidence, seen)
+
+
+def _oscillations(evidence: dict[str, float]) -> Iterator[str]:
+    if evidence["rises"]:
+        yield (
+            f"swings (means of {evidence['window']} steps rose {evidence['rises']} times, "
+            f"up to {evidence['largest_rise']:.1f}-fold)"
+        )
+    if evidence["spikes"] >= REPEATED:
+        yield f"spikes (in {evidence['spikes']} places over ten times the losses before)"
+
+
+def _swings(logs: Floats, noise: float) -> tuple[int, list[float]]:
+    """The narrowest window whose means rise repeatedly, and these rises; (0, []) if none do."""
+    by_chance = 2 * math.sqrt(2 * math.log(len(logs))) * noise
+    width = NARROWEST
+    while width * FEWEST_WINDOWS <= len(logs):
+        means = np.convolve(logs, np.full(width, 1 / width), mode="valid")
+        least = max(RANGE_MARGIN * by_chance / math.sqrt(width), LEAST_RISE)
+        rises = _rises(means.tolist(), least)
+        if len(rises) >= REPEATED:
+            return width, rises
+        width *= 2
+    return 0, []
+
+
+def _rises(values: Sequence[float], least: float) -> list[float]:
+    """Heights of the rises from a low to the next high; turns of less than `least` are none."""
+    rises: list[float] = []
+    low = high = values[0]
+    rising = False
+    for value in values:
+        if rising:
+            high = max(high, value)
+            if high - value > least:
+                rises.append(high - low)
+                low, rising = value, False
+        else:
+            low = min(low, value)
+            if value - low > least:
+                high, rising = value, True
+    return [*rises, high - low] if rising else rises
+
+
+def _spikes(logs: Floats) -> int:
+    """Blocks with a loss far above the block before."""
+    blocks = logs[: len(logs) // SPIKE_BLOCK * SPIKE_BLOCK].reshape(-1, SPIKE_BLOCK)
+    # of medians: a spike must not count as the noise that it is measured by
+    noise = np.median(np.abs(np.diff(logs))) / MEDIAN_DIFFERENCE
+    least = max(LEAST_SPIKE, SPIKE_DEVIATIONS * noise)
+    return int((blocks.max(axis=1)[1:] > np.median(blocks, axis=1)[:-1] + least).sum())
+
+
+def _validation_rising(epochs: Sequence[Event]) -> Finding | None:
+    """Does validation loss stand above its minimum while training loss fell on from there?
+
+    By 3%, or by 1% where the last two epochs both raised it.
+    """
+    known = [event for event in epochs if _are_known(event, "train_loss", "validation_loss")]
+    if not known:
+        return None
+    losses = [event["validation_loss"] for event in known]
+    lowest, last = known[losses.index(min(losses))], known[-1]
+    twice = len(losses) > 2 and losses[-3] < losses[-2] < losses[-1]
+    least = 1 + (SLIGHT_RISE if twice else CLEAR_RISE)
+    if losses[-1] <= least * min(losses) or last["train_loss"] >= lowest["train_loss"]:
+        return None
+    evidence = {
+        "lowest_validation_loss": lowest["validation_loss"],
+        "validation_loss": last["validation_loss"],
+        "train_loss_at_lowest": lowest["train_loss"],
+        "train_loss": last["train_loss"],
+        **_average_precision(known),
+    }
+    message = (
+        f"validation loss rose from {evidence['lowest_validation_loss']:.4f} to "
+        f"{evidence['validation_loss']:.4f} while training loss fell from "
+        f"{evidence['train_loss_at_lowest']:.4f} to {evidence['train_loss']:.4f}; "
+        + _what_it_means(evidence)
+    )
+    seen = [event["epoch"] for event in known if event["epoch"] >= lowest["epoch"]]
+    return Finding("validation-rising", None, message, evidence, seen)
+
+
+def _average_precision(epochs: Sequence[Event]) -> dict[str, float]:
+    """Mean average precision of the last epoch and the best before it; empty if not known."""
+    *before, last = epochs
+    earlier = [
+        event["average_precision_macro"]
+        for event in before
+        if _are_known(event, "average_precision_macro")
+    ]
+    if not earlier or not _are_known(last, "average_precision_macro"):
+        return {}
+    return {
+        "best_average_precision_before": max(earlier),
+        "average_precision": last["average_precision_macro"],
+    }
+
+
+def _what_it_means(evidence: dict[str, float]) -> str:
+    if "average_precision" not in evidence:
+        return "mean average precision, which would tell what it means, is not known"
+    before, now = evidence["best_average_precision_before"], evidence["average_precision"]
+    if now > before:
+        return (
+            f"mean average precision still improves ({before:.3f} to {now:.3f}), "
+            "so the model only grows overconfident"
+        )
+    return f"mean average precision no longer improves ({before:.3f} to {now:.3f}): overfitting"
+
+
+def _weak_labels(epochs: Sequence[Event]) -> Iterator[Finding]:
+    """Findings of the labels by the decisions of the last epoch."""
+    for event in epochs[-1:]:
+        for name, row in event["labels"].items():
+            if row["support"] and _are_known(row, "precision", "recall"):
+                finding = _zero_recall if row["recall"] == 0 else _over_predicted
+                if found := finding(name, row, event["epoch"]):
+                    yield found
+
+
+def _zero_recall(label: str, row: Event, epoch: int) -> Finding:
+    """Always a finding; its message says where positives are too few to prove anything."""
+    support = row["support"]
+    _, most = _exact_interval(0, support)
+    message = f"none of {support} positives found; " + (
+        f"too few to say: a recall of up to {most:.0%} would still be possible by chance"
+        if most > UNPROVEN_RECALL
+        else f"a recall above {most:.0%} is ruled out"
+    )
+    evidence = {"support": support, "recall_at_most": most}
+    return Finding("zero-recall", label, message, evidence, [epoch])
+
+
+def _over_predicted(label: str, row: Event, epoch: int) -> Finding | None:
+    """A precision whose 95% interval lies wholly under 0.5, so that chance alone is no finding.
+
+    Counts come from recall, support and precision. They are means over the half-splits that
+    thresholds are cross-fitted on, hence need not be whole. Where a label is predicted less often
+    than it has positives, it is predicted wrongly rather than too often: the evidence tells.
+    """
+    right = row["recall"] * row["support"]
+    predicted = right / row["precision"]
+    low, high = _exact_interval(right, predicted)
+    if high >= WEAK_PRECISION:
+        return None
+    message = (
+        f"precision {row['precision']:.0%} (95% interval {low:.0%} to {high:.0%}): predicted "
+        f"{predicted:.0f} times, {right:.0f} of them rightly, for {row['support']} positives"
+    )
+    evidence = {
+        "precision": row["precision"],
+        "precision_at_least": low,
+        "precision_at_most": high,
+        "predicted": predicted,
+        "true_positives": right,
+        "support": row["support"],
+    }
+    return Finding("over-predicted", label, message, evidence, [epoch])
+
+
+def _exact_interval(hits: float, trials: float) -> tuple[float, float]:
+    """Clopper and Pearson's 95% interval of a share."""
+    misses = trials - hits
+    low = float(beta.ppf(TAIL, hits, misses + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - TAIL, hits + 1, misses)) if misses > 0 else 1.0
+    return low, high
+
+
+def _are_known(row: Event, *names: str) -> bool:
+    return all(row[name] is not None and math.isfinite(row[name]) for name in names)

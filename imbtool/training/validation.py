@@ -1,0 +1,67 @@
+"""A model in training meets the validation split: the epoch's figures, and its thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from imbtool.evaluation.calibration import sigmoid
+from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
+from imbtool.evaluation.summary import group_metrics, label_metrics
+from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
+from imbtool.training.engine import Event
+from imbtool.training.materials import Materials
+
+
+def validate(materials: Materials) -> tuple[Event, ThresholdChoice]:
+    """Measure on validation, by decisions cross-fitted on half-splits of it.
+
+    Returns:
+        The figures of an `epoch` event, and the thresholds chosen on all of validation. Processes
+        share the pass over the texts; each row counts once.
+    """
+    labels, profile = materials.corpus.labels, materials.profile
+    targets = materials.validation.targets
+    logits = _logits(materials)
+    choice = choose_thresholds(
+        labels,
+        logits,
+        targets,
+        materials.prevalence,
+        profile.thresholds.method,
+        profile.training.seed,
+    )
+    crossed, at_half = confusion(choice.cross_fitted, targets), confusion(logits >= 0, targets)
+    figures = {
+        "validation_loss": _loss(materials, logits),
+        "f1_macro": mean_defined(crossed.f1),
+        "f1_macro_at_half": mean_defined(at_half.f1),
+        "average_precision_macro": mean_defined(average_precision(sigmoid(logits), targets)),
+        **group_metrics(labels, crossed),
+        "threshold_rule": choice.rule,
+        "threshold_scores": choice.scores,
+        "coherence": choice.coherence,
+        "labels": label_metrics(labels, crossed, choice.positives),
+    }
+    return figures, choice
+
+
+def _logits(materials: Materials) -> NDArray[np.float64]:
+    """Logits [n, L] of the validation texts."""
+    encoded, ranks = materials.validation.encoded, materials.ranks
+    rows = ranks.mine(len(encoded))
+    logits = torch.zeros(len(encoded), len(materials.corpus.labels))
+    logits[rows] = torch.from_numpy(materials.text_model.logits_of([encoded[row] for row in rows]))
+    return ranks.total(logits.to(materials.accelerator.device)).cpu().numpy().astype(np.float64)
+
+
+def _loss(materials: Materials, logits: NDArray[np.float64]) -> float:
+    device = materials.accelerator.device
+    with torch.no_grad():
+        return float(
+            materials.objective(
+                torch.from_numpy(logits).to(device),
+                torch.from_numpy(materials.validation.targets).to(device),
+            )
+        )

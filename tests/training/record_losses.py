@@ -1,0 +1,29 @@
+"""Train in however many processes have been launched; the first writes every step's loss.
+
+record_losses.py OUT RUN KEY=VALUE ...
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from imbtool.profilefile import parse_override, read_profile
+from imbtool.training.run import train
+
+
+def main(out: Path, run: Path, settings: list[str]) -> None:
+    """Train `profile.yaml` of the current folder and write losses and the last epoch's event."""
+    torch.set_num_threads(1)
+    events: list[dict] = []
+    profile = read_profile(Path("profile.yaml"), [parse_override(text) for text in settings])
+    train(profile, run, events.append, sys.argv)
+    if events:
+        losses = [event["loss"] for event in events if event["event"] == "step"]
+        last = [event for event in events if event["event"] == "epoch"][-1]
+        out.write_text(json.dumps({"losses": losses, "epoch": last}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
