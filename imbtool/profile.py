@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +14,7 @@ from imbtool.labels import hierarchy_edges
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+ValidationMetric = Literal["f1_macro", "secondary_f1_macro", "average_precision_macro"]
 ThresholdMethod = Literal["auto", "0.5", "global", "per-label", "blended", "calibrated", "mean"]
 
 
@@ -202,8 +204,9 @@ class TrainingSection(Section):
         "auto", description="auto: bf16 where the hardware has it"
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    save_every: Positive | Annotated[str, Field(pattern=r"^[1-9]\d* steps$")] = Field(
+    save_every: Positive | str = Field(
         10.0,
+        union_mode="left_to_right",  # a number written as text is a number
         description="minutes, or e.g. 500 steps, between two states saved for --resume; "
         "each epoch saves one too",
     )
@@ -213,7 +216,7 @@ class TrainingSection(Section):
     on_nonfinite: Literal["stop", "skip"] = Field(
         "stop", description="a step whose loss or gradient is not finite: stop, or skip it"
     )
-    best_by: Literal["f1_macro", "secondary_f1_macro", "average_precision_macro"] = Field(
+    best_by: ValidationMetric = Field(
         "f1_macro", description="the validation metric whose best epoch is kept"
     )
     patience: Count | None = Field(
@@ -223,6 +226,15 @@ class TrainingSection(Section):
         False, description="torch.compile the model: pays in runs of thousands of steps"
     )
     head_first: bool = Field(True, description="fit the head on frozen features before the rest")
+
+    @field_validator("save_every")
+    @classmethod
+    def _minutes_or_steps(cls, value: float | str) -> float | str:
+        if isinstance(value, str) and not re.fullmatch(r"[1-9]\d* steps", value):
+            raise _contradiction(
+                repr(value), "minutes, or steps as in `500 steps`", "write a number, or N steps"
+            )
+        return value
 
 
 class ThresholdsSection(Section):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, console, hint, parsed_sets, show
+from imbtool.cli.common import Json, Sets, console, first_process, hint, parsed_sets, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,16 +155,22 @@ def _processes_of(run: Path) -> int | None:
 
 def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
     """Show a run's events as they come, and its result."""
+    from imbtool.assessment import read_events
+    from imbtool.report.curve import plot_training
     from imbtool.report.live import TrainingView
 
     with TrainingView(console(stderr=True)) as view:
         result = start(view)
+    plot = result.folder / "plots" / "training.png"
+    if first_process():
+        plot_training(read_events(result.folder), plot)
     document = {
         "run": str(result.folder),
         "checkpoint": str(result.checkpoint),
         "best": result.best,
     }
     show(document, [f"checkpoint: {result.checkpoint}"], json)
+    hint(f"how it went: {plot}")
     hint(f"next: imbtool evaluate {result.checkpoint}")
 
 

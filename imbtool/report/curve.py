@@ -32,37 +32,51 @@ def plot_training(events: Sequence[Document], path: Path) -> None:
     """Draw the losses of a run, and its figures on validation, by step.
 
     Args:
-        events: of the run, oldest first and no step twice; those of steps may be missing.
+        events: of the run, oldest first and no step twice; without steps or epochs the plot is
+            that of the others.
         path: of the PNG.
     """
+    steps = [event for event in events if event["event"] == "step" and _is_known(event["loss"])]
     epochs = [event for event in events if event["event"] == "epoch"]
     with canvas(path, 9, 6.5) as figure:
         losses, figures = figure.subplots(2, 1, sharex=True, height_ratios=(1.15, 1))
-        _draw_losses(losses, [event for event in events if event["event"] == "step"], epochs)
-        _draw_figures(figures, epochs)
-        _epoch_axis(figures, epochs)
+        _loss_axis(losses)
+        figures.set(title="On validation", xlabel="step")
+        if steps:
+            _draw_steps(losses, steps)
+        if epochs:
+            _draw_losses(losses, epochs)
+            _draw_figures(figures, epochs)
+            _epoch_axis(figures, epochs)
         for axes in (losses, figures):
             axes.grid(True, axis="y")
-            _mark_kept(axes, epochs)
-            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderaxespad=0.4)
+            handles, _ = axes.get_legend_handles_labels()
+            axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=5)
 
 
-def _draw_losses(axes: Axes, steps: Sequence[Document], epochs: Sequence[Document]) -> None:
-    at, loss = _values(steps, "step"), _values(steps, "loss")
-    axes.plot(at, loss, color=TRAINING, alpha=0.4, linewidth=0.7, label="step")
-    axes.plot(at, _smoothed(loss), color=TRAINING, linewidth=1.8, label="smoothed")
-    ends = _values(epochs, "step")
-    means = _values(epochs, "train_loss")
-    # a mean belongs to the whole epoch, not to its end
-    edges = np.array([0, *ends])
-    axes.hlines(means, edges[:-1], edges[1:], color=INK, linestyle="--", label="mean of the epoch")
-    validation = _values(epochs, "validation_loss")
-    axes.plot(ends, validation, color=VALIDATION, marker="o", label="validation")
+def _loss_axis(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title("Loss, log scale")
+
+
+def _draw_steps(axes: Axes, steps: Sequence[Document]) -> None:
+    at, loss = _values(steps, "step"), _values(steps, "loss")
+    axes.plot(at, loss, color=TRAINING, alpha=0.4, linewidth=0.7, label="training step")
+    axes.plot(at, _smoothed(loss), color=TRAINING, linewidth=1.8, label="smoothed")
+
+
+def _draw_losses(axes: Axes, epochs: Sequence[Document]) -> None:
+    ends = _values(epochs, "step")
+    # a mean belongs to the whole epoch, not to its end
+    starts = np.array([0, *ends[:-1]])
+    means = _values(epochs, "train_loss")
+    axes.hlines(means, starts, ends, color=INK, linestyle="--", label="mean of the epoch")
+    validation = _values(epochs, "validation_loss")
+    axes.plot(ends, validation, color=VALIDATION, marker="o", label="validation")
+    _mark_kept(axes, epochs)
 
 
 def _draw_figures(axes: Axes, epochs: Sequence[Document]) -> None:
@@ -71,12 +85,12 @@ def _draw_figures(axes: Axes, epochs: Sequence[Document]) -> None:
         if drawn:
             at, values = _values(drawn, "step"), _values(drawn, key)
             axes.plot(at, values, color=colour, marker=marker, label=name)
-    axes.set_title("On validation")
+    _mark_kept(axes, epochs)
 
 
 def _epoch_axis(axes: Axes, epochs: Sequence[Document]) -> None:
     """Steps, told by the epochs that they end."""
-    shown = epochs[:: -(-len(epochs) // MOST_EPOCH_TICKS) or 1]
+    shown = epochs[:: -(-len(epochs) // MOST_EPOCH_TICKS)]
     axes.set_xlim(left=0)
     axes.set_xticks(
         [event["step"] for event in shown],
@@ -99,7 +113,10 @@ def _values(events: Sequence[Document], key: str) -> Floats:
 
 def _smoothed(loss: Floats) -> Floats:
     """Means of a window around each step; at the ends of what there is of it."""
-    known = ~np.isnan(loss)
     window = np.ones(len(loss) // SMOOTHED_PARTS + 1)
-    sums: Floats = np.convolve(np.where(known, loss, 0), window, mode="same")
-    return sums / np.convolve(known, window, mode="same")
+    sums: Floats = np.convolve(loss, window, mode="same")
+    return sums / np.convolve(np.ones(len(loss)), window, mode="same")
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None and bool(np.isfinite(value))

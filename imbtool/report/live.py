@@ -189,8 +189,8 @@ def _skipped(event: Document) -> Iterator[str]:
 
 
 def _warning(event: Document) -> Iterator[RenderableType]:
-    mark = Text("warning: ", style="yellow")
-    yield mark + label_text(event["message"])
+    about = f"{event['label']}: " if event["label"] is not None else ""
+    yield Text(f"warning: {event['id']}: ", style="yellow") + label_text(about + event["message"])
 
 
 def _end(event: Document) -> Iterator[str]:

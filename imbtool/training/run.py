@@ -12,11 +12,12 @@ import torch
 from imbtool.checkpoint import make_meta, write_checkpoint
 from imbtool.errors import fail
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.files import append_line, cut_half_line, read_json, write_json, write_text
+from imbtool.files import read_json, write_json, write_text
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
 from imbtool.profilewriter import render_profile
 from imbtool.training.automatic import autocast
+from imbtool.training.chronicle import Chronicle
 from imbtool.training.engine import Emit, Engine, Event
 from imbtool.training.head import HeadFit, fit_head
 from imbtool.training.manifest import refuse_changes
@@ -26,9 +27,6 @@ from imbtool.training.saving import Saver
 from imbtool.training.stopping import StopRequest, stop_on_signals
 from imbtool.training.tracking import require_trackers, start_tracking, track
 from imbtool.training.validation import validate
-
-EVERY_STEPS = 10
-"""Of the steps, this one in so many is recorded in events.jsonl."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,8 @@ def train(
     Args:
         profile: resolved.
         folder: of the run; must not exist.
-        emit: called with every event: `start`, `head`, `step`, `skipped`, `epoch`, `end`.
+        emit: called with every event: `start`, `head`, `step`, `skipped`, `epoch`, `warning`,
+            `end`.
         command: as typed, for the manifest.
         trackers: names of experiment trackers that follow the run.
 
@@ -108,19 +107,13 @@ def resume(
 
 
 def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunResult:
-    events = folder / "events.jsonl"
     accelerator, ranks = materials.accelerator, materials.ranks
-    if ranks.first:
-        cut_half_line(events)
 
-    def record(event: Event) -> None:
-        if not ranks.first:
-            return
-        if event["event"] != "step" or event["step"] % EVERY_STEPS == 0:
-            append_line(events, event)
-            track(accelerator, event)
+    def follow(event: Event) -> None:
+        track(accelerator, event)
         emit(event)
 
+    record = Chronicle(folder / "events.jsonl", follow) if ranks.first else _ignore
     try:
         start_tracking(accelerator, materials.profile)
         with stop_on_signals(insist=ranks.alone) as request:
@@ -135,6 +128,10 @@ def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunRe
     finally:
         accelerator.end_training()
     return RunResult(folder, best)
+
+
+def _ignore(event: Event) -> None:
+    """The first process speaks for all."""
 
 
 def run_name(wanted: str | None, profile_path: Path, parent: Path) -> str:

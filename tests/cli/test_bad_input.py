@@ -1,6 +1,7 @@
 """What a user gets wrong: each time exit code 2, and a message that says where and how to mend."""
 
 import itertools
+import os
 import re
 import shlex
 import shutil
@@ -229,6 +230,35 @@ PROFILES = [
         "profile.yaml:24: loss.gamma",
         "'threats': '-1'",
         "greater than or equal to 0",
+    ),
+    case(
+        "an interval between saves that is neither minutes nor steps",
+        edit("profile.yaml", "  batch_size: 8", "  batch_size: 8\n  save_every: 0 steps"),
+        TRAIN,
+        "profile.yaml:20: training.save_every",
+        "500 steps",
+    ),
+    case(
+        "texts at once that are none",
+        edit("profile.yaml", "  batch_size: 8", "  batch_size: 8\n  micro_batch: 0"),
+        TRAIN,
+        "profile.yaml:20: training.micro_batch",
+        "greater than or equal to 1",
+    ),
+    case(
+        "a dry run of a run that has begun",
+        nothing,
+        "train --resume runs/first --dry-run",
+        "--resume runs/first",
+        "other settings",
+    ),
+    case(
+        "a launcher without ranks",
+        nothing,
+        TRAIN,
+        "MASTER_PORT",
+        "--processes N",
+        patch=("os.environ", {**os.environ, "MASTER_PORT": "29500"}),
     ),
     case(
         "several errors at once",

@@ -162,6 +162,37 @@ def test_a_full_disk_in_a_save_ends_with_one_message_and_the_state_before(
     assert weights_of("full") == weights_of("whole")
 
 
+LIMITED = """
+import resource, sys
+from imbtool.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+del sys.argv[1]
+main()
+"""
+
+
+def test_a_file_that_the_system_cuts_off_ends_with_one_message_and_the_state_before(
+    whole: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        signal_at(5, signal.SIGTERM, patch)
+        assert imbtool(*TRAIN, *SAVE_ALWAYS, "--run", "cut").exit_code == 143
+    state_file = Path("runs/cut/last") / state.TENSORS
+    command = [sys.executable, "-c", LIMITED, str(state_file.stat().st_size // 2)]
+    result = subprocess.run(
+        [*command, "train", "--resume", "runs/cut"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.count("\nerror: ") == 1
+    assert "could not be written" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert imbtool("train", "--resume", "runs/cut").exit_code == 0
+    assert weights_of("cut") == weights_of("whole")
+
+
 def test_resume_takes_no_other_settings(whole: Path, imbtool: Imbtool) -> None:
     refused = imbtool("train", "--resume", "runs/whole", "--epochs", "9")
     assert refused.exit_code == 2
