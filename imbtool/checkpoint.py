@@ -133,17 +133,26 @@ def read_checkpoint(path: Path) -> Checkpoint:
         UserError: there is none, or it is damaged.
     """
     folder = checkpoint_folder(path)
-    try:
-        meta = CheckpointMeta.model_validate(read_json(folder / META))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = f"{folder / META}: {'.'.join(map(str, first['loc']))}"
-        raise fail(where, first["msg"], "a file written by imbtool", "train it again") from None
+    meta = read_meta(folder)
     text_model = load_trained(folder, meta.max_length)
     if text_model.model.config.num_labels != len(meta.labels):
         found = f"{text_model.model.config.num_labels} outputs for {len(meta.labels)} labels"
         raise fail(folder, found, "one output a label", "train it again")
     return Checkpoint(folder, text_model, meta)
+
+
+def read_meta(folder: Path) -> CheckpointMeta:
+    """What a checkpoint's folder knows beside the weights.
+
+    Raises:
+        UserError: its imbtool.json is damaged.
+    """
+    try:
+        return CheckpointMeta.model_validate(read_json(folder / META))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{folder / META}: {'.'.join(map(str, first['loc']))}"
+        raise fail(where, first["msg"], "a file written by imbtool", "train it again") from None
 
 
 def checkpoint_folder(path: Path) -> Path:

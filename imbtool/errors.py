@@ -31,6 +31,10 @@ class UserError(Exception):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
+class NotFiniteError(UserError):
+    """A loss or gradient that is no finite number: other settings may mend it."""
+
+
 def fail(where: object, found: str, expected: str, mend: str) -> UserError:
     """A `UserError` with a single problem, ready to raise."""
     return UserError(Problem(str(where), found, expected, mend))

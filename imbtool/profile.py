@@ -14,6 +14,7 @@ from imbtool.labels import hierarchy_edges
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 ValidationMetric = Literal["f1_macro", "secondary_f1_macro", "average_precision_macro"]
 ThresholdMethod = Literal["auto", "0.5", "global", "per-label", "blended", "calibrated", "mean"]
 
@@ -243,6 +244,29 @@ class ThresholdsSection(Section):
     method: ThresholdMethod = Field("auto", description="auto: the rules compete on validation")
 
 
+class HealthySection(Section):
+    """What a rare label must reach on validation; below it by chance alone is no fault."""
+
+    recall: Share = 0.1
+    precision: Share = 0.6
+
+
+class TuningSection(Section):
+    """How far `imbtool tune` goes, and by what it compares."""
+
+    budget_runs: Count = Field(8, description="fine-tunes in all, the first one among them")
+    budget_minutes: Positive | None = Field(
+        None, description="of training; no round is begun that would pass it; default: no limit"
+    )
+    objective: ValidationMetric = Field(
+        "f1_macro", description="the validation metric by which a round is kept or undone"
+    )
+    healthy: HealthySection = Field(default_factory=HealthySection)
+    proxy: bool = Field(
+        True, description="order changes of labels by a head fitted on frozen features"
+    )
+
+
 class EvaluationSection(Section):
     """How results are shown."""
 
@@ -261,6 +285,7 @@ class Profile(Section):
     model: ModelSection = Field(default_factory=ModelSection)
     training: TrainingSection = Field(default_factory=TrainingSection)
     thresholds: ThresholdsSection = Field(default_factory=ThresholdsSection)
+    tuning: TuningSection = Field(default_factory=TuningSection)
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
 
 

@@ -66,3 +66,10 @@ def parsed_sets(sets: list[str] | None) -> list[Override]:
     from imbtool.profilefile import parse_override
 
     return [parse_override(text) for text in sets or []]
+
+
+def option_overrides(*options: tuple[str, str, str | None]) -> list[Override]:
+    """The overrides that options give: profile key, the option's name, its text if it was given."""
+    from imbtool.profilefile import Override
+
+    return [Override(key, text, flag) for key, flag, text in options if text is not None]

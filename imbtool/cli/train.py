@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, console, first_process, hint, parsed_sets, show
+from imbtool.cli.common import (
+    Json,
+    Sets,
+    console,
+    first_process,
+    hint,
+    option_overrides,
+    parsed_sets,
+    show,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +90,7 @@ def train(
         imbtool train --resume runs/gentle
     """
     precision = None if bf16 is None else "bf16" if bf16 else "fp32"
-    options = _overrides(
+    options = option_overrides(
         ("loss.gamma", "--focal-gamma", focal_gamma),
         ("training.learning_rate", "--learning-rate", learning_rate),
         ("training.epochs", "--epochs", epochs),
@@ -139,6 +148,9 @@ def _resume(
         found = "other settings beside it"
         mend = "give --resume alone: a run goes on with the profile it was started with"
         raise fail(f"--resume {run}", found, "nothing but --allow-changed", mend)
+    if (run / "decisions.jsonl").is_file():
+        mend = f"imbtool tune --resume {run}"
+        raise fail(f"--resume {run}", "the run of a tuning", "a run of imbtool train", mend)
     return lambda json: _watch(
         lambda emit: resume(run, emit, sys.argv, allow_changed, trackers), json
     )
@@ -181,9 +193,3 @@ def _rehearse(settings: Profile, profile: Path, json: bool) -> None:
     document = rehearse(settings)
     show(document, rehearsal_views(document), json)
     hint(f"nothing was started; next: imbtool train --profile {profile}")
-
-
-def _overrides(*options: tuple[str, str, str | None]) -> list[Override]:
-    from imbtool.profilefile import Override
-
-    return [Override(key, text, flag) for key, flag, text in options if text is not None]

@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and average precision of label columns; the only place they are computed.
+"""Precision, recall, F1, average precision, AUC of label columns: the only place they are computed.
 
 Targets are [n, L] with 1, 0 and NaN (unknown: left out). A figure that is undefined, such as the
 recall of a label without positives, is NaN, never 0, and stays out of every mean.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from imbtool.labels import Decisions
 
@@ -20,7 +20,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Confusion:
-    """True positives, false positives and false negatives of each label: [L] each."""
+    """True positives, false positives and false negatives of each label: [L] or [R, L] each."""
 
     true_positives: Counts
     false_positives: Counts
@@ -50,12 +50,42 @@ class Confusion:
     def micro(self) -> Confusion:
         """All labels pooled into one."""
         parts = (self.true_positives, self.false_positives, self.false_negatives)
-        return Confusion(*(part.sum(keepdims=True) for part in parts))
+        return Confusion(*(part.sum(axis=-1, keepdims=True) for part in parts))
+
+    def by_name(self) -> dict[str, Floats]:
+        """Each figure of counts under the name it has in every document."""
+        return {"precision": self.precision, "recall": self.recall, "f1": self.f1}
 
     def _ratio(self, part: Counts, whole: Counts) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
             value = np.where(whole > 0, part / whole, 0.0)
         return np.where(self.support > 0, value, np.nan)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """All measures of each label on a split [L], or in resamples of it [R, L]."""
+
+    counts: Confusion
+    average_precision: Floats
+    roc_auc: Floats
+
+    def by_name(self) -> dict[str, Floats]:
+        """Each measure under the name it has in every document."""
+        return {
+            **self.counts.by_name(),
+            "average_precision": self.average_precision,
+            "roc_auc": self.roc_auc,
+        }
+
+
+def measure(decisions: Decisions, scores: Floats, targets: NDArray[np.float32]) -> Measures:
+    """All measures of each label, from decisions, scores and targets [n, L]."""
+    return Measures(
+        confusion(decisions, targets),
+        average_precision(scores, targets),
+        roc_auc(scores, targets),
+    )
 
 
 def confusion(decisions: Decisions, targets: NDArray[np.float32]) -> Confusion:
@@ -83,14 +113,37 @@ def average_precision(scores: Floats, targets: NDArray[np.float32]) -> Floats:
     return result
 
 
+def roc_auc(scores: Floats, targets: NDArray[np.float32]) -> Floats:
+    """Area under the ROC curve of each column of scores [n, L]; NaN unless both classes occur.
+
+    The share of (positive, negative) pairs in which the positive has the higher score, ties half.
+    """
+    result = np.full(targets.shape[1], np.nan)
+    for label in range(targets.shape[1]):
+        known = ~np.isnan(targets[:, label])
+        truth = targets[known, label]
+        if truth.any() and not truth.all():
+            result[label] = roc_auc_score(truth, scores[known, label])
+    return result
+
+
+def mean_of_each(values: Floats, shares: NDArray[np.float64] | Counts) -> Floats:
+    """Weighted mean along the last axis of the values that are defined; NaN where none is.
+
+    Args:
+        values: [..., L].
+        shares: how much each counts, [L] or [..., L].
+    """
+    counted = np.where(np.isnan(values), 0, shares)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((np.nan_to_num(values) * counted).sum(axis=-1) / counted.sum(axis=-1))
+
+
 def mean_defined(values: Floats) -> float:
     """Mean of the values that are defined; NaN where none is."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else float("nan")
+    return float(mean_of_each(values, np.ones(values.shape)))
 
 
 def weighted_mean(values: Floats, support: Counts) -> float:
     """Mean of the defined values, each label counting as often as it has positives."""
-    defined = ~np.isnan(values)
-    total = support[defined].sum()
-    return float((values[defined] * support[defined]).sum() / total) if total else float("nan")
+    return float(mean_of_each(values, support))

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.evaluation.metrics import (
-    Confusion,
-    average_precision,
-    confusion,
-    mean_defined,
-    weighted_mean,
-)
+from imbtool.evaluation.figures import Figures
+from imbtool.evaluation.metrics import Confusion, mean_defined
 from imbtool.imbalance import TIERS, Tier
 from imbtool.labels import Coherence, Decisions, Labels
 
-Figure = dict[str, float | None]
 Document = dict[str, Any]
-
-
-def figure(value: float) -> Figure:
-    """A number and its interval; low and high are null until intervals are computed."""
-    return {"value": float(value), "low": None, "high": None}
 
 
 def evaluation_document(
@@ -50,24 +39,26 @@ def evaluation_document(
     """
     raw: Decisions = probabilities >= thresholds
     decisions = labels.coherent(raw, coherence) if coherence else raw
-    counts = confusion(decisions, targets)
-    precision_at = average_precision(probabilities, targets)
+    figures = Figures(decisions, probabilities, targets)
+    counts = figures.counts
     tier_rows = {tier: [index for index, of in enumerate(tiers) if of == tier] for tier in TIERS}
     return {
         "overall": {
-            **_overall(counts, precision_at),
-            **{name: _group(counts, precision_at, rows) for name, rows in labels.groups.items()},
+            "macro": figures.macro(range(len(labels))),
+            "micro": figures.micro(),
+            "weighted": figures.weighted(),
+            **{name: figures.macro(rows) for name, rows in labels.groups.items()},
             "labels_without_positives": int((counts.support == 0).sum()),
             "labels_at_zero_recall": int((counts.recall == 0).sum()),
         },
         "tiers": {
-            tier: {"labels": len(rows), **_group(counts, precision_at, rows)}
+            tier: {"labels": len(rows), **figures.macro(rows)}
             for tier, rows in tier_rows.items()
             if rows
         },
         "labels": {
             name: {
-                **_label(counts, precision_at, index),
+                **figures.label(index),
                 "support": int(counts.support[index]),
                 "threshold": float(thresholds[index]),
                 "tier": tiers[index],
@@ -105,43 +96,6 @@ def label_metrics(
             "support": int(support[index]),
         }
         for index, name in enumerate(labels.names)
-    }
-
-
-def _label(counts: Confusion, precision_at: NDArray[np.float64], index: int) -> Document:
-    return {
-        "precision": figure(counts.precision[index]),
-        "recall": figure(counts.recall[index]),
-        "f1": figure(counts.f1[index]),
-        "average_precision": figure(precision_at[index]),
-    }
-
-
-def _group(counts: Confusion, precision_at: NDArray[np.float64], rows: Iterable[int]) -> Document:
-    index = list(rows)
-    return {
-        "precision": figure(mean_defined(counts.precision[index])),
-        "recall": figure(mean_defined(counts.recall[index])),
-        "f1": figure(mean_defined(counts.f1[index])),
-        "average_precision": figure(mean_defined(precision_at[index])),
-    }
-
-
-def _overall(counts: Confusion, precision_at: NDArray[np.float64]) -> Document:
-    pooled, support = counts.micro(), counts.support
-    return {
-        "macro": _group(counts, precision_at, range(len(support))),
-        "micro": {
-            "precision": figure(pooled.precision[0]),
-            "recall": figure(pooled.recall[0]),
-            "f1": figure(pooled.f1[0]),
-        },
-        "weighted": {
-            "precision": figure(weighted_mean(counts.precision, support)),
-            "recall": figure(weighted_mean(counts.recall, support)),
-            "f1": figure(weighted_mean(counts.f1, support)),
-            "average_precision": figure(weighted_mean(precision_at, support)),
-        },
     }
 
 

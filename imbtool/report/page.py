@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from imbtool.files import to_json, write_text
 from imbtool.imbalance import TIERS
+from imbtool.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Scale, make_environment, round_ticks
 from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]
 
-UNDEFINED = "–"
-LEFT, RIGHT, TOP, BOTTOM = 46, 500, 14, 262
-"""The part of a chart's drawing, 512 wide and 308 high, that holds its points."""
 MOST_EPOCH_TICKS = 10
 
 
@@ -40,7 +35,7 @@ def render_page(evaluation: Document, events: Iterable[Document]) -> str:
     document = json.loads(to_json(evaluation))
     rows = rarest_first(document["labels"])
     return (
-        _environment()
+        make_environment()
         .get_template("report.html")
         .render(
             **document,
@@ -51,25 +46,6 @@ def render_page(evaluation: Document, events: Iterable[Document]) -> str:
             curves=_curves(json.loads(to_json(list(events)))),
         )
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("imbtool.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["decimal"] = lambda value: _shown(value, ".3f")
-    environment.filters["short"] = lambda value: _shown(value, ".3g")
-    environment.filters["thousands"] = lambda value: _shown(value, ",")
-    environment.filters["percent"] = lambda value: _shown(value, ".1%")
-    return environment
-
-
-def _shown(value: float | None, form: str) -> str:
-    return UNDEFINED if value is None else format(value, form)
 
 
 def _groups(document: Document) -> list[tuple[str, Document]]:
@@ -85,27 +61,13 @@ def _groups(document: Document) -> list[tuple[str, Document]]:
     ]
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """Where a value between `low` and `high` stands in the drawing."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.end - self.start), 1)
-
-
 def _scatter(rows: Sequence[tuple[str, Document]]) -> Document:
     """F1 against training positives; `number` is the label's row in the table."""
     numbered = [(number, name, row) for number, (name, row) in enumerate(rows, start=1)]
     drawn = [item for item in numbered if item[2]["f1"]["value"] is not None]
     counts = [row["training_positives"] for _, _, row in drawn] or [1]
-    x = _Scale(math.log1p(min(counts)) - 0.3, math.log1p(max(counts)) + 0.3, LEFT, RIGHT)
-    y = _Scale(0, 1, BOTTOM, TOP)
+    x = Scale(math.log1p(min(counts)) - 0.3, math.log1p(max(counts)) + 0.3, LEFT, RIGHT)
+    y = Scale(0, 1, BOTTOM, TOP)
     return {
         "points": [_point(number, name, row, x, y) for number, name, row in drawn],
         "left_out": len(rows) - len(drawn),
@@ -115,7 +77,7 @@ def _scatter(rows: Sequence[tuple[str, Document]]) -> Document:
     }
 
 
-def _point(number: int, name: str, row: Document, x: _Scale, y: _Scale) -> Document:
+def _point(number: int, name: str, row: Document, x: Scale, y: Scale) -> Document:
     f1 = row["f1"]
     return {
         "number": number,
@@ -155,9 +117,9 @@ def _chart(title: str, lines: Mapping[str, str], epochs: Sequence[Document]) -> 
     if not values:
         return None
     numbers = [epoch["epoch"] for epoch in epochs]
-    ticks = _ticks(min(values), max(values))
-    x = _Scale(numbers[0] - 0.5, numbers[-1] + 0.5, LEFT, RIGHT)
-    y = _Scale(ticks[0], ticks[-1], BOTTOM, TOP)
+    ticks = round_ticks(min(values), max(values))
+    x = Scale(numbers[0] - 0.5, numbers[-1] + 0.5, LEFT, RIGHT)
+    y = Scale(ticks[0], ticks[-1], BOTTOM, TOP)
     best = [x(epoch["epoch"]) for epoch in epochs if epoch.get("best")]
     return {
         "title": title,
@@ -170,7 +132,7 @@ def _chart(title: str, lines: Mapping[str, str], epochs: Sequence[Document]) -> 
 
 
 def _line(
-    epochs: Sequence[Document], key: str, x: _Scale, y: _Scale
+    epochs: Sequence[Document], key: str, x: Scale, y: Scale
 ) -> list[tuple[float, float, str]]:
     """Points in the drawing, each with what it says."""
     return [
@@ -178,12 +140,3 @@ def _line(
         for epoch in epochs
         if epoch.get(key) is not None
     ]
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from at or below `low` to at or above `high`."""
-    rough = (high - low or abs(high) or 1.0) / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(size * power for size in (1, 2, 5, 10) if size * power >= rough)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return [number * step for number in range(first, max(last, first + 1) + 1)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from imbtool.errors import UserError, fail, some
+from imbtool.errors import NotFiniteError, Problem, UserError, fail, some
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Step:
         }
 
 
-def not_finite(step: Step) -> UserError:
+def not_finite(step: Step) -> NotFiniteError:
     """What to say when a step's loss or gradient is not finite; what was saved before stays."""
     rows = some([str(row) for row in step.rows], 40)
-    return fail(
+    problem = Problem(
         f"training step {step.number}",
         f"loss {step.loss:g}, gradient norm {step.norm:g}, learning rate {step.rate:.2g}, "
         f"rows {rows} of data.train",
@@ -56,6 +56,7 @@ def not_finite(step: Step) -> UserError:
         "lower training.learning_rate (a third of it), try training.precision: fp32, look at these "
         "rows, or let training.on_nonfinite: skip pass over them",
     )
+    return NotFiniteError(problem)
 
 
 def ran_out_of_memory(error: RuntimeError) -> bool:

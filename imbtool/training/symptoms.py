@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+
+from imbtool.evaluation.intervals import exact_interval
 
 Event = dict[str, Any]
 Floats = NDArray[np.float64]
 
-TAIL = 0.025
-"""Left out on either side of a 95% interval."""
 UNPROVEN_RECALL = 0.3
 """Where chance alone still allows a larger recall, positives are too few to say."""
 WEAK_PRECISION = 0.5
@@ -230,7 +229,7 @@ def _weak_labels(epochs: Sequence[Event]) -> Iterator[Finding]:
 def _zero_recall(label: str, row: Event, epoch: int) -> Finding:
     """Always a finding; its message says where positives are too few to prove anything."""
     support = row["support"]
-    _, most = _exact_interval(0, support)
+    _, most = exact_interval(0, support)
     message = f"none of {support} positives found; " + (
         f"too few to say: a recall of up to {most:.0%} would still be possible by chance"
         if most > UNPROVEN_RECALL
@@ -249,7 +248,7 @@ def _over_predicted(label: str, row: Event, epoch: int) -> Finding | None:
     """
     right = row["recall"] * row["support"]
     predicted = right / row["precision"]
-    low, high = _exact_interval(right, predicted)
+    low, high = exact_interval(right, predicted)
     if high >= WEAK_PRECISION:
         return None
     message = (
@@ -265,14 +264,6 @@ def _over_predicted(label: str, row: Event, epoch: int) -> Finding | None:
         "support": row["support"],
     }
     return Finding("over-predicted", label, message, evidence, [epoch])
-
-
-def _exact_interval(hits: float, trials: float) -> tuple[float, float]:
-    """Clopper and Pearson's 95% interval of a share."""
-    misses = trials - hits
-    low = float(beta.ppf(TAIL, hits, misses + 1)) if hits > 0 else 0.0
-    high = float(beta.ppf(1 - TAIL, hits + 1, misses)) if misses > 0 else 1.0
-    return low, high
 
 
 def _are_known(row: Event, *names: str) -> bool:

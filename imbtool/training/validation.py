@@ -10,6 +10,7 @@ from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
 from imbtool.evaluation.summary import group_metrics, label_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
+from imbtool.labels import Decisions, Labels
 from imbtool.training.engine import Event
 from imbtool.training.materials import Materials
 
@@ -42,6 +43,7 @@ def validate(materials: Materials) -> tuple[Event, ThresholdChoice]:
         "threshold_rule": choice.rule,
         "threshold_scores": choice.scores,
         "coherence": choice.coherence,
+        "violations": _violations(labels, logits >= choice.logits),
         "labels": label_metrics(labels, crossed, choice.positives),
     }
     return figures, choice
@@ -54,6 +56,19 @@ def _logits(materials: Materials) -> NDArray[np.float64]:
     logits = torch.zeros(len(encoded), len(materials.corpus.labels))
     logits[rows] = torch.from_numpy(materials.text_model.logits_of([encoded[row] for row in rows]))
     return ranks.total(logits.to(materials.accelerator.device)).cpu().numpy().astype(np.float64)
+
+
+def _violations(labels: Labels, decisions: Decisions) -> list[Event]:
+    """For each edge, on how many texts a child is decided, and on how many without its parent."""
+    return [
+        {
+            "child": labels.names[child],
+            "parent": labels.names[parent],
+            "decided": int(decisions[:, child].sum()),
+            "texts": int(texts),
+        }
+        for (child, parent), texts in zip(labels.edges, labels.violations(decisions), strict=True)
+    ]
 
 
 def _loss(materials: Materials, logits: NDArray[np.float64]) -> float:

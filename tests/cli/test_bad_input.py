@@ -253,6 +253,13 @@ PROFILES = [
         "other settings",
     ),
     case(
+        "a tuning resumed as a training",
+        write("runs/first/decisions.jsonl", "{}\n"),
+        "train --resume runs/first",
+        "the run of a tuning",
+        "imbtool tune --resume runs/first",
+    ),
+    case(
         "a launcher without ranks",
         nothing,
         TRAIN,
@@ -824,7 +831,95 @@ USES = [
     ),
 ]
 
-CASES = [*PROFILES, *OPTIONS, *TABLES, *MODELS, *USES]
+TUNINGS = [
+    case("tuning of no profile", nothing, "tune", "--profile", "no profile", "imbtool init"),
+    case(
+        "tuning that exists",
+        nothing,
+        "tune -p profile.yaml --run first",
+        "runs/first",
+        "a run of this name",
+        "--resume",
+    ),
+    case(
+        "tuning without a budget",
+        nothing,
+        "tune -p profile.yaml --budget-runs 0",
+        "--budget-runs",
+        "'0'",
+        "greater than or equal to 1",
+    ),
+    case(
+        "minutes that are none",
+        nothing,
+        "tune -p profile.yaml --budget-minutes soon",
+        "--budget-minutes",
+        "'soon'",
+        "a valid number",
+    ),
+    case(
+        "tuning with an encoder that is not there",
+        nothing,
+        "tune -p profile.yaml --set model.encoder=./absent",
+        "model.encoder",
+        "no such folder",
+    ),
+    case(
+        "objective of secondary labels without a hierarchy",
+        nothing,
+        "tune -p profile.yaml --set labels.hierarchy={} --set tuning.objective=secondary_f1_macro",
+        "tuning.objective",
+        "without a hierarchy",
+        "choose f1_macro",
+    ),
+    case(
+        "resuming a run that is no tuning",
+        nothing,
+        "tune --resume runs/first",
+        "runs/first",
+        "no decision in decisions.jsonl",
+        "`imbtool tune` named",
+    ),
+    case("resuming no tuning", nothing, "tune --resume runs/none", "runs/none", "no such folder"),
+    case(
+        "resuming a tuning with other settings",
+        nothing,
+        "tune --resume runs/first --set loss.gamma=1",
+        "--resume runs/first",
+        "other settings",
+        "its budget may change",
+    ),
+    case(
+        "dry run of nothing", nothing, "tune --dry-run -p profile.yaml", "--dry-run", "--from-run"
+    ),
+    case("look that would train", nothing, "tune --from-run runs/first", "--from-run", "--dry-run"),
+    case(
+        "look at a run with other settings",
+        nothing,
+        "tune --from-run runs/first --dry-run --budget-runs 3",
+        "--from-run runs/first",
+        "other settings",
+        "its own profile",
+    ),
+    case(
+        "look at no run",
+        nothing,
+        "tune --from-run runs/none --dry-run",
+        "runs/none",
+        "no such folder",
+        "`imbtool train` named",
+    ),
+    case(
+        "look at a run without an epoch",
+        write("runs/first/events.jsonl", '{"event": "start"}\n'),
+        "tune --from-run runs/first --dry-run",
+        "runs/first",
+        "no epoch",
+        "rounds/1",
+    ),
+]
+
+CASES = [*PROFILES, *OPTIONS, *TABLES, *MODELS, *USES, *TUNINGS]
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:

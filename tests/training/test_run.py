@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Imbtool, read_csv, write_csv
+from conftest import PARENTS, Imbtool, read_csv, write_csv
 from encoders import KINDS, make_encoder
 from safetensors.numpy import load_file
 
@@ -85,6 +85,23 @@ def test_the_best_epoch_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) 
     assert read_checkpoint(result.folder).meta.validation["epoch"] == best
     assert result.best["epoch"] == events(result, "end")[0]["best_epoch"] == best
     assert result.best["f1_macro"] == max(scores.values())
+
+
+def test_an_epoch_says_on_how_many_texts_a_child_is_decided_without_its_parent(
+    project: Path,
+) -> None:
+    result = run("a")
+    checkpoint = read_checkpoint(result.folder)
+    texts = [row["text"] for row in read_csv(Path("validation.csv"))]
+    columns = (checkpoint.probabilities(texts) >= checkpoint.meta.thresholds).T
+    decided = dict(zip(checkpoint.meta.labels, columns, strict=True))
+    rows = result.best["violations"]
+    assert {row["child"]: row["parent"] for row in rows} == PARENTS
+    for row in rows:
+        child, parent = decided[row["child"]], decided[row["parent"]]
+        assert row["decided"] == child.sum()
+        assert row["texts"] == (child & ~parent).sum()
+    assert sum(row["decided"] for row in rows) > 0
 
 
 def test_a_table_with_cells_that_nobody_knows_trains(project: Path) -> None:

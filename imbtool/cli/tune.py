@@ -1,0 +1,154 @@
+"""`imbtool tune`: the tuning guide follows itself, and shows its reasoning."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imbtool.cli.common import Json, Sets, console, hint, option_overrides, parsed_sets, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imbtool.profilefile import Override
+    from imbtool.training.engine import Emit
+    from imbtool.tuning.session import TuningResult
+
+    Start = Callable[[Emit], TuningResult]
+
+
+def tune(
+    profile: Annotated[
+        Path | None, typer.Option("--profile", "-p", help="The weight profile to start from.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Name of the run; default: the profile's, numbered.")
+    ] = None,
+    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path(
+        "runs"
+    ),
+    budget_runs: Annotated[
+        str | None, typer.Option("--budget-runs", metavar="N", help="tuning.budget_runs")
+    ] = None,
+    budget_minutes: Annotated[
+        str | None, typer.Option("--budget-minutes", metavar="M", help="tuning.budget_minutes")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped tuning.")
+    ] = None,
+    allow_changed: Annotated[
+        bool, typer.Option("--allow-changed", help="Resume although something changed.")
+    ] = False,
+    from_run: Annotated[
+        Path | None, typer.Option("--from-run", metavar="RUN", help="A run to look at.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the guide would change after --from-run.")
+    ] = False,
+    sets: Sets = None,
+    json: Json = False,
+) -> None:
+    """Train, see what is wrong, change the profile by the guide, train again, keep what helps.
+
+    Leaves the best checkpoint, tuned-profile.yaml with a reason beside each changed value,
+    decisions.jsonl and tuning.html in RUNS/NAME.
+
+    Examples:
+
+        imbtool tune --profile profiles/moderation.yaml
+
+        imbtool tune -p profile.yaml --run careful --budget-runs 12 --budget-minutes 90
+
+        imbtool tune --resume runs/careful --budget-runs 20
+
+        imbtool tune --from-run runs/profile-1 --dry-run
+    """
+    _refuse_several_processes()
+    budget = option_overrides(
+        ("tuning.budget_runs", "--budget-runs", budget_runs),
+        ("tuning.budget_minutes", "--budget-minutes", budget_minutes),
+    )
+    if dry_run or from_run is not None:
+        has_settings = bool(profile or run or resume or budget or sets)
+        _preview(from_run, dry_run, has_settings, json)
+    elif resume is not None:
+        has_settings = bool(profile or run or sets)
+        _watch(resume, _resume(resume, budget, allow_changed, has_settings), json)
+    else:
+        folder, start = _start(profile, run, runs, [*budget, *parsed_sets(sets)])
+        _watch(folder, start, json)
+
+
+def _refuse_several_processes() -> None:
+    from imbtool.errors import fail
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        found, mend = "several processes", "start it without a launcher"
+        raise fail("launch", found, "one process: rounds come one after the other", mend)
+
+
+def _start(
+    profile: Path | None, run: str | None, runs: Path, overrides: list[Override]
+) -> tuple[Path, Start]:
+    from imbtool.errors import fail
+    from imbtool.profilefile import read_profile
+    from imbtool.training.run import run_name
+    from imbtool.tuning.session import tune
+
+    if profile is None:
+        raise fail("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
+    settings = read_profile(profile, overrides)
+    folder = runs / run_name(run, profile, runs)
+    return folder, lambda emit: tune(settings, folder, emit, sys.argv)
+
+
+def _resume(run: Path, budget: list[Override], allow_changed: bool, has_settings: bool) -> Start:
+    from imbtool.errors import fail
+    from imbtool.tuning.session import resume
+
+    if has_settings:
+        found = "other settings beside it"
+        mend = "a tuning goes on with the profile it was started with; its budget may change"
+        raise fail(f"--resume {run}", found, "a budget or --allow-changed at most", mend)
+    return lambda emit: resume(run, emit, sys.argv, budget, allow_changed)
+
+
+def _preview(run: Path | None, dry_run: bool, has_settings: bool, json: bool) -> None:
+    from imbtool.errors import fail
+    from imbtool.report.rounds import preview_views
+    from imbtool.tuning.examination import preview
+
+    if run is None or not dry_run:
+        given, missing = ("--from-run", "--dry-run") if run else ("--dry-run", "--from-run RUN")
+        mend = "give both: a finished run is looked at, and nothing is trained"
+        raise fail(given, f"no {missing}", "--from-run RUN --dry-run", mend)
+    if has_settings:
+        mend = "leave them out: the run has its own profile"
+        raise fail(f"--from-run {run}", "other settings beside it", "--dry-run alone", mend)
+    document = preview(run)
+    show(document, preview_views(document), json)
+    hint(f"nothing was trained; next: imbtool tune --profile {run / 'profile.yaml'}")
+
+
+def _watch(folder: Path, start: Start, json: bool) -> None:
+    """Show a tuning as it goes, and its story."""
+    from imbtool.report.rounds import TuningView, tuning_views
+    from imbtool.report.story import write_story
+    from imbtool.report.trajectories import plot_trajectories
+
+    try:
+        with TuningView(console(stderr=True)) as view:
+            story = start(view).story
+    except KeyboardInterrupt:
+        hint(f"`imbtool tune --resume {folder}` goes on from here")
+        raise
+    page = folder / "tuning.html"
+    plot_trajectories(story, folder / "plots" / "tuning.png")
+    write_story(story, page)
+    show(story, tuning_views(story), json)
+    hint(f"how it went: {page}")
+    hint(f"next: imbtool evaluate {story['checkpoint']}")

@@ -1,0 +1,106 @@
+"""Figures of labels and of groups of labels, each with its 95% interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbtool.evaluation.bootstrap import resample
+from imbtool.evaluation.intervals import (
+    exact_interval,
+    f1_interval,
+    mean_trials,
+    resampled_interval,
+)
+from imbtool.evaluation.metrics import Confusion, mean_of_each, measure
+from imbtool.labels import Decisions
+
+Figure = dict[str, float]
+Floats = NDArray[np.float64]
+
+
+def figure(value: float, low: float, high: float) -> Figure:
+    """A number and its interval; one that is undefined has none."""
+    missing = np.isnan(value)
+    ends = (np.nan, np.nan) if missing else (low, high)
+    return {"value": float(value), "low": float(ends[0]), "high": float(ends[1])}
+
+
+class Figures:
+    """The measures of a split, and of resamples of its texts."""
+
+    def __init__(
+        self, decisions: Decisions, scores: Floats, targets: NDArray[np.float32]
+    ) -> None:
+        """Measure decisions and scores [n, L] against targets [n, L], NaN unknown."""
+        measured, resampled = (of(decisions, scores, targets) for of in (measure, resample))
+        self.counts, self._resampled_counts = measured.counts, resampled.counts
+        self._values, self._resampled = measured.by_name(), resampled.by_name()
+        self._trials = {
+            **_trials(self.counts),
+            "average_precision": self.counts.support,
+            "roc_auc": self.counts.support,
+        }
+
+    def label(self, index: int) -> dict[str, Figure]:
+        """Every measure of one label."""
+        return {name: self._of_label(name, index) for name in self._values}
+
+    def macro(self, rows: Sequence[int]) -> dict[str, Figure]:
+        """The mean of every measure over those of some labels that have positives."""
+        ones = np.ones(len(rows))
+        return {name: self._mean(name, rows, ones, ones) for name in self._values}
+
+    def weighted(self) -> dict[str, Figure]:
+        """The mean of every measure over all labels, each as often as it has positives."""
+        support, resampled = self.counts.support, self._resampled_counts.support
+        rows = range(len(support))
+        return {name: self._mean(name, rows, support, resampled) for name in self._values}
+
+    def micro(self) -> dict[str, Figure]:
+        """Precision, recall and F1 of all labels pooled into one."""
+        pooled = self.counts.micro()
+        values, trials = pooled.by_name(), _trials(pooled)
+        resampled = self._resampled_counts.micro().by_name()
+        return {
+            name: _resampled_figure(value[0], resampled[name][:, 0], trials[name][0])
+            for name, value in values.items()
+        }
+
+    def _of_label(self, name: str, index: int) -> Figure:
+        value, trials = self._values[name][index], self._trials[name][index]
+        found = self.counts.true_positives[index]
+        if name in ("precision", "recall"):
+            return figure(value, *exact_interval(found, trials))
+        if name == "f1":
+            return figure(value, *f1_interval(found, trials - found))
+        return _resampled_figure(value, self._resampled[name][:, index], trials)
+
+    def _mean(
+        self, name: str, rows: Sequence[int], shares: NDArray, resampled_shares: NDArray
+    ) -> Figure:
+        values = self._values[name][rows]
+        defined = np.flatnonzero(~np.isnan(values))
+        if not len(defined):
+            return figure(np.nan, np.nan, np.nan)
+        if len(defined) == 1:  # its mean is the figure itself
+            return self._of_label(name, rows[defined[0]])
+        means = mean_of_each(self._resampled[name][:, rows], resampled_shares)
+        trials = mean_trials(self._trials[name][rows][defined], shares[defined])
+        return _resampled_figure(float(mean_of_each(values, shares)), means, trials)
+
+
+def _trials(counts: Confusion) -> dict[str, NDArray[np.int64]]:
+    """What each figure is a share of; for F1 that of the share it rises with."""
+    decided = counts.true_positives + counts.false_positives
+    return {
+        "precision": decided,
+        "recall": counts.support,
+        "f1": decided + counts.false_negatives,
+    }
+
+
+def _resampled_figure(value: float, resamples: Floats, trials: float) -> Figure:
+    return figure(value, *resampled_interval(value, resamples, trials))

@@ -1,0 +1,79 @@
+"""How far chance alone could have moved a figure: 95% intervals.
+
+Counts of independent texts have exact intervals. Everything else takes its spread from resamples
+and its shape from the exact interval of a share with the same spread, since the quantiles of
+resamples cover too little where positives are few: they are a single point where a label was
+never found, and they sit where resampling pushed the figure, not where it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+Interval = tuple[float, float]
+
+TAIL = 0.025
+"""Left out on either side of a 95% interval."""
+MOST_WORTH = 3.0
+"""Independent trials that one trial counts for at most, when the resamples hardly differ."""
+
+
+def exact_interval(hits: float, trials: float) -> Interval:
+    """Clopper and Pearson's 95% interval of a share; (0, 1) of no trials.
+
+    Args:
+        hits: of the trials; need not be whole, as the means over half-splits are not.
+        trials: at least as many.
+    """
+    misses = trials - hits
+    low = float(beta.ppf(TAIL, hits, misses + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - TAIL, hits + 1, misses)) if misses > 0 else 1.0
+    return low, high
+
+
+def f1_interval(found: float, errors: float) -> Interval:
+    """The exact 95% interval of a label's F1.
+
+    F1 = 2 J / (1 + J) rises with J = tp / (tp + fp + fn), which is a share of texts and has an
+    exact interval, at 0 and at 1 too.
+
+    Args:
+        found: true positives.
+        errors: false positives and false negatives.
+    """
+    low, high = exact_interval(found, found + errors)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def resampled_interval(value: float, resamples: NDArray[np.float64], trials: float) -> Interval:
+    """The exact interval of a share that varies as much as the resamples of a figure do.
+
+    Trials are the effective sample size value (1 - value) / variance (Korn and Graubard, Survey
+    Methodology 24, 1998); hits put the share at the figure less its bias, which the resamples show
+    as well (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 10.6).
+
+    Args:
+        value: the figure, between 0 and 1; NaN has no interval.
+        resamples: the figure in each resample [R]; NaN where it is undefined, and left out.
+        trials: what the figure rests on; its size where the resamples do not differ.
+    """
+    defined = resamples[~np.isnan(resamples)]
+    if np.isnan(value) or not defined.size:
+        return np.nan, np.nan
+    variance, centre = float(defined.var()), float(np.clip(2 * value - defined.mean(), 0, 1))
+    size = value * (1 - value) / variance if variance > 0 else trials
+    size = min(size, MOST_WORTH * trials)
+    low, high = exact_interval(centre * size, size)
+    return min(low, value), max(high, value)
+
+
+def mean_trials(trials: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
+    """The trials of one share whose variance is that of a mean of independent shares.
+
+    Args:
+        trials: of each share [L]; none counts as one.
+        shares: of each in the mean [L]; they need not sum to 1.
+    """
+    return float(shares.sum() ** 2 / (shares**2 / np.maximum(trials, 1)).sum())

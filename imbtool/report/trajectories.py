@@ -1,0 +1,84 @@
+"""The labels of a tuning from round to round, as a PNG: a small plot each."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from imbtool.imbalance import TIERS
+from imbtool.report.canvas import COLOURS, FAINT, INK, canvas
+from imbtool.report.order import rarest_first
+from imbtool.tuning.diagnosis import METRIC_NAMES
+
+Document = dict[str, Any]
+
+COLUMNS = 4
+MOST_LABELS = 100
+"""Of more labels the rarest are drawn: an image has a largest size."""
+LONGEST_NAME = 34
+
+
+def plot_trajectories(story: Document, path: Path) -> None:
+    """Draw F1 and recall of each label by round, rarest first, and the objective before them.
+
+    Rounds that were kept are joined and filled, those that were undone stand hollow.
+
+    Args:
+        story: the document of a tuning.
+        path: of the PNG.
+    """
+    labels = rarest_first(story["labels"])[:MOST_LABELS]
+    rows = math.ceil((1 + len(labels)) / COLUMNS)
+    with canvas(path, 2.6 * COLUMNS, 0.4 + 1.7 * rows) as figure:
+        grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
+        for axes in grid:
+            axes.set_axis_off()
+        _objective(grid[0], story)
+        for axes, (name, row) in zip(grid[1:], labels, strict=False):
+            _panel(axes, name)
+            for key, colour in (("recall", FAINT), ("f1", COLOURS[row["tier"]])):
+                _draw(
+                    axes, story, [_label_value(each, name, key) for each in story["rounds"]], colour
+                )
+        figure.supxlabel("round", fontsize=9, color=FAINT)
+        figure.legend(handles=_legend(), loc="outside upper right", ncols=4, fontsize=8)
+
+
+def _objective(axes: Axes, story: Document) -> None:
+    _panel(axes, METRIC_NAMES[story["objective"]["name"]])
+    _draw(axes, story, [each["outcome"]["objective"] for each in story["rounds"]], INK)
+
+
+def _legend() -> list[Line2D]:
+    f1 = [Line2D([], [], color=COLOURS[tier], marker="o", label=f"F1, {tier}") for tier in TIERS]
+    return [*f1, Line2D([], [], color=FAINT, marker="o", label="recall")]
+
+
+def _panel(axes: Axes, title: str) -> None:
+    axes.set_axis_on()
+    short = title if len(title) <= LONGEST_NAME else title[: LONGEST_NAME - 1] + "…"
+    axes.set_title(short, fontsize=8, pad=4)
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_yticks([0, 0.5, 1])
+    axes.grid(True, axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.tick_params(labelsize=7, labelbottom=True)
+
+
+def _draw(axes: Axes, story: Document, values: list[float | None], colour: str) -> None:
+    numbers = np.array([each["number"] for each in story["rounds"]])
+    drawn = np.array(values, dtype=np.float64)
+    kept = np.array([each["kept"] for each in story["rounds"]])
+    axes.plot(numbers[kept], drawn[kept], color=colour, marker="o", markersize=3.5)
+    axes.plot(numbers[~kept], drawn[~kept], "o", color=colour, markersize=3.5, fillstyle="none")
+
+
+def _label_value(each: Document, name: str, key: str) -> float | None:
+    value: float | None = each["outcome"]["labels"].get(name, {}).get(key)
+    return value

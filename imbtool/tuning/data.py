@@ -1,0 +1,66 @@
+"""What a tuning must know before its first round, all of it checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imbtool.errors import fail
+from imbtool.model import head_layer
+from imbtool.profile import Profile
+from imbtool.training.materials import gather_materials, make_accelerator
+from imbtool.weighting import LabelWeight, assign_weights
+
+
+@dataclass(frozen=True)
+class TuningData:
+    """What a tuning knows of its data and its encoder.
+
+    Attributes:
+        labels: counts, tiers and weights, as the baseline's rules gave them.
+        fingerprints: of the splits.
+        has_head_layer: whether a head can be fitted with the encoder frozen.
+    """
+
+    labels: Sequence[LabelWeight]
+    fingerprints: dict[str, str]
+    has_head_layer: bool
+
+    @property
+    def names(self) -> list[str]:
+        """Of the labels."""
+        return [label.label for label in self.labels]
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """`tier` and `training_positives` of each label."""
+        return {
+            label.label: {"tier": label.tier, "training_positives": label.count.positives}
+            for label in self.labels
+        }
+
+    def weights(self, profile: Profile) -> dict[str, float]:
+        """Of each label, by the rules of a profile."""
+        counts = [label.count for label in self.labels]
+        rules = assign_weights(self.names, counts, profile.weights)
+        return {label.label: label.weight for label in rules}
+
+
+def read_data(profile: Profile) -> TuningData:
+    """Check all that a training needs, and keep what tuning needs of it.
+
+    Raises:
+        UserError: the data or the encoder cannot be used, or the objective is not defined on them.
+    """
+    accelerator = make_accelerator()
+    try:
+        materials = gather_materials(profile, accelerator)
+    finally:
+        accelerator.end_training()
+    if profile.tuning.objective.startswith("secondary") and not materials.corpus.labels.edges:
+        found, mend = f"{profile.tuning.objective} without a hierarchy", "choose f1_macro"
+        raise fail("tuning.objective", found, "labels.hierarchy, or another metric", mend)
+    fingerprints = {name: split.fingerprint for name, split in materials.corpus.splits.items()}
+    layer = head_layer(materials.text_model.model)
+    return TuningData(materials.weights, fingerprints, layer is not None)

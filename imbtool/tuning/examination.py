@@ -1,0 +1,105 @@
+"""A finished run is read and diagnosed: what tuning learns from each round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from imbtool.assessment import read_events
+from imbtool.checkpoint import checkpoint_folder, read_meta
+from imbtool.errors import NotFiniteError, fail
+from imbtool.profile import Profile
+from imbtool.profilefile import read_profile
+from imbtool.tuning.diagnosis import Course, LabelState, diagnose, not_finite
+from imbtool.tuning.guide import Place, settings_of
+from imbtool.tuning.history import Outcome, Round, next_changes, stop_reason
+
+Document = dict[str, Any]
+
+
+def examine(run: Path, profile: Profile, weights: Mapping[str, float]) -> Outcome:
+    """What a finished run reached, and what is unwell in it.
+
+    Args:
+        run: its folder.
+        profile: that it was trained by.
+        weights: of its labels.
+
+    Raises:
+        UserError: it has no epoch or no checkpoint.
+    """
+    course = read_course(run)
+    return Outcome(
+        course.kept[profile.tuning.objective],
+        course.rare_recall,
+        course.kept["labels"],
+        diagnose(course, profile.tuning),
+        _settings(run, profile, weights),
+    )
+
+
+def examine_broken(
+    run: Path, profile: Profile, weights: Mapping[str, float], error: NotFiniteError
+) -> Outcome:
+    """The outcome of a run that a loss ended which was no finite number."""
+    found = not_finite(error.problems[0].found)
+    return Outcome(None, None, {}, [found], _settings(run, profile, weights))
+
+
+def preview(run: Path) -> Document:
+    """What the guide would do after a run that `imbtool train` has made; nothing is written.
+
+    Returns:
+        `run`, `objective`, `rare_recall`, `healthy`, `findings`, and `changes`: what a next round
+        would change.
+
+    Raises:
+        UserError: it is no run, or has no epoch.
+    """
+    if not (run / "profile.yaml").is_file():
+        found = "no profile.yaml in it" if run.exists() else "no such folder"
+        raise fail(run, found, "a run folder", "give the folder that `imbtool train` named")
+    profile = read_profile(run / "profile.yaml")
+    meta = read_meta(checkpoint_folder(run))
+    weights = {name: label.weight for name, label in meta.labels.items()}
+    outcome = examine(run, profile, weights)
+    only = Round(1, None, [], outcome, seconds=0.0, kept=True, why="the baseline")
+    healthy = stop_reason([only], profile.tuning) == "healthy"
+    changes = [] if healthy else next_changes([only], lambda options: options)
+    return {
+        "run": str(run),
+        "objective": {"name": profile.tuning.objective, "value": outcome.objective},
+        "rare_recall": outcome.rare_recall,
+        "healthy": healthy,
+        "findings": [asdict(finding) for finding in outcome.findings],
+        "changes": [asdict(change) for change in changes],
+    }
+
+
+def read_course(run: Path) -> Course:
+    """A run as diagnosis reads it.
+
+    Raises:
+        UserError: it has no epoch or no checkpoint.
+    """
+    events = read_events(run)
+    epochs = [event for event in events if event["event"] == "epoch"]
+    if not epochs:
+        mend = "give the folder of a training, such as RUN/rounds/1 of a tuning"
+        raise fail(run, "no epoch in events.jsonl", "a run that was trained", mend)
+    steps = [event for event in events if event["event"] == "step"]
+    heads = [event["average_precision"] for event in events if event["event"] == "head"]
+    meta = read_meta(checkpoint_folder(run))
+    return Course(
+        epochs,
+        [loss for event in steps for loss in event.get("losses", ())],
+        heads[-1] if heads else None,
+        {name: LabelState(label.tier, label.threshold) for name, label in meta.labels.items()},
+    )
+
+
+def _settings(run: Path, profile: Profile, weights: Mapping[str, float]) -> dict[Place, float]:
+    starts = [event for event in read_events(run) if event["event"] == "start"]
+    return settings_of(profile, starts[-1]["learning_rate"]["value"], weights)

@@ -1,0 +1,229 @@
+"""What a tuning has tried and what came of it; what it tries next, and when it stops.
+
+A round stands on a base, the best round before it, and changes some values. It is kept, and is the
+next base, or undone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from imbtool.errors import counted
+from imbtool.profile import TuningSection
+from imbtool.tuning.diagnosis import METRIC_NAMES, Event, Finding, is_healthy
+from imbtool.tuning.guide import PER_LABEL, Change, Place, changes_for
+
+Stop = Literal["healthy", "nothing-left", "budget-runs", "budget-minutes"]
+Options = Mapping[str, Sequence[Change]]
+"""What may be changed for each label, most promising first."""
+Rank = Callable[[Options], Options]
+
+MOST_LOSS_OF_RECALL = 0.05
+"""Of the rare labels' mean recall: a better objective does not buy more than this."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run reached.
+
+    Attributes:
+        objective: the metric that counts, of the kept epoch; None if training did not end.
+        rare_recall: mean recall of the rare labels; None where none has positives.
+        labels: precision, recall, F1 and support of each, cross-fitted on validation.
+        findings: of the diagnosis.
+        settings: all that the guide may change, as the run had it.
+    """
+
+    objective: float | None
+    rare_recall: float | None
+    labels: dict[str, Event]
+    findings: list[Finding]
+    settings: dict[Place, float]
+
+    def f1(self, label: str | None) -> float:
+        """Of a label; NaN where it is not known."""
+        value = self.labels.get(label or "", {}).get("f1")
+        return math.nan if value is None else value
+
+
+@dataclass(frozen=True)
+class Round:
+    """A fine-tune: what it changed and what came of it.
+
+    Attributes:
+        number: from 1, the baseline.
+        base: number of the round whose profile was changed; None: the profile as it was given.
+        changes: that were made.
+        outcome: what it reached.
+        seconds: that training took.
+        kept: whether it is the best so far.
+        why: it was kept or undone.
+    """
+
+    number: int
+    base: int | None
+    changes: list[Change]
+    outcome: Outcome
+    seconds: float
+    kept: bool
+    why: str
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        document = asdict(self)
+        settings = self.outcome.settings.items()
+        document["outcome"]["settings"] = [[*place, value] for place, value in settings]
+        return document
+
+
+def round_of(document: Mapping[str, Any]) -> Round:
+    """The round that `Round.document` wrote down."""
+    outcome = document["outcome"]
+    return Round(
+        **{
+            **document,
+            "changes": [Change(**change) for change in document["changes"]],
+            "outcome": Outcome(
+                **{
+                    **outcome,
+                    "findings": [Finding(**finding) for finding in outcome["findings"]],
+                    "settings": {(key, label): value for key, label, value in outcome["settings"]},
+                }
+            ),
+        }
+    )
+
+
+def best_of(rounds: Sequence[Round]) -> Round:
+    """The round that was kept last."""
+    return [each for each in rounds if each.kept][-1]
+
+
+def lineage(rounds: Sequence[Round], number: int) -> list[Round]:
+    """The rounds from the baseline to a kept one, each the base of the next."""
+    return [each for each in rounds if each.kept and each.number <= number]
+
+
+def judge(new: Outcome, best: Outcome | None, metric: str) -> tuple[bool, str]:
+    """Whether a round is kept, and why: better by the objective, the rare labels not given up."""
+    if best is None:
+        return True, "the baseline"
+    if best.objective is None:
+        return True, "training before did not end"
+    if new.objective is None:
+        return False, "training did not end"
+    moved = f"{METRIC_NAMES[metric]} {best.objective:.3f} -> {new.objective:.3f}"
+    if new.objective <= best.objective:
+        return False, f"{moved}: not better"
+    if new.rare_recall is not None and best.rare_recall is not None:
+        moved += f", recall of rare labels {best.rare_recall:.3f} -> {new.rare_recall:.3f}"
+        if new.rare_recall < best.rare_recall - MOST_LOSS_OF_RECALL:
+            return False, f"{moved}: too much of it lost"
+    return True, f"{moved}: better"
+
+
+def stop_reason(rounds: Sequence[Round], section: TuningSection) -> Stop | None:
+    """Why no round is begun; None if one may be.
+
+    A round is taken to last as long as they did on average.
+    """
+    if not rounds:
+        return None
+    if is_healthy(best_of(rounds).outcome.findings):
+        return "healthy"
+    if len(rounds) >= section.budget_runs:
+        return "budget-runs"
+    spent = sum(each.seconds for each in rounds)
+    if section.budget_minutes and spent + spent / len(rounds) > 60 * section.budget_minutes:
+        return "budget-minutes"
+    return None
+
+
+def stop_sentence(reason: Stop, rounds: Sequence[Round]) -> str:
+    """Why it stopped, for a person."""
+    spent = f"{counted(len(rounds), 'run')}, {sum(each.seconds for each in rounds) / 60:.0f} min"
+    return {
+        "healthy": "healthy: no rare label surely below what is healthy, and training steady",
+        "nothing-left": "nothing is left to try: the guide has no other change from here",
+        "budget-runs": f"the budget of runs is spent ({spent})",
+        "budget-minutes": f"the budget of minutes has no room for another round ({spent})",
+    }[reason]
+
+
+def next_changes(rounds: Sequence[Round], rank: Rank, reach: int = 1) -> list[Change]:
+    """What the next round changes in the best one; empty if nothing is left to try.
+
+    What is unwell in the run as a whole goes first, one change alone: figures of labels say little
+    before. Then each label that needs it gets one change, its own. Incoherence comes last, since
+    decisions are made coherent anyway.
+
+    Args:
+        rounds: all so far.
+        rank: puts each label's options in another order.
+        reach: how many steps of a label's value may be taken at once.
+    """
+    base = best_of(rounds)
+    undone = [each for each in rounds if each.base == base.number and not each.kept]
+    of_run: list[Change] = []
+    at_last: list[Change] = []
+    by_label: dict[str, Sequence[Change]] = {}
+    for finding in base.outcome.findings:
+        changes = _options(finding, rounds, base, undone, reach)
+        if changes and changes[0].label is not None:
+            by_label.setdefault(changes[0].label, changes)
+        elif changes:
+            (of_run if finding.label is None else at_last).append(changes[0])
+    if of_run:
+        return of_run[:1]
+    return _bundle(rank(by_label), undone, base) or at_last[:1]
+
+
+def _bundle(options: Options, undone: Sequence[Round], base: Round) -> list[Change]:
+    """One change a label, such that the set of them is new from here."""
+    chosen = {label: changes[0] for label, changes in options.items()}
+    tried = [{_target(change) for change in each.changes} for each in undone]
+    for bundle in ({**chosen, **_worth_keeping(undone, base)}, chosen):
+        if {_target(change) for change in bundle.values()} not in tried:
+            return list(bundle.values())
+    return []
+
+
+def _options(
+    finding: Finding, rounds: Sequence[Round], base: Round, undone: Sequence[Round], reach: int
+) -> list[Change]:
+    """What the guide has for a finding that is acted on, and was not tried from here.
+
+    Places that were changed less often on the way here go first: gamma, then weight, then gamma.
+    """
+    if finding.verdict != "act":
+        return []
+    tried = {_target(change) for each in undone for change in each.changes}
+    way = [change.place for each in lineage(rounds, base.number) for change in each.changes]
+    fresh = [
+        change
+        for change in changes_for(finding, base.outcome.settings, reach)
+        if _target(change) not in tried
+    ]
+    return sorted(fresh, key=lambda change: way.count(change.place))
+
+
+def _worth_keeping(undone: Sequence[Round], base: Round) -> dict[str, Change]:
+    """Changes of rounds that were undone as a whole, yet helped their own label when last made."""
+    last = {
+        change.label or "": (change, each)
+        for each in undone
+        for change in each.changes
+        if change.key in PER_LABEL
+    }
+    return {
+        label: change
+        for label, (change, each) in last.items()
+        if each.outcome.f1(label) > base.outcome.f1(label)
+    }
+
+
+def _target(change: Change) -> tuple[Place, float]:
+    return change.place, change.after

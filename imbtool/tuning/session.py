@@ -1,0 +1,278 @@
+"""The loop of tuning and its memory: each round is written down before and after it is trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from imbtool.assessment import read_events
+from imbtool.errors import NotFiniteError, fail
+from imbtool.files import (
+    append_line,
+    cut_half_line,
+    publish_folder,
+    read_json,
+    write_json,
+    write_text,
+)
+from imbtool.profile import Profile
+from imbtool.profilefile import Override, read_profile
+from imbtool.profilewriter import render_profile
+from imbtool.training import run as training
+from imbtool.training.engine import Emit, Event
+from imbtool.tuning.data import TuningData, read_data
+from imbtool.tuning.examination import examine, examine_broken
+from imbtool.tuning.guide import Change, apply
+from imbtool.tuning.history import (
+    Options,
+    Outcome,
+    Round,
+    Stop,
+    best_of,
+    judge,
+    lineage,
+    next_changes,
+    round_of,
+    stop_reason,
+)
+from imbtool.tuning.proxy import FrozenEncoder, freeze_encoder, rank_options
+from imbtool.tuning.story import Document, profile_comments, tell_story
+
+DECISIONS = "decisions.jsonl"
+REACH = 3
+"""Steps of the guide that a change may take at once where a frozen head looks ahead."""
+
+
+@dataclass(frozen=True)
+class TuningResult:
+    """Where a tuning went, and its story."""
+
+    folder: Path
+    story: Document
+
+
+def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> TuningResult:
+    """Train, diagnose, change the profile by the guide and train again, while it helps.
+
+    Args:
+        profile: resolved; the baseline.
+        folder: of the run; must not exist.
+        emit: called with each record of decisions.jsonl, and with the events of each training.
+        command: as typed, for the manifests.
+
+    Raises:
+        UserError: the data or the encoder cannot be used, or the folder exists. Nothing is written
+            unless training can start.
+        Stopped: a signal asked for it; the state is saved.
+    """
+    if folder.exists():
+        mend = "choose another --run, move the old run away, or go on with --resume"
+        raise fail(folder, "a run of this name", "a new name", mend)
+    data = read_data(profile)
+    folder.mkdir(parents=True)
+    write_text(folder / "profile.yaml", render_profile(profile))
+    session = _Session(profile, folder, data, emit, command)
+    session.record_start()
+    return session.run()
+
+
+def resume(
+    folder: Path,
+    emit: Emit,
+    command: list[str],
+    overrides: Sequence[Override] = (),
+    allow_changed: bool = False,
+) -> TuningResult:
+    """Go on with a tuning that was stopped or killed; finished rounds are not repeated.
+
+    Args:
+        folder: of the run.
+        emit: as for `tune`.
+        command: as typed.
+        overrides: of the budget.
+        allow_changed: go on although data or versions have changed.
+
+    Raises:
+        UserError: there is no such run, or something changed.
+        Stopped: a signal asked for it; the state is saved.
+    """
+    records = _read_decisions(folder)
+    profile = read_profile(folder / "profile.yaml", overrides)
+    data = read_data(profile)
+    if records[0]["fingerprints"] != data.fingerprints and not allow_changed:
+        found, mend = "other texts or labels than at the start", "restore them, or --allow-changed"
+        raise fail(folder, found, "the data of the rounds before", mend)
+    session = _Session(profile, folder, data, emit, command, allow_changed)
+    session.rounds += [round_of(each["result"]) for each in records if each["event"] == "result"]
+    begun = [each for each in records if each["event"] == "round"]
+    session.record_start()
+    if len(begun) > len(session.rounds):
+        last = begun[-1]
+        session.train_round(last["base"], [Change(**change) for change in last["changes"]])
+    return session.run()
+
+
+def _read_decisions(folder: Path) -> list[Event]:
+    path = folder / DECISIONS
+    cut_half_line(path)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    if not lines:
+        found = f"no decision in {DECISIONS}" if folder.exists() else "no such folder"
+        raise fail(
+            folder, found, "the run of a tuning", "give the folder that `imbtool tune` named"
+        )
+    return [json.loads(line) for line in lines]
+
+
+@dataclass
+class _Session:
+    """A tuning as it goes."""
+
+    profile: Profile
+    folder: Path
+    data: TuningData
+    emit: Emit
+    command: list[str]
+    allow_changed: bool = False
+    rounds: list[Round] = field(default_factory=list)
+    encoder: FrozenEncoder | None = None
+
+    def record_start(self) -> None:
+        """Write down by what is judged, how far it may go, and how far it is."""
+        self._record(
+            {
+                "event": "session",
+                **self.profile.tuning.model_dump(mode="json"),
+                "runs_done": len(self.rounds),
+                "minutes_spent": sum(each.seconds for each in self.rounds) / 60,
+                "fingerprints": self.data.fingerprints,
+            }
+        )
+
+    def run(self) -> TuningResult:
+        """Round after round, until there is a reason to stop."""
+        reason = None
+        while reason is None:
+            reason = self._next_round()
+        return self._finish(reason)
+
+    def _next_round(self) -> Stop | None:
+        """Write the next round down and train it, or say why there is none."""
+        if reason := stop_reason(self.rounds, self.profile.tuning):
+            return reason
+        base: int | None = None
+        changes, scores = self._next_changes() if self.rounds else ([], [])
+        if self.rounds:
+            if not changes:
+                return "nothing-left"
+            base = best_of(self.rounds).number
+        self._record(
+            {
+                "event": "round",
+                "round": len(self.rounds) + 1,
+                "base": base,
+                "changes": [asdict(change) for change in changes],
+                "frozen": scores,
+            }
+        )
+        self.train_round(base, changes)
+        return None
+
+    def train_round(self, base: int | None, changes: list[Change]) -> None:
+        """Train the next round from wherever it stands, and write down what came of it."""
+        number = len(self.rounds) + 1
+        profile = apply(self._profile_of(base), changes, self.data.names)
+        start = time.monotonic()
+        outcome = self._outcome(profile, self._round_folder(number))
+        seconds = time.monotonic() - start
+        best = best_of(self.rounds).outcome if self.rounds else None
+        kept, why = judge(outcome, best, self.profile.tuning.objective)
+        made = Round(number, base, changes, outcome, seconds, kept, why)
+        self.rounds.append(made)
+        self._record({"event": "result", "result": made.document()})
+        _forget_state(self._round_folder(number))
+
+    def _outcome(self, profile: Profile, run: Path) -> Outcome:
+        weights = self.data.weights(profile)
+        try:
+            self._train(profile, run)
+        except NotFiniteError as error:
+            return examine_broken(run, profile, weights, error)
+        return examine(run, profile, weights)
+
+    def _train(self, profile: Profile, run: Path) -> None:
+        """Train a round that is not trained yet, or only in part."""
+        if any(event["event"] == "end" for event in read_events(run)):
+            return
+        if (run / "last").is_dir():
+            training.resume(run, self.emit, self.command, self.allow_changed)
+            return
+        # a kill before the first save leaves nothing to go on from
+        shutil.rmtree(run, ignore_errors=True)
+        training.train(profile, run, self.emit, self.command)
+
+    def _next_changes(self) -> tuple[list[Change], list[Document]]:
+        """The next round's changes, and what a frozen head said of the options."""
+        scores: list[Document] = []
+
+        def rank(options: Options) -> Options:
+            if not any(len(changes) > 1 for changes in options.values()):
+                return options
+            self.encoder = self.encoder or freeze_encoder(self.profile)
+            self.emit({"event": "frozen", "labels": len(options)})
+            profile = self._profile_of(best_of(self.rounds).number)
+            ranking = rank_options(self.encoder, profile, options)
+            scores.extend({**asdict(change), "f1": f1} for change, f1 in ranking.scores)
+            return ranking.options
+
+        if self.profile.tuning.proxy and self.data.has_head_layer:
+            return next_changes(self.rounds, rank, REACH), scores
+        return next_changes(self.rounds, lambda options: options), scores
+
+    def _profile_of(self, number: int | None) -> Profile:
+        profile = self.profile
+        for each in lineage(self.rounds, number) if number is not None else ():
+            profile = apply(profile, each.changes, self.data.names)
+        return profile
+
+    def _finish(self, reason: Stop) -> TuningResult:
+        """The best round's checkpoint is the result; nothing is trained anew."""
+        best = best_of(self.rounds)
+        if best.outcome.objective is None:
+            found = "; ".join(finding.message for finding in best.outcome.findings)
+            mend = "look at the data, or start from a lower training.learning_rate"
+            raise fail(self.folder, f"no round trained to its end ({found})", "one that does", mend)
+        run = self._round_folder(best.number)
+
+        def fill(folder: Path) -> None:
+            shutil.copytree(run / "checkpoint", folder, dirs_exist_ok=True)
+
+        publish_folder(self.folder / "checkpoint", fill)
+        write_json(self.folder / "manifest.json", read_json(run / "manifest.json"))
+        tuned = render_profile(
+            self._profile_of(best.number), profile_comments(self.rounds, best.number)
+        )
+        write_text(self.folder / "tuned-profile.yaml", tuned)
+        story = tell_story(self.folder, self.rounds, self.profile.tuning, reason, self.data.rows)
+        self._record({"event": "stop", **story["stop"], "best_round": best.number})
+        return TuningResult(self.folder, story)
+
+    def _round_folder(self, number: int) -> Path:
+        return self.folder / "rounds" / str(number)
+
+    def _record(self, record: Event) -> None:
+        append_line(self.folder / DECISIONS, record)
+        self.emit(record)
+
+
+def _forget_state(run: Path) -> None:
+    """Delete what resuming a finished round would need: three times the model's size."""
+    for path in run.glob("last*"):
+        if path.is_symlink():
+            path.unlink()
+        else:
+            shutil.rmtree(path, ignore_errors=True)

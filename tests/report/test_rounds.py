@@ -1,0 +1,111 @@
+"""A tuning on screen: live on a terminal and as plain lines, and its story at the end."""
+
+import io
+
+import pytest
+from rich.console import Console
+from stories import NAMES, Document, change, finding, round_, story
+
+from imbtool.report.rounds import TuningView, preview_views, tuning_views
+
+SESSION = {
+    "event": "session", "budget_runs": 4, "budget_minutes": 10.0, "runs_done": 1,
+    "minutes_spent": 2.0,
+}  # fmt: skip
+EPOCH = {
+    "event": "epoch", "epoch": 1, "f1_macro": 0.3, "train_loss": 0.5, "validation_loss": 0.4
+}  # fmt: skip
+STEP = {
+    "event": "step", "step": 1, "steps": 50, "epoch": 1, "loss": 0.5, "tokens": 9, "seconds": 0.1
+}  # fmt: skip
+EVENTS: list[Document] = [
+    SESSION,
+    {"event": "frozen", "labels": 2},
+    {"event": "round", "round": 2, "base": 1, "changes": [change(NAMES[0])]},
+    {"event": "start"},
+    STEP,
+    EPOCH,
+    {"event": "end"},
+    {"event": "result", "result": round_(2, 0.25, False, [0.1, 0.2, 0.5])},
+    {"event": "stop"},
+]
+
+
+def shown(terminal: bool, *events: Document) -> str:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=150, color_system=None,
+                      markup=False, emoji=False, highlight=False)  # fmt: skip
+    with TuningView(console) as view:
+        for event in events:
+            view(event)
+    return " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+
+
+def test_each_round_tells_what_is_changed_seen_and_left() -> None:
+    for terminal in (False, True):
+        text = shown(terminal, *EVENTS)
+        for piece in (
+            "trying changes of 2 labels with the encoder frozen",
+            "Round 2, from round 1",
+            "loss.gamma <script>alert('x')</script> 2 3 none of 40 positives found",
+            "epoch 1: macro-F1 0.300",
+            "watch zero-recall",
+            "round 2 undone: macro-F1 0.3 -> 0.25",
+            "budget left: 2 runs, 6 min",
+        ):
+            assert piece in text, piece
+        assert "\u202e" not in text, "a name cannot turn the line around"
+
+
+def test_without_a_terminal_steps_are_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imbtool.report.live.LINE_EVERY", 0.0)
+    text = shown(False, SESSION, STEP, STEP)
+    assert text.startswith("step 1/50 loss 0.5000")
+    assert "\x1b" not in text
+
+
+def test_the_first_round_is_the_profile_and_minutes_may_have_no_limit() -> None:
+    text = shown(
+        False,
+        SESSION | {"budget_minutes": None, "runs_done": 0},
+        {"event": "round", "round": 1, "base": None, "changes": []},
+        {"event": "result", "result": round_(1, 0.3, True, [0.1, 0.2, 0.5])},
+    )
+    assert "Round 1: the profile as it is" in text
+    assert text.endswith("budget left: 3 runs")
+
+
+def printed(views) -> str:
+    console = Console(file=io.StringIO(), width=160, markup=False, emoji=False, highlight=False)
+    for view in views:
+        console.print(view)
+    return " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+
+
+def test_the_story_has_rounds_and_labels_before_and_after() -> None:
+    text = printed(tuning_views(story()))
+    assert "2 1 0.250 0.400 1.5 undone gamma 2 -> 3" in text
+    assert "severe 2 -> 3 5 40 0.000 0.300 0.000 0.300 0.000 0.300" in text
+    assert "stopped: healthy: all is well" in text
+    assert text.endswith("profile: runs/t/tuned-profile.yaml")
+
+
+def preview(**parts: object) -> Document:
+    return {
+        "run": "runs/first",
+        "objective": {"name": "f1_macro", "value": 0.3},
+        "rare_recall": 0.4,
+        "healthy": False,
+        "findings": [finding("act", NAMES[0])],
+        "changes": [change(NAMES[0])],
+    } | parts
+
+
+def test_a_preview_shows_what_fires_and_what_would_change() -> None:
+    text = printed(preview_views(preview()))
+    assert "runs/first: macro-F1 0.300 on validation" in text
+    assert "act zero-recall" in text
+    assert "The next round would change" in text
+    assert "nothing would be changed" in printed(preview_views(preview(healthy=True)))
+    nothing = printed(preview_views(preview(findings=[], changes=[])))
+    assert "nothing unwell was found" in nothing
+    assert "the guide has no change" in nothing

@@ -1,0 +1,97 @@
+"""The page of a tuning: the story in its order, names that stay text, and nothing loaded."""
+
+import math
+import re
+
+from stories import NAMES, Document, round_, story
+from test_page import Page, plain
+
+from imbtool.report.story import render_story, write_story
+
+
+def test_names_stay_text_everywhere() -> None:
+    html = render_story(story())
+    page = Page(html)
+    assert "script" not in page.tags
+    assert "b" not in page.tags
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert html.count("&lt;script&gt;") == html.count("alert(&#39;x&#39;)") > 3
+    assert html.count("\u202e") == html.count("&#34;&amp;amp;&#34; \u202eno")
+
+
+def test_loads_nothing() -> None:
+    html = render_story(story())
+    page = Page(html)
+    assert not re.search(r"https?://|url\(|@import|\bfetch\b|import\(", html)
+    assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name in ("src", "srcset", "href")]
+
+
+def test_the_story_stands_round_by_round_with_changes_and_findings() -> None:
+    html = render_story(story())
+    heads = re.findall(r"<h3>(.*?)</h3>", html, flags=re.DOTALL)
+    assert [" ".join(plain(head).split()) for head in heads] == [
+        "Round 1kept",
+        "Round 2, from round 1undone",
+        "Round 3, from round 2kept",
+    ]
+    text = plain(html)
+    assert text.index("Macro-F1 0.3 -&gt; 0.25.") < text.index("Macro-F1 0.3 -&gt; 0.45.")
+    changes = Page(html).tables[1]
+    assert changes[1] == [
+        "gamma", NAMES[0], "2", "3", "none of 40 positives found & <b>more</b>"
+    ]  # fmt: skip
+    assert changes[2][:2] == ["epochs", "the run"]
+    findings = Page(html).tables[0]
+    assert [line[0] for line in findings] == ["Verdict", "act", "watch"]
+
+
+def test_the_final_table_has_each_label_before_and_after_rarest_first() -> None:
+    table = Page(render_story(story())).tables[-1]
+    rows = {line[0]: [" ".join(cell.split()) for cell in line[1:]] for line in table[1:]}
+    assert list(rows) == NAMES
+    assert rows[NAMES[0]][:8] == [
+        "severe", "30", "40", "2 → 3", "5", "0.300from 0.000", "0.300from 0.000", "0.300from 0.000"
+    ]  # fmt: skip
+    assert rows[NAMES[2]][5:8] == ["–from 0.500"] * 3
+
+
+def test_each_label_has_its_way_with_what_was_undone_hollow() -> None:
+    html = render_story(story())
+    sparks = re.findall(r'<svg class="spark".*?</svg>', html, flags=re.DOTALL)
+    assert len(sparks) == len(NAMES)
+    assert "round 1: 0.000; round 2: 0.100, undone; round 3: 0.300" in sparks[0]
+    assert sparks[0].count("<circle") == 3
+    assert sparks[0].count('class="dots undone"') == 1
+    (line,) = re.findall(r'<polyline class="curve" points="([^"]*)"', sparks[0])
+    assert len(line.split()) == 2, "only kept rounds are joined"
+    assert sparks[2].count("<circle") == 2, "a figure that is not known is no point"
+
+
+def test_the_lead_says_what_came_of_it() -> None:
+    text = plain(render_story(story()))
+    assert "Macro-F1 on validation went from 0.300 to 0.450." in text
+    assert "2 changes were kept. Stopped: healthy: all is well." in text
+    assert "chosen on these validation texts: figures on new texts will be lower" in text
+
+
+def one_round(objective: float | None) -> Document:
+    return story([round_(1, objective, True, [None, None, None])], changes=[])
+
+
+def test_a_single_round_and_one_without_figures_can_be_shown() -> None:
+    assert "The profile stayed as it was." in plain(render_story(one_round(0.4)))
+    assert "<figure>" not in render_story(one_round(None))
+    assert "chosen on these validation texts" not in plain(render_story(one_round(0.4)))
+
+
+def test_a_round_that_did_not_end_has_no_figures() -> None:
+    broken = round_(1, None, True, [None] * 3)
+    broken["outcome"]["labels"] = {}
+    rounds = [broken, round_(2, math.nan, False, [0.1] * 3), round_(3, 0.5, True, [0.2] * 3)]
+    assert "Round 1" in plain(render_story(story(rounds)))
+
+
+def test_the_file_holds_what_is_rendered(tmp_path) -> None:
+    write_story(story(), tmp_path / "tuning.html")
+    assert (tmp_path / "tuning.html").read_text(encoding="utf-8") == render_story(story())

@@ -1,0 +1,56 @@
+"""Courses of runs, made up: healthy unless told otherwise."""
+
+from typing import Any
+
+from imbtool.profile import TuningSection
+from imbtool.tuning.diagnosis import Course, Finding, LabelState, diagnose
+
+Event = dict[str, Any]
+
+GOOD = {"precision": 0.8, "recall": 0.7, "f1": 0.75, "support": 40}
+
+
+def label(**figures: Any) -> Event:
+    """A label's row; F1 follows from precision and recall."""
+    row = GOOD | figures
+    both = row["precision"] + row["recall"]
+    return row | {"f1": 2 * row["precision"] * row["recall"] / both if both else 0.0}
+
+
+def epoch(number: int, **figures: Any) -> Event:
+    """An epoch that is a little better than the one before."""
+    return {
+        "event": "epoch",
+        "epoch": number,
+        "train_loss": 0.5 / number,
+        "validation_loss": 0.4 / number,
+        "f1_macro": 0.5 + 0.002 * number,
+        "average_precision_macro": 0.5 + 0.002 * number,
+        "best": True,
+        "labels": {"rare": GOOD, "common": GOOD},
+    } | figures
+
+
+def course(**parts: Any) -> Course:
+    """A run of two epochs with a rare and a common label."""
+    usual = {
+        "epochs": [epoch(1), epoch(2)],
+        "losses": [0.5] * 100,
+        "frozen": 0.3,
+        "labels": {"rare": LabelState("severe", 0.5), "common": LabelState("head", 0.5)},
+    }
+    return Course(**(usual | parts))
+
+
+def with_label(name: str = "rare", threshold: float = 0.5, **figures: Any) -> Course:
+    """A run whose kept epoch has these figures of one label."""
+    tier = "severe" if name == "rare" else "head"
+    labels = {"rare": GOOD, "common": GOOD} | {name: label(**figures)}
+    states = course().labels | {name: LabelState(tier, threshold)}
+    return course(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)
+
+
+def found(course: Course, **healthy: float) -> dict[tuple[str, str | None], Finding]:
+    """The findings of a run by id and label."""
+    section = TuningSection.model_validate({"healthy": healthy})
+    return {(finding.id, finding.label): finding for finding in diagnose(course, section)}

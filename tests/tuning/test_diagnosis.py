@@ -1,0 +1,208 @@
+"""Each finding comes with its numbers, and is acted on only where chance does not explain it."""
+
+import math
+from typing import Any
+
+import pytest
+from courses import course, epoch, found, with_label
+
+from imbtool.tuning.diagnosis import Course, Finding, is_healthy, not_finite
+
+
+def verdict(course: Course, name: str, label: str | None = "rare") -> str | None:
+    finding = found(course).get((name, label))
+    return finding and finding.verdict
+
+
+def test_a_healthy_run_has_no_finding() -> None:
+    assert found(course()) == {}
+    assert is_healthy([])
+
+
+# Labels. Verdicts turn where the exact interval does.
+
+
+@pytest.mark.parametrize(
+    ("support", "expected"), [(4, "watch"), (10, "watch"), (11, "act"), (60, "act")]
+)
+def test_zero_recall_is_acted_on_once_positives_rule_chance_out(
+    support: int, expected: str
+) -> None:
+    finding = found(with_label(recall=0.0, precision=0.0, support=support))["zero-recall", "rare"]
+    assert finding.verdict == expected
+    assert finding.blocks == (expected == "act")
+    assert finding.evidence["support"] == support
+    assert finding.evidence["high"] == pytest.approx(1 - 0.025 ** (1 / support))
+    assert f"{finding.evidence['high']:.0%}" in finding.reason
+    assert finding.epochs == [2]
+
+
+@pytest.mark.parametrize(
+    ("recall", "support", "expected"),
+    [(0.05, 20, "act"), (0.05, 8, "watch"), (0.09, 100, "act"), (0.1, 100, None), (0.5, 9, None)],
+)
+def test_low_recall(recall: float, support: int, expected: str | None) -> None:
+    assert verdict(with_label(recall=recall, support=support), "low-recall") == expected
+    assert verdict(with_label(recall=recall, support=support), "zero-recall") is None
+
+
+def test_what_is_healthy_is_the_profiles_to_say() -> None:
+    fair = with_label(recall=0.8, precision=0.7, support=100)
+    assert found(fair) == {}
+    assert found(fair, recall=0.9)["low-recall", "rare"].verdict == "act"
+    # 80 of 114: the interval reaches up to 78%
+    assert found(fair, precision=0.78)["over-predicted", "rare"].verdict == "watch"
+    assert found(fair, precision=0.79)["over-predicted", "rare"].verdict == "act"
+
+
+@pytest.mark.parametrize(
+    ("precision", "recall", "support", "expected"),
+    [
+        (0.3, 0.8, 40, "act"),
+        (0.55, 0.9, 300, "act"),
+        (0.55, 0.9, 20, "watch"),
+        (0.3, 0.8, 4, "watch"),
+        (0.3, 0.2, 100, "leave"),
+        (0.6, 0.9, 300, None),
+    ],
+)
+def test_over_prediction(
+    precision: float, recall: float, support: int, expected: str | None
+) -> None:
+    run = with_label(precision=precision, recall=recall, support=support)
+    assert verdict(run, "over-predicted") == expected
+    if expected:
+        finding = found(run)["over-predicted", "rare"]
+        assert finding.blocks == (expected != "watch")
+        assert finding.evidence["predicted"] == pytest.approx(recall * support / precision)
+
+
+def test_a_label_that_is_not_rare_is_left_alone() -> None:
+    over = found(with_label("common", precision=0.2, recall=0.9))["over-predicted", "common"]
+    assert (over.verdict, over.blocks) == ("leave", False)
+    silent = found(with_label("common", precision=0.0, recall=0.0))["zero-recall", "common"]
+    assert (silent.verdict, silent.blocks) == ("leave", True)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "support", "name", "expected"),
+    [
+        (0.01, 40, "threshold-low", "act"),
+        (0.99, 40, "threshold-high", "act"),
+        (0.99, 5, "threshold-high", "watch"),
+        (0.02, 40, "threshold-low", None),
+        (0.98, 40, "threshold-high", None),
+    ],
+)
+def test_a_threshold_at_the_edge(
+    threshold: float, support: int, name: str, expected: str | None
+) -> None:
+    run = with_label(threshold=threshold, support=support)
+    assert verdict(run, name) == expected
+    assert len(found(run)) == (expected is not None)
+    assert is_healthy(found(run).values())
+
+
+@pytest.mark.parametrize(
+    ("texts", "decided", "expected"),
+    [(30, 60, "act"), (2, 8, "watch"), (6, 60, None), (0, 0, None), (9, 60, "watch")],
+)
+def test_a_label_decided_without_its_primary(
+    texts: int, decided: int, expected: str | None
+) -> None:
+    row = {"child": "rare", "parent": "common", "texts": texts, "decided": decided}
+    run = course(epochs=[epoch(1), epoch(2, violations=[row])])
+    assert verdict(run, "incoherent") == expected
+    if expected:
+        assert "'common'" in found(run)["incoherent", "rare"].message
+    assert is_healthy(found(run).values())
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan])
+def test_a_label_without_positives_or_figures_is_no_finding(nothing: Any) -> None:
+    empty = {"precision": nothing, "recall": nothing, "f1": nothing, "support": 0}
+    run = course(epochs=[epoch(1), epoch(2, labels={"rare": empty, "common": empty})])
+    assert found(run) == {}
+    assert run.rare_recall is None
+
+
+def test_labels_are_judged_by_the_kept_epoch() -> None:
+    silent = with_label(recall=0.0, precision=0.0).epochs[-1]
+    kept_before = [epoch(1), silent | {"best": False}]
+    assert found(course(epochs=kept_before)) == {}
+    assert found(course(epochs=[silent | {"epoch": 1}, epoch(2)])) == {}
+
+
+def test_rare_recall_is_the_mean_over_rare_labels() -> None:
+    assert with_label("common", recall=0.1).rare_recall == pytest.approx(0.7)
+    assert with_label("rare", recall=0.1).rare_recall == pytest.approx(0.1)
+
+
+# The run.
+
+
+def swinging() -> list[float]:
+    return [0.1 * (8 if step // 10 % 2 else 1) for step in range(200)]
+
+
+def test_an_oscillating_loss_is_acted_on() -> None:
+    finding = found(course(losses=swinging()))["oscillating", None]
+    assert (finding.verdict, finding.blocks) == ("act", True)
+    assert finding.evidence["rises"] >= 3
+
+
+def rising(kept: int, precision_after: float) -> Course:
+    epochs = [
+        epoch(1, validation_loss=0.3, best=True, average_precision_macro=0.5),
+        epoch(2, validation_loss=0.4, best=kept == 2, average_precision_macro=precision_after),
+    ]
+    return course(epochs=epochs)
+
+
+@pytest.mark.parametrize(
+    ("kept", "precision_after", "expected"), [(1, 0.4, "act"), (1, 0.6, "leave"), (2, 0.4, "leave")]
+)
+def test_a_rising_validation_loss(kept: int, precision_after: float, expected: str) -> None:
+    finding = found(rising(kept, precision_after))["validation-rising", None]
+    assert finding.verdict == expected
+    assert finding.evidence["kept_epoch"] == kept
+    assert not finding.blocks, "the best epoch is kept anyway"
+
+
+@pytest.mark.parametrize(
+    ("frozen", "expected"), [(0.6, "act"), (0.505, None), (0.3, None), (None, None)]
+)
+def test_a_run_that_is_worse_than_the_frozen_encoder(
+    frozen: float | None, expected: str | None
+) -> None:
+    run = course(frozen=frozen)
+    assert verdict(run, "worse-than-frozen", None) == expected
+    assert is_healthy(found(run).values()) == (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("f1", "precision", "best", "expected"),
+    [
+        (0.6, 0.6, True, "act"),
+        (0.6, 0.4, True, "watch"),
+        (0.51, 0.6, True, None),
+        (0.6, 0.6, False, None),
+    ],
+)
+def test_a_run_that_still_improves(
+    f1: float, precision: float, best: bool, expected: str | None
+) -> None:
+    last = epoch(2, f1_macro=f1, average_precision_macro=precision, best=best)
+    run = course(epochs=[epoch(1), last])
+    assert verdict(run, "still-improving", None) == expected
+    assert is_healthy(found(run).values()), "a steady rise is no fault"
+
+
+def test_one_epoch_cannot_tell_whether_a_run_improves() -> None:
+    assert found(course(epochs=[epoch(1, f1_macro=0.9)])) == {}
+
+
+def test_a_loss_that_is_not_finite_is_acted_on() -> None:
+    finding = not_finite("loss nan")
+    assert isinstance(finding, Finding)
+    assert (finding.verdict, finding.blocks, finding.message) == ("act", True, "loss nan")

@@ -1,0 +1,262 @@
+"""The tuning guide: every row fires for its finding, changes what it says, and keeps its bounds."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from courses import course, epoch, found, label, with_label
+
+from imbtool.profile import Profile
+from imbtool.profilefile import make_profile, read_profile
+from imbtool.profilewriter import render_profile
+from imbtool.tuning.diagnosis import LabelState, not_finite
+from imbtool.tuning.guide import BOUNDS, GUIDE, Change, apply, changes_for, settings_of
+
+NAMES = ["rare", "common"]
+HIERARCHY = {"hierarchy": {"common": ["rare"]}}
+WEIGHTS = {"rare": 10.0, "common": 3.0}
+
+
+def profile(**sections: Any) -> Profile:
+    return make_profile({"data": {"train": "/t.csv"}, "labels": HIERARCHY, **sections})
+
+
+def settings(profile: Profile, rate: float = 1e-4, **weights: float) -> dict:
+    return settings_of(profile, rate, WEIGHTS | weights)
+
+
+def told(changes: list[Change]) -> list[tuple[str, str | None, float, float]]:
+    return [(change.key, change.label, change.before, change.after) for change in changes]
+
+
+def swinging() -> list[float]:
+    return [0.1 * (8 if step // 10 % 2 else 1) for step in range(200)]
+
+
+def incoherent(texts: int) -> Any:
+    row = {"child": "rare", "parent": "common", "texts": texts, "decided": 60}
+    return course(epochs=[epoch(1), epoch(2, violations=[row])])
+
+
+def rising(after: float) -> Any:
+    first = epoch(1, validation_loss=0.3)
+    last = epoch(2, validation_loss=0.4, best=False, average_precision_macro=after)
+    return course(epochs=[first, last])
+
+
+def improving(f1: float) -> Any:
+    return course(epochs=[epoch(1), epoch(2, f1_macro=f1, average_precision_macro=0.6)])
+
+
+RARE_GAMMA, RARE_WEIGHT = ("loss.gamma", "rare"), ("weights.custom", "rare")
+RATE, EPOCHS = ("training.learning_rate", None), ("training.epochs", None)
+
+ROWS = {
+    # finding: a run in which it fires, one in which it must not, and the changes in their order
+    "zero-recall": (
+        with_label(recall=0.0, precision=0.0),
+        with_label(recall=0.0, precision=0.0, support=4),
+        [(*RARE_GAMMA, 2, 3), (*RARE_WEIGHT, 10, 15)],
+    ),
+    "low-recall": (
+        with_label(recall=0.05, support=100),
+        with_label(recall=0.3, support=100),
+        [(*RARE_GAMMA, 2, 3), (*RARE_WEIGHT, 10, 15)],
+    ),
+    "over-predicted": (
+        with_label(precision=0.3, recall=0.9),
+        with_label(precision=0.3, recall=0.9, support=3),
+        [(*RARE_GAMMA, 2, 1.5), (*RARE_WEIGHT, 10, 7)],
+    ),
+    "threshold-low": (
+        with_label(threshold=0.01),
+        with_label(threshold=0.03),
+        [(*RARE_WEIGHT, 10, 15)],
+    ),
+    "threshold-high": (
+        with_label(threshold=0.99),
+        with_label(threshold=0.97),
+        [(*RARE_WEIGHT, 10, 7)],
+    ),
+    "incoherent": (incoherent(30), incoherent(8), [("loss.constraint", None, 0.5, 1)]),
+    "oscillating": (course(losses=swinging()), course(), [(*RATE, 1e-4, 3e-5)]),
+    "worse-than-frozen": (course(frozen=0.8), course(frozen=0.4), [(*RATE, 1e-4, 3e-5)]),
+    "validation-rising": (rising(0.4), rising(0.6), [(*EPOCHS, 3, 1)]),
+    "still-improving": (
+        improving(0.6),
+        improving(0.505),
+        [(*EPOCHS, 3, 5), (*RATE, 1e-4, 3e-4)],
+    ),
+}
+
+
+def acted_on(course: Any, name: str) -> list[Any]:
+    return [
+        finding
+        for (found_name, _), finding in found(course).items()
+        if found_name == name and finding.verdict == "act"
+    ]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_row_fires_where_it_should_and_changes_what_the_table_says(name: str) -> None:
+    fires, must_not, expected = ROWS[name]
+    (finding,) = acted_on(fires, name)
+    assert told(changes_for(finding, settings(profile()))) == expected
+    assert acted_on(must_not, name) == []
+
+
+def test_the_table_has_no_row_without_a_test() -> None:
+    assert set(GUIDE) == {*ROWS, "not-finite"}
+
+
+def test_a_loss_that_is_not_finite_asks_for_a_lower_rate() -> None:
+    assert told(changes_for(not_finite("loss nan"), settings(profile(), rate=1e-3))) == [
+        (*RATE, 1e-3, 3e-4)
+    ]
+
+
+def test_a_change_says_why_and_by_which_finding() -> None:
+    (finding,) = acted_on(ROWS["zero-recall"][0], "zero-recall")
+    change = changes_for(finding, settings(profile()))[0]
+    assert change.because == finding.message == "none of 40 positives found"
+    assert change.finding == "zero-recall"
+    (finding,) = acted_on(incoherent(30), "incoherent")
+    because = changes_for(finding, settings(profile()))[0].because
+    assert because.startswith("rare: 30 of the 60 texts"), "the change itself names no label"
+
+
+# Ways to their ends. Each step from the value before, and where the bounds stop it.
+
+WAYS = {
+    ("zero-recall", "loss.gamma"): [0, 2, 3, 4, 5],
+    ("over-predicted", "loss.gamma"): [2, 1.5, 1, 0.5, 0],
+    ("zero-recall", "weights.custom"): [1, 1.5, 2.2, 3.3, 4.9, 7, 10, 15, 22, 30],
+    ("over-predicted", "weights.custom"): [10, 7, 4.9, 3.4, 2.3, 1.6, 1.1, 1],
+    ("oscillating", "training.learning_rate"): [1e-2, 5e-4, 2e-4, 7e-5, 2e-5, 7e-6, 2e-6, 1e-6],
+    ("still-improving", "training.epochs"): [2, 3, 5, 8, 12, 18, 20],
+    ("still-improving", "training.learning_rate"): [1e-5, 3e-5, 9e-5, 3e-4, 5e-4],
+    ("incoherent", "loss.constraint"): [0, 0.5, 1, 2, 4],
+}
+
+
+@pytest.mark.parametrize(("name", "key"), WAYS)
+def test_steps_go_on_up_to_the_bounds_and_end_there(name: str, key: str) -> None:
+    (finding,) = acted_on(ROWS[name][0], name)
+    way = WAYS[name, key]
+    place = (key, finding.label if key in ("loss.gamma", "weights.custom") else None)
+    value, seen = way[0], [way[0]]
+    while True:
+        changes = [c for c in changes_for(finding, {place: value}) if c.place == place]
+        if not changes:
+            break
+        value = changes[0].after
+        seen.append(value)
+    assert seen == pytest.approx(way)
+    assert seen[-1] in BOUNDS[key]
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("zero-recall", RARE_WEIGHT, 50),
+        ("over-predicted", RARE_WEIGHT, 0.5),
+        ("zero-recall", RARE_GAMMA, 6),
+        ("oscillating", RATE, 1e-7),
+        ("still-improving", EPOCHS, 40),
+    ],
+)
+def test_a_value_beyond_its_bound_is_not_moved_back_by_a_step_that_goes_on(
+    name: str, place: Any, value: float
+) -> None:
+    (finding,) = acted_on(ROWS[name][0], name)
+    assert changes_for(finding, {place: value}) == []
+
+
+def test_five_goes_to_seven() -> None:
+    (finding,) = acted_on(ROWS["zero-recall"][0], "zero-recall")
+    assert changes_for(finding, settings(profile(), rare=5))[1].after == 7
+
+
+def test_longer_steps_of_labels_come_after_single_ones_and_stop_at_the_bound() -> None:
+    (finding,) = acted_on(ROWS["zero-recall"][0], "zero-recall")
+    start = settings(profile(loss={"gamma": 3}))
+    assert told(changes_for(finding, start, reach=3)) == [
+        (*RARE_GAMMA, 3, 4),
+        (*RARE_WEIGHT, 10, 15),
+        (*RARE_GAMMA, 3, 5),
+        (*RARE_WEIGHT, 10, 22),
+        (*RARE_WEIGHT, 10, 30),
+    ]
+    (finding,) = acted_on(improving(0.6), "still-improving")
+    assert len(changes_for(finding, start, reach=3)) == 2, "values of the run take single steps"
+
+
+def test_without_a_hierarchy_no_price_of_incoherence_is_changed() -> None:
+    (finding,) = acted_on(incoherent(30), "incoherent")
+    flat = make_profile({"data": {"train": "/t.csv"}})
+    assert changes_for(finding, settings(flat)) == []
+
+
+# Changes become a profile.
+
+
+def change(key: str, name: str | None, after: float) -> Change:
+    return Change(key, name, 0.0, after, "because", "finding")
+
+
+def test_labels_that_need_opposite_things_get_each_its_own() -> None:
+    labels = {"rare": label(recall=0.0, precision=0.0), "other": label(precision=0.2, recall=0.9)}
+    states = {name: LabelState("severe", 0.5) for name in labels}
+    run = course(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)
+    changes = [
+        changes_for(finding, settings(profile(), other=5))[0] for finding in found(run).values()
+    ]
+    tuned = apply(profile(), changes, ["rare", "other", "common"])
+    assert [tuned.loss.gamma_of(name) for name in ("rare", "other", "common")] == [3, 1.5, 2]
+
+
+@pytest.mark.parametrize(
+    ("loss", "others", "kept"),
+    [({}, 2, {}), ({"gamma": 1.0}, 1, {"common": 1}), ({"name": "bce"}, 0, {"common": 0})],
+)
+def test_a_gamma_of_one_label_leaves_that_of_the_others(
+    loss: dict, others: float, kept: dict
+) -> None:
+    tuned = apply(profile(loss=loss), [change("loss.gamma", "rare", 3)], NAMES)
+    assert tuned.loss.name == "focal"
+    assert tuned.loss.gamma == kept | {"rare": 3}
+    assert tuned.loss.gamma_of("common") == others
+
+
+def test_changes_lie_over_the_profile_and_the_rest_stays() -> None:
+    before = profile(
+        loss={"gamma": {"common": 1}}, weights={"custom": {"common": 2}, "cap": 2}, training={}
+    )
+    changes = [
+        change("loss.gamma", "rare", 3),
+        change("weights.custom", "rare", 15),
+        change("training.epochs", None, 5),
+        change("training.learning_rate", None, 3e-5),
+        change("loss.constraint", None, 1),
+    ]
+    tuned = apply(before, changes, NAMES)
+    assert tuned.loss.gamma == {"common": 1, "rare": 3}
+    assert tuned.weights.custom == {"common": 2, "rare": 15}
+    assert (tuned.training.epochs, tuned.training.learning_rate) == (5, 3e-5)
+    assert tuned.loss.constraint == 1
+    assert tuned.weights.cap == 2
+    assert apply(before, [], NAMES) == before
+    assert before.weights.custom == {"common": 2}, "the profile itself does not change"
+
+
+def test_a_tuned_profile_reads_back_equal(tmp_path: Path) -> None:
+    odd = '1.1 threats: "of" {harm}'
+    tuned = apply(
+        profile(), [change("loss.gamma", odd, 3), change("weights.custom", odd, 7)], [odd]
+    )
+    path = tmp_path / "tuned.yaml"
+    path.write_text(render_profile(tuned), encoding="utf-8")
+    again = read_profile(path)
+    assert again.loss.gamma == {odd: 3}
+    assert again.weights.custom == {odd: 7}

@@ -1,0 +1,263 @@
+"""What is tried next, kept, undone and never tried twice; when it stops and why."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from imbtool.files import to_json
+from imbtool.profile import TuningSection
+from imbtool.tuning.diagnosis import Finding
+from imbtool.tuning.guide import Change
+from imbtool.tuning.history import (
+    Outcome,
+    Round,
+    best_of,
+    judge,
+    lineage,
+    next_changes,
+    round_of,
+    stop_reason,
+    stop_sentence,
+)
+
+NAMES = ("a", "b", "c")
+START = {
+    ("training.learning_rate", None): 1e-4,
+    ("training.epochs", None): 3,
+    ("loss.constraint", None): 0.5,
+    **{("loss.gamma", name): 2.0 for name in NAMES},
+    **{("weights.custom", name): 10.0 for name in NAMES},
+}
+
+
+def finding(name: str, label: str | None = None, verdict: Any = "act") -> Finding:
+    evidence = {"kept_epoch": 1}
+    return Finding(name, label, f"{name} seen", evidence, [3], verdict, "why", verdict == "act")
+
+
+def outcome(
+    *findings: Finding, objective: float | None = 0.5, recall: float | None = 0.4, **more: Any
+) -> Outcome:
+    f1 = more.get("f1", {})
+    labels = {name: {"f1": f1.get(name, 0.5), "support": 20} for name in NAMES}
+    settings = dict(START)
+    for change in more.get("changed", ()):
+        settings[change.place] = change.after
+    return Outcome(objective, recall, labels, list(findings), settings)
+
+
+def first(*findings: Finding, **more: Any) -> Round:
+    return Round(1, None, [], outcome(*findings, **more), 60.0, True, "the baseline")
+
+
+def then(
+    rounds: Sequence[Round], changes: list[Change], *findings: Finding, kept: bool, **more: Any
+) -> list[Round]:
+    """The rounds and another one from the best of them."""
+    base = best_of(rounds)
+    way = [change for each in lineage(rounds, base.number) for change in each.changes]
+    made = outcome(*findings, changed=[*way, *changes], **more)
+    return [*rounds, Round(len(rounds) + 1, base.number, changes, made, 60.0, kept, "")]
+
+
+def plan(rounds: Sequence[Round]) -> list[Change]:
+    return next_changes(rounds, lambda options: options)
+
+
+def told(changes: Sequence[Change]) -> set[tuple[str, str | None, float]]:
+    return {(change.key.split(".")[1], change.label, change.after) for change in changes}
+
+
+# What is tried next.
+
+
+def test_each_label_that_needs_it_gets_one_change_its_own() -> None:
+    rounds = [
+        first(
+            finding("zero-recall", "a"),
+            finding("over-predicted", "b"),
+            finding("zero-recall", "c", "watch"),
+            finding("threshold-low", "a"),
+        )
+    ]
+    assert told(plan(rounds)) == {("gamma", "a", 3), ("gamma", "b", 1.5)}
+
+
+def test_what_is_only_watched_or_left_changes_nothing() -> None:
+    rounds = [first(finding("zero-recall", "a", "watch"), finding("over-predicted", "b", "leave"))]
+    assert plan(rounds) == []
+
+
+@pytest.mark.parametrize("name", ["oscillating", "still-improving", "validation-rising"])
+def test_what_is_about_the_whole_run_goes_first_and_alone(name: str) -> None:
+    rounds = [first(finding("zero-recall", "b"), finding(name), finding("oscillating"))]
+    (change,) = plan(rounds)
+    assert change.finding == name
+    assert change.label is None
+
+
+def test_incoherence_comes_last() -> None:
+    sick = [finding("incoherent", "b"), finding("zero-recall", "a")]
+    rounds, seen = [first(*sick)], []
+    while changes := plan(rounds):
+        seen.append(told(changes))
+        rounds = then(rounds, changes, kept=False, f1={"a": 0.4})
+    assert seen == [{("gamma", "a", 3)}, {("custom", "a", 15)}, {("constraint", None, 1)}]
+
+
+def test_gamma_then_weight_then_gamma_again() -> None:
+    sick = finding("zero-recall", "a")
+    rounds, seen = [first(sick)], []
+    for number in range(4):
+        (change,) = plan(rounds)
+        seen.append((change.key, change.before, change.after))
+        rounds = then(rounds, [change], sick, kept=True, objective=0.5 + number / 10)
+    assert seen == [
+        ("loss.gamma", 2, 3),
+        ("weights.custom", 10, 15),
+        ("loss.gamma", 3, 4),
+        ("weights.custom", 15, 22),
+    ]
+
+
+def test_a_change_that_was_undone_is_not_tried_again_from_the_same_place() -> None:
+    sick = finding("zero-recall", "a")
+    rounds = [first(sick)]
+    for expected in ({("gamma", "a", 3)}, {("custom", "a", 15)}, set()):
+        changes = plan(rounds)
+        assert told(changes) == expected
+        rounds = then(rounds, changes, kept=False, f1={"a": 0.4})
+
+
+def test_from_another_place_it_may_be_tried_again() -> None:
+    sick = finding("zero-recall", "a")
+    rounds = then([first(sick)], plan([first(sick)]), kept=False, f1={"a": 0.4})
+    rounds = then(rounds, plan(rounds), sick, kept=True)
+    assert told(rounds[-1].changes) == {("custom", "a", 15)}
+    assert told(plan(rounds)) == {("gamma", "a", 3)}
+
+
+def test_what_helped_its_label_goes_along_though_the_round_was_undone() -> None:
+    sick = [finding("zero-recall", name) for name in NAMES]
+    rounds = [first(*sick)]
+    rounds = then(rounds, plan(rounds), kept=False, f1={"a": 0.6, "b": 0.3, "c": 0.5})
+    assert told(plan(rounds)) == {("gamma", "a", 3), ("custom", "b", 15), ("custom", "c", 15)}
+    rounds = then(rounds, plan(rounds), kept=False, f1={"a": 0.6, "b": 0.3, "c": 0.7})
+    assert told(plan(rounds)) == {("gamma", "a", 3), ("custom", "c", 15)}
+    rounds = then(rounds, plan(rounds), kept=False, f1={"a": 0.6, "c": 0.4})
+    assert told(plan(rounds)) == {("gamma", "a", 3)}
+    rounds = then(rounds, plan(rounds), kept=False, f1={"a": 0.6})
+    assert told(plan(rounds)) == {("custom", "a", 15)}, "the same again would tell nothing new"
+
+
+def test_no_set_of_changes_is_tried_twice_from_a_place_whatever_comes_of_it() -> None:
+    sick = [finding("zero-recall", "a"), finding("over-predicted", "b"), finding("low-recall", "c")]
+    for pattern in range(64):
+        rounds, seen = [first(*sick)], []
+        while changes := plan(rounds):
+            assert told(changes) not in seen
+            seen.append(told(changes))
+            bits = pattern >> (len(seen) % 6)
+            helped = {
+                name: 0.5 + (0.1 if bits >> at & 1 else -0.1) for at, name in enumerate("abc")
+            }
+            rounds = then(rounds, changes, kept=False, f1=helped)
+        assert 2 <= len(seen) < 12
+
+
+def test_options_are_taken_in_the_order_that_a_rank_gives_them() -> None:
+    rounds = [first(finding("zero-recall", "a"), finding("over-predicted", "b"))]
+    asked: list[Any] = []
+
+    def reverse(options: Any) -> Any:
+        asked.append({label: told(changes) for label, changes in options.items()})
+        return {label: list(changes)[::-1] for label, changes in options.items()}
+
+    assert told(next_changes(rounds, reverse, reach=2)) == {
+        ("custom", "a", 22),
+        ("custom", "b", 4.9),
+    }
+    assert asked[0]["a"] == {
+        ("gamma", "a", 3), ("gamma", "a", 4), ("custom", "a", 15), ("custom", "a", 22)
+    }  # fmt: skip
+
+
+# What is kept.
+
+
+@pytest.mark.parametrize(
+    ("objective", "recall", "kept", "says"),
+    [
+        (0.51, 0.4, True, "macro-F1 0.500 -> 0.510"),
+        (0.51, 0.36, True, "0.400 -> 0.360"),
+        (0.51, 0.34, False, "too much of it lost"),
+        (0.51, None, True, "better"),
+        (0.5, 0.9, False, "not better"),
+        (0.4, 0.9, False, "not better"),
+        (None, None, False, "did not end"),
+    ],
+)
+def test_a_round_is_kept_if_it_is_better_and_rare_labels_are_not_given_up(
+    objective: float | None, recall: float | None, kept: bool, says: str
+) -> None:
+    new = outcome(objective=objective, recall=recall)
+    decided, why = judge(new, outcome(), "f1_macro")
+    assert decided == kept
+    assert says in why
+
+
+def test_the_baseline_is_kept_and_so_is_what_follows_one_that_did_not_end() -> None:
+    broken = outcome(objective=None)
+    assert judge(broken, None, "f1_macro")[0]
+    assert judge(outcome(), broken, "f1_macro")[0]
+    assert judge(broken, broken, "f1_macro")[0], "a lower rate is tried from there"
+
+
+def test_the_best_round_is_the_one_kept_last() -> None:
+    rounds = then([first()], [], kept=False)
+    rounds = then(rounds, [], kept=True)
+    rounds = then(rounds, [], kept=False)
+    assert best_of(rounds).number == 3
+    assert [each.number for each in lineage(rounds, 3)] == [1, 3]
+
+
+# When it stops.
+
+
+def section(**values: Any) -> TuningSection:
+    return TuningSection.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "terms", "reason"),
+    [
+        ([], {}, None),
+        ([first()], {}, "healthy"),
+        ([first(finding("zero-recall", "a", "watch"))], {}, "healthy"),
+        ([first(finding("zero-recall", "a"))], {}, None),
+        ([first(finding("zero-recall", "a"))], {"budget_runs": 1}, "budget-runs"),
+        ([first(finding("zero-recall", "a"))], {"budget_minutes": 1.9}, "budget-minutes"),
+        ([first(finding("zero-recall", "a"))], {"budget_minutes": 2.1}, None),
+    ],
+)
+def test_reasons_to_stop(rounds: list[Round], terms: dict, reason: str | None) -> None:
+    assert stop_reason(rounds, section(**terms)) == reason
+
+
+def test_health_is_that_of_the_best_round() -> None:
+    sick = finding("zero-recall", "a")
+    assert stop_reason(then([first(sick)], [], kept=False), section()) is None
+    assert stop_reason(then([first(sick)], [], kept=True), section()) == "healthy"
+
+
+def test_the_sentence_says_what_was_spent() -> None:
+    assert "(1 run, 1 min)" in stop_sentence("budget-runs", [first()])
+    assert "nothing is left" in stop_sentence("nothing-left", [first()])
+
+
+def test_a_round_is_the_same_once_it_was_written_down() -> None:
+    rounds = [first(finding("zero-recall", "a"), recall=None)]
+    rounds = then(rounds, plan(rounds), finding("oscillating"), kept=True)
+    assert [round_of(json.loads(to_json(each.document()))) for each in rounds] == rounds

@@ -1,0 +1,350 @@
+"""The loop: rounds kept and undone, budgets, and a memory that survives a kill at any moment.
+
+Training is replaced by a script of what rounds reach; tests/cli/test_tune.py trains in earnest.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from courses import epoch, label
+
+from imbtool.checkpoint import read_meta
+from imbtool.errors import NotFiniteError, Problem, UserError
+from imbtool.profile import Profile
+from imbtool.profilefile import Override, read_profile
+from imbtool.training.stopping import Stopped
+from imbtool.tuning import session
+from imbtool.tuning.session import TuningResult, resume, tune
+
+Document = dict[str, Any]
+Script = dict[int, Document]
+"""By round: macro-F1, and figures of labels; what is not said is as in the round before."""
+
+NAMES = ("abuse", "insults", "praise", "spying", "threats", "violence")
+SILENT = {"threats": {"recall": 0.0, "precision": 0.0}}
+WELL: Document = {"threats": {}}
+
+
+class Training:
+    """Stands in for `imbtool.training.run`: writes the folder of a run that reached its script."""
+
+    def __init__(self, template: Path, script: Script) -> None:
+        self.template, self.script = template, script
+        self.profiles: list[Profile] = []
+        self.resumed: list[str] = []
+        self.stop_in: int | None = None
+
+    def train(self, profile: Profile, folder: Path, emit: Any, command: list[str]) -> None:
+        self.profiles.append(profile)
+        shutil.copytree(self.template, folder, symlinks=True)
+        if int(folder.name) == self.stop_in:
+            (folder / "events.jsonl").write_text("")
+            raise Stopped(15)
+        self._write(folder, profile)
+
+    def resume(self, folder: Path, emit: Any, command: list[str], allow_changed: bool) -> None:
+        self.resumed.append(folder.name)
+        self._write(folder, read_profile(folder / "profile.yaml"))
+
+    def _write(self, folder: Path, profile: Profile) -> None:
+        reached = self.script[int(folder.name)]
+        start = {"event": "start", "learning_rate": {"value": reached.get("rate", 1e-4)}}
+        if "error" in reached:
+            self._events(folder, [start])
+            raise NotFiniteError(Problem("training step 3", reached["error"], "", ""))
+        labels = {name: label(**reached.get("labels", {}).get(name, {})) for name in NAMES}
+        kept = epoch(1, labels=labels, f1_macro=reached["f1"])
+        self._events(folder, [start, kept, {"event": "end"}])
+
+    def _events(self, folder: Path, events: list[Document]) -> None:
+        lines = [json.dumps(event) + "\n" for event in events]
+        (folder / "events.jsonl").write_text("".join(lines))
+
+
+@pytest.fixture
+def training(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], Training]:
+    """Let rounds reach what a script says; all labels are rare."""
+    path = project / "runs" / "first" / "checkpoint" / "imbtool.json"
+    meta = json.loads(path.read_text())
+    for row in meta["labels"].values():
+        row |= {"tier": "moderate", "threshold": 0.5}
+    path.write_text(json.dumps(meta))
+
+    def use(script: Script) -> Training:
+        made = Training(project / "runs" / "first", script)
+        monkeypatch.setattr(session, "training", made)
+        return made
+
+    return use
+
+
+def settings(**sets: object) -> Profile:
+    values = {"tuning.proxy": False} | {key.replace("__", "."): sets[key] for key in sets}
+    overrides = [Override(key, str(value), key) for key, value in values.items()]
+    return read_profile(Path("profile.yaml"), overrides)
+
+
+def start(name: str = "t", **sets: object) -> TuningResult:
+    return tune(settings(**sets), Path("runs") / name, lambda event: None, ["imbtool", "tune"])
+
+
+def go_on(name: str = "t", **budget: int) -> TuningResult:
+    overrides = [Override(f"tuning.{key}", str(value), key) for key, value in budget.items()]
+    return resume(Path("runs") / name, lambda event: None, [], overrides)
+
+
+def decisions(name: str = "t") -> list[Document]:
+    lines = (Path("runs") / name / "decisions.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def told(round_: Document) -> set[tuple[str, str | None, float]]:
+    return {(change["key"], change["label"], change["after"]) for change in round_["changes"]}
+
+
+GAMMA_UP = ("loss.gamma", "threats", 3)
+WEIGHT_UP = ("weights.custom", "threats", 4.5)
+
+
+def test_a_healthy_baseline_ends_it_at_once(training: Any) -> None:
+    made = training({1: {"f1": 0.6}})
+    story = start().story
+    assert story["stop"]["reason"] == "healthy"
+    assert story["changes"] == []
+    assert made.profiles == [settings()]
+
+
+def test_a_change_that_helps_is_kept_and_built_upon(training: Any) -> None:
+    made = training(
+        {
+            1: {"f1": 0.4, "labels": SILENT},
+            2: {"f1": 0.5, "labels": SILENT},
+            3: {"f1": 0.6, "labels": WELL},
+        }
+    )
+    story = start().story
+    assert [told(each) for each in story["rounds"]] == [set(), {GAMMA_UP}, {WEIGHT_UP}]
+    assert [each["kept"] for each in story["rounds"]] == [True, True, True]
+    assert [each["base"] for each in story["rounds"]] == [None, 1, 2]
+    last = made.profiles[-1]
+    assert (last.loss.gamma_of("threats"), last.weights.custom) == (3, {"threats": 4.5})
+    assert last.loss.gamma_of("praise") == 2
+    assert (story["best_round"], story["stop"]["reason"]) == (3, "healthy")
+    assert story["objective"] == {"name": "f1_macro", "baseline": 0.4, "best": 0.6}
+
+
+def test_a_change_that_does_not_help_is_undone(training: Any) -> None:
+    made = training(
+        {
+            1: {"f1": 0.4, "labels": SILENT},
+            2: {"f1": 0.3, "labels": SILENT},
+            3: {"f1": 0.35, "labels": SILENT},
+        }
+    )
+    story = start().story
+    assert [told(each) for each in story["rounds"]] == [set(), {GAMMA_UP}, {WEIGHT_UP}]
+    assert [each["kept"] for each in story["rounds"]] == [True, False, False]
+    assert made.profiles[-1].loss.gamma_of("threats") == 2, "the second try is from the baseline"
+    assert (story["best_round"], story["stop"]["reason"]) == (1, "nothing-left")
+
+
+def test_a_better_objective_does_not_buy_the_recall_of_rare_labels(training: Any) -> None:
+    fallen = {name: {"recall": 0.5} for name in NAMES}
+    training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.6, "labels": fallen}})
+    story = start(tuning__budget_runs=2).story
+    assert not story["rounds"][1]["kept"]
+    assert "too much of it lost" in story["rounds"][1]["why"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "runs", "reason"),
+    [
+        ({"tuning__budget_runs": 2}, 2, "budget-runs"),
+        ({"tuning__budget_minutes": 1e-7}, 1, "budget-minutes"),
+    ],
+)
+def test_it_stops_at_the_budget(training: Any, budget: Any, runs: int, reason: str) -> None:
+    made = training({number: {"f1": number / 10, "labels": SILENT} for number in range(1, 9)})
+    assert start(**budget).story["stop"]["reason"] == reason
+    assert len(made.profiles) == runs
+
+
+def test_the_result_is_the_best_round_with_its_profile_and_the_reasons(training: Any) -> None:
+    training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.5, "labels": WELL}})
+    result = start()
+    folder = result.folder
+    best = folder / "rounds" / "2"
+    weights = "checkpoint/model.safetensors"
+    assert (folder / weights).read_bytes() == (best / weights).read_bytes()
+    assert read_meta(folder / "checkpoint").labels.keys() == set(NAMES)
+    assert (folder / "manifest.json").read_text() == (best / "manifest.json").read_text()
+    text = (folder / "tuned-profile.yaml").read_text()
+    assert "    threats: 3  # 2 -> 3 in round 2: none of 40 positives found\n" in text
+    assert read_profile(folder / "tuned-profile.yaml").loss.gamma == {"threats": 3}
+    assert read_profile(folder / "profile.yaml") == settings()
+    assert not list(best.glob("last*")), "what resuming needs is three times the model"
+
+
+def test_every_finding_change_and_outcome_is_written_down(training: Any) -> None:
+    training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.5, "labels": WELL}})
+    start()
+    records = decisions()
+    assert [record["event"] for record in records] == [
+        "session", "round", "result", "round", "result", "stop"
+    ]  # fmt: skip
+    (finding,) = records[2]["result"]["outcome"]["findings"]
+    assert (finding["id"], finding["label"], finding["verdict"]) == (
+        "zero-recall",
+        "threats",
+        "act",
+    )
+    assert records[3]["changes"][0]["because"] == finding["message"]
+    assert records[5]["reason"] == "healthy"
+
+
+def test_a_loss_that_is_not_finite_lowers_the_rate_until_it_trains(training: Any) -> None:
+    made = training(
+        {
+            1: {"error": "loss nan", "rate": 1e-3},
+            2: {"error": "loss nan", "rate": 3e-4},
+            3: {"f1": 0.5, "rate": 1e-4},
+        }
+    )
+    story = start(training__learning_rate=1e-3).story
+    assert [each.training.learning_rate for each in made.profiles] == [1e-3, 3e-4, 1e-4]
+    assert (story["best_round"], story["stop"]["reason"]) == (3, "healthy")
+
+
+def test_no_round_that_ends_is_an_error_that_says_so(training: Any) -> None:
+    training({number: {"error": "loss nan", "rate": 1e-4} for number in (1, 2)})
+    with pytest.raises(UserError, match=r"no round trained to its end \(loss nan\)"):
+        start(tuning__budget_runs=2)
+
+
+def test_other_errors_end_it_with_their_own_message(training: Any) -> None:
+    made = training({1: {"f1": 0.4, "labels": SILENT}})
+
+    def full(*_: Any) -> None:
+        raise UserError(Problem("runs/t", "no space left", "space", "free some"))
+
+    made._write = full
+    with pytest.raises(UserError, match="no space left"):
+        start()
+    assert [record["event"] for record in decisions()] == ["session", "round"]
+
+
+# Killed at any moment.
+
+STORY: Script = {
+    1: {"f1": 0.4, "labels": SILENT},
+    2: {"f1": 0.3, "labels": SILENT},
+    3: {"f1": 0.5, "labels": SILENT},
+    4: {"f1": 0.6, "labels": WELL},
+}
+
+
+def comparable(story: Document) -> Document:
+    """A story without its times."""
+    rounds = [each | {"seconds": 0} for each in story["rounds"]]
+    return story | {"rounds": rounds, "budget": None, "stop": story["stop"]["reason"]}
+
+
+@pytest.mark.parametrize("lines", range(1, 10))
+@pytest.mark.parametrize("half", ["", '{"event": "res'])
+def test_killed_after_any_decision_it_goes_on_to_the_same_story(
+    lines: int, half: str, training: Any
+) -> None:
+    made = training(STORY)
+    whole = start().story
+    path = Path("runs/t/decisions.jsonl")
+    kept = path.read_text().splitlines(keepends=True)[:lines]
+    path.write_text("".join(kept) + half)
+    begun = sum('"event": "round"' in line for line in kept)
+    for number in range(begun + 1, 5):
+        shutil.rmtree(f"runs/t/rounds/{number}")
+    made.profiles.clear()
+    assert comparable(go_on().story) == comparable(whole)
+    assert len(made.profiles) == 4 - begun, "rounds whose training had ended are not repeated"
+    assert made.resumed == []
+
+
+def test_a_round_stopped_in_the_middle_is_resumed_not_repeated(training: Any) -> None:
+    made = training(STORY)
+    made.stop_in = 2
+    with pytest.raises(Stopped):
+        start()
+    story = go_on().story
+    assert made.resumed == ["2"]
+    assert len(made.profiles) == 4
+    assert [each["kept"] for each in story["rounds"]] == [True, False, True, True]
+
+
+def test_a_round_killed_before_its_first_save_is_trained_anew(training: Any) -> None:
+    made = training(STORY)
+    made.stop_in = 2
+    with pytest.raises(Stopped):
+        start()
+    for path in Path("runs/t/rounds/2").glob("last*"):
+        path.unlink() if path.is_symlink() else shutil.rmtree(path)
+    made.stop_in = None
+    go_on()
+    assert made.resumed == []
+    assert len(made.profiles) == 5
+
+
+def test_a_finished_tuning_goes_on_with_a_larger_budget(training: Any) -> None:
+    made = training(STORY)
+    assert start(tuning__budget_runs=2).story["best_round"] == 1
+    assert go_on().story["stop"]["reason"] == "budget-runs"
+    assert len(made.profiles) == 2
+    story = go_on(budget_runs=8).story
+    assert (story["best_round"], story["stop"]["reason"]) == (4, "healthy")
+    assert len(made.profiles) == 4
+
+
+def test_it_does_not_go_on_with_other_data(training: Any) -> None:
+    training(STORY)
+    start(tuning__budget_runs=1)
+    with Path("train.csv").open("a") as stream:
+        stream.write("x-1,hello,abuse\n")
+    with pytest.raises(UserError, match="other texts or labels"):
+        go_on()
+    assert resume(Path("runs/t"), lambda event: None, [], [], allow_changed=True).story
+
+
+# The frozen stage.
+
+
+def test_the_frozen_stage_chooses_among_options_and_what_it_said_is_recorded(
+    training: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.5, "labels": WELL}})
+
+    class Prefers:
+        """A frozen encoder to which a weight of 6.7 for `threats` is best."""
+
+        def __init__(self, profile: Profile) -> None:
+            self.corpus = type("Corpus", (), {"labels": type("Labels", (), {"names": NAMES})})
+
+        def figures(self, profile: Profile) -> Document:
+            return {"labels": {"threats": {"f1": float(profile.weights.custom == {"threats": 6})}}}
+
+    monkeypatch.setattr(session, "freeze_encoder", Prefers)
+    story = start(tuning__proxy=True).story
+    assert told(story["rounds"][1]) == {("weights.custom", "threats", 6)}
+    frozen = decisions()[3]["frozen"]
+    assert [row["after"] for row in frozen] == [3, 4.5, 4, 6, 5, 9]
+    assert [row["f1"] for row in frozen] == [0, 0, 0, 1, 0, 0]
+
+
+def test_switched_off_the_guides_own_order_stands_and_no_head_is_fitted(
+    training: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.5, "labels": WELL}})
+    monkeypatch.setattr(session, "freeze_encoder", lambda profile: pytest.fail("was asked"))
+    story = start(tuning__proxy=False).story
+    assert told(story["rounds"][1]) == {GAMMA_UP}
