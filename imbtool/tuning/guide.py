@@ -38,13 +38,15 @@ class Step:
 
     key: str
     move: Callable[[float, Finding], float]
+    reach: int = 1
+    """How many may be taken at once: where one is not enough to help, two may be."""
 
 
 MORE_GAMMA = Step(GAMMA, lambda gamma, _: max(2.0, gamma + 1.0))
 LESS_GAMMA = Step(GAMMA, lambda gamma, _: gamma - 0.5)
 MORE_WEIGHT = Step(WEIGHT, lambda weight, _: _cut(1.5 * weight))
 LESS_WEIGHT = Step(WEIGHT, lambda weight, _: _cut(0.7 * weight))
-SLOWER = Step(RATE, lambda rate, _: float(f"{rate / 3:.0e}"))
+SLOWER = Step(RATE, lambda rate, _: float(f"{rate / 3:.0e}"), reach=3)
 FASTER = Step(RATE, lambda rate, _: float(f"{rate * 3:.0e}"))
 LONGER = Step(EPOCHS, lambda epochs, _: math.ceil(1.5 * epochs))
 UP_TO_KEPT = Step(EPOCHS, lambda _, finding: finding.evidence["kept_epoch"])
@@ -125,9 +127,9 @@ def changes_for(finding: Finding, settings: Settings, reach: int = 1) -> list[Ch
     """
     changes = [
         _change(step, finding, settings, times)
-        for times in range(1, reach + 1)
+        for times in range(1, max(reach, SLOWER.reach) + 1)
         for step in GUIDE[finding.id]
-        if times == 1 or step.key in PER_LABEL
+        if times <= (reach if step.key in PER_LABEL else step.reach)
     ]
     # a bound cuts longer ways to the same value
     return list(dict.fromkeys(change for change in changes if change is not None))

@@ -50,6 +50,7 @@ def improving(f1: float) -> Any:
 
 RARE_GAMMA, RARE_WEIGHT = ("loss.gamma", "rare"), ("weights.custom", "rare")
 RATE, EPOCHS = ("training.learning_rate", None), ("training.epochs", None)
+SLOWER = [(*RATE, 1e-4, 3e-5), (*RATE, 1e-4, 1e-5), (*RATE, 1e-4, 3e-6)]
 
 ROWS = {
     # finding: a run in which it fires, one in which it must not, and the changes in their order
@@ -79,8 +80,8 @@ ROWS = {
         [(*RARE_WEIGHT, 10, 7)],
     ),
     "incoherent": (incoherent(30), incoherent(8), [("loss.constraint", None, 0.5, 1)]),
-    "oscillating": (course(losses=swinging()), course(), [(*RATE, 1e-4, 3e-5)]),
-    "worse-than-frozen": (course(frozen=0.8), course(frozen=0.4), [(*RATE, 1e-4, 3e-5)]),
+    "oscillating": (course(losses=swinging()), course(), SLOWER),
+    "worse-than-frozen": (course(frozen=0.8), course(frozen=0.4), SLOWER),
     "validation-rising": (rising(0.4), rising(0.6), [(*EPOCHS, 3, 1)]),
     "still-improving": (
         improving(0.6),
@@ -112,7 +113,9 @@ def test_the_table_has_no_row_without_a_test() -> None:
 
 def test_a_loss_that_is_not_finite_asks_for_a_lower_rate() -> None:
     assert told(changes_for(not_finite("loss nan"), settings(profile(), rate=1e-3))) == [
-        (*RATE, 1e-3, 3e-4)
+        (*RATE, 1e-3, 3e-4),
+        (*RATE, 1e-3, 1e-4),
+        (*RATE, 1e-3, 3e-5),
     ]
 
 
