@@ -35,18 +35,17 @@ def resample(decisions: Decisions, scores: Floats, targets: Targets, seed: int =
         targets: [n, L], NaN unknown: left out of every resample.
         seed: the same seed and number of texts give the same resamples.
     """
-    outcomes = _outcomes(decisions, targets)
+    rows = outcomes(decisions, targets)
     rankings = [
         Ranking.of(scores[:, label], column) if (column == 1).any() else None
         for label, column in enumerate(targets.T)
     ]
     counts, ranked = [], []
     for weights in draw_weights(len(targets), seed):
-        counts.append(outcomes @ weights)
+        counts.append(rows @ weights)
         ranked.append([_figures(ranking, weights) for ranking in rankings])
-    confusion = _confusion(np.concatenate(counts, axis=1))
     precision_at, area = np.concatenate(ranked, axis=2).transpose(1, 2, 0)
-    return Measures(confusion, precision_at, area)
+    return Measures(counted(np.concatenate(counts, axis=1)), precision_at, area)
 
 
 def draw_weights(texts: int, seed: int) -> Iterator[Weights]:
@@ -56,20 +55,20 @@ def draw_weights(texts: int, seed: int) -> Iterator[Weights]:
     for start in range(0, RESAMPLES, step):
         width = min(step, RESAMPLES - start)
         drawn = rng.integers(texts, size=(texts, width)) * width + np.arange(width)
-        counted = np.bincount(drawn.ravel(), minlength=texts * width)
-        yield counted.reshape(texts, width).astype(np.float32)
+        times = np.bincount(drawn.ravel(), minlength=texts * width)
+        yield times.reshape(texts, width).astype(np.float32)
 
 
-def _outcomes(decisions: Decisions, targets: Targets) -> csr_array:
+def outcomes(decisions: Decisions, targets: Targets) -> csr_array:
     """Whether a text is a true positive, false positive, false negative: [3 L, n], mostly 0."""
     positive, negative = targets == 1, targets == 0
     parts = (decisions & positive, decisions & negative, ~decisions & positive)
     return csr_array(np.hstack(parts).T.astype(np.float32))
 
 
-def _confusion(counted: NDArray[np.float32]) -> Confusion:
-    """From counts [3 L, R], which float32 holds exactly."""
-    return Confusion(*np.split(counted.T.astype(np.int64), 3, axis=1))
+def counted(counts: NDArray[np.float32]) -> Confusion:
+    """The counts [R, L] in outcomes @ weights [3 L, R], whole numbers that float32 holds."""
+    return Confusion(*np.split(counts.T.astype(np.int64), 3, axis=1))
 
 
 def _figures(ranking: Ranking | None, weights: Weights) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from imbtool.evaluation.bootstrap import resample
 from imbtool.evaluation.intervals import (
+    AUC_WORTH,
     exact_interval,
     f1_interval,
     mean_trials,
@@ -19,6 +20,7 @@ from imbtool.labels import Decisions
 
 Figure = dict[str, float]
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 def figure(value: float, low: float, high: float) -> Figure:
@@ -31,17 +33,15 @@ def figure(value: float, low: float, high: float) -> Figure:
 class Figures:
     """The measures of a split, and of resamples of its texts."""
 
-    def __init__(
-        self, decisions: Decisions, scores: Floats, targets: NDArray[np.float32]
-    ) -> None:
+    def __init__(self, decisions: Decisions, scores: Floats, targets: NDArray[np.float32]) -> None:
         """Measure decisions and scores [n, L] against targets [n, L], NaN unknown."""
         measured, resampled = (of(decisions, scores, targets) for of in (measure, resample))
         self.counts, self._resampled_counts = measured.counts, resampled.counts
         self._values, self._resampled = measured.by_name(), resampled.by_name()
         self._trials = {
             **_trials(self.counts),
-            "average_precision": self.counts.support,
-            "roc_auc": self.counts.support,
+            "average_precision": self.counts.support.astype(np.float64),
+            "roc_auc": self.counts.support.astype(np.float64),
         }
 
     def label(self, index: int) -> dict[str, Figure]:
@@ -50,7 +50,7 @@ class Figures:
 
     def macro(self, rows: Sequence[int]) -> dict[str, Figure]:
         """The mean of every measure over those of some labels that have positives."""
-        ones = np.ones(len(rows))
+        ones = np.ones(len(rows), dtype=np.int64)
         return {name: self._mean(name, rows, ones, ones) for name in self._values}
 
     def weighted(self) -> dict[str, Figure]:
@@ -65,7 +65,7 @@ class Figures:
         values, trials = pooled.by_name(), _trials(pooled)
         resampled = self._resampled_counts.micro().by_name()
         return {
-            name: _resampled_figure(value[0], resampled[name][:, 0], trials[name][0])
+            name: _resampled_figure(name, value[0], resampled[name][:, 0], trials[name][0])
             for name, value in values.items()
         }
 
@@ -75,11 +75,11 @@ class Figures:
         if name in ("precision", "recall"):
             return figure(value, *exact_interval(found, trials))
         if name == "f1":
-            return figure(value, *f1_interval(found, trials - found))
-        return _resampled_figure(value, self._resampled[name][:, index], trials)
+            return figure(value, *f1_interval(found, 2 * (trials - found)))
+        return _resampled_figure(name, value, self._resampled[name][:, index], trials)
 
     def _mean(
-        self, name: str, rows: Sequence[int], shares: NDArray, resampled_shares: NDArray
+        self, name: str, rows: Sequence[int], shares: Counts, resampled_shares: Counts
     ) -> Figure:
         values = self._values[name][rows]
         defined = np.flatnonzero(~np.isnan(values))
@@ -89,18 +89,16 @@ class Figures:
             return self._of_label(name, rows[defined[0]])
         means = mean_of_each(self._resampled[name][:, rows], resampled_shares)
         trials = mean_trials(self._trials[name][rows][defined], shares[defined])
-        return _resampled_figure(float(mean_of_each(values, shares)), means, trials)
+        return _resampled_figure(name, float(mean_of_each(values, shares)), means, trials)
 
 
-def _trials(counts: Confusion) -> dict[str, NDArray[np.int64]]:
-    """What each figure is a share of; for F1 that of the share it rises with."""
-    decided = counts.true_positives + counts.false_positives
-    return {
-        "precision": decided,
-        "recall": counts.support,
-        "f1": decided + counts.false_negatives,
-    }
+def _trials(counts: Confusion) -> dict[str, Floats]:
+    """What each figure is a share of: [..., L]; F1 is tp of the mean of decided and positive."""
+    decided = (counts.true_positives + counts.false_positives).astype(np.float64)
+    positive = counts.support.astype(np.float64)
+    return {"precision": decided, "recall": positive, "f1": (decided + positive) / 2}
 
 
-def _resampled_figure(value: float, resamples: Floats, trials: float) -> Figure:
-    return figure(value, *resampled_interval(value, resamples, trials))
+def _resampled_figure(name: str, value: float, resamples: Floats, trials: float) -> Figure:
+    most = AUC_WORTH if name == "roc_auc" else np.inf
+    return figure(value, *resampled_interval(value, resamples, trials, most))

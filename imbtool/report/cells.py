@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 from rich.text import Text
@@ -42,3 +42,11 @@ def ratio_text(ratio: float) -> str:
 def figure(value: float | None) -> str:
     """A share or a score with three digits; a dash where there is none."""
     return "–" if value is None or value != value else f"{value:.3f}"
+
+
+def interval(of: Mapping[str, float | None]) -> Text:
+    """A figure with its 95% interval, `0.67 [0.30, 0.90]`; a dash where there is none."""
+    value, low, high = (of[key] for key in ("value", "low", "high"))
+    if value is None or low is None or high is None or value != value:
+        return Text("–")
+    return Text.assemble(f"{value:.2f} ", (f"[{low:.2f}, {high:.2f}]", "dim"))

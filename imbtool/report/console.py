@@ -10,7 +10,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.report.cells import figure, label_text, plain_table, ratio_text, tier_text
+from imbtool.report.cells import (
+    figure,
+    interval,
+    label_text,
+    plain_table,
+    ratio_text,
+    tier_text,
+)
 from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]
@@ -109,35 +116,32 @@ def _findings(findings: Iterable[Document]) -> Iterator[RenderableType]:
 
 def _measured_labels(document: Document) -> Table:
     data = document["data"]
-    table = plain_table(
-        f"{data['split']}: {data['texts']:,} texts, labels rarest first", "label", "tier"
-    )
-    for heading in ("train +", "support", "threshold", "precision", "recall", "F1", "AP", ""):
-        table.add_column(heading, justify="right" if heading else "left")
+    title = f"{data['split']}: {data['texts']:,} texts, labels rarest first, [95% interval]"
+    right = ("train +", "support", "threshold", "precision", "recall", "F1", "AP", "AUC")
+    table = plain_table(title, "label", "tier", right=right)
+    table.collapse_padding = True  # with intervals in 120 columns, room for names is scarce
     for name, row in rarest_first(document["labels"]):
-        figures = (row[key]["value"] for key in ("precision", "recall", "f1", "average_precision"))
         table.add_row(
             label_text(name),
             tier_text(row["tier"]),
             f"{row['training_positives']:,}",
-            f"{row['support']:,}",
+            Text.assemble(("few ", "dim") if row["few"] else "", f"{row['support']:,}"),
             f"{row['threshold']:.3f}",
-            *map(figure, figures),
-            Text("too few to say" if row["few"] else "", style="dim"),
+            *(interval(row[key]) for key in ("precision", "recall", "f1")),
+            *(figure(row[key]["value"]) for key in ("average_precision", "roc_auc")),
         )
     return table
 
 
 def _aggregates(document: Document) -> Table:
-    table = plain_table("Together", "labels")
-    for heading in ("precision", "recall", "F1", "AP"):
-        table.add_column(heading, justify="right")
+    right = ("precision", "recall", "F1", "AP", "AUC")
+    table = plain_table("Together", "labels", right=right)
     overall = document["overall"]
     groups = {name: row for name, row in overall.items() if isinstance(row, dict)}
     tiers = {f"tier {name} ({row['labels']})": row for name, row in document["tiers"].items()}
+    keys = ("precision", "recall", "f1", "average_precision", "roc_auc")
     for name, row in {**groups, **tiers}.items():
-        keys = ("precision", "recall", "f1", "average_precision")
-        table.add_row(name, *(figure(row.get(key, {}).get("value")) for key in keys))
+        table.add_row(name, *(interval(row[key]) if key in row else "–" for key in keys))
     return table
 
 
@@ -147,6 +151,9 @@ def _closing_lines(document: Document) -> Iterator[str]:
     rivals = len(thresholds["scores"])
     why = f"chosen of {rivals} on validation" if rivals > 1 else "as the profile asks"
     yield f"thresholds: rule '{thresholds['rule']}', {why}\n"
+    few = sum(row["few"] for row in document["labels"].values())
+    if few:
+        yield f"few: under {document['data']['min_support']} positives here, too few to say\n"
     yield f"labels at zero recall: {overall['labels_at_zero_recall']}"
     if overall["labels_without_positives"]:
         yield f"; without positives here, so left out: {overall['labels_without_positives']}"

@@ -139,7 +139,7 @@ def plot_f1_by_positives(document: Document, path: Path) -> None:
             _point(axes, row)
         _positives_axis(axes, [row["training_positives"] for _, row in points])
         axes.set_ylim(-0.04, 1.04)
-        axes.set_ylabel("F1")
+        axes.set_ylabel("F1, with its 95% interval")
         axes.grid(True)
         absent = len(rows) - len(points)
         note = f" (not drawn: {absent:,} without an F1)" if absent else ""

@@ -1,8 +1,15 @@
-"""Exact intervals of shares, against published values and at their ends."""
+"""Intervals against published values, scipy's, and at the ends of the scale."""
 
+import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.intervals import (
+    exact_interval,
+    f1_interval,
+    mean_trials,
+    resampled_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,11 +25,78 @@ def test_agrees_with_published_tables(hits: int, trials: int, low: float, high: 
     assert exact_interval(hits, trials) == pytest.approx((low, high), abs=5e-5)
 
 
+@pytest.mark.parametrize("trials", [1, 2, 7, 40])
+def test_is_the_exact_interval_of_scipy(trials: int) -> None:
+    for hits in range(trials + 1):
+        theirs = binomtest(hits, trials).proportion_ci(0.95, method="exact")
+        assert exact_interval(hits, trials) == pytest.approx((theirs.low, theirs.high))
+
+
 def test_nothing_tried_says_nothing() -> None:
     assert exact_interval(0, 0) == (0.0, 1.0)
+    assert f1_interval(0, 0) == (0.0, 1.0)
 
 
 def test_hits_need_not_be_whole() -> None:
     low, high = exact_interval(2.5, 10)
     assert exact_interval(2, 10)[0] < low < exact_interval(3, 10)[0]
     assert exact_interval(2, 10)[1] < high < exact_interval(3, 10)[1]
+
+
+def test_f1_has_the_interval_of_the_share_it_rises_with() -> None:
+    theirs = binomtest(12, 20).proportion_ci(0.95, method="exact")
+    expected = [2 * share / (1 + share) for share in (theirs.low, theirs.high)]
+    assert f1_interval(12, 8) == pytest.approx(expected)
+
+
+def test_f1_at_its_ends_is_not_certain() -> None:
+    assert f1_interval(0, 20) == pytest.approx((0.0, 0.288), abs=1e-3)
+    assert f1_interval(20, 0) == pytest.approx((0.908, 1.0), abs=1e-3)
+
+
+def test_the_interval_of_a_share_that_is_resampled_is_the_exact_one() -> None:
+    resamples = np.random.default_rng(0).binomial(50, 0.3, size=200_000) / 50
+    assert resampled_interval(0.3, resamples, 50) == pytest.approx(exact_interval(15, 50), abs=5e-3)
+
+
+def test_what_resampling_adds_to_a_figure_is_taken_off_it() -> None:
+    spread = np.random.default_rng(0).normal(0.5, 0.05, size=20_000)
+    low, high = resampled_interval(0.5, spread, 100)
+    shifted_low, shifted_high = resampled_interval(0.5, spread + 0.03, 100)
+    assert shifted_low == pytest.approx(low - 0.03, abs=3e-3)
+    assert shifted_high == pytest.approx(high - 0.03, abs=3e-3)
+
+
+def test_a_figure_stays_in_its_interval_whatever_its_resamples_say() -> None:
+    low, high = resampled_interval(0.5, np.full(100, 0.8) + np.linspace(0, 1e-3, 100), 20)
+    assert low <= 0.5 <= high
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_resamples_that_do_not_differ_leave_the_exact_interval_of_the_trials(value: float) -> None:
+    resamples = np.full(100, value)
+    assert resampled_interval(value, resamples, 20) == pytest.approx(exact_interval(20 * value, 20))
+
+
+def test_where_resamples_hardly_differ_a_trial_counts_for_no_more_than_it_may() -> None:
+    resamples = 0.9 + np.linspace(-1e-4, 1e-4, 100)
+    low, high = resampled_interval(0.9, resamples, 20, most_worth=3)
+    assert (low, high) == pytest.approx(exact_interval(0.9 * 60, 60))
+    free_low, free_high = resampled_interval(0.9, resamples, 20)
+    assert low < free_low < free_high < high
+
+
+def test_undefined_resamples_are_left_out_and_an_undefined_figure_has_no_interval() -> None:
+    resamples = np.array([0.2, 0.4, 0.3, 0.5])
+    with_holes = np.append(resamples, [np.nan, np.nan])
+    assert resampled_interval(0.3, with_holes, 9) == resampled_interval(0.3, resamples, 9)
+    assert np.isnan(resampled_interval(np.nan, resamples, 9)).all()
+    assert np.isnan(resampled_interval(0.3, np.full(3, np.nan), 9)).all()
+
+
+def test_a_mean_rests_on_the_trials_that_give_its_variance() -> None:
+    trials, shares = np.array([4, 20, 100]), np.array([1, 1, 1])
+    variance = (1 / trials).sum() / 9
+    assert mean_trials(trials, shares) == pytest.approx(1 / variance)
+    # weighted by themselves they are pooled
+    assert mean_trials(trials, trials) == pytest.approx(trials.sum())

@@ -6,12 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
+from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from imbtool.evaluation.metrics import (
     average_precision,
     confusion,
     mean_defined,
+    roc_auc,
     weighted_mean,
 )
 
@@ -100,6 +107,20 @@ def test_average_precision_is_that_of_sklearn_with_ties_over_the_known_rows(samp
         if (targets[known, label] == 1).any():
             theirs = average_precision_score(targets[known, label], scores[known, label])
             assert ours[label] == pytest.approx(theirs)
+        else:
+            assert np.isnan(ours[label])
+
+
+@LOOK
+@given(sample=samples())
+def test_auc_is_that_of_sklearn_and_undefined_unless_both_classes_occur(sample):
+    _, scores, targets = sample
+    ours = roc_auc(scores, targets)
+    for label in range(targets.shape[1]):
+        known = ~np.isnan(targets[:, label])
+        truth = targets[known, label]
+        if truth.any() and not truth.all():
+            assert ours[label] == pytest.approx(roc_auc_score(truth, scores[known, label]))
         else:
             assert np.isnan(ours[label])
 

@@ -1,17 +1,13 @@
 """The evaluation document holds every figure, and null where there is none to give."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from imbtool.evaluation.metrics import confusion
-from imbtool.evaluation.summary import (
-    evaluation_document,
-    figure,
-    group_metrics,
-    label_metrics,
-)
+from imbtool.evaluation.summary import evaluation_document, group_metrics, label_metrics
 from imbtool.files import to_json
 from imbtool.imbalance import Tier
 from imbtool.labels import Coherence, Labels, label_set
@@ -35,8 +31,32 @@ def value(part: dict[str, Any], *keys: str) -> float:
     return part["value"]
 
 
-def test_a_figure_has_no_interval_until_one_is_computed():
-    assert figure(0.5) == {"value": 0.5, "low": None, "high": None}
+def figures(part: Any) -> Iterator[dict[str, float]]:
+    """Every figure of a document."""
+    if isinstance(part, dict) and "value" in part:
+        yield part
+    elif isinstance(part, dict):
+        for below in part.values():
+            yield from figures(below)
+
+
+def test_every_figure_that_is_defined_lies_in_its_interval():
+    found = list(figures(document()))
+    # 4 labels, macro, weighted, 2 levels and 2 tiers with five figures each; micro with three
+    assert len(found) == 10 * 5 + 3
+    for figure in found:
+        if np.isnan(figure["value"]):
+            assert np.isnan([figure["low"], figure["high"]]).all()
+        else:
+            assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+
+
+def test_a_group_of_one_label_has_that_label_s_figures():
+    result = document()
+    # of the severe labels only `below` has positives
+    for name, figure in result["labels"]["below"].items():
+        if isinstance(figure, dict):
+            assert result["tiers"]["severe"][name] == figure
 
 
 def test_a_label_s_figures_are_those_of_its_known_rows_at_its_threshold():

@@ -19,7 +19,8 @@ def figure(value: float | None, low: float | None = None, high: float | None = N
 
 
 def figures(value: float | None) -> Document:
-    return {key: figure(value) for key in ("precision", "recall", "f1", "average_precision")}
+    names = ("precision", "recall", "f1", "average_precision", "roc_auc")
+    return {name: figure(value) for name in names}
 
 
 def label(positives: int, value: float | None) -> Document:
@@ -137,11 +138,20 @@ def test_the_label_table_shows_each_label_once_rarest_first() -> None:
     assert list(rows) == [NAMES[3], NAMES[0], NAMES[1], NAMES[2]]
     assert len(table) == 1 + len(NAMES)
     assert rows[NAMES[3]][2] == ["0", "too", "few", "to", "say"]
-    assert rows[NAMES[3]][5:] == [["–"]] * 4
+    assert rows[NAMES[3]][5:] == [["–"]] * 5
     assert rows[NAMES[2]] == [
-        ["head"], ["900"], ["225"], ["10"], ["0.25"], *[["0.800"]] * 4
+        ["head"], ["900"], ["225"], ["10"], ["0.25"], *[["0.800"]] * 5
     ]  # fmt: skip
     assert [row[0] for row in thresholds[1:]] == NAMES
+
+
+def test_an_interval_stands_beside_its_figure() -> None:
+    document = evaluation()
+    document["labels"][NAMES[1]]["recall"] = figure(0.4, 0.122, 0.738)
+    document["overall"]["macro"]["roc_auc"] = figure(0.9, 0.85, 0.95)
+    together, labels, *_ = Page(render_page(document, [])).tables
+    assert together[1][-1].split() == ["0.900", "0.850–0.950"]
+    assert labels[3][7].split() == ["0.400", "0.122–0.738"]
 
 
 def test_the_verdict_is_said_in_words() -> None:

@@ -1,0 +1,112 @@
+"""Figures are those of the metrics, and their intervals cover what they should."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from imbtool.evaluation import bootstrap
+from imbtool.evaluation.figures import Figure, Figures, figure
+from imbtool.evaluation.intervals import exact_interval, f1_interval
+from imbtool.evaluation.metrics import mean_defined, measure, weighted_mean
+
+NAN = np.nan
+TARGETS = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, NAN], [1, NAN, 0]], np.float32)
+SCORES = np.array(
+    [[0.9, 0.8, 0.1], [0.3, 0.7, 0.6], [0.2, 0.1, 0.4], [0.6, 0.2, 0.9], [0.8, 0.9, 0.2]]
+)
+FIGURES = Figures(SCORES >= 0.5, SCORES, TARGETS)
+NAMES = ["precision", "recall", "f1", "average_precision", "roc_auc"]
+
+
+def ends(of: Figure) -> tuple[float, float]:
+    return of["low"], of["high"]
+
+
+def test_an_undefined_figure_has_no_interval():
+    assert np.isnan([*figure(NAN, 0.0, 1.0).values()]).all()
+    for row in FIGURES.label(2).values():
+        assert np.isnan([*row.values()]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_are_those_of_the_metrics(name):
+    measured = measure(SCORES >= 0.5, SCORES, TARGETS)
+    values = measured.by_name()[name]
+    for index in range(3):
+        assert FIGURES.label(index)[name]["value"] == pytest.approx(values[index], nan_ok=True)
+    assert FIGURES.macro([0, 1, 2])[name]["value"] == pytest.approx(mean_defined(values))
+    weighted = weighted_mean(values, measured.counts.support)
+    assert FIGURES.weighted()[name]["value"] == pytest.approx(weighted)
+    if name in FIGURES.micro():
+        pooled = measured.counts.micro().by_name()[name][0]
+        assert FIGURES.micro()[name]["value"] == pytest.approx(pooled)
+
+
+def test_a_label_s_counts_have_exact_intervals():
+    # of the texts 1, 4 and 5 that are decided two have the label; text 2 is missed
+    row = FIGURES.label(0)
+    assert ends(row["precision"]) == exact_interval(2, 3)
+    assert ends(row["recall"]) == exact_interval(2, 3)
+    assert ends(row["f1"]) == f1_interval(2, 2)
+
+
+def test_a_perfect_ranking_of_few_positives_is_not_certain():
+    targets = np.array([[1], [1], [0], [0], [0]], np.float32)
+    row = Figures(targets == 1, targets.astype(float), targets).label(0)
+    for name in NAMES:
+        expected = f1_interval(2, 0) if name == "f1" else exact_interval(2, 2)
+        assert row[name]["value"] == 1.0
+        assert ends(row[name]) == pytest.approx(expected)
+
+
+def test_a_group_that_is_never_found_is_not_surely_at_zero():
+    targets = np.zeros((100, 2), np.float32)
+    targets[:10] = 1
+    nothing = Figures(np.zeros((100, 2), np.bool_), np.zeros((100, 2)), targets)
+    assert ends(nothing.macro([0, 1])["recall"]) == pytest.approx(exact_interval(0, 20))
+    assert ends(nothing.micro()["recall"]) == pytest.approx(exact_interval(0, 20))
+    # F1 is a share of the mean of positives and decided: of 20 and none
+    assert ends(nothing.micro()["f1"]) == pytest.approx(exact_interval(0, 10))
+
+
+def test_nothing_is_known_of_no_labels():
+    for row in FIGURES.macro([]).values():
+        assert np.isnan([*row.values()]).all()
+
+
+def binormal(prevalence: float, distance: float, cut: float) -> dict[str, float]:
+    """What the measures come to when scores are normal, positives `distance` above negatives."""
+    grid = np.linspace(-8, 8 + distance, 100_001)
+    recalls, false = prevalence * norm.sf(grid - distance), (1 - prevalence) * norm.sf(grid)
+    hits, alarms = prevalence * norm.sf(cut - distance), (1 - prevalence) * norm.sf(cut)
+    return {
+        "precision": hits / (hits + alarms),
+        "recall": hits / prevalence,
+        "f1": 2 * hits / (hits + alarms + prevalence),
+        "average_precision": float(
+            -np.trapezoid(recalls / (recalls + false), recalls / prevalence)
+        ),
+        "roc_auc": float(norm.cdf(distance / 2**0.5)),
+    }
+
+
+def test_intervals_of_25_positives_cover_as_often_as_they_say(monkeypatch):
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 300)
+    rng, splits, labels, texts = np.random.default_rng(0), 200, 4, 500
+    truth, covered = binormal(25 / texts, 3.0, 2.2), Counter()
+    for _ in range(splits):
+        targets = (rng.random((texts, labels)) < 25 / texts).astype(np.float32)
+        scores = rng.normal(size=(texts, labels)) + 3 * targets
+        figures = Figures(scores >= 2.2, scores, targets)
+        groups = {"macro": figures.macro(range(labels)), "weighted": figures.weighted()}
+        groups |= {f"label {index}": figures.label(index) for index in range(labels)}
+        for group, row in groups.items():
+            for name, value in row.items():
+                low, high = ends(value)
+                covered[group.split()[0], name] += low <= truth[name] <= high
+    for (group, name), times in covered.items():
+        share = times / splits / (labels if group == "label" else 1)
+        # less two standard errors of the simulation
+        assert share > 0.92 - 0.03, (group, name, share)
