@@ -45,8 +45,9 @@ def figure(value: float | None) -> str:
 
 
 def interval(of: Mapping[str, float | None]) -> Text:
-    """A figure with its 95% interval, `0.67 [0.30, 0.90]`; a dash where there is none."""
+    """A figure with its 95% interval, `0.67 [.30–.90]`; a dash where there is none."""
     value, low, high = (of[key] for key in ("value", "low", "high"))
     if value is None or low is None or high is None or value != value:
         return Text("–")
-    return Text.assemble(f"{value:.2f} ", (f"[{low:.2f}, {high:.2f}]", "dim"))
+    ends = "–".join(f"{end:.2f}".removeprefix("0") for end in (low, high))
+    return Text.assemble(f"{value:.2f} ", (f"[{ends}]", "dim"))

@@ -117,7 +117,7 @@ def _findings(findings: Iterable[Document]) -> Iterator[RenderableType]:
 def _measured_labels(document: Document) -> Table:
     data = document["data"]
     title = f"{data['split']}: {data['texts']:,} texts, labels rarest first, [95% interval]"
-    right = ("train +", "support", "threshold", "precision", "recall", "F1", "AP", "AUC")
+    right = ("train +", "support", "threshold", "precision", "recall", "F1", "AP")
     table = plain_table(title, "label", "tier", right=right)
     table.collapse_padding = True  # with intervals in 120 columns, room for names is scarce
     for name, row in rarest_first(document["labels"]):
@@ -128,7 +128,7 @@ def _measured_labels(document: Document) -> Table:
             Text.assemble(("few ", "dim") if row["few"] else "", f"{row['support']:,}"),
             f"{row['threshold']:.3f}",
             *(interval(row[key]) for key in ("precision", "recall", "f1")),
-            *(figure(row[key]["value"]) for key in ("average_precision", "roc_auc")),
+            figure(row["average_precision"]["value"]),
         )
     return table
 

@@ -6,8 +6,8 @@ from imbtool.report.cells import interval
 @pytest.mark.parametrize(
     ("value", "low", "high", "shown"),
     [
-        (2 / 3, 0.3, 0.9, "0.67 [0.30, 0.90]"),
-        (0.0, 0.0, 1.0, "0.00 [0.00, 1.00]"),
+        (2 / 3, 0.3, 0.9, "0.67 [.30–.90]"),
+        (0.0, 0.0, 1.0, "0.00 [.00–1.00]"),
         (float("nan"), float("nan"), float("nan"), "–"),
         (None, None, None, "–"),
     ],

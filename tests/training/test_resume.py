@@ -44,7 +44,8 @@ def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def whole(project: Path, imbtool: Imbtool) -> Path:
     """A project with the run `whole`, which nothing disturbed."""
-    assert imbtool(*TRAIN, *SAVE_ALWAYS, "--run", "whole").exit_code == 0
+    result = imbtool(*TRAIN, *SAVE_ALWAYS, "--run", "whole")
+    assert result.exit_code == 0, result.stderr
     return project
 
 
