@@ -44,9 +44,9 @@ def results(run: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def tuned(trained: Path, imbtool: Imbtool) -> Result:
-    """The tuning `runs/whole` of the trained project, copies of which the tests get."""
+    """The tuning `runs/tuned` of the trained project, copies of which the tests get."""
     profile, runs = trained / "profile.yaml", trained / "runs"
-    result = imbtool("tune", "-p", profile, *STRICT, "--runs", runs, "--run", "whole")
+    result = imbtool("tune", "-p", profile, *STRICT, "--runs", runs, "--run", "tuned")
     assert result.exit_code == 0, result.stderr
     return result
 
@@ -54,7 +54,7 @@ def tuned(trained: Path, imbtool: Imbtool) -> Result:
 def test_a_tuning_leaves_all_that_is_documented_and_names_the_next_command(
     tuned: Result, project: Path, imbtool: Imbtool
 ) -> None:
-    folder = Path("runs/whole")
+    folder = Path("runs/tuned")
     assert {path.name for path in folder.iterdir()} == {
         "profile.yaml",
         "tuned-profile.yaml",
@@ -68,15 +68,15 @@ def test_a_tuning_leaves_all_that_is_documented_and_names_the_next_command(
     }
     assert [path.name for path in (folder / "plots").iterdir()] == ["tuning.png"]
     assert [path.name for path in sorted((folder / "rounds").iterdir())] == ["1", "2"]
-    (_, second) = results("runs/whole")
+    (_, second) = results("runs/tuned")
     assert second["changes"]
     assert second["base"] == 1
     hint = tuned.stderr.splitlines()[-1]
     assert hint.startswith("next: imbtool evaluate ")
-    assert hint.endswith("runs/whole/checkpoint")
+    assert hint.endswith("runs/tuned/checkpoint")
     profile = folder / "profile.yaml"
     profile.write_text(profile.read_text().replace(str(tuned_in(tuned)), str(project)))
-    assert imbtool("evaluate", "runs/whole").exit_code == 0
+    assert imbtool("evaluate", "runs/tuned").exit_code == 0
 
 
 def tuned_in(result: Result) -> Path:
@@ -87,9 +87,9 @@ def tuned_in(result: Result) -> Path:
 def test_the_tuned_profile_gives_the_checkpoint_again(
     tuned: Result, project: Path, imbtool: Imbtool
 ) -> None:
-    again = imbtool("train", "-p", "runs/whole/tuned-profile.yaml", "--run", "again")
+    again = imbtool("train", "-p", "runs/tuned/tuned-profile.yaml", "--run", "again")
     assert again.exit_code == 0, again.stderr
-    assert weights_of("again") == weights_of("whole")
+    assert weights_of("again") == weights_of("tuned")
 
 
 def test_progress_goes_to_stderr_and_the_story_to_stdout(tuned: Result) -> None:
@@ -145,8 +145,8 @@ def test_killed_in_the_middle_of_a_round_it_goes_on_to_the_same_weights(
     before = first_round.read_bytes()
     resumed = imbtool("tune", "--resume", "runs/killed")
     assert resumed.exit_code == 0, resumed.stderr
-    assert results("runs/killed") == results("runs/whole")
-    assert weights_of("killed") == weights_of("whole")
+    assert results("runs/killed") == results("runs/tuned")
+    assert weights_of("killed") == weights_of("tuned")
     assert first_round.read_bytes() == before
     assert Path("runs/killed/tuning.html").is_file()
 
