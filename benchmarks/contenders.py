@@ -22,6 +22,7 @@ from torch import nn
 from imbtool.corpus import Corpus, read_corpus
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
+from imbtool.training.automatic import computes_bf16
 
 if TYPE_CHECKING:
     from transformers import Trainer, TrainerCallback
@@ -218,7 +219,7 @@ def default_trainer() -> WithTrainer:
 
 def best_trainers(device: str) -> list[WithTrainer]:
     """Trainer with every flag that helps, once for each implementation of attention."""
-    bf16 = has_bf16(device)
+    bf16 = computes_bf16(torch.device(device))
     flags = {
         "bf16": bf16,
         "train_sampling_strategy": "group_by_length",
@@ -360,14 +361,6 @@ def rows_of(task: Task, encoded: Sequence[Tokens]) -> list[Tokens]:
     first, last = encoded[0][0], encoded[0][-1]
     inner = itertools.chain.from_iterable(ids[1:-1] for ids in itertools.cycle(encoded))
     return [[first, *itertools.islice(inner, task.tokens - 2), last] for _ in encoded]
-
-
-def has_bf16(device: str) -> bool:
-    """Whether the hardware computes in bf16."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -22,8 +22,7 @@ from tempfile import mkdtemp
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from conftest import PROFILE, SIZES, make_row, read_csv, write_csv
-from encoders import make_encoder
+from conftest import write_project
 
 SAVE_EVERY = (0.00001, 0.001)
 """Minutes, drawn for each run: after every step, so that kills hit saves, or every few steps."""
@@ -52,13 +51,7 @@ class Project:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
-        rng = random.Random(seed)
-        for name, size in SIZES.items():
-            rows = [make_row(rng, f"{name}-{number:03}") for number in range(size)]
-            write_csv(folder / f"{name}.csv", rows)
-        texts = [row["text"] for row in read_csv(folder / "train.csv")]
-        make_encoder("bert", folder / "encoder", corpus=texts)
-        (folder / "profile.yaml").write_text(PROFILE)
+        write_project(folder, seed)
 
     def run(self, name: str) -> Path:
         """The folder of a run."""

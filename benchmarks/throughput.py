@@ -29,10 +29,11 @@ from contenders import (
     WithTrainer,
     best_trainers,
     default_trainer,
-    has_bf16,
     table,
 )
 from turns import Measured, say, take_turns
+
+from imbtool.training.automatic import computes_bf16
 
 STEPS = 50
 """Trainer sorts rows by length among 50 batches: rounds of as many steps see every length."""
@@ -48,7 +49,7 @@ class Peak:
     """The machine's own rate of matrix products, the bound of every contender."""
 
     def __init__(self, device: str) -> None:
-        self.precision = "bf16" if has_bf16(device) else "fp32"
+        self.precision = "bf16" if computes_bf16(torch.device(device)) else "fp32"
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         size = PRODUCT_SIZE[device]
         self._device, self._work = device, 2 * size**3

@@ -4,17 +4,52 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imbtool.checkpoint import Checkpoint
-from imbtool.corpus import SPLITS, Split, read_corpus, read_split
+import numpy as np
+from numpy.typing import NDArray
+
+from imbtool.checkpoint import Checkpoint, CheckpointMeta, read_checkpoint
+from imbtool.corpus import SPLITS, Split, Targets, read_corpus, read_split, split_column
 from imbtool.errors import did_you_mean, fail
+from imbtool.evaluation.calibration import sigmoid
+from imbtool.evaluation.comparison import Judged, comparison_document
+from imbtool.evaluation.confusion import confusion_pairs
+from imbtool.evaluation.gates import Gate, check_gates, judge_gates
+from imbtool.evaluation.mistakes import mistakes_document
+from imbtool.evaluation.reliability import calibration_document
+from imbtool.evaluation.slices import slices_document
 from imbtool.evaluation.summary import evaluation_document
+from imbtool.labels import Decisions
 from imbtool.profile import EvaluationSection, Profile
 from imbtool.profilefile import read_profile
+from imbtool.rivals import read_rival
 
 Document = dict[str, Any]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an evaluation shall hold beside its figures.
+
+    Attributes:
+        gates: bars that figures must reach.
+        by: the column of the table whose values make slices.
+        against: another checkpoint, or a file of any tool's predictions.
+        errors: how many misses and false alarms of each rare label to quote; 0 quotes no text.
+    """
+
+    gates: Sequence[Gate] = ()
+    by: str | None = None
+    against: Path | None = None
+    errors: int = 0
+
+
+FIGURES_ALONE = Wanted()
 
 
 def run_profile(checkpoint: Checkpoint) -> Profile | None:
@@ -54,33 +89,34 @@ def own_split(checkpoint: Checkpoint, name: str) -> Split:
     return split
 
 
-def assess(checkpoint: Checkpoint, split: Split) -> Document:
-    """Measure a checkpoint on a split: the content of evaluation.json."""
-    meta, profile = checkpoint.meta, run_profile(checkpoint)
-    evaluation = profile.evaluation if profile else EvaluationSection()
-    document = evaluation_document(
-        checkpoint.labels,
-        checkpoint.probabilities(split.texts),
-        split.targets,
-        meta.thresholds,
-        meta.coherence,
-        meta.tiers,
-    )
-    for name, row in document["labels"].items():
-        row["training_positives"] = meta.labels[name].training_positives
-        row["weight"] = meta.labels[name].weight
-        row["few"] = row["support"] < evaluation.min_support
-    document["thresholds"] = _thresholds(checkpoint)
-    used = {meta.fingerprints[name] for name in ("train", "validation")}
-    document["data"] = {
-        "checkpoint": str(checkpoint.folder),
-        "source": str(split.source),
-        "split": split.name,
-        "texts": len(split),
-        "min_support": evaluation.min_support,
-        "fingerprint": split.fingerprint,
-        "seen_in_training": split.fingerprint in used,
-    }
+def assess(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALONE) -> Document:
+    """Measure a checkpoint on a split: the content of evaluation.json.
+
+    Raises:
+        UserError: something that is wanted cannot be had; said before anything is measured.
+    """
+    labels, meta, targets = checkpoint.labels, checkpoint.meta, split.targets
+    check_gates(wanted.gates, labels, meta.tiers)
+    values, theirs = _values(checkpoint, split, wanted.by), _rival(checkpoint, split, wanted)
+    logits = checkpoint.logits(split.texts)
+    scores = sigmoid(logits)
+    ours = Judged(labels.names, checkpoint.decide(scores), scores)
+    document = _figures(checkpoint, split, scores)
+    document["calibration"] = _calibration(checkpoint, logits, targets)
+    document["confusion"] = confusion_pairs(labels, ours.decisions, targets)
+    document["gates"] = judge_gates(wanted.gates, document)
+    document["slices"] = document["comparison"] = document["mistakes"] = None
+    if wanted.by is not None:
+        least = document["data"]["min_support"]
+        document["slices"] = slices_document(
+            wanted.by, values, ours.decisions, scores, targets, labels, least
+        )
+    if theirs is not None:
+        document["comparison"] = comparison_document(
+            ours, theirs, targets, meta.tiers, str(wanted.against)
+        )
+    if wanted.errors:
+        document["mistakes"] = _mistakes(checkpoint, split, ours.decisions, scores, wanted.errors)
     return document
 
 
@@ -110,17 +146,76 @@ def result_suffix(split: str, table: Path | None) -> str:
     return "" if split == "test" else f"-{split}"
 
 
-def _thresholds(checkpoint: Checkpoint) -> Document:
-    meta = checkpoint.meta
+def _figures(checkpoint: Checkpoint, split: Split, scores: Floats) -> Document:
+    meta, profile = checkpoint.meta, run_profile(checkpoint)
+    least = (profile.evaluation if profile else EvaluationSection()).min_support
+    document = evaluation_document(
+        checkpoint.labels, scores, split.targets, meta.thresholds, meta.coherence, meta.tiers
+    )
+    for name, row in document["labels"].items():
+        row["training_positives"] = meta.labels[name].training_positives
+        row["weight"], row["reason"] = meta.labels[name].weight, meta.labels[name].reason
+        row["few"] = row["support"] < least
+    document["thresholds"] = _thresholds(meta)
+    used = {meta.fingerprints[name] for name in ("train", "validation")}
+    document["data"] = {
+        "checkpoint": str(checkpoint.folder),
+        "source": str(split.source),
+        "split": split.name,
+        "texts": len(split),
+        "min_support": least,
+        "fingerprint": split.fingerprint,
+        "seen_in_training": split.fingerprint in used,
+    }
+    return document
+
+
+def _thresholds(meta: CheckpointMeta) -> Document:
     return {
         "rule": meta.threshold_rule,
         "scores": meta.threshold_scores,
         "labels": {
             name: {
                 "threshold": label.threshold,
-                "rule": meta.threshold_rule,
+                "rule": label.rule or meta.threshold_rule,
                 "validation_positives": label.validation_positives,
+                "requirement": label.requirement,
             }
             for name, label in meta.labels.items()
         },
     }
+
+
+def _calibration(checkpoint: Checkpoint, logits: Floats, targets: Targets) -> Document:
+    calibration = checkpoint.meta.calibration
+    calibrated = calibration.probabilities(logits) if calibration else None
+    names = checkpoint.labels.names
+    return calibration_document(names, sigmoid(logits), calibrated, targets, calibration)
+
+
+def _values(checkpoint: Checkpoint, split: Split, column: str | None) -> list[str]:
+    """The slice of each text; none where no slices are wanted."""
+    return [] if column is None else split_column(split, column, checkpoint.meta.data.encoding)
+
+
+def _rival(checkpoint: Checkpoint, split: Split, wanted: Wanted) -> Judged | None:
+    """What another checkpoint, or a file of predictions, says of the texts."""
+    path = wanted.against
+    if path is None:
+        return None
+    if path.is_file():
+        section = checkpoint.meta.data_section(split.source)
+        return read_rival(path, section, checkpoint.labels.names, split)
+    other = read_checkpoint(path)
+    scores = other.probabilities(split.texts)
+    return Judged(other.labels.names, other.decide(scores), scores)
+
+
+def _mistakes(
+    checkpoint: Checkpoint, split: Split, decisions: Decisions, scores: Floats, most: int
+) -> Document:
+    labels, meta = checkpoint.labels, checkpoint.meta
+    thresholds, texts = meta.thresholds, split.texts
+    return mistakes_document(
+        labels, meta.tiers, decisions, scores, thresholds, split.targets, texts, split.rows, most
+    )

@@ -2,86 +2,201 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from imbtool.errors import counted, printable
+from imbtool.evaluation.figures import figure_text
+from imbtool.files import to_json, write_text
 
-def model_card(meta: dict[str, Any]) -> str:
-    """README.md with model-index, from the content of imbtool.json."""
+Document = dict[str, Any]
+
+DECIDE = """\
+import json
+from transformers import pipeline
+
+folder = "FOLDER"  # of the checkpoint
+meta = json.load(open(f"{folder}/imbtool.json", encoding="utf-8"))
+classify = pipeline("text-classification", model=folder, top_k=None, truncation=True)
+
+
+def line(name):  # a label and all above it
+    parent = meta["labels"][name]["parent"]
+    return {name} | (line(parent) if parent else set())
+
+
+def decide(text):
+    scores = {row["label"]: row["score"] for row in classify([text])[0]}
+    decided = {name for name, label in meta["labels"].items() if scores[name] >= label["threshold"]}
+    if meta["coherence"] == "add-parents":
+        return set().union(*map(line, decided))
+    drop = meta["coherence"] == "drop-children"
+    return {name for name in decided if not drop or line(name) <= decided}
+"""
+"""What `imbtool predict` decides, without imbtool; docs/share.md has it too."""
+
+TABLE_MARKUP = re.compile(r"[\\`*_{}\[\]|~$]")
+
+
+def write_card(folder: Path, meta: Document, evaluation: Document) -> None:
+    """Write the model card of a checkpoint anew, with what an evaluation found.
+
+    Args:
+        folder: of the checkpoint.
+        meta: the content of its imbtool.json.
+        evaluation: the evaluation document, of the run's own test split.
+    """
+    write_text(folder / "README.md", model_card(meta, evaluation))
+
+
+def model_card(meta: Document, evaluation: Document | None = None) -> str:
+    """README.md with model-index.
+
+    Args:
+        meta: the content of imbtool.json.
+        evaluation: the evaluation document, if the model has been measured.
+    """
+    # as the files say it: what is not finite is null
+    meta, measured = json.loads(to_json(meta)), json.loads(to_json(evaluation))
     front = {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",
         **({"base_model": meta["encoder"]} if "/" in meta["encoder"] else {}),
         "tags": ["multi-label", "imbalanced", "imbtool"],
-        "model-index": [
-            {
-                "name": "imbtool model",
-                "results": [
-                    {
-                        "task": {"type": "text-classification"},
-                        "dataset": {"name": "validation split", "type": "custom"},
-                        "metrics": [
-                            {"type": name, "value": meta["validation"][name]}
-                            for name in ("f1_macro", "average_precision_macro")
-                        ],
-                    }
-                ],
-            }
-        ],
+        "model-index": [{"name": "imbtool model", "results": list(_results(meta, measured))}],
     }
-    head = yaml.safe_dump(front, sort_keys=False)
-    return f"---\n{head}---\n\n" + "\n\n".join(_sections(meta)) + "\n"
+    head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n\n" + "\n\n".join(_sections(meta, measured)) + "\n"
 
 
-def _sections(meta: dict[str, Any]) -> list[str]:
+def markdown_text(text: str) -> str:
+    """A name or a text of others within a line of Markdown: no new line or cell, no markup."""
+    escaped = TABLE_MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split())))
+    for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        escaped = escaped.replace(letter, entity)
+    # neither a mention of somebody nor a link
+    return escaped.replace("@", "@\u200b").replace("://", r"\://")
+
+
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A table of GitHub flavour; its first `left` columns stand left, the others right."""
+    marks = ["---" if place < left else "---:" for place in range(len(titles))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (titles, marks, *rows))
+
+
+def _results(meta: Document, evaluation: Document | None) -> Iterator[Document]:
+    """What the model-index holds: the test split where it was measured, and validation."""
+    if evaluation:
+        overall, split = evaluation["overall"], evaluation["data"]["split"]
+        yield _result(
+            split,
+            {
+                "f1_macro": overall["macro"]["f1"]["value"],
+                "f1_micro": overall["micro"]["f1"]["value"],
+                "average_precision_macro": overall["macro"]["average_precision"]["value"],
+            },
+        )
+    names = ("f1_macro", "average_precision_macro")
+    yield _result("validation", {name: meta["validation"][name] for name in names})
+
+
+def _result(split: str, figures: dict[str, float | None]) -> Document:
+    metrics = [{"type": name, "value": value} for name, value in figures.items()]
+    return {
+        "task": {"type": "text-classification"},
+        "dataset": {"name": f"{split} split", "type": "custom", "split": split},
+        "metrics": [metric for metric in metrics if metric["value"] is not None],
+    }
+
+
+def _sections(meta: Document, evaluation: Document | None) -> list[str]:
     validation = meta["validation"]
     return [
         "# A multi-label text classifier for rare labels",
         f"Fine-tuned from `{meta['encoder']}` with imbtool {meta['version']}, epoch "
         f"{validation['epoch']} of the run. It reads {meta['max_length']} tokens of a text.",
-        f"Macro-F1 on validation {validation['f1_macro']:.3f}, decisions cross-fitted on "
-        f"half-splits; mean average precision {validation['average_precision_macro']:.3f}.",
+        f"Macro-F1 on validation {_score(validation['f1_macro'])}, decisions cross-fitted on "
+        f"half-splits; mean average precision {_score(validation['average_precision_macro'])}.",
+        *(_measured(evaluation) if evaluation else ()),
         "## Use",
-        "```python\nfrom transformers import pipeline\n\n"
-        'classify = pipeline("text-classification", model=FOLDER, top_k=None, truncation=True)\n'
-        'scores = classify(["a text"])\n```',
-        "Decide a label where its score is at or above its threshold below, not at 0.5. "
-        f"`imbtool predict` does so{_coherence(meta)}.",
+        "A label is decided where its score is at or above its threshold below, not at 0.5"
+        f"{_coherence(meta)}. `imbtool predict` does so; without imbtool:",
+        f"```python\n{DECIDE}```",
         "## Labels",
-        _table(meta["labels"]),
+        _labels_table(meta["labels"]),
         f"Thresholds were chosen on validation by the rule `{meta['threshold_rule']}`. "
         "A threshold that rests on few validation positives says little.",
     ]
 
 
-def _coherence(meta: dict[str, Any]) -> str:
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _measured(evaluation: Document) -> Iterator[str]:
+    data, overall = evaluation["data"], evaluation["overall"]
+    yield f"## On {data['split']}"
+    yield (
+        f"Macro-F1 {figure_text(overall['macro']['f1'])}, micro-F1 "
+        f"{figure_text(overall['micro']['f1'])}, mean average precision "
+        f"{figure_text(overall['macro']['average_precision'])} on "
+        f"{counted(data['texts'], 'text')}, with 95% intervals."
+    )
+    rows = (
+        (
+            markdown_text(name),
+            f"{row['support']:,}",
+            figure_text(row["f1"]),
+            figure_text(row["recall"]),
+        )
+        for name, row in evaluation["labels"].items()
+    )
+    yield markdown_table(("label", "positives", "F1", "recall"), rows)
+    yield from _calibration(evaluation.get("calibration"))
+    yield _limits(evaluation)
+
+
+def _calibration(calibration: Document | None) -> Iterator[str]:
+    if calibration:
+        raw, calibrated = (calibration["overall"][form] for form in ("raw", "calibrated"))
+        after = f", {calibrated['ece']:.3f} once calibrated" if calibrated else ""
+        yield f"Expected calibration error of the scores {raw['ece']:.3f}{after}."
+
+
+def _limits(evaluation: Document) -> str:
+    bar = evaluation["data"]["min_support"]
+    few = [markdown_text(name) for name, row in evaluation["labels"].items() if row["few"]]
+    limits = f"Labels with fewer than {bar} positives here are too few to say: " + ", ".join(few)
+    return (f"{limits}. " if few else "") + (
+        "The intervals are those of other texts of the same kind; on texts of another kind it may "
+        "do worse."
+    )
+
+
+def _coherence(meta: Document) -> str:
     ways = {
-        "add-parents": ", and then adds the parents of every decided label",
-        "drop-children": ", and then drops every label whose parent is not decided",
+        "add-parents": ", and brings the parents of every decided label along",
+        "drop-children": ", and falls with a parent that is not decided",
     }
     return ways.get(meta["coherence"], "")
 
 
-def _table(labels: dict[str, dict[str, Any]]) -> str:
-    rows = [
-        "| label | parent | threshold | validation positives | training positives | weight |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for name, label in labels.items():
-        cells = (
-            _cell(name),
-            _cell(label["parent"] or ""),
+def _labels_table(labels: dict[str, Document]) -> str:
+    titles = ("label", "parent", "threshold", "validation +", "training +", "weight")
+    rows = (
+        (
+            markdown_text(name),
+            markdown_text(label["parent"] or ""),
             f"{label['threshold']:.3f}",
             str(label["validation_positives"]),
             str(label["training_positives"]),
             f"{label['weight']:.3g}",
         )
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
-
-
-def _cell(text: str) -> str:
-    """A label's name as it is: no new cell, no markup."""
-    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
-    return escaped.replace("<", "&lt;")
+        for name, label in labels.items()
+    )
+    return markdown_table(titles, rows, left=2)

@@ -19,7 +19,7 @@ from imbtool import __version__
 from imbtool.card import model_card
 from imbtool.corpus import Corpus
 from imbtool.errors import fail
-from imbtool.evaluation.calibration import sigmoid
+from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files import publish_folder, read_json, write_json, write_text
 from imbtool.imbalance import Tier
@@ -43,6 +43,13 @@ class LabelMeta(BaseModel):
     tier: Tier
     weight: float
     reason: str
+    slope: float | None = None
+    """With `bias`, of its calibrated logit slope * z + bias; None in checkpoints without one."""
+    bias: float | None = None
+    rule: str | None = None
+    """What gave the threshold; None where the checkpoint's `threshold_rule` did."""
+    requirement: dict[str, Any] | None = None
+    """What was required of it on validation, and what it came to."""
 
 
 class DataMeta(BaseModel):
@@ -87,6 +94,13 @@ class CheckpointMeta(BaseModel):
         return np.array([label.threshold for label in self.labels.values()])
 
     @property
+    def calibration(self) -> Calibration | None:
+        """What makes probabilities of the logits that mean what they say, if it was fitted."""
+        pairs = [(label.slope, label.bias) for label in self.labels.values()]
+        fitted = np.array([pair for pair in pairs if None not in pair], dtype=np.float64)
+        return Calibration(*fitted.T) if len(fitted) == len(pairs) else None
+
+    @property
     def tiers(self) -> list[Tier]:
         """Tier of each label by its ratio in training."""
         return [label.tier for label in self.labels.values()]
@@ -115,9 +129,13 @@ class Checkpoint:
         """The label set, in the order of the columns."""
         return self.meta.label_set
 
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """The logit of each text and label [n, L], computed in fp32."""
+        return self.text_model.logits(texts).astype(np.float64)
+
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """sigmoid(logit) of each text and label [n, L], computed in fp32."""
-        return sigmoid(self.text_model.logits(texts).astype(np.float64))
+        """sigmoid(logit) of each text and label [n, L]."""
+        return sigmoid(self.logits(texts))
 
     def decide(self, probabilities: NDArray[np.float64]) -> Decisions:
         """Decisions [n, L] by the thresholds, coherent with the forest."""
@@ -174,6 +192,7 @@ def make_meta(
     corpus: Corpus,
     weights: Sequence[LabelWeight],
     choice: ThresholdChoice,
+    calibration: Calibration,
     max_length: int,
     validation: dict[str, Any],
 ) -> CheckpointMeta:
@@ -189,6 +208,10 @@ def make_meta(
             tier=weight.tier,
             weight=weight.weight,
             reason=weight.reason,
+            slope=float(calibration.slope[index]),
+            bias=float(calibration.bias[index]),
+            rule=choice.rules[index],
+            requirement=choice.requirements.get(weight.label),
         )
         for index, weight in enumerate(weights)
     }

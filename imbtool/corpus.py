@@ -111,6 +111,18 @@ def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Spli
     return _split(table, labels.names, data.labels)
 
 
+def split_column(split: Split, column: str, encoding: str) -> list[str]:
+    """The cells of another column of a split's table, one a text, as text.
+
+    Raises:
+        UserError: the table cannot be read, or has no such column.
+    """
+    frame = read_table(split.source, encoding)
+    require_columns(frame, [column], split.source)
+    cells = frame[column].tolist()
+    return [cell_text(cells[row - 1]) for row in split.rows]
+
+
 def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
     """The text of each row; several columns are joined by a line break."""
     names = [columns] if isinstance(columns, str) else list(columns)
@@ -135,14 +147,15 @@ def _read(name: str, path: Path, data: DataSection) -> _Table:
         cells = frame[source.columns].map(cell_text).to_numpy().tolist()
         problems += _flag_problems(cells, source.columns, path)
     else:
-        cells = [_names_of(cell, source.separator) for cell in frame[label_columns[0]]]
+        cells = [names_in(cell, source.separator) for cell in frame[label_columns[0]]]
         problems += _separator_problems(cells, source, path)
     if problems:
         raise UserError(*problems)
     return _Table(name, path, texts, cells)
 
 
-def _names_of(cell: object, separator: str) -> list[str]:
+def names_in(cell: object, separator: str) -> list[str]:
+    """The label names of a cell: a list, or text with a separator between them."""
     if isinstance(cell, list | tuple | np.ndarray):
         parts: Iterable[str] = (cell_text(item) for item in cell)
     else:
@@ -234,6 +247,7 @@ def _strangers(names: Sequence[str], profile: Profile) -> Iterable[Problem]:
         + list(profile.labels.hierarchy),
         "weights.custom": list(profile.weights.custom),
         "loss.gamma": list(gamma) if isinstance(gamma, dict) else [],
+        "thresholds.require": list(profile.thresholds.require),
     }
     for key, mentioned in used.items():
         for name in dict.fromkeys(mentioned):

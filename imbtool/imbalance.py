@@ -12,6 +12,7 @@ from imbtool.profile import WeightsSection
 
 Tier = Literal["severe", "moderate", "head"]
 TIERS: tuple[Tier, ...] = ("severe", "moderate", "head")
+RARE: tuple[Tier, ...] = ("severe", "moderate")
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from imbtool.checkpoint import Checkpoint
 from imbtool.corpus import joined_text
 from imbtool.errors import fail, some
+from imbtool.evaluation.calibration import sigmoid
 from imbtool.files import replacing
 from imbtool.tables import CHUNK_ROWS, TableWriter, read_chunks, require_columns, table_format
 
+Floats = NDArray[np.float64]
+
 
 def predict_table(
-    checkpoint: Checkpoint, path: Path, text: str | Sequence[str]
+    checkpoint: Checkpoint, path: Path, text: str | Sequence[str], calibrated: bool = False
 ) -> Iterator[pd.DataFrame]:
     """Yield the table's frames with `predicted` and `p:LABEL` added, columns and order kept.
 
+    Args:
+        checkpoint: what predicts.
+        path: of the table.
+        text: its text columns.
+        calibrated: whether `p:LABEL` is calibrated; `predicted` is the same either way.
+
     Raises:
-        UserError: the table cannot be read, lacks the text column, or has such columns already.
+        UserError: the table cannot be read, lacks the text column, or has such columns already; or
+            the checkpoint has no calibration and is asked for it.
     """
+    shown = _shown_probabilities(checkpoint, calibrated)
     for frame in read_chunks(path, checkpoint.meta.data.encoding):
         require_columns(frame, [text] if isinstance(text, str) else text, path)
         taken = [name for name in frame.columns if _is_ours(str(name))]
@@ -32,15 +45,21 @@ def predict_table(
             raise fail(
                 path, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", mend
             )
-        yield _add_predictions(checkpoint, frame, joined_text(frame, text))
+        yield _add_predictions(checkpoint, frame, joined_text(frame, text), shown)
 
 
-def predict_lines(checkpoint: Checkpoint, stream: IO[str]) -> Iterator[pd.DataFrame]:
-    """Yield frames of `text`, `predicted` and `p:LABEL` for the lines of a stream."""
-    lines = _lines(stream)
+def predict_lines(
+    checkpoint: Checkpoint, stream: IO[str], calibrated: bool = False
+) -> Iterator[pd.DataFrame]:
+    """Yield frames of `text`, `predicted` and `p:LABEL` for the lines of a stream.
+
+    Raises:
+        UserError: the lines are no text, or the checkpoint lacks the calibration asked for.
+    """
+    shown, lines = _shown_probabilities(checkpoint, calibrated), _lines(stream)
     while texts := list(islice(lines, CHUNK_ROWS)):
         frame = pd.DataFrame({"text": texts}, dtype=object)
-        yield _add_predictions(checkpoint, frame, texts)
+        yield _add_predictions(checkpoint, frame, texts, shown)
 
 
 def _lines(stream: IO[str]) -> Iterator[str]:
@@ -70,19 +89,33 @@ def _write(frames: Iterable[pd.DataFrame], target: Path | IO[str], suffix: str) 
     return writer.rows
 
 
+def _shown_probabilities(checkpoint: Checkpoint, calibrated: bool) -> Callable[[Floats], Floats]:
+    """What makes `p:LABEL` of logits [n, L]."""
+    if not calibrated:
+        return sigmoid
+    calibration = checkpoint.meta.calibration
+    if calibration is None:
+        mend = "leave out --calibrated, or train it again: every new checkpoint has one"
+        raise fail(checkpoint.folder, "no calibration in it", "a slope and a bias a label", mend)
+    return calibration.probabilities
+
+
 def _add_predictions(
-    checkpoint: Checkpoint, frame: pd.DataFrame, texts: Sequence[str]
+    checkpoint: Checkpoint,
+    frame: pd.DataFrame,
+    texts: Sequence[str],
+    shown: Callable[[Floats], Floats],
 ) -> pd.DataFrame:
     names = checkpoint.labels.names
-    probabilities = checkpoint.probabilities(texts)
+    logits = checkpoint.logits(texts)
     decided = [
         checkpoint.meta.separator.join(
             name for name, is_decided in zip(names, row, strict=True) if is_decided
         )
-        for row in checkpoint.decide(probabilities)
+        for row in checkpoint.decide(sigmoid(logits))
     ]
     columns = [f"p:{name}" for name in names]
-    scores = pd.DataFrame(probabilities, columns=columns, index=frame.index)
+    scores = pd.DataFrame(shown(logits), columns=columns, index=frame.index)
     words = pd.Series(decided, index=frame.index, name="predicted", dtype=object)
     return pd.concat([frame, words, scores], axis=1)
 

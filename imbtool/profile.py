@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+RequiredShare = Annotated[float, Field(gt=0, le=1)]
+RequiredMeasure = Literal["recall", "precision", "flags_per_1000"]
 ValidationMetric = Literal["f1_macro", "secondary_f1_macro", "average_precision_macro"]
 ThresholdMethod = Literal["auto", "0.5", "global", "per-label", "blended", "calibrated", "mean"]
 
@@ -238,10 +240,50 @@ class TrainingSection(Section):
         return value
 
 
+class Requirement(Section):
+    """What the threshold of a label must reach on validation: one of the three."""
+
+    recall: RequiredShare | None = Field(None, description="at least; else as precise as can be")
+    precision: RequiredShare | None = Field(None, description="at least; else as much recall")
+    flags_per_1000: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        None, description="at most so many of 1,000 texts decided"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        given = [name for name, value in self if value is not None]
+        if len(given) != 1:
+            raise _contradiction(
+                " and ".join(given) or "nothing",
+                f"one of {', '.join(type(self).model_fields)}",
+                "a threshold can follow one requirement: keep the one that matters most",
+            )
+        return self
+
+    @property
+    def measure(self) -> RequiredMeasure:
+        """What is required."""
+        return next(name for name in get_args(RequiredMeasure) if getattr(self, name) is not None)
+
+    @property
+    def bar(self) -> float:
+        """How much of it: a share, or texts in 1,000."""
+        return float(getattr(self, self.measure))
+
+    @property
+    def asked(self) -> str:
+        """`recall >= 0.8`."""
+        return f"{self.measure} {'<=' if self.flags_per_1000 else '>='} {self.bar:g}"
+
+
 class ThresholdsSection(Section):
     """How the decision threshold of each label is chosen, on validation only."""
 
     method: ThresholdMethod = Field("auto", description="auto: the rules compete on validation")
+    require: dict[str, Requirement] = Field(
+        default_factory=dict,
+        description="label: {recall: 0.8}, {precision: 0.5} or {flags_per_1000: 20}",
+    )
 
 
 class HealthySection(Section):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -241,6 +241,9 @@ def _nearest(key: Key, origins: Mapping[Key, str], where: str) -> str:
 def _siblings(key: Key) -> list[str]:
     model: Any = Profile
     for name in key[:-1]:
+        if get_origin(model) is dict:
+            model = get_args(model)[1]
+            continue
         field = model.model_fields.get(name)
         model = field.annotation if field else Profile
     return list(model.model_fields)

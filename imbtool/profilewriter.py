@@ -61,7 +61,10 @@ class _Renderer:
     def _map(self, values: Mapping[str, Any], key: Key) -> Iterable[str]:
         pad = "  " * len(key)
         for entry, value in values.items():
-            if isinstance(value, list | dict):
+            if isinstance(value, Section):
+                value = value.model_dump(exclude_none=True)
+                yield f"{pad}{self._flow(entry)}: {self._flow(value)}"
+            elif isinstance(value, list | dict):
                 yield from textwrap.indent(_block({entry: value}), pad).splitlines()
             else:
                 note = self._note((*key, entry), None)

@@ -94,6 +94,15 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
+def neutralised(cell: str) -> str:
+    """A cell for people to open: a spreadsheet would run one that starts like a formula.
+
+    An apostrophe before `=`, `+`, `-`, `@`, a tab or a carriage return makes it text (OWASP, CSV
+    Injection).
+    """
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
 class TableWriter:
     """Appends frames to a csv, tsv, jsonl or parquet file; the first one decides the columns."""
 

@@ -84,6 +84,17 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+def write_project(folder: Path, seed: int) -> None:
+    """Three tables, an encoder and a profile."""
+    rng = random.Random(seed)
+    for name, size in SIZES.items():
+        rows = [make_row(rng, f"{name}-{number:03}") for number in range(size)]
+        write_csv(folder / f"{name}.csv", rows)
+    texts = [row["text"] for row in read_csv(folder / "train.csv")]
+    make_encoder("bert", folder / "encoder", corpus=texts)
+    (folder / "profile.yaml").write_text(PROFILE)
+
+
 @pytest.fixture(scope="session")
 def imbtool() -> Imbtool:
     """The command line, called in this process: `imbtool("train", "-p", path).exit_code`."""
@@ -95,13 +106,7 @@ def imbtool() -> Imbtool:
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three tables, an encoder and a profile; not to be changed."""
     folder = tmp_path_factory.mktemp("pristine")
-    rng = random.Random(0)
-    for name, size in SIZES.items():
-        rows = [make_row(rng, f"{name}-{number:03}") for number in range(size)]
-        write_csv(folder / f"{name}.csv", rows)
-    texts = [row["text"] for row in read_csv(folder / "train.csv")]
-    make_encoder("bert", folder / "encoder", corpus=texts)
-    (folder / "profile.yaml").write_text(PROFILE)
+    write_project(folder, seed=0)
     return folder
 
 

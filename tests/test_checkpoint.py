@@ -88,6 +88,25 @@ def test_reading_gives_back_order_thresholds_and_forest(project: Path) -> None:
     assert edges == set(PARENTS.items())
 
 
+def test_a_checkpoint_is_calibrated_if_all_its_labels_are(project: Path) -> None:
+    meta = read_checkpoint(FOLDER).meta
+    calibration = meta.calibration
+    assert calibration is not None
+    assert calibration.slope.tolist() == [label.slope for label in meta.labels.values()]
+    assert calibration.bias.tolist() == [label.bias for label in meta.labels.values()]
+    older = meta.labels | {"abuse": meta.labels["abuse"].model_copy(update={"slope": None})}
+    assert meta.model_copy(update={"labels": older}).calibration is None
+
+
+def test_a_checkpoint_from_before_there_were_requirements_has_none(project: Path) -> None:
+    meta = read_json(FOLDER / "imbtool.json")
+    for label in meta["labels"].values():
+        del label["rule"], label["requirement"]
+    (FOLDER / "imbtool.json").write_text(json.dumps(meta))
+    labels = read_checkpoint(FOLDER).meta.labels.values()
+    assert {(label.rule, label.requirement) for label in labels} == {(None, None)}
+
+
 def test_a_second_checkpoint_takes_the_place_of_the_first(project: Path) -> None:
     checkpoint = read_checkpoint(FOLDER)
     link = project / "kept" / "checkpoint"
@@ -102,6 +121,6 @@ def test_a_second_checkpoint_takes_the_place_of_the_first(project: Path) -> None
 def test_the_model_card_takes_a_label_for_text(project: Path) -> None:
     meta = read_json(FOLDER / "imbtool.json")
     meta["labels"]["a|b <i>x"] = meta["labels"].pop("insults")
-    row = next(line for line in model_card(meta).splitlines() if "&lt;i>x" in line)
-    assert r"a\|b &lt;i>x" in row
+    row = next(line for line in model_card(meta).splitlines() if "&lt;i&gt;x" in line)
+    assert r"a\|b &lt;i&gt;x" in row
     assert row.replace(r"\|", "").count("|") == 7

@@ -83,6 +83,11 @@ def test_the_severe_tier_starts_above_the_moderate_one():
         {"training": {"learning_rate": 0}},
         {"training": {"seed": 2**32}},
         {"model": {"max_length": 7}},
+        {"thresholds": {"require": {"a": {"recall": 0}}}},
+        {"thresholds": {"require": {"a": {"recall": 80}}}},
+        {"thresholds": {"require": {"a": {"precision": "nan"}}}},
+        {"thresholds": {"require": {"a": {"flags_per_1000": 0}}}},
+        {"thresholds": {"require": {"a": {"flags_per_1000": 1001}}}},
     ],
 )
 def test_numbers_out_of_range_are_refused(sections: dict[str, Any]):
@@ -107,6 +112,33 @@ def test_the_hierarchy_gives_its_edges():
 def test_a_gamma_for_some_labels_leaves_the_others_at_two():
     section = LossSection(gamma={"rare": 0.5})
     assert (section.gamma_of("rare"), section.gamma_of("other")) == (0.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("require", "measure", "bar", "asked"),
+    [
+        ({"recall": "0.8"}, "recall", 0.8, "recall >= 0.8"),
+        ({"precision": 1}, "precision", 1, "precision >= 1"),
+        ({"flags_per_1000": 20}, "flags_per_1000", 20, "flags_per_1000 <= 20"),
+    ],
+)
+def test_a_label_may_be_required_to_reach_one_thing(
+    require: dict[str, Any], measure: str, bar: float, asked: str
+):
+    requirement = profile(thresholds={"require": {"a": require}}).thresholds.require["a"]
+    assert (requirement.measure, requirement.bar, requirement.asked) == (measure, bar, asked)
+
+
+@pytest.mark.parametrize(
+    ("require", "found"),
+    [
+        ({}, "nothing"),
+        ({"recall": None}, "nothing"),
+        ({"recall": 0.8, "flags_per_1000": 20}, "recall and flags_per_1000"),
+    ],
+)
+def test_a_label_cannot_be_required_to_reach_several_things(require: dict[str, Any], found: str):
+    assert complaint(thresholds={"require": {"a": require}}) == found
 
 
 def test_bce_has_gamma_zero_and_refuses_another():

@@ -115,6 +115,7 @@ def test_a_duplicate_key_is_refused_with_both_lines(folder: Path):
         ("trainning: {epochs: 2}\n", "did you mean 'training'?"),
         ("weights: {severe: {ratio: 9, wieght: 9}}\n", "did you mean 'weight'?"),
         ("loss: {zzz: 2}\n", "use one of: name, gamma, constraint"),
+        ("thresholds: {require: {a: {recal: 0.8}}}\n", "did you mean 'recall'?"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(folder: Path, text: str, mend: str):
@@ -132,6 +133,23 @@ def test_a_value_that_may_be_of_two_kinds_gives_one_problem_with_both(folder: Pa
     assert problem.where == f"{folder / 'p.yaml'}:3: training.learning_rate"
     assert problem.found == "'fast'"
     assert problem.expected == "'auto' or a valid number"
+
+
+def test_what_is_wrong_with_a_requirement_is_said_at_its_line(folder: Path):
+    text = "thresholds:\n  require:\n    a: 0.8\n    b: {recall: 80}\n    c: {}\n"
+    said = problems(folder, DATA + text)
+    assert [(problem.where.rpartition(":")[2], problem.expected) for problem in said] == [
+        (" thresholds.require.a", "a map"),
+        (" thresholds.require.b.recall", "less than or equal to 1"),
+        (" thresholds.require.c", "one of recall, precision, flags_per_1000"),
+    ]
+
+
+def test_a_requirement_can_come_from_the_command_line(folder: Path):
+    read_back = read(folder, DATA, "thresholds.require={a.b: {recall: 0.8}}")
+    assert read_back.thresholds.require["a.b"].recall == 0.8
+    named = read(folder, DATA, "thresholds.require.a.b={precision: 0.5}")
+    assert named.thresholds.require["a.b"].precision == 0.5
 
 
 def test_a_contradiction_says_how_to_mend_it(folder: Path):

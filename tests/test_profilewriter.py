@@ -27,6 +27,7 @@ def test_a_written_profile_reads_back_equal(tmp_path: Path, inside: bool):
         "loss": {"gamma": {"a": 0.5, "1.10": 3}},
         "labels": {"hierarchy": {"no": ["1.10", {"null": ["a: b"]}]}},
         "training": {"learning_rate": 1e-5},
+        "thresholds": {"require": {"no": {"recall": 0.8}, "a: b": {"flags_per_1000": 20}}},
         "model": {"trust_remote_code": True},
     }
     profile, again = rendered(tmp_path, values, inside)
@@ -67,6 +68,7 @@ def test_label_names_with_odd_characters_survive(
         "weights": {"custom": dict.fromkeys(names, 2.0)},
         "loss": {"gamma": dict.fromkeys(names, 1.0)},
         "labels": {"hierarchy": {names[0]: names[1:]}},
+        "thresholds": {"require": {name: {"precision": 0.5} for name in names}},
     }
     profile, again = rendered(tmp_path_factory.getbasetemp(), values)
     assert again == profile
@@ -103,6 +105,12 @@ def test_comments_stand_beside_their_keys():
     assert line_with(text, "'no':") == "    'no': 2.5"
     assert line_with(text, "# test:").endswith("none found")
     assert [line for line in text.splitlines() if line == "  labels:  # by its name"]
+
+
+def test_a_requirement_stands_on_one_line():
+    values = {"thresholds": {"require": {"threats": {"recall": 0.8}}}}
+    text = render_profile(make_profile({"data": {"train": "/t.csv"}, **values}))
+    assert line_with(text, "threats:") == "    threats: {recall: 0.8}"
 
 
 def test_keys_without_a_comment_have_the_description_of_the_schema():

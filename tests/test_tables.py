@@ -17,6 +17,7 @@ from imbtool.tables import (
     FORMATS,
     TableWriter,
     cell_text,
+    neutralised,
     read_chunks,
     read_table,
     require_columns,
@@ -253,3 +254,13 @@ def test_a_column_that_is_missing_is_refused_with_the_nearest_one():
     with pytest.raises(UserError) as caught:
         require_columns(frame, ["lables"], "t.csv")
     assert caught.value.problems[0].mend == "did you mean 'labels'?"
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1"])
+def test_a_cell_that_a_spreadsheet_would_run_becomes_text(cell):
+    assert neutralised(cell) == "'" + cell
+    assert neutralised(f"a{cell}") == f"a{cell}"
+
+
+def test_an_empty_cell_has_nothing_to_neutralise():
+    assert neutralised("") == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 120
 """Columns of tables where the output is no terminal, so that a file reads like a screen."""
 
+ProfileFile = Annotated[Path | None, typer.Option("--profile", "-p", help="The weight profile.")]
+RunName = Annotated[
+    str | None, typer.Option("--run", help="Name of the run; default: the profile's, numbered.")
+]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+RUNS = Path("runs")
+AllowChanged = Annotated[
+    bool, typer.Option("--allow-changed", help="Resume although something changed.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result document alone, as JSON.")]
 Sets = Annotated[
     list[str] | None,

@@ -21,9 +21,26 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the results; default: the run.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="B", help="A checkpoint, or a table of predictions."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="COLUMN", help="Measure each of its values too.")
+    ] = None,
+    errors: Annotated[
+        int, typer.Option("--errors", metavar="N", min=0, help="To read, of each rare label.")
+    ] = 5,
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="Write no text down: they may be private.")
+    ] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option("--require", metavar="GATE", help="E.g. 'recall:LABEL>=0.8'; else exit 1."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Measure a checkpoint: per label, by tier, by level of the hierarchy.
+    """Measure a checkpoint: per label, by tier, by level of the hierarchy, with 95% intervals.
 
     Thresholds come from the checkpoint, which chose them on validation.
 
@@ -31,25 +48,39 @@ def evaluate(
 
         imbtool evaluate runs/moderation-1/checkpoint
 
-        imbtool evaluate runs/moderation-1 --data fresh.csv -o results
-    """
-    from imbtool.assessment import assess, own_split, read_events, result_suffix, table_split
-    from imbtool.checkpoint import checkpoint_folder, read_checkpoint
-    from imbtool.files import write_json
-    from imbtool.report.console import evaluation_views
-    from imbtool.report.page import write_page
-    from imbtool.report.plots import plot_f1_by_positives
+        imbtool evaluate runs/moderation-1 --data fresh.csv -o results --by language
 
+        imbtool evaluate runs/moderation-2 --against runs/moderation-1
+
+        imbtool evaluate runs/moderation-1 --require 'recall:praising violence>=0.5'
+    """
+    from imbtool.assessment import (
+        Wanted,
+        assess,
+        own_split,
+        read_events,
+        result_suffix,
+        table_split,
+    )
+    from imbtool.card import write_card
+    from imbtool.checkpoint import checkpoint_folder, read_checkpoint
+    from imbtool.evaluation.gates import read_gate
+    from imbtool.report.bundle import write_bundle
+    from imbtool.report.measured import evaluation_views
+
+    gates = [read_gate(text) for text in require or []]
+    wanted = Wanted(gates, by, against, 0 if no_texts else errors)
     folder = checkpoint_folder(checkpoint)
     model = read_checkpoint(folder)
     rows = table_split(model, data) if data else own_split(model, split)
-    document = assess(model, rows)
-    target, suffix = output or folder.parent, result_suffix(split, data)
-    report = target / f"report{suffix}.html"
-    write_json(target / f"evaluation{suffix}.json", document)
-    plot_f1_by_positives(document, target / "plots" / f"f1{suffix}.png")
-    write_page(document, read_events(folder.parent), report)
+    document = assess(model, rows, wanted)
+    events, suffix = read_events(folder.parent), result_suffix(split, data)
+    report = write_bundle(document, events, output or folder.parent, suffix)
+    if not (output or suffix):
+        write_card(folder, model.meta.model_dump(mode="json"), document)
     show(document, evaluation_views(document), json)
     hint(f"\nreport: {report}")
     hint(f"model:  {folder}")
     hint(f"next: imbtool predict {folder} INPUT.csv -o OUT.csv")
+    if not all(gate["met"] for gate in document["gates"]):
+        raise typer.Exit(1)

@@ -25,12 +25,16 @@ def predict(
         list[str] | None,
         typer.Option("--text", help="The text column, if it is not the one of the training."),
     ] = None,
+    calibrated: Annotated[
+        bool, typer.Option("--calibrated", help="p:LABEL says how often the label holds.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")] = False,
     json: Json = False,
 ) -> None:
     """Add `predicted` and one `p:LABEL` column a label to a table's columns.
 
     Decisions use the checkpoint's thresholds and fit its hierarchy; p:LABEL is sigmoid(logit).
+    With --calibrated p:LABEL is freed of what weights and focal loss did to it; decisions stay.
     Rows stream through, so memory does not grow with the file. On stdin, one text a line.
 
     Examples:
@@ -50,9 +54,9 @@ def predict(
             raise fail(output, "a file", "a new name", "choose another -o, or --force to overwrite")
     model = read_checkpoint(checkpoint)
     if source is None:
-        frames = predict_lines(model, sys.stdin)
+        frames = predict_lines(model, sys.stdin, calibrated)
     else:
-        frames = predict_table(model, source, text or model.meta.data.text)
+        frames = predict_table(model, source, text or model.meta.data.text, calibrated)
     count = write_frames(frames, output, sys.stdout, ".jsonl" if json else ".csv")
     if json and output is not None:
         show({"output": str(output), "texts": count}, [], json)

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imbtool.cli.common import (
+    RUNS,
+    AllowChanged,
     Json,
+    ProfileFile,
+    RunName,
+    Runs,
     Sets,
     console,
     first_process,
@@ -30,15 +35,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    profile: Annotated[
-        Path | None, typer.Option("--profile", "-p", help="The weight profile.")
-    ] = None,
-    run: Annotated[
-        str | None, typer.Option("--run", help="Name of the run; default: the profile's, numbered.")
-    ] = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path(
-        "runs"
-    ),
+    profile: ProfileFile = None,
+    run: RunName = None,
+    runs: Runs = RUNS,
     focal_gamma: Annotated[
         str | None, typer.Option("--focal-gamma", metavar="G", help="loss.gamma")
     ] = None,
@@ -66,9 +65,7 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped run.")
     ] = None,
-    allow_changed: Annotated[
-        bool, typer.Option("--allow-changed", help="Resume although something changed.")
-    ] = False,
+    allow_changed: AllowChanged = False,
     sets: Sets = None,
     json: Json = False,
 ) -> None:

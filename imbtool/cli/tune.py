@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, console, hint, option_overrides, parsed_sets, show
+from imbtool.cli.common import (
+    RUNS,
+    AllowChanged,
+    Json,
+    ProfileFile,
+    RunName,
+    Runs,
+    Sets,
+    console,
+    hint,
+    option_overrides,
+    parsed_sets,
+    show,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,15 +35,9 @@ if TYPE_CHECKING:
 
 
 def tune(
-    profile: Annotated[
-        Path | None, typer.Option("--profile", "-p", help="The weight profile to start from.")
-    ] = None,
-    run: Annotated[
-        str | None, typer.Option("--run", help="Name of the run; default: the profile's, numbered.")
-    ] = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path(
-        "runs"
-    ),
+    profile: ProfileFile = None,
+    run: RunName = None,
+    runs: Runs = RUNS,
     budget_runs: Annotated[
         str | None, typer.Option("--budget-runs", metavar="N", help="tuning.budget_runs")
     ] = None,
@@ -40,9 +47,7 @@ def tune(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped tuning.")
     ] = None,
-    allow_changed: Annotated[
-        bool, typer.Option("--allow-changed", help="Resume although something changed.")
-    ] = False,
+    allow_changed: AllowChanged = False,
     from_run: Annotated[
         Path | None, typer.Option("--from-run", metavar="RUN", help="A run to look at.")
     ] = None,

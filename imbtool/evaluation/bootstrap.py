@@ -24,20 +24,22 @@ MOST_WEIGHTS = 2_000_000
 """Weights in memory at once."""
 
 
-def resample(decisions: Decisions, scores: Floats, targets: Targets, seed: int = 0) -> Measures:
+def resample(
+    decisions: Decisions, scores: Floats | None, targets: Targets, seed: int = 0
+) -> Measures:
     """The measures of each label in resamples of the texts: [RESAMPLES, L].
 
     A label without positives in a resample is undefined there, as it would be in a split like that.
 
     Args:
         decisions: [n, L].
-        scores: [n, L]; the higher, the more probable.
+        scores: [n, L]; the higher, the more probable. None: their measures are undefined.
         targets: [n, L], NaN unknown: left out of every resample.
         seed: the same seed and number of texts give the same resamples.
     """
     rows = outcomes(decisions, targets)
     rankings = [
-        Ranking.of(scores[:, label], column) if (column == 1).any() else None
+        Ranking.of(scores[:, label], column) if scores is not None and (column == 1).any() else None
         for label, column in enumerate(targets.T)
     ]
     counts, ranked = [], []

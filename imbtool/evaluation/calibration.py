@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: one slope for all labels, one bias a label."""
+"""What a calibration is, and the one of the threshold rule `calibrated`: a slope for all labels."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Calibration:
-    """p = sigmoid(slope * z + bias): a shared slope and a bias for each label [L]."""
+    """p = sigmoid(slope * z + bias) of a logit z: a positive slope and a bias a label [L]."""
 
-    slope: float
+    slope: Floats
     bias: Floats
 
     def logits(self, logits: Floats) -> Floats:
         """Calibrated logits [n, L]."""
         return self.slope * logits + self.bias
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """Calibrated probabilities [n, L]; in each column they rise with the logits."""
+        return sigmoid(self.logits(logits))
 
     def raw(self, calibrated: Floats) -> Floats:
         """The raw logit of each label that calibrates to these values [L]."""
@@ -34,7 +38,7 @@ class Calibration:
 def fit_calibration(
     logits: Floats, targets: NDArray[np.float32], prevalence: Floats
 ) -> Calibration:
-    """Fit the slope by likelihood; each bias makes the mean probability the prevalence.
+    """Fit one slope by likelihood; each bias makes the mean probability the prevalence.
 
     Args:
         logits: [n, L].
@@ -52,7 +56,8 @@ def fit_calibration(
     low, high = np.log(SLOPES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 0.02})
     slope = float(np.exp(found.x))
-    return Calibration(slope, matching_bias(slope * logits, prevalence))
+    bias = matching_bias(slope * logits, prevalence)
+    return Calibration(np.full(bias.shape, slope), bias)
 
 
 def matching_bias(logits: Floats, prevalence: Floats) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from imbtool.evaluation.bootstrap import resample
 from imbtool.evaluation.intervals import (
     AUC_WORTH,
+    Interval,
     exact_interval,
     f1_interval,
     mean_trials,
@@ -30,11 +32,44 @@ def figure(value: float, low: float, high: float) -> Figure:
     return {"value": float(value), "low": float(ends[0]), "high": float(ends[1])}
 
 
-class Figures:
+def figure_text(of: Mapping[str, float | None], digits: int = 2) -> str:
+    """A figure with its interval, `0.67 [.30–.90]`; a dash where it is undefined."""
+    value, low, high = (of[key] for key in ("value", "low", "high"))
+    if value is None or low is None or high is None or value != value:
+        return "–"
+    ends = "–".join(f"{end:.{digits}f}".removeprefix("0") for end in (low, high))
+    return f"{value:.{digits}f} [{ends}]"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure of a split with what its interval was made of.
+
+    Attributes:
+        value: the figure; NaN where it is undefined, and so are its ends.
+        low: where its 95% interval begins.
+        high: where it ends.
+        resamples: the figure in each resample of the texts [R]; none where it is undefined.
+        trials: what the figure rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    resamples: Floats
+    trials: float
+
+
+class Estimates:
     """The measures of a split, and of resamples of its texts."""
 
-    def __init__(self, decisions: Decisions, scores: Floats, targets: NDArray[np.float32]) -> None:
-        """Measure decisions and scores [n, L] against targets [n, L], NaN unknown."""
+    def __init__(
+        self, decisions: Decisions, scores: Floats | None, targets: NDArray[np.float32]
+    ) -> None:
+        """Measure decisions and scores [n, L] against targets [n, L], NaN unknown.
+
+        Without scores average precision and AUC are undefined.
+        """
         measured, resampled = (of(decisions, scores, targets) for of in (measure, resample))
         self.counts, self._resampled_counts = measured.counts, resampled.counts
         self._values, self._resampled = measured.by_name(), resampled.by_name()
@@ -44,52 +79,82 @@ class Figures:
             "roc_auc": self.counts.support.astype(np.float64),
         }
 
-    def label(self, index: int) -> dict[str, Figure]:
+    def label(self, index: int) -> dict[str, Estimate]:
         """Every measure of one label."""
         return {name: self._of_label(name, index) for name in self._values}
 
-    def macro(self, rows: Sequence[int]) -> dict[str, Figure]:
+    def macro(self, rows: Sequence[int]) -> dict[str, Estimate]:
         """The mean of every measure over those of some labels that have positives."""
         ones = np.ones(len(rows), dtype=np.int64)
         return {name: self._mean(name, rows, ones, ones) for name in self._values}
 
-    def weighted(self) -> dict[str, Figure]:
+    def weighted(self) -> dict[str, Estimate]:
         """The mean of every measure over all labels, each as often as it has positives."""
         support, resampled = self.counts.support, self._resampled_counts.support
         rows = range(len(support))
         return {name: self._mean(name, rows, support, resampled) for name in self._values}
 
-    def micro(self) -> dict[str, Figure]:
+    def micro(self) -> dict[str, Estimate]:
         """Precision, recall and F1 of all labels pooled into one."""
         pooled = self.counts.micro()
         values, trials = pooled.by_name(), _trials(pooled)
         resampled = self._resampled_counts.micro().by_name()
         return {
-            name: _resampled_figure(name, value[0], resampled[name][:, 0], trials[name][0])
+            name: _resampled(name, value[0], resampled[name][:, 0], trials[name][0])
             for name, value in values.items()
         }
 
-    def _of_label(self, name: str, index: int) -> Figure:
+    def _of_label(self, name: str, index: int) -> Estimate:
         value, trials = self._values[name][index], self._trials[name][index]
-        found = self.counts.true_positives[index]
+        found, resamples = self.counts.true_positives[index], self._resampled[name][:, index]
         if name in ("precision", "recall"):
-            return figure(value, *exact_interval(found, trials))
+            return _estimate(value, exact_interval(found, trials), resamples, trials)
         if name == "f1":
-            return figure(value, *f1_interval(found, 2 * (trials - found)))
-        return _resampled_figure(name, value, self._resampled[name][:, index], trials)
+            ends = f1_interval(found, 2 * (trials - found))
+            return _estimate(value, ends, resamples, trials)
+        return _resampled(name, value, resamples, trials)
 
     def _mean(
         self, name: str, rows: Sequence[int], shares: Counts, resampled_shares: Counts
-    ) -> Figure:
+    ) -> Estimate:
         values = self._values[name][rows]
         defined = np.flatnonzero(~np.isnan(values))
         if not len(defined):
-            return figure(np.nan, np.nan, np.nan)
+            return _estimate(np.nan, (np.nan, np.nan), np.empty(0), 0.0)
         if len(defined) == 1:  # its mean is the figure itself
             return self._of_label(name, rows[defined[0]])
         means = mean_of_each(self._resampled[name][:, rows], resampled_shares)
         trials = mean_trials(self._trials[name][rows][defined], shares[defined])
-        return _resampled_figure(name, float(mean_of_each(values, shares)), means, trials)
+        return _resampled(name, float(mean_of_each(values, shares)), means, trials)
+
+
+class Figures:
+    """The measures of a split as documents hold them: see `Estimates`."""
+
+    def __init__(self, decisions: Decisions, scores: Floats, targets: NDArray[np.float32]) -> None:
+        """Measure decisions and scores [n, L] against targets [n, L], NaN unknown."""
+        self._estimates = Estimates(decisions, scores, targets)
+        self.counts = self._estimates.counts
+
+    def label(self, index: int) -> dict[str, Figure]:
+        """Every measure of one label."""
+        return _figures(self._estimates.label(index))
+
+    def macro(self, rows: Sequence[int]) -> dict[str, Figure]:
+        """The mean of every measure over those of some labels that have positives."""
+        return _figures(self._estimates.macro(rows))
+
+    def weighted(self) -> dict[str, Figure]:
+        """The mean of every measure over all labels, each as often as it has positives."""
+        return _figures(self._estimates.weighted())
+
+    def micro(self) -> dict[str, Figure]:
+        """Precision, recall and F1 of all labels pooled into one."""
+        return _figures(self._estimates.micro())
+
+
+def _figures(estimates: Mapping[str, Estimate]) -> dict[str, Figure]:
+    return {name: figure(each.value, each.low, each.high) for name, each in estimates.items()}
 
 
 def _trials(counts: Confusion) -> dict[str, Floats]:
@@ -99,6 +164,11 @@ def _trials(counts: Confusion) -> dict[str, Floats]:
     return {"precision": decided, "recall": positive, "f1": (decided + positive) / 2}
 
 
-def _resampled_figure(name: str, value: float, resamples: Floats, trials: float) -> Figure:
+def _resampled(name: str, value: float, resamples: Floats, trials: float) -> Estimate:
     most = AUC_WORTH if name == "roc_auc" else np.inf
-    return figure(value, *resampled_interval(value, resamples, trials, most))
+    return _estimate(value, resampled_interval(value, resamples, trials, most), resamples, trials)
+
+
+def _estimate(value: float, ends: Interval, resamples: Floats, trials: float) -> Estimate:
+    low, high = (np.nan, np.nan) if np.isnan(value) else ends
+    return Estimate(float(value), float(low), float(high), resamples, float(trials))

@@ -79,13 +79,16 @@ class Measures:
         }
 
 
-def measure(decisions: Decisions, scores: Floats, targets: NDArray[np.float32]) -> Measures:
-    """All measures of each label, from decisions, scores and targets [n, L]."""
-    return Measures(
-        confusion(decisions, targets),
-        average_precision(scores, targets),
-        roc_auc(scores, targets),
-    )
+def measure(decisions: Decisions, scores: Floats | None, targets: NDArray[np.float32]) -> Measures:
+    """All measures of each label, from decisions, scores and targets [n, L].
+
+    Without scores average precision and AUC are undefined.
+    """
+    counts = confusion(decisions, targets)
+    if scores is None:
+        undefined = np.full(targets.shape[1], np.nan)
+        return Measures(counts, undefined, undefined)
+    return Measures(counts, average_precision(scores, targets), roc_auc(scores, targets))
 
 
 def confusion(decisions: Decisions, targets: NDArray[np.float32]) -> Confusion:

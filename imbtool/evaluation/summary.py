@@ -60,6 +60,8 @@ def evaluation_document(
             name: {
                 **figures.label(index),
                 "support": int(counts.support[index]),
+                "found": int(counts.true_positives[index]),
+                "false_alarms": int(counts.false_positives[index]),
                 "threshold": float(thresholds[index]),
                 "tier": tiers[index],
             }

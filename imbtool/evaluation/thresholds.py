@@ -3,21 +3,30 @@
 A label's own F1-best threshold overfits where positives are few, so every rule is fitted on one
 half of validation and scored on the other, over seeded half-splits both ways. Rules within one
 standard error of the best mean macro-F1 count as equal; of these the one with the highest macro
-recall wins, since rare labels are why it is done, and is refitted on all of validation.
+recall wins, since rare labels are why it is done, and is refitted on all of validation. A label
+with a requirement (requirements.py) takes its threshold from that, whatever the rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.evaluation.calibration import fit_calibration, sigmoid
+from imbtool.evaluation.cuts import between, can_cut, ranked
 from imbtool.evaluation.metrics import confusion, mean_defined
+from imbtool.evaluation.requirements import (
+    Wanted,
+    fit_requirements,
+    judge_requirements,
+    kept_requirements,
+)
 from imbtool.labels import Coherence, Decisions, Labels
-from imbtool.profile import ThresholdMethod
+from imbtool.profile import Requirement, ThresholdMethod
 from imbtool.splitting import stratified_split
 
 Floats = NDArray[np.float64]
@@ -25,10 +34,9 @@ Targets = NDArray[np.float32]
 
 HALF_SPLITS = 6
 BLEND_POSITIVES = 20.0
+COHERENCES: tuple[Coherence, ...] = ("add-parents", "drop-children")
 GRID = np.arange(-180, 181) / 20.0
 """Logits tried as the one global threshold: -9 to 9 by 0.05, 0 itself among them."""
-BELOW_ALL = 0.01
-"""How far below the lowest score a threshold stands that takes every text."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +45,24 @@ class ThresholdChoice:
 
     Attributes:
         rule: the rule that won, or was asked for.
+        rules: what gave each label its threshold [L]: that rule, or `required recall` and the like.
         scores: cross-fitted macro-F1 of each rule that competed.
         logits: threshold of each label on the logit scale [L]; at or above it is decided.
         positives: validation positives of each label [L].
         coherence: how decisions are made to fit the forest; None without one.
         cross_fitted: coherent decisions on validation [HALF_SPLITS, n, L], each row decided by
             thresholds fitted on the half it is not in.
+        requirements: what each label with a requirement came to; see `judge_requirement`.
     """
 
     rule: str
+    rules: list[str]
     scores: dict[str, float]
     logits: Floats
     positives: NDArray[np.int64]
     coherence: Coherence | None
     cross_fitted: Decisions
+    requirements: dict[str, dict[str, Any]]
 
     @property
     def probabilities(self) -> Floats:
@@ -82,31 +94,51 @@ def choose_thresholds(
     prevalence: Floats,
     method: ThresholdMethod = "auto",
     seed: int = 0,
+    require: Mapping[str, Requirement] = {},
 ) -> ThresholdChoice:
     """Choose a threshold for each label on validation.
 
     Args:
-        labels: the label set; with a forest, the way to coherent decisions is chosen too.
+        labels: the label set; with a forest, the way to coherent decisions is chosen too: the one
+            that keeps more requirements, then the one with the better cross-fitted macro-F1.
         logits: validation logits [n, L].
         targets: validation targets [n, L], NaN unknown.
         prevalence: each label's share of positives in training [L].
         method: a rule of `RULES`, or `auto` to let them compete.
         seed: of the half-splits.
+        require: by label, what its threshold must reach; fitted on each half as the rules are.
     """
     sample = _Sample(np.asarray(logits, dtype=np.float64), targets, prevalence)
     halves = [stratified_split(targets, (0.5, 0.5), seed + number) for number in range(HALF_SPLITS)]
-    rules: dict[str, Rule] = dict(RULES) if method == "auto" else {method: RULES[method]}
+    wanted = {labels.names.index(name): requirement for name, requirement in require.items()}
+    names = list(RULES) if method == "auto" else [method]
+    rules = {name: _requiring(RULES[name], wanted) for name in names}
     crossed = {name: _cross_fit(rule, sample, halves) for name, rule in rules.items()}
     scores = {name: _macro_f1(decisions, targets) for name, decisions in crossed.items()}
     best = max(_as_good_as_best(scores), key=lambda name: _macro_recall(crossed[name], targets))
-    coherence = _choose_coherence(labels, crossed[best], targets)
+    thresholds = rules[best](sample)
+    fits = fit_requirements(wanted, sample.logits, targets)
+    decided = sample.logits >= thresholds
+
+    def judge(how: Coherence | None) -> dict[str, dict[str, Any]]:
+        coherent = labels.coherent(decided, how) if how else decided
+        return judge_requirements(labels.names, wanted, fits, targets, decided, coherent)
+
+    def worth(how: Coherence | None) -> tuple[int, float]:
+        coherent = _make_coherent(labels, crossed[best], how)
+        return kept_requirements(judge(how)), float(_macro_f1(coherent, targets).mean())
+
+    coherence = max(COHERENCES, key=worth) if labels.edges else None
+    sources = {column: f"required {wanted[column].measure}" for column in fits}
     return ThresholdChoice(
         rule=best,
+        rules=[sources.get(column, best) for column in range(len(labels))],
         scores={name: float(score.mean()) for name, score in scores.items()},
-        logits=rules[best](sample),
+        logits=thresholds,
         positives=sample.positives,
         coherence=coherence,
         cross_fitted=_make_coherent(labels, crossed[best], coherence),
+        requirements=judge(coherence),
     )
 
 
@@ -120,7 +152,7 @@ def global_best(sample: _Sample) -> Floats:
     columns = np.flatnonzero(sample.positives > 0)
     if columns.size == 0:
         return half(sample)
-    f1 = np.mean([_f1_at(GRID, *_ranked(sample, int(column))) for column in columns], axis=0)
+    f1 = np.mean([_f1_at(GRID, *_column(sample, int(column))) for column in columns], axis=0)
     return np.full(sample.logits.shape[1], _middle_of_best(f1))
 
 
@@ -128,7 +160,7 @@ def label_best(sample: _Sample) -> Floats:
     """Each label's own F1-best threshold; the global one for labels without positives."""
     thresholds = global_best(sample)
     for column in np.flatnonzero(sample.positives > 0):
-        thresholds[column] = _best_cut(*_ranked(sample, int(column)))
+        thresholds[column] = _best_cut(*_column(sample, int(column)))
     return thresholds
 
 
@@ -165,11 +197,7 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-def _cross_fit(
-    rule: Rule,
-    sample: _Sample,
-    halves: list[list[NDArray[np.int64]]],
-) -> Decisions:
+def _cross_fit(rule: Rule, sample: _Sample, halves: list[list[NDArray[np.int64]]]) -> Decisions:
     decisions = np.zeros((len(halves), *sample.logits.shape), dtype=np.bool_)
     for number, (first, second) in enumerate(halves):
         for fitted_on, decided in ((first, second), (second, first)):
@@ -177,6 +205,18 @@ def _cross_fit(
                 thresholds = rule(sample.rows(fitted_on))
                 decisions[number, decided] = sample.logits[decided] >= thresholds
     return decisions
+
+
+def _requiring(rule: Rule, wanted: Wanted) -> Rule:
+    """A rule whose thresholds give way to those of requirements."""
+
+    def thresholds(sample: _Sample) -> Floats:
+        result = rule(sample).copy()
+        for column, fit in fit_requirements(wanted, sample.logits, sample.targets).items():
+            result[column] = fit.threshold
+        return result
+
+    return thresholds
 
 
 def _macro_f1(decisions: Decisions, targets: Targets) -> Floats:
@@ -196,29 +236,14 @@ def _as_good_as_best(scores: Mapping[str, Floats]) -> list[str]:
     return [name for name, score in scores.items() if (best - score).mean() <= error[name]]
 
 
-def _choose_coherence(labels: Labels, decisions: Decisions, targets: Targets) -> Coherence | None:
-    if not labels.edges:
-        return None
-    options: tuple[Coherence, ...] = ("add-parents", "drop-children")
-
-    def score(how: Coherence) -> float:
-        return float(_macro_f1(_make_coherent(labels, decisions, how), targets).mean())
-
-    return max(options, key=score)
-
-
 def _make_coherent(labels: Labels, decisions: Decisions, how: Coherence | None) -> Decisions:
     if how is None:
         return decisions
     return np.stack([labels.coherent(part, how) for part in decisions])
 
 
-def _ranked(sample: _Sample, column: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Known scores of a label, highest first, and the positives among the first k."""
-    known = ~np.isnan(sample.targets[:, column])
-    scores, truth = sample.logits[known, column], sample.targets[known, column]
-    order = np.argsort(-scores, kind="stable")
-    return scores[order], np.cumsum(truth[order], dtype=np.int64)
+def _column(sample: _Sample, column: int) -> tuple[Floats, NDArray[np.int64]]:
+    return ranked(sample.logits[:, column], sample.targets[:, column])
 
 
 def _f1_at(thresholds: Floats, scores: Floats, found: NDArray[np.int64]) -> Floats:
@@ -236,7 +261,7 @@ def _best_cut(scores: Floats, found: NDArray[np.int64]) -> float:
     """Halfway between the last score taken and the first one left, where F1 is best."""
     taken = np.arange(1, len(scores) + 1)
     f1 = 2.0 * found / (taken + found[-1])
-    return _between(scores, _last_of_ties(scores, f1))
+    return between(scores, _last_of_ties(scores, f1))
 
 
 def _expected_f1_cut(logits: Floats) -> float:
@@ -244,16 +269,9 @@ def _expected_f1_cut(logits: Floats) -> float:
     probability = sigmoid(scores)
     taken = np.arange(1, len(scores) + 1)
     f1 = 2.0 * np.cumsum(probability) / (taken + probability.sum())
-    return _between(scores, _last_of_ties(scores, f1))
+    return between(scores, _last_of_ties(scores, f1))
 
 
 def _last_of_ties(scores: Floats, f1: Floats) -> int:
     """Where F1 is best among the cuts that can be made: equal scores go together."""
-    can_cut = np.append(scores[:-1] > scores[1:], True)
-    return int(np.argmax(np.where(can_cut, f1, -1.0)))
-
-
-def _between(scores: Floats, last: int) -> float:
-    if last + 1 == len(scores):
-        return float(scores[last]) - BELOW_ALL
-    return float((scores[last] + scores[last + 1]) / 2)
+    return int(np.argmax(np.where(can_cut(scores), f1, -1.0)))

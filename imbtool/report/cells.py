@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.errors import printable
+from imbtool.evaluation.figures import figure_text
 
 TIER_STYLE = {"severe": "red", "moderate": "yellow", "head": "green"}
 
@@ -46,8 +47,5 @@ def figure(value: float | None) -> str:
 
 def interval(of: Mapping[str, float | None]) -> Text:
     """A figure with its 95% interval, `0.67 [.30–.90]`; a dash where there is none."""
-    value, low, high = (of[key] for key in ("value", "low", "high"))
-    if value is None or low is None or high is None or value != value:
-        return Text("–")
-    ends = "–".join(f"{end:.2f}".removeprefix("0") for end in (low, high))
-    return Text.assemble(f"{value:.2f} ", (f"[{ends}]", "dim"))
+    value, _, ends = figure_text(of).partition(" ")
+    return Text.assemble(value, (f" {ends}", "dim") if ends else "")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from imbtool.report.verdict import Name
 
 UNDEFINED = "–"
 LEFT, RIGHT, TOP, BOTTOM = 46, 500, 14, 262
 """The part of a chart's drawing, 512 wide and 308 high, that holds its points."""
 
 
+@cache
 def make_environment() -> Environment:
     """Templates with everything escaped, and how they show numbers; None is a dash."""
     environment = Environment(
@@ -23,8 +27,10 @@ def make_environment() -> Environment:
     )
     environment.filters["decimal"] = lambda value: _shown(value, ".3f")
     environment.filters["short"] = lambda value: _shown(value, ".3g")
+    environment.filters["signed"] = lambda value: _shown(value, "+.3f").replace("-", "−")
     environment.filters["thousands"] = lambda value: _shown(value, ",")
     environment.filters["percent"] = lambda value: _shown(value, ".1%")
+    environment.tests["name"] = lambda piece: isinstance(piece, Name)
     return environment
 
 

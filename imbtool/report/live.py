@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.errors import counted, some
+from imbtool.errors import counted, printable, some
 from imbtool.report.cells import figure, label_text, plain_table
 from imbtool.report.console import weight_views
 
@@ -193,10 +193,18 @@ def _warning(event: Document) -> Iterator[RenderableType]:
     yield Text(f"warning: {event['id']}: ", style="yellow") + label_text(about + event["message"])
 
 
-def _end(event: Document) -> Iterator[str]:
+def _end(event: Document) -> Iterator[RenderableType]:
     if event["early"]:
         yield "stopped early: no better epoch within training.patience"
     yield f"kept epoch {event['best_epoch']}, validation macro-F1 {event['f1_macro']:.3f}"
+    for requirement in (event.get("requirements") or {}).values():
+        yield _sentence(requirement)
+
+
+def _sentence(requirement: Document) -> Text:
+    """What a requirement came to, in yellow unless it is met."""
+    style = "" if requirement["verdict"] == "met" else "yellow"
+    return Text(printable(requirement["sentence"]), style=style)
 
 
 def _resume(event: Document) -> Iterator[str]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from unicodedata import east_asian_width
 
 import matplotlib
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Annotation
 from matplotlib.ticker import LogLocator, StrMethodFormatter, SymmetricalLogLocator
@@ -20,15 +16,25 @@ from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
 from imbtool.imbalance import TIERS
-from imbtool.report.canvas import COLOURS, FAINT, GRID, INK, canvas
-from imbtool.report.order import rarest_first
+from imbtool.report.canvas import (
+    COLOURS,
+    FAINT,
+    GRID,
+    INK,
+    SHAPES,
+    axes_on,
+    is_known,
+    legend_below,
+    marker,
+    name_width,
+    of_more,
+    short_name,
+    tier_handles,
+)
+from imbtool.report.order import Row, rarest_first
 
 Document = dict[str, Any]
-Row = tuple[str, Document]
 
-SHAPES = {"severe": "o", "moderate": "s", "head": "^"}
-
-NAME_WIDTH = 40
 MOST_BARS = 200
 """Of more labels the rarest are drawn: an image has a largest size."""
 MOST_CELLS = 100
@@ -63,7 +69,7 @@ def plot_counts(document: Document, path: Path) -> None:
     labels = document["labels"]
     rows = rarest_first(labels)[:MOST_BARS]
     ends = [max(row["positives"], BELOW_ONE) for _, row in rows]
-    with _axes(path, 9, 1.5 + 0.28 * len(rows)) as axes:
+    with axes_on(path, 9, 1.5 + 0.28 * len(rows)) as axes:
         _bars(axes, rows, ends)
         axes.set_xscale("log")
         axes.set_xlim(BELOW_ONE, max(10, *ends))
@@ -72,9 +78,9 @@ def plot_counts(document: Document, path: Path) -> None:
         for place, (_, row) in enumerate(rows):
             ratio = f"  ·  {_ratio(row['ratio'])}" if row["positives"] else ""
             _write_at(axes, ends[place], place, f"{row['positives']:,}{ratio}")
-        axes.set_title("Training positives" + _of_more(rows, labels))
+        axes.set_title("Training positives" + of_more(rows, labels))
         axes.set_xlabel("texts with the label, log scale  ·  negatives for each of them")
-        _legend(axes, [_tier_patch(tier, _tier_ratios(rows, tier)) for tier in _tiers(rows)])
+        legend_below(axes, [_tier_patch(tier, _tier_ratios(rows, tier)) for tier in _tiers(rows)])
 
 
 def plot_weights(labels: Document, path: Path) -> None:
@@ -85,7 +91,7 @@ def plot_weights(labels: Document, path: Path) -> None:
         path: of the PNG.
     """
     rows = rarest_first(labels)[:MOST_BARS]
-    with _axes(path, 9, 1.5 + 0.28 * len(rows)) as axes:
+    with axes_on(path, 9, 1.5 + 0.28 * len(rows)) as axes:
         _bars(axes, rows, [row["weight"] for _, row in rows])
         others = [row["effective_number_weight"] for _, row in rows]
         diamonds = axes.scatter(others, range(len(rows)), marker="D", s=28, color=INK, zorder=3)
@@ -94,9 +100,9 @@ def plot_weights(labels: Document, path: Path) -> None:
             end = max(row["weight"], others[place])
             _write_at(axes, end, place, f"{row['weight']:.3g}")
         axes.set_xlim(left=0)
-        axes.set_title("Weights of positives in the loss" + _of_more(rows, labels))
+        axes.set_title("Weights of positives in the loss" + of_more(rows, labels))
         axes.set_xlabel("weight")
-        _legend(axes, [*(_tier_patch(tier) for tier in _tiers(rows)), diamonds])
+        legend_below(axes, [*(_tier_patch(tier) for tier in _tiers(rows)), diamonds])
 
 
 def plot_co_occurrence(document: Document, path: Path) -> None:
@@ -112,16 +118,16 @@ def plot_co_occurrence(document: Document, path: Path) -> None:
     shown = np.sort(np.argsort(counts.diagonal(), kind="stable")[:MOST_CELLS])
     counts = counts[np.ix_(shown, shown)]
     shares = counts / np.maximum(counts.diagonal(), 1)[:, None]
-    labels = [_short(names[index]) for index in shown]
+    labels = [short_name(names[index]) for index in shown]
     side = max(len(shown) * (0.5 if len(shown) <= COUNTED_CELLS else 0.22), 2)
-    room = 0.075 * max(map(_width, labels))
-    with _axes(path, side + room + 1.3, side + room + 0.6) as axes:
+    room = 0.075 * max(map(name_width, labels))
+    with axes_on(path, side + room + 1.3, side + room + 0.6) as axes:
         _heat_map(axes, shares)
         axes.set_xticks(range(len(shown)), labels=labels, rotation=90, color=INK)
         axes.set_yticks(range(len(shown)), labels=labels)
         if len(shown) <= COUNTED_CELLS:
             _write_counts(axes, counts, shares)
-        axes.set_title("Labels on the same text" + _of_more(shown, names))
+        axes.set_title("Labels on the same text" + of_more(shown, names))
 
 
 def plot_f1_by_positives(document: Document, path: Path) -> None:
@@ -132,9 +138,9 @@ def plot_f1_by_positives(document: Document, path: Path) -> None:
         path: of the PNG.
     """
     rows = rarest_first(document["labels"])
-    points = [(name, row) for name, row in rows if _is_known(row["f1"]["value"])]
+    points = [(name, row) for name, row in rows if is_known(row["f1"]["value"])]
     height = min(5 + 0.06 * len(points), 12)
-    with _axes(path, 1.6 * height, height) as axes:
+    with axes_on(path, 1.6 * height, height) as axes:
         for _, row in points:
             _point(axes, row)
         _positives_axis(axes, [row["training_positives"] for _, row in points])
@@ -144,40 +150,12 @@ def plot_f1_by_positives(document: Document, path: Path) -> None:
         absent = len(rows) - len(points)
         note = f" (not drawn: {absent:,} without an F1)" if absent else ""
         axes.set_title(f"F1 on {document['data']['split']}{note}")
-        _legend(axes, _point_handles(points, document["data"]["min_support"]))
+        legend_below(axes, tier_handles(points, document["data"]["min_support"]))
         _name_points(axes, points[:MOST_NAMES])
-
-
-@contextmanager
-def _axes(path: Path, width: float, height: float) -> Iterator[Axes]:
-    with canvas(path, width, height) as figure:
-        yield figure.add_subplot()
-
-
-def _is_known(value: float | None) -> bool:
-    return value is not None and not np.isnan(value)
-
-
-def _short(name: str) -> str:
-    line = " ".join(name.split())
-    if _width(line) <= NAME_WIDTH:
-        return line
-    return line[: len(line) * NAME_WIDTH // _width(line) - 1].rstrip() + "…"
-
-
-def _width(text: str) -> int:
-    """In letters of the Latin alphabet; those of East Asia take two."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _ratio(ratio: float) -> str:
     return f"{ratio:,.0f}:1" if ratio >= 10 else f"{ratio:.1f}:1"
-
-
-def _of_more(shown: Sized, every: Sized) -> str:
-    if len(shown) == len(every):
-        return ""
-    return f": the {len(shown)} rarest of {len(every):,} labels"
 
 
 def _tiers(rows: Sequence[Row]) -> list[str]:
@@ -197,14 +175,10 @@ def _tier_patch(tier: str, note: str = "") -> Patch:
     return Patch(color=COLOURS[tier], label=tier + note)
 
 
-def _legend(axes: Axes, handles: Sequence[Artist]) -> None:
-    axes.figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-
-
 def _bars(axes: Axes, rows: Sequence[Row], lengths: Sequence[float]) -> None:
     colours = [COLOURS[row["tier"]] for _, row in rows]
     axes.barh(range(len(rows)), lengths, height=0.68, color=colours)
-    axes.set_yticks(range(len(rows)), labels=[_short(name) for name, _ in rows])
+    axes.set_yticks(range(len(rows)), labels=[short_name(name) for name, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(True, axis="x")
@@ -236,28 +210,9 @@ def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.floa
 
 def _point(axes: Axes, row: Document) -> None:
     f1, at, colour = row["f1"], row["training_positives"], COLOURS[row["tier"]]
-    if _is_known(f1["low"]) and _is_known(f1["high"]):
+    if is_known(f1["low"]) and is_known(f1["high"]):
         axes.vlines(at, f1["low"], f1["high"], color=colour, alpha=0.4, linewidth=1.2)
-    axes.plot([at], [f1["value"]], **_marker(row["tier"], hollow=row["few"]))
-
-
-def _marker(tier: str, hollow: bool) -> dict[str, Any]:
-    return {
-        "marker": SHAPES[tier],
-        "markersize": 6.5,
-        "linestyle": "none",
-        "markerfacecolor": "white" if hollow else COLOURS[tier],
-        "markeredgecolor": COLOURS[tier],
-    }
-
-
-def _point_handles(points: Sequence[Row], min_support: int) -> list[Line2D]:
-    handles = [Line2D([], [], label=tier, **_marker(tier, hollow=False)) for tier in _tiers(points)]
-    if any(row["few"] for _, row in points):
-        label = f"hollow: under {min_support} positives, too few to say"
-        marker = {**_marker("head", hollow=True), "marker": "o", "markeredgecolor": FAINT}
-        handles.append(Line2D([], [], label=label, **marker))
-    return handles
+    axes.plot([at], [f1["value"]], **marker(colour, SHAPES[row["tier"]], row["few"]))
 
 
 def _positives_axis(axes: Axes, positives: Sequence[int]) -> None:
@@ -274,12 +229,12 @@ def _positives_axis(axes: Axes, positives: Sequence[int]) -> None:
 def _name_points(axes: Axes, points: Sequence[Row]) -> None:
     """Write each name beside its point, rarest first, where it covers nothing drawn before."""
     figure = axes.get_figure(root=True)
-    assert figure is not None  # `axes` come from `_axes`
+    assert figure is not None  # `axes` come from `axes_on`
     figure.draw_without_rendering()  # only a laid out figure knows where things are
     taken = [line.get_window_extent().padded(1) for line in axes.lines]
     for name, row in points:
         at = (row["training_positives"], row["f1"]["value"])
-        text = axes.annotate(_short(name), at, (0, 0), textcoords="offset points", fontsize=7.5)
+        text = axes.annotate(short_name(name), at, (0, 0), textcoords="offset points", fontsize=7.5)
         text.set_in_layout(False)
         place = next((box for box in _places(text) if _is_free(box, axes.bbox, taken)), None)
         if place is None:

@@ -36,14 +36,12 @@ def choose_precision(section: TrainingSection, device: torch.device) -> Decision
     """bf16 where the hardware computes in it, else fp32, if the profile says auto."""
     if section.precision != "auto":
         return Decision(section.precision, "from the profile")
+    able = computes_bf16(device)
     if device.type == "cuda":
-        able = torch.cuda.is_bf16_supported(including_emulation=False)
-        return Decision("bf16" if able else "fp32", f"auto, {torch.cuda.get_device_name(device)}")
-    able = device.type == "cpu" and _cpu_computes_bf16()
-    reason = "has" if able else "has no"
-    return Decision(
-        "bf16" if able else "fp32", f"auto, this {device.type} {reason} bf16 arithmetic"
-    )
+        reason = torch.cuda.get_device_name(device)
+    else:
+        reason = f"this {device.type} has {'' if able else 'no '}bf16 arithmetic"
+    return Decision("bf16" if able else "fp32", f"auto, {reason}")
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
@@ -53,6 +51,11 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _cpu_computes_bf16() -> bool:
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bf16 rather than emulating it."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)

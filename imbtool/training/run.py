@@ -11,6 +11,7 @@ import torch
 
 from imbtool.checkpoint import make_meta, write_checkpoint
 from imbtool.errors import fail
+from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files import read_json, write_json, write_text
 from imbtool.profile import Profile
@@ -172,9 +173,8 @@ def _train(
     best = engine.progress.best
     assert best is not None  # a profile has at least one epoch
     early = engine.progress.epoch <= training.epochs
-    emit(
-        {"event": "end", "best_epoch": best["epoch"], "early": early, "f1_macro": best["f1_macro"]}
-    )
+    kept = {key: best.get(key) for key in ("f1_macro", "requirements")}
+    emit({"event": "end", "best_epoch": best["epoch"], "early": early, **kept})
     return best
 
 
@@ -182,7 +182,7 @@ def _finish_epoch(
     materials: Materials, engine: Engine, folder: Path, trained: Event, emit: Emit
 ) -> None:
     """Validate, and keep the epoch if it is the best so far."""
-    figures, choice = validate(materials)
+    figures, choice, calibration = validate(materials)
     metric, best = materials.profile.training.best_by, engine.progress.best
     event = {"event": "epoch", **trained, **figures, "step": engine.progress.step}
     # one process decides, lest a last digit make them disagree
@@ -190,7 +190,7 @@ def _finish_epoch(
     if event["best"]:
         engine.progress.best = event
         if materials.ranks.first:
-            _save(materials, folder, choice, event)
+            _save(materials, folder, choice, calibration, event)
     emit(event)
 
 
@@ -214,13 +214,20 @@ def _fit_head(materials: Materials, engine: Engine) -> HeadFit:
     )
 
 
-def _save(materials: Materials, folder: Path, choice: ThresholdChoice, event: Event) -> None:
+def _save(
+    materials: Materials,
+    folder: Path,
+    choice: ThresholdChoice,
+    calibration: Calibration,
+    event: Event,
+) -> None:
     kept = ("epoch", "f1_macro", "f1_macro_at_half", "average_precision_macro", "labels")
     meta = make_meta(
         materials.profile,
         materials.corpus,
         materials.weights,
         choice,
+        calibration,
         materials.text_model.max_length,
         {key: event[key] for key in kept},
     )

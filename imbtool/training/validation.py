@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imbtool.evaluation.calibration import sigmoid
+from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
+from imbtool.evaluation.pooling import pooled_calibration
 from imbtool.evaluation.summary import group_metrics, label_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.labels import Decisions, Labels
@@ -15,12 +16,12 @@ from imbtool.training.engine import Event
 from imbtool.training.materials import Materials
 
 
-def validate(materials: Materials) -> tuple[Event, ThresholdChoice]:
+def validate(materials: Materials) -> tuple[Event, ThresholdChoice, Calibration]:
     """Measure on validation, by decisions cross-fitted on half-splits of it.
 
     Returns:
-        The figures of an `epoch` event, and the thresholds chosen on all of validation. Processes
-        share the pass over the texts; each row counts once.
+        The figures of an `epoch` event, and the thresholds and the calibration from all of
+        validation. Processes share the pass over the texts; each row counts once.
     """
     labels, profile = materials.corpus.labels, materials.profile
     targets = materials.validation.targets
@@ -32,6 +33,7 @@ def validate(materials: Materials) -> tuple[Event, ThresholdChoice]:
         materials.prevalence,
         profile.thresholds.method,
         profile.training.seed,
+        profile.thresholds.require,
     )
     crossed, at_half = confusion(choice.cross_fitted, targets), confusion(logits >= 0, targets)
     figures = {
@@ -45,8 +47,9 @@ def validate(materials: Materials) -> tuple[Event, ThresholdChoice]:
         "coherence": choice.coherence,
         "violations": _violations(labels, logits >= choice.logits),
         "labels": label_metrics(labels, crossed, choice.positives),
+        "requirements": choice.requirements,
     }
-    return figures, choice
+    return figures, choice, pooled_calibration(logits, targets, profile.training.seed)
 
 
 def _logits(materials: Materials) -> NDArray[np.float64]:

@@ -70,6 +70,7 @@ class FrozenEncoder:
             np.nanmean(corpus.train.targets, axis=0, dtype=np.float64),
             profile.thresholds.method,
             profile.training.seed,
+            profile.thresholds.require,
         )
         counts = confusion(choice.cross_fitted, targets)
         return {

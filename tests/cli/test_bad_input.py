@@ -1,6 +1,7 @@
 """What a user gets wrong: each time exit code 2, and a message that says where and how to mend."""
 
 import itertools
+import json
 import os
 import re
 import shlex
@@ -71,6 +72,15 @@ def add(name: str, line: str | bytes) -> Prepare:
             stream.write(data + b"\n")
 
     return append
+
+
+def forget_calibration(folder: Path) -> None:
+    """Make the checkpoint one that was written before calibrations were stored."""
+    path = folder / CHECKPOINT / "imbtool.json"
+    meta = json.loads(path.read_text())
+    for label in meta["labels"].values():
+        del label["slope"], label["bias"]
+    path.write_text(json.dumps(meta))
 
 
 def remove(name: str) -> Prepare:
@@ -350,6 +360,14 @@ PROFILES = [
         add("profile.yaml", "weights: {custom: {threat: 3}}"),
         TRAIN,
         "weights.custom",
+        "'threat', which no row has",
+        "did you mean 'threats'?",
+    ),
+    case(
+        "requirement of an unknown label",
+        add("profile.yaml", "thresholds: {require: {threat: {recall: 0.8}}}"),
+        TRAIN,
+        "thresholds.require",
         "'threat', which no row has",
         "did you mean 'threats'?",
     ),
@@ -729,6 +747,22 @@ MODELS = [
         "model.safetensors",
         "train it again",
     ),
+    case(
+        "checkpoint without a calibration",
+        forget_calibration,
+        "predict runs/first test.csv -o out.csv --calibrated",
+        CHECKPOINT,
+        "no calibration",
+        "leave out --calibrated",
+    ),
+    case(
+        "checkpoint without a calibration, texts on stdin",
+        forget_calibration,
+        "predict runs/first --calibrated",
+        CHECKPOINT,
+        "no calibration",
+        stdin=b"a text\n",
+    ),
 ]
 
 USES = [
@@ -740,6 +774,44 @@ USES = [
         "'tests'",
         "train, validation, test",
         "did you mean 'test'?",
+    ),
+    case(
+        "gate on an unknown label",
+        nothing,
+        "evaluate runs/first --require recall:threat>=0.5",
+        "--require recall:threat>=0.5",
+        "the name 'threat'",
+        "did you mean 'threats'?",
+    ),
+    case(
+        "slices by an unknown column",
+        nothing,
+        "evaluate runs/first --by labls",
+        "test.csv",
+        "no column 'labls'",
+        "did you mean 'labels'?",
+    ),
+    case(
+        "slices by a column of names",
+        nothing,
+        "evaluate runs/first --by id",
+        "--by id",
+        "60 different values",
+    ),
+    case(
+        "a comparison with nothing",
+        nothing,
+        "evaluate runs/first --against runs/second",
+        "runs/second",
+        "no such folder",
+    ),
+    case(
+        "predictions of other texts",
+        write("theirs.csv", "text,p:violence\nhello,0.5\n"),
+        "evaluate runs/first --against theirs.csv",
+        "theirs.csv",
+        "1 row",
+        "60 rows",
     ),
     case(
         "test table that has changed",

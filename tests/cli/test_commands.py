@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import Imbtool, read_csv, write_csv
+from scipy.special import expit, logit
 from sklearn.metrics import f1_score
 
 from imbtool.checkpoint import read_checkpoint
@@ -18,6 +19,10 @@ from imbtool.training.engine import Engine
 
 CHECKPOINT = Path("runs/first/checkpoint")
 QUICK = ("--set", "model.encoder=encoder", "--set", "model.max_length=24", "--epochs", "1")
+EVALUATION = {
+    *("overall", "tiers", "labels", "hierarchy", "thresholds", "calibration", "confusion"),
+    *("gates", "slices", "comparison", "mistakes", "data"),
+}
 ODD_CELLS = [
     {"text": 'she said "no"', "number": "001", "note": "=cmd|' /C calc'!A0"},
     {"text": "two\nlines", "number": "1e5", "note": "NA"},
@@ -78,9 +83,12 @@ def test_a_run_folder_holds_all_that_is_documented(project: Path, imbtool: Imbto
         (folder / "last").readlink().name,
         "evaluation.json",
         "report.html",
+        "report.md",
+        "errors.csv",
         "plots",
     }
-    assert {path.name for path in (folder / "plots").iterdir()} == {"f1.png", "training.png"}
+    plots = {"f1.png", "intervals.png", "reliability.png", "training.png"}
+    assert {path.name for path in (folder / "plots").iterdir()} == plots
     assert read_json(folder / "manifest.json")["command"]
     lines = json_lines((folder / "events.jsonl").read_text())
     events = [event["event"] for event in lines if event["event"] != "warning"]
@@ -121,7 +129,7 @@ def test_saved_weights_are_the_ones_shown(project: Path, imbtool: Imbtool) -> No
         ("analyze profile.yaml", {"labels", "splits", "co_occurrence", "hierarchy", "findings"}),
         ("weights profile.yaml", {"labels"}),
         ("train -p profile.yaml --epochs 1", {"run", "checkpoint", "best"}),
-        ("evaluate runs/first", {"overall", "tiers", "labels", "hierarchy", "thresholds", "data"}),
+        ("evaluate runs/first", EVALUATION),
         ("predict runs/first test.csv -o out.csv", {"output", "texts"}),
     ],
 )
@@ -212,6 +220,28 @@ def test_predicted_is_what_thresholds_and_coherence_make_of_the_probabilities(
             decided = {name for name in decided if parents[name] in {None, *decided}}
         assert row["predicted"] == "|".join(name for name in parents if name in decided)
     assert len({row["predicted"] for row in rows}) > 3
+
+
+def test_calibrated_probabilities_change_no_decision(project: Path, imbtool: Imbtool) -> None:
+    plain, calibrated = (
+        json_lines(run(imbtool, "predict", "runs/first", "test.csv", "--json", *option).stdout)
+        for option in ((), ("--calibrated",))
+    )
+    labels = read_json(CHECKPOINT / "imbtool.json")["labels"]
+    for before, after in zip(plain, calibrated, strict=True):
+        assert list(after) == list(before)
+        assert after["predicted"] == before["predicted"]
+        for name, label in labels.items():
+            moved = label["slope"] * logit(before[f"p:{name}"]) + label["bias"]
+            assert after[f"p:{name}"] == pytest.approx(expit(moved), abs=1e-9)
+            assert after[f"p:{name}"] != before[f"p:{name}"]
+
+
+def test_lines_are_calibrated_as_tables_are(project: Path, imbtool: Imbtool) -> None:
+    Path("in.csv").write_text("text\nthe knife\n")
+    table = run(imbtool, "predict", "runs/first", "in.csv", "--calibrated")
+    lines = run(imbtool, "predict", "runs/first", "--calibrated", stdin="the knife\n")
+    assert lines.stdout == table.stdout
 
 
 def test_predict_keeps_every_cell_of_a_csv(project: Path, imbtool: Imbtool) -> None:

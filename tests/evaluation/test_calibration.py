@@ -1,9 +1,10 @@
-"""Calibrated probabilities have each label's training prevalence as their mean."""
+"""A calibration keeps order; the shared slope's has each label's prevalence as its mean."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from imbtool.evaluation.calibration import (
@@ -61,19 +62,19 @@ def test_the_bias_is_found_however_far_apart_the_scores_are(gap: float):
 
 def test_the_shared_slope_is_found_again():
     fitted = fit_calibration(*squeezed())
-    assert fitted.slope == pytest.approx(2.5, rel=0.1)
+    assert fitted.slope == pytest.approx([2.5] * 3, rel=0.1)
     assert fitted.bias == pytest.approx([-1.75] * 3, abs=0.2)
 
 
 def test_unknown_targets_do_not_move_the_slope():
     logits, targets, prevalence = squeezed()
     targets[::2] = np.nan
-    assert fit_calibration(logits, targets, prevalence).slope == pytest.approx(2.5, rel=0.1)
+    assert fit_calibration(logits, targets, prevalence).slope[0] == pytest.approx(2.5, rel=0.1)
 
 
 def test_the_slope_stays_within_its_bounds():
     logits, targets, prevalence = squeezed()
-    backwards = fit_calibration(-logits, targets, prevalence).slope
+    backwards = fit_calibration(-logits, targets, prevalence).slope[0]
     assert SLOPES[0] <= backwards < 1.1 * SLOPES[0]
 
 
@@ -83,9 +84,25 @@ def test_constant_scores_are_calibrated_to_the_prevalence():
 
 
 def test_raw_undoes_calibration():
-    calibration = Calibration(2.0, np.array([1.0, -3.0]))
-    assert calibration.logits(np.array([[0.5, 2.0]])).tolist() == [[2.0, 1.0]]
-    assert calibration.raw(np.array([2.0, 1.0])).tolist() == [0.5, 2.0]
+    calibration = Calibration(np.array([2.0, 4.0]), np.array([1.0, -3.0]))
+    assert calibration.logits(np.array([[0.5, 2.0]])).tolist() == [[2.0, 5.0]]
+    assert calibration.raw(np.array([2.0, 5.0])).tolist() == [0.5, 2.0]
+
+
+@given(
+    logits=arrays(np.float64, (6, 2), elements=st.floats(-50, 50)),
+    slope=arrays(np.float64, 2, elements=st.floats(0.01, 10)),
+    bias=arrays(np.float64, 2, elements=st.floats(-10, 10)),
+)
+def test_calibrated_probabilities_never_fall_where_logits_rise(logits, slope, bias):
+    logits.sort(axis=0)
+    assert (np.diff(Calibration(slope, bias).probabilities(logits), axis=0) >= 0).all()
+
+
+def test_logits_at_which_probabilities_saturate_are_still_told_apart():
+    logits = np.array([[40.0], [50.0]])
+    probabilities = Calibration(np.array([0.1]), np.zeros(1)).probabilities(logits)
+    assert probabilities.ravel() == pytest.approx([0.982, 0.993], abs=1e-3)
 
 
 @pytest.mark.filterwarnings("error")

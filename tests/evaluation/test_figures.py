@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from imbtool.evaluation import bootstrap
-from imbtool.evaluation.figures import Figure, Figures, figure
+from imbtool.evaluation.figures import Figure, Figures, figure, figure_text
 from imbtool.evaluation.intervals import exact_interval, f1_interval
 from imbtool.evaluation.metrics import mean_defined, measure, weighted_mean
 
@@ -22,6 +22,20 @@ NAMES = ["precision", "recall", "f1", "average_precision", "roc_auc"]
 
 def ends(of: Figure) -> tuple[float, float]:
     return of["low"], of["high"]
+
+
+@pytest.mark.parametrize(
+    ("of", "digits", "text"),
+    [
+        ((2 / 3, 0.3, 0.9), 2, "0.67 [.30–.90]"),
+        ((1.0, 0.54, 1.0), 2, "1.00 [.54–1.00]"),
+        ((12.0, 0.46, 20.93), 1, "12.0 [.5–20.9]"),
+        ((NAN, NAN, NAN), 2, "–"),
+        ((None, None, None), 2, "–"),
+    ],
+)
+def test_a_figure_in_a_sentence_has_its_interval_beside_it(of: tuple, digits: int, text: str):
+    assert figure_text(dict(zip(("value", "low", "high"), of, strict=True)), digits) == text
 
 
 def test_an_undefined_figure_has_no_interval():

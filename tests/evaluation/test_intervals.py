@@ -32,6 +32,12 @@ def test_is_the_exact_interval_of_scipy(trials: int) -> None:
         assert exact_interval(hits, trials) == pytest.approx((theirs.low, theirs.high))
 
 
+def test_a_bound_on_one_side_leaves_all_it_may_out_there() -> None:
+    for side, alternative in enumerate(("greater", "less")):
+        theirs = binomtest(5, 6, alternative=alternative).proportion_ci(0.95, method="exact")
+        assert exact_interval(5, 6, 0.05)[side] == pytest.approx((theirs.low, theirs.high)[side])
+
+
 def test_nothing_tried_says_nothing() -> None:
     assert exact_interval(0, 0) == (0.0, 1.0)
     assert f1_interval(0, 0) == (0.0, 1.0)

@@ -2,72 +2,21 @@ import copy
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
+from evaluations import (
+    LONG,
+    NAMES,
+    Document,
+    evaluation,
+    figure,
+    figures,
+    full_evaluation,
+    item,
+    label,
+)
 
-from imbtool.report.page import render_page, write_page
-
-Document = dict[str, Any]
-
-NAMES = ["<script>alert('x')</script>", 'say "&amp;" \u202eno', "محتوى عنيف", "none here"]
-POSITIVES = [3, 40, 900, 0]
-
-
-def figure(value: float | None, low: float | None = None, high: float | None = None) -> Document:
-    return {"value": value, "low": low, "high": high}
-
-
-def figures(value: float | None) -> Document:
-    names = ("precision", "recall", "f1", "average_precision", "roc_auc")
-    return {name: figure(value) for name in names}
-
-
-def label(positives: int, value: float | None) -> Document:
-    tier = "severe" if positives < 40 else "moderate" if positives < 900 else "head"
-    counts = {"training_positives": positives, "support": positives // 4}
-    rest = {"threshold": 0.25, "tier": tier, "weight": 10.0, "few": positives < 40}
-    return {**figures(value), **counts, **rest}
-
-
-def evaluation() -> Document:
-    micro = {key: figure(0.6) for key in ("precision", "recall", "f1")}
-    overall = {"macro": figures(0.3721), "micro": micro, "weighted": figures(0.5)}
-    values = [0.0, 0.4, 0.8, None]
-    rows = {name: label(*row) for name, *row in zip(NAMES, POSITIVES, values, strict=True)}
-    thresholds = {"threshold": 0.25, "rule": "mean", "validation_positives": 7}
-    return {
-        "overall": {
-            **overall,
-            "primary": figures(0.4),
-            "secondary": figures(0.2),
-            "labels_without_positives": 1,
-            "labels_at_zero_recall": 1,
-        },
-        "tiers": {"severe": {"labels": 2, **figures(0.0)}, "head": {"labels": 1, **figures(0.8)}},
-        "labels": rows,
-        "hierarchy": {
-            "edges": [[NAMES[0], NAMES[2]]],
-            "coherence": "add-parents",
-            "violation_rate_before": 0.0834,
-            "violation_rate_after": 0.0,
-            "violations_before": [{"child": NAMES[0], "parent": NAMES[2], "texts": 61}],
-        },
-        "data": {
-            "checkpoint": "runs/<b>first</b>/checkpoint",
-            "source": "test.csv",
-            "split": "test",
-            "texts": 4000,
-            "min_support": 10,
-            "fingerprint": "9f2c4e",
-            "seen_in_training": False,
-        },
-        "thresholds": {
-            "rule": "mean",
-            "scores": {"0.5": 0.341, "mean": 0.374},
-            "labels": {name: thresholds for name in NAMES},
-        },
-    }
+from imbtool.report.page import MOST_LETTERS, render_page, write_page
 
 
 def epoch(number: int, loss: float, best: bool) -> Document:
@@ -83,14 +32,19 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str | None]] = []
         self.tables: list[list[list[str]]] = []
+        self.by_name: dict[str, list[list[str]]] = {}
+        self._region = ""
         self._in_cell = False
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
+        if tag == "div":
+            self._region = dict(attrs).get("aria-label") or ""
         if tag == "table":
             self.tables.append([])
+            self.by_name[self._region] = self.tables[-1]
         if tag == "tr":
             self.tables[-1].append([])
         if tag in ("td", "th"):
@@ -99,6 +53,10 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._in_cell = self._in_cell and tag not in ("td", "th")
+
+    def table(self, name: str) -> list[list[str]]:
+        """The rows below the head of the table of this name, their cells without spare space."""
+        return [[" ".join(cell.split()) for cell in row] for row in self.by_name[name][1:]]
 
     def handle_data(self, data: str) -> None:
         if self._in_cell:
@@ -110,57 +68,202 @@ def plain(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", text))
 
 
-def test_names_stay_text_everywhere() -> None:
-    html = render_page(evaluation(), [])
+START = {
+    "event": "start",
+    "encoder": "<i>encoder</i>",
+    "device": "cpu",
+    "precision": {"value": "bf16", "reason": "auto"},
+    "learning_rate": {"value": 0.0001, "reason": "auto"},
+    "max_length": 256,
+    "epochs": 3,
+    "steps": 300,
+    "texts": {"train": 9000},
+}
+
+
+def test_names_and_texts_stay_text_everywhere() -> None:
+    html = render_page(full_evaluation(), [START, epoch(1, 0.5, True)])
     page = Page(html)
     assert page.tags.count("script") == 1, "only the page's own"
-    assert "b" not in page.tags
+    assert not {"b", "i", "u", "img"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     labels = [value for name, value in page.attributes if name == "aria-label"]
     assert any(value and value.startswith(f"{NAMES[1]}: F1 0.400") for value in labels)
-    assert html.count("&lt;script&gt;") == html.count("alert(&#39;x&#39;)") > 3
-    assert html.count("\u202e") == html.count("&#34;&amp;amp;&#34; \u202eno")
+    assert html.count("&lt;script&gt;") > 3
 
 
-def test_loads_nothing() -> None:
-    html = render_page(evaluation(), [epoch(1, 0.5, True)])
+def test_names_and_texts_cannot_turn_their_surroundings_round() -> None:
+    html = render_page(full_evaluation(), [])
+    isolated = "".join(re.findall(r"<bdi>(.*?)</bdi>", html, flags=re.DOTALL))
+    elsewhere = re.sub(r"<bdi>.*?</bdi>|aria-label=\"[^\"]*\"|<th [^>]*>[^<]*</th>", "", html)
+    assert "\u202e" in isolated
+    assert "\u202e" not in elsewhere
+
+
+def test_loads_nothing_and_could_not() -> None:
+    html = render_page(full_evaluation(), [START, epoch(1, 0.5, True)])
     page = Page(html)
     assert not re.search(r"https?://|url\(|@import|\bfetch\b|import\(", html)
     assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name in ("src", "srcset", "data")]
     links = [value or "" for name, value in page.attributes if name.endswith("href")]
-    assert links and all(link.startswith("#label-") for link in links)
+    ids = {value for name, value in page.attributes if name == "id"}
+    assert links and all(link[0] == "#" and link[1:] in ids for link in links)
+    assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
 
 
 def test_the_label_table_shows_each_label_once_rarest_first() -> None:
-    _, table, _, thresholds, _ = Page(render_page(evaluation(), [])).tables
-    rows = {row[0]: [cell.split() for cell in row[1:]] for row in table[1:]}
-    assert list(rows) == [NAMES[3], NAMES[0], NAMES[1], NAMES[2]]
-    assert len(table) == 1 + len(NAMES)
-    assert rows[NAMES[3]][2] == ["0", "too", "few", "to", "say"]
-    assert rows[NAMES[3]][5:] == [["–"]] * 5
-    assert rows[NAMES[2]] == [
-        ["head"], ["900"], ["225"], ["10"], ["0.25"], *[["0.800"]] * 5
-    ]  # fmt: skip
-    assert [row[0] for row in thresholds[1:]] == NAMES
+    page = Page(render_page(evaluation(), []))
+    rows = {row[0]: row[1:] for row in page.table("Labels, rarest first")}
+    assert list(rows) == [" ".join(name.split()) for name in (NAMES[3], *NAMES[:3])]
+    assert rows[NAMES[3]][2] == "0 too few to say"
+    assert rows[NAMES[3]][3:8] == ["–"] * 5
+    assert rows[NAMES[2]] == ["head", "900", "225", *["0.800"] * 5, "0.25"]
+    assert [row[0] for row in page.table("Thresholds of the labels")] == NAMES
 
 
 def test_an_interval_stands_beside_its_figure() -> None:
     document = evaluation()
     document["labels"][NAMES[1]]["recall"] = figure(0.4, 0.122, 0.738)
     document["overall"]["macro"]["roc_auc"] = figure(0.9, 0.85, 0.95)
-    together, labels, *_ = Page(render_page(document, [])).tables
-    assert together[1][-1].split() == ["0.900", "0.850–0.950"]
-    assert labels[3][7].split() == ["0.400", "0.122–0.738"]
+    page = Page(render_page(document, []))
+    assert page.table("Figures of each group of labels")[0][-1] == "0.900 0.850–0.950"
+    assert page.table("Labels, rarest first")[2][6] == "0.400 0.122–0.738"
 
 
-def test_the_verdict_is_said_in_words() -> None:
+def test_the_verdict_stands_first() -> None:
     text = plain(render_page(evaluation(), []))
-    assert "Macro-F1 is 0.372." in text
-    assert "1 label is at zero recall: &lt;script&gt;" in text
-    assert "2 labels have fewer than 10 positives here: too few to say." in text
+    assert text.index("Of the severe labels (2)") < text.index("macro F1")
+    assert "never found: &lt;script&gt;" in text
     assert "The rule mean won on validation." in text
     assert "8.3% of the texts got a label without its parent; after add-parents, 0.0%." in text
+
+
+def sections(html: str) -> list[str]:
+    return re.findall(r'<section aria-labelledby="([^"]+)"', html)
+
+
+def test_a_section_without_content_is_absent() -> None:
+    always = ["labels", "rare", "thresholds", "hierarchy", "data", "repeat"]
+    assert sections(render_page(evaluation(), [])) == always
+    older = {key: value for key, value in evaluation().items() if value}
+    assert render_page(older, []) == render_page(evaluation(), [])
+
+
+def test_sections_stand_in_the_order_of_what_matters() -> None:
+    assert sections(render_page(full_evaluation(), [START])) == [
+        "gates", "labels", "rare", "comparison", "slices", "confusion", "calibration",
+        "thresholds", "hierarchy", "mistakes", "data", "training", "repeat",
+    ]  # fmt: skip
+
+
+def test_each_required_figure_says_whether_it_is_met() -> None:
+    html = render_page(full_evaluation(), [])
+    rows = Page(html).table("Required figures")
+    assert rows[0] == [NAMES[2], "recall >= 0.7", "0.800 0.000–0.900", "✓ met"]
+    assert rows[1][-1] == "✗ not met"
+    assert "1 of 2 not met." in plain(html)
+
+
+def test_a_rare_label_shows_what_was_found_and_the_false_alarms() -> None:
+    document = evaluation()
+    document["labels"][NAMES[1]].update(support=8, found=2, false_alarms=18)
+    rows = {row[0]: row[1:] for row in Page(render_page(document, [])).table("Rare labels")}
+    assert NAMES[2] not in rows, "a head label"
+    assert list(rows.values())[2][:3] == ["8", "2", "18"]
+
+
+def test_a_comparison_shows_what_is_worse_first() -> None:
+    html = render_page(full_evaluation(), [])
+    rows = Page(html).table("Differences of each label")
+    assert [row[1] for row in rows] == ["worse", "better", "cannot be told", "cannot be told"]
+    assert rows[1][3:6] == ["0.500", "0.300", "+0.200 +0.150 to +0.250"]
+    assert rows[3][3:] == ["–", "–", "–", "–"]
+    text = plain(html)
+    assert "1 label better, 1 label worse, 2 labels cannot be told." in text
+    assert "Left out, as only one of the two has it: only &lt;i&gt;there&lt;/i&gt;." in text
+    assert "drawn from −0.5 to +0.5" in text
+
+
+def test_a_rival_without_scores_has_no_columns_for_them() -> None:
+    document = full_evaluation()
+    document["comparison"]["has_scores"] = False
+    page = Page(render_page(document, []))
+    assert len(page.table("Differences of each label")[0]) == 6
+    assert len(page.table("Differences of each group of labels")[0]) == 4
+
+
+def test_slices_are_shown_as_they_stand() -> None:
+    page = Page(render_page(full_evaluation(), []))
+    rows = page.table("Figures by slice")
+    assert [row[1] for row in rows] == ["40 too few to say", "900"]
+    cells = {row[0]: row[1:] for row in page.table("F1 of each label in each slice")}
+    assert cells[NAMES[2]] == ["–", "–"]
+    assert cells[" ".join(NAMES[1].split())] == ["0.300of 4", "0.300of 4"]
+
+
+def test_of_many_confusions_the_first_stand_open() -> None:
+    html = render_page(full_evaluation(), [])
+    tables = [table for table in Page(html).tables if table[0][0] == "Missed"]
+    assert [len(table) - 1 for table in tables] == [10, 2]
+    assert [" ".join(cell.split()) for cell in tables[0][1][2:]] == ["3 of 4", "75%"]
+    assert "2 more pairs" in html
+
+
+def test_calibration_shows_every_number_of_its_drawing() -> None:
+    html = render_page(full_evaluation(), [])
+    page = Page(html)
+    assert page.table("Calibration error") == [
+        ["as the model gives them", "0.031", "0.030 0.020–0.040"],
+        ["calibrated", "0.004", "0.030 0.020–0.040"],
+    ]
+    assert page.table("Probabilities calibrated")[2] == ["0.600", "0.600 0.500–0.700", "100"]
+    assert page.table("Calibration of each label")[0][-2:] == ["1.1", "-0.5"]
+    dots = re.findall(r'cx="([\d.]+)" cy="([\d.]+)" r="3.2"', html)
+    assert len(dots) == 6
+    on_the_diagonal = [
+        (float(x) - 46) / 454 - (262 - float(y)) / 248 for x, y in dots
+    ]  # fmt: skip
+    assert max(map(abs, on_the_diagonal)) < 0.002
+
+
+def test_without_calibrated_probabilities_the_raw_ones_stand_alone() -> None:
+    document = full_evaluation()
+    for row in (document["calibration"]["overall"], *document["calibration"]["labels"].values()):
+        row.update(calibrated=None)
+    page = Page(render_page(document, []))
+    assert len(page.table("Calibration error")) == 1
+    assert len(page.table("Calibration of each label")[0]) == 3
+
+
+def test_a_threshold_chosen_for_a_requirement_says_why() -> None:
+    (row,) = Page(render_page(full_evaluation(), [])).table("Requirements")
+    assert row[1:3] == ["recall >= 0.8", "likely"]
+    assert row[3].startswith("6 of 7 positives are found, <i>which</i>")
+
+
+def test_errors_are_folded_and_hold_the_whole_text() -> None:
+    html = render_page(full_evaluation(), [])
+    assert "<details open" not in html
+    text = plain(html)
+    assert LONG.strip() in text
+    assert "row 2 · probability 0.125, decided from 0.25 · given: &lt;script&gt;" in text
+    assert "is given; the model doubts it." in text
+    assert html.count('<details class="quoted">') == 1, "only the long one is cut"
+
+
+def test_a_text_beyond_all_measure_is_cut_and_the_page_stays_small() -> None:
+    document = full_evaluation()
+    huge = [item("x" * 100_000, row) for row in range(10)]
+    mistakes = {f"label {number}": {"misses": huge, "false_alarms": huge} for number in range(60)}
+    document["mistakes"] = {"labels": mistakes, "suspects": []}
+    for name in mistakes:
+        document["labels"][name] = label(40, 0.4)
+        document["thresholds"]["labels"][name] = document["thresholds"]["labels"][NAMES[0]]
+    html = render_page(document, [])
+    assert len(html.encode()) < 3_000_000
+    assert html.count("x" * MOST_LETTERS + "<") == 60 * 20
+    assert "The rest stands in the table." in html
 
 
 def test_a_document_that_never_was_a_file_looks_the_same() -> None:
@@ -176,9 +279,10 @@ def test_without_forest_positives_or_events() -> None:
     document["overall"]["macro"] = figures(None)
     document["hierarchy"].update(edges=[], coherence=None, violations_before=[])
     document["labels"] = {"only": label(0, None)}
+    document["tiers"] = {"severe": {"labels": 1, **figures(None)}}
     html = render_page(document, [])
     text = plain(html)
-    assert "Macro-F1 is not defined here. No label is at zero recall." in text
+    assert "Of the severe labels (1) nothing can be said, they have no positives here." in text
     assert "Hierarchy" not in text
     assert 'id="labels"' in html and 'id="training"' not in html
 
@@ -190,13 +294,32 @@ def test_intervals_are_drawn_where_they_are() -> None:
     html = render_page(document, [])
     assert "0.710–0.860" in html
     assert (without.count('class="end"'), html.count('class="end"')) == (0, 1)
+    (low, high) = re.findall(r'class="span" d="M([\d.]+) 6H([\d.]+)"', html)[0]
+    assert (float(low), float(high)) == (round(96 * 0.71, 1), round(96 * 0.86, 1))
+    assert without.count('class="span"') == 0
+
+
+def test_how_it_was_trained_and_how_to_repeat_it_are_said() -> None:
+    text = plain(render_page(evaluation(), [START]))
+    assert "&lt;i&gt;encoder&lt;/i&gt; on cpu, 256 tokens of a text" in text
+    assert "3 epochs, 300 steps, 9,000 texts" in text
+    command = "imbtool evaluate &#39;runs/&lt;b&gt;first&lt;/b&gt;/checkpoint&#39; --split test"
+    assert command in text
+    document = evaluation()
+    document["data"].update(split="fresh", source="fresh.csv")
+    assert "checkpoint&#39; --data fresh.csv" in plain(render_page(document, []))
+    options = (
+        "--against &#39;runs/&lt;b&gt;old&lt;/b&gt;&#39; --by &#39;&lt;u&gt;source&lt;/u&gt;&#39;"
+    )
+    gates = f"--require &#39;recall:{NAMES[2]}&gt;=0.7&#39; --require"
+    assert f"--split test {options} {gates}" in plain(render_page(full_evaluation(), []))
 
 
 @pytest.mark.parametrize("losses", [[0.5], [0.5, 0.2, 0.3], [0.0, 0.0], [float("nan"), 0.4]])
 def test_curves_stay_inside_their_frame(losses: list[float]) -> None:
     events = [epoch(number, loss, number == 1) for number, loss in enumerate(losses, start=1)]
-    html = render_page(evaluation(), [{"event": "start"}, *events])
-    dots = re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)"', html)
+    html = render_page(evaluation(), [START, *events])
+    dots = re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)" r="3.2"', html)
     known = sum(loss == loss for loss in losses)
     assert len(dots) == 2 * known + len(losses)
     assert all(46 <= float(x) <= 500 and 14 <= float(y) <= 262 for x, y in dots)

@@ -87,6 +87,25 @@ def test_the_best_epoch_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) 
     assert result.best["f1_macro"] == max(scores.values())
 
 
+def test_a_requirement_gives_its_label_a_threshold_and_is_kept_in_the_checkpoint(
+    project: Path,
+) -> None:
+    result = run("a", thresholds__require="{threats: {recall: 0.7}}")
+    checkpoint = read_checkpoint(result.folder)
+    meta = checkpoint.meta
+    label, other = meta.labels["threats"], meta.labels["praise"]
+    assert (label.rule, other.rule) == ("required recall", meta.threshold_rule)
+    assert other.requirement is None
+    assert label.requirement["asked"] == "recall >= 0.7"
+    rows = read_csv(Path("validation.csv"))
+    decided = checkpoint.decide(checkpoint.probabilities([row["text"] for row in rows]))
+    given = ["threats" in row["labels"].split("|") for row in rows]
+    found = decided[given, checkpoint.labels.names.index("threats")]
+    assert label.requirement["validation"]["value"] == pytest.approx(found.mean())
+    assert f"{found.sum()} of {sum(given)} positives found" in label.requirement["sentence"]
+    assert events(result, "end")[0]["requirements"] == {"threats": label.requirement}
+
+
 def test_an_epoch_says_on_how_many_texts_a_child_is_decided_without_its_parent(
     project: Path,
 ) -> None:
@@ -188,9 +207,9 @@ def test_patience_ends_a_run_that_gets_no_better(
     scores = iter([0.3, 0.5, 0.4, 0.5, 0.9])
     real = run_module.validate
 
-    def scored(materials: Any) -> tuple[dict[str, Any], Any]:
-        figures, choice = real(materials)
-        return figures | {"f1_macro": next(scores)}, choice
+    def scored(materials: Any) -> tuple[dict[str, Any], Any, Any]:
+        figures, *rest = real(materials)
+        return figures | {"f1_macro": next(scores)}, *rest
 
     monkeypatch.setattr(run_module, "validate", scored)
     result = run("a", training__epochs=5, training__patience=2)
@@ -205,9 +224,9 @@ def test_the_profile_chooses_the_metric_of_the_best_epoch(
     precisions = iter([0.2, 0.6, 0.4])
     real = run_module.validate
 
-    def scored(materials: Any) -> tuple[dict[str, Any], Any]:
-        figures, choice = real(materials)
-        return figures | {"average_precision_macro": next(precisions)}, choice
+    def scored(materials: Any) -> tuple[dict[str, Any], Any, Any]:
+        figures, *rest = real(materials)
+        return figures | {"average_precision_macro": next(precisions)}, *rest
 
     monkeypatch.setattr(run_module, "validate", scored)
     result = run("a", training__epochs=3, training__best_by="average_precision_macro")

@@ -1,0 +1,175 @@
+"""Texts worth reading: the most confident mistakes, and labels that the data likely have wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from imbtool.imbalance import RARE, Tier
+from imbtool.labels import Decisions, Labels
+from imbtool.tables import neutralised
+
+Document = dict[str, Any]
+Floats = NDArray[np.float64]
+Targets = NDArray[np.float32]
+
+SUSPECTS = 4
+"""How many times as many suspects as misses of one label."""
+COLUMNS = ["label", "kind", "row", "probability", "threshold", "given", "decided", "text"]
+
+
+def mistakes_document(
+    labels: Labels,
+    tiers: Sequence[Tier],
+    decisions: Decisions,
+    probabilities: Floats,
+    thresholds: Floats,
+    targets: Targets,
+    texts: Sequence[str],
+    rows: Sequence[int],
+    most: int,
+) -> Document:
+    """What to read first, of a split that training has not seen.
+
+    Args:
+        labels: the label set.
+        tiers: the tier of each label; mistakes are listed for severe and moderate ones, or for all
+            labels where there is none.
+        decisions: [n, L].
+        probabilities: [n, L].
+        thresholds: [L], as probabilities.
+        targets: [n, L], NaN unknown: no mistake.
+        texts: [n].
+        rows: 1-based row of each text in its file.
+        most: how many misses, and false alarms, of each label; likely annotation mistakes are at
+            most `SUSPECTS` times as many, of all labels together.
+
+    Returns:
+        `labels` and `suspects`, as under `mistakes` in evaluation.json.
+    """
+    split = _Split(labels, decisions, probabilities, thresholds, targets, texts, rows)
+    rare = [label for label, tier in enumerate(tiers) if tier in RARE] or range(len(labels))
+    return {
+        "labels": {
+            labels.names[label]: {
+                "misses": split.misses(label, most),
+                "false_alarms": split.false_alarms(label, most),
+            }
+            for label in rare
+        },
+        "suspects": split.suspects(SUSPECTS * most),
+    }
+
+
+def doubts(probabilities: Floats, targets: Targets) -> Floats:
+    """How much a model contradicts each label that was given, or was not: [n, L].
+
+    Confident learning (Northcutt, Jiang and Chuang, arXiv 1911.00068) for each label by itself,
+    with the classes given and not given. The self-confidence of a text is the probability of its
+    own class; a class's threshold is the mean self-confidence of its texts. A text is doubted where
+    its other class reaches that class's threshold and its own does not. The score is 1 less the
+    self-confidence as a share of its class's threshold: 0 where the model is as sure as usual, 1
+    where it rules the annotation out. As a share, labels of different frequency can be ranked
+    together, also where weights or a focal loss have moved all probabilities of a label.
+
+    Args:
+        probabilities: [n, L].
+        targets: [n, L], NaN unknown.
+
+    Returns:
+        Scores from 0 to 1; NaN where there is no doubt.
+    """
+    given, known = targets == 1, ~np.isnan(targets)
+    own = np.where(given, probabilities, 1 - probabilities)
+    usual = [_column_means(own, given), _column_means(own, known & ~given)]
+    of_own, of_other = np.where(given, *usual), np.where(given, *usual[::-1])
+    doubted = known & (1 - own >= of_other) & (own < of_own)
+    return np.where(doubted, 1 - own / np.where(doubted, of_own, 1), np.nan)
+
+
+def mistakes_frame(document: Document) -> pd.DataFrame:
+    """The items of a mistakes document as rows of errors.csv, safe to open in a spreadsheet."""
+    rows = [
+        {
+            **{name: item[name] for name in ("row", "probability", "threshold")},
+            "label": neutralised(label),
+            "kind": kind,
+            "given": neutralised("|".join(item["given"])),
+            "decided": neutralised("|".join(item["decided"])),
+            "text": neutralised(item["text"]),
+        }
+        for label, kind, item in _items(document)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _items(document: Document) -> Iterator[tuple[str, str, Document]]:
+    for label, found in document["labels"].items():
+        yield from ((label, "miss", item) for item in found["misses"])
+        yield from ((label, "false alarm", item) for item in found["false_alarms"])
+    yield from ((item["label"], "likely mistake", item) for item in document["suspects"])
+
+
+@dataclass(frozen=True)
+class _Split:
+    labels: Labels
+    decisions: Decisions
+    probabilities: Floats
+    thresholds: Floats
+    targets: Targets
+    texts: Sequence[str]
+    rows: Sequence[int]
+
+    def misses(self, label: int, most: int) -> list[Document]:
+        missed = (self.targets[:, label] == 1) & ~self.decisions[:, label]
+        return self._first(missed, self.probabilities[:, label], label, most)
+
+    def false_alarms(self, label: int, most: int) -> list[Document]:
+        alarms = (self.targets[:, label] == 0) & self.decisions[:, label]
+        return self._first(alarms, -self.probabilities[:, label], label, most)
+
+    def suspects(self, most: int) -> list[Document]:
+        scores = doubts(self.probabilities, self.targets)
+        ranked = np.argsort(-scores, axis=None, kind="stable")  # NaN last
+        found = ranked[: min(most, int((~np.isnan(scores)).sum()))]
+        places = zip(*np.unravel_index(found, scores.shape), strict=True)
+        return [
+            {
+                **self._item(text, label),
+                "label": self.labels.names[label],
+                "given_label": bool(self.targets[text, label] == 1),
+                "score": float(scores[text, label]),
+            }
+            for text, label in places
+        ]
+
+    def _first(
+        self, among: NDArray[np.bool_], order: Floats, label: int, most: int
+    ) -> list[Document]:
+        texts = np.flatnonzero(among)
+        ranked = texts[np.argsort(order[texts], kind="stable")]
+        return [self._item(text, label) for text in ranked[:most]]
+
+    def _item(self, text: int, label: int) -> Document:
+        return {
+            "row": int(self.rows[text]),
+            "text": self.texts[text],
+            "probability": float(self.probabilities[text, label]),
+            "threshold": float(self.thresholds[label]),
+            "given": self._names(self.targets[text] == 1),
+            "decided": self._names(self.decisions[text]),
+        }
+
+    def _names(self, chosen: NDArray[np.bool_]) -> list[str]:
+        return [self.labels.names[label] for label in np.flatnonzero(chosen)]
+
+
+def _column_means(values: Floats, among: NDArray[np.bool_]) -> Floats:
+    """The mean of each column over some of its rows [L]; NaN of none."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((values * among).sum(axis=0) / among.sum(axis=0), dtype=np.float64)

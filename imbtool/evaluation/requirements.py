@@ -1,0 +1,293 @@
+"""Thresholds of labels that must reach something, and how sure it is that they do.
+
+A threshold is said to meet a requirement if validation would look as good in at most 5 of 100
+cases, were the true share just beyond the bar. Recall and the share of decided texts go one way
+with the threshold, so thresholds are tested in that order up to the first failure, and nothing is
+paid for testing many (Angelopoulos et al., Learn then Test, arXiv 2110.01052). Precision goes up
+and down: its tests begin at a few cuts, which share the 5 of 100 (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from imbtool.errors import counted
+from imbtool.evaluation.cuts import between, can_cut, ranked
+from imbtool.evaluation.figures import Figure, figure, figure_text
+from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.metrics import confusion
+from imbtool.labels import Decisions
+from imbtool.profile import Requirement
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Targets = NDArray[np.float32]
+Document = dict[str, Any]
+Wanted = Mapping[int, Requirement]
+"""Requirements by the column of their label."""
+
+DOUBT = 0.05
+"""How often a threshold may be said to meet a requirement that it does not meet."""
+STARTS = 10 * 2 ** np.arange(7)
+"""How many texts are decided at the cuts where tests of precision begin."""
+PER_1000 = "flags_per_1000"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A threshold for a requirement, and what it rests on.
+
+    Attributes:
+        threshold: on the logit scale; at or above it is decided.
+        sure: whether it meets the requirement with 95% confidence.
+        support: the strictest bar that these texts could show to be met.
+    """
+
+    threshold: float
+    sure: bool
+    support: float
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """What a requirement is about, at one or more thresholds, highest first: hits of trials [C]."""
+
+    wanted: Requirement
+    hits: Counts
+    trials: Counts
+
+    @property
+    def values(self) -> Floats:
+        return np.asarray(self.hits / np.maximum(self.trials, 1))
+
+    @property
+    def bar(self) -> float:
+        return self.wanted.bar / (1000 if self.is_limit else 1)
+
+    @property
+    def is_limit(self) -> bool:
+        return self.wanted.measure == PER_1000
+
+    @property
+    def doubt(self) -> float:
+        return DOUBT / (len(STARTS) if self.wanted.measure == "precision" else 1)
+
+    def reach(self) -> Decisions:
+        return np.asarray(self.values <= self.bar if self.is_limit else self.values >= self.bar)
+
+    def pass_test(self) -> Decisions:
+        """Whether shares this good are too unlikely for a true one beyond the bar."""
+        if self.is_limit:
+            chance = binom.cdf(self.hits, self.trials, self.bar)
+        else:
+            chance = binom.sf(self.hits - 1, self.trials, self.bar)
+        return np.asarray(chance <= self.doubt)
+
+    def sure(self) -> Decisions:
+        """Thresholds that meet the requirement, all of them together with 95% confidence."""
+        passed = self.pass_test()
+        if self.wanted.measure != "precision":
+            return passed
+        starts = np.searchsorted(self.trials, STARTS)
+        runs = np.arange(len(passed)) >= starts[:, None]
+        return np.asarray((runs & np.logical_and.accumulate(passed | ~runs, axis=1)).any(axis=0))
+
+    def choose(self, good: Decisions) -> int:
+        """The highest threshold for recall, the lowest for the others; the best if none is good."""
+        places = np.flatnonzero(good)
+        if not places.size:
+            best = self.values.min() if self.is_limit else self.values.max()
+            places = np.flatnonzero(self.values == best)
+        return int(places[0 if self.wanted.measure == "recall" else -1])
+
+    def support(self) -> float:
+        """The strictest bar that a test could have passed."""
+        if self.wanted.measure == "recall":
+            return exact_interval(self.hits[-1], self.trials[-1], self.doubt)[0]
+        if self.is_limit:
+            return 1000 * exact_interval(self.hits[0], self.trials[0], self.doubt)[1]
+        starts = np.searchsorted(self.trials, STARTS)
+        tested = [
+            exact_interval(self.hits[start], self.trials[start], self.doubt)[0]
+            for start in starts[starts < len(self.trials)]
+        ]
+        return max(tested, default=0.0)
+
+    def figure(self) -> Figure:
+        """The share at the only threshold, in the unit of the requirement."""
+        unit = 1000 if self.is_limit else 1
+        ends = exact_interval(self.hits[0], self.trials[0])
+        return figure(*(unit * number for number in (self.values[0], *ends)))
+
+
+def fit_requirement(wanted: Requirement, scores: Floats, targets: Targets) -> Fit | None:
+    """The threshold that meets a requirement with confidence, else on these texts, else nearly.
+
+    For recall it is the highest such threshold, for precision and flags the lowest.
+
+    Args:
+        wanted: what is asked.
+        scores: logits of the label [n].
+        targets: [n], NaN unknown.
+
+    Returns:
+        None for precision and recall of a label without positives.
+    """
+    if wanted.measure == PER_1000:  # every text that is decided counts, whatever its target
+        targets = np.ones_like(targets)
+    ordered, found = ranked(scores, targets)
+    if not found.size or not found[-1]:
+        return None
+    last = np.flatnonzero(can_cut(ordered))
+    whole = np.full(len(last), found[-1])
+    shares = _Shares(wanted, found[last], last + 1 if wanted.measure == "precision" else whole)
+    sure = shares.sure()
+    cut = shares.choose(sure if sure.any() else shares.reach())
+    return Fit(between(ordered, int(last[cut])), bool(sure.any()), shares.support())
+
+
+def judge_requirement(
+    label: str,
+    wanted: Requirement,
+    fit: Fit | None,
+    targets: Targets,
+    decided: Decisions,
+    coherent: Decisions,
+) -> Document:
+    """What a requirement came to on validation.
+
+    Args:
+        label: its name.
+        wanted: what is asked.
+        fit: its threshold; None where there are no positives.
+        targets: of the label [n], NaN unknown.
+        decided: by the threshold [n].
+        coherent: the same decisions, made to fit the forest; the verdict is about these.
+
+    Returns:
+        `asked`, `verdict` (met, likely, unmet), `validation` (the figure and its two-sided 95%
+        interval; flags in 1,000 texts) and a `sentence` with all of it.
+    """
+    if fit is None:
+        nothing = figure(np.nan, np.nan, np.nan)
+        sentence = (
+            f"{_title(label, wanted)} cannot be judged, no positives on validation; "
+            "the threshold is the one without a requirement"
+        )
+        return _document(wanted, "unmet", nothing, sentence)
+    shares, before = (_count(wanted, taken, targets) for taken in (coherent, decided))
+    likely = "likely" if shares.reach()[0] else "unmet"
+    verdict = "met" if fit.sure and shares.pass_test()[0] else likely
+    parts = [
+        f"{_title(label, wanted)} {_CLAIMS[verdict]}",
+        f"{_figure_text(shares)} on validation, {_counts_text(shares)}",
+    ]
+    if not fit.sure:
+        parts.append(_support_text(shares, fit.support))
+    if before.values != shares.values:
+        parts.append(f"{_figure_text(before)} before decisions were made coherent")
+    return _document(wanted, verdict, shares.figure(), "; ".join(parts))
+
+
+def fit_requirements(wanted: Wanted, logits: Floats, targets: Targets) -> dict[int, Fit]:
+    """`fit_requirement` for each column of logits and targets [n, L] that has one, if it can be."""
+    fits = {
+        column: fit_requirement(asked, logits[:, column], targets[:, column])
+        for column, asked in wanted.items()
+    }
+    return {column: fit for column, fit in fits.items() if fit is not None}
+
+
+def judge_requirements(
+    names: Sequence[str],
+    wanted: Wanted,
+    fits: Mapping[int, Fit],
+    targets: Targets,
+    decided: Decisions,
+    coherent: Decisions,
+) -> dict[str, Document]:
+    """`judge_requirement` for each label that has one, by name; matrices are [n, L]."""
+    return {
+        names[column]: judge_requirement(
+            names[column],
+            asked,
+            fits.get(column),
+            targets[:, column],
+            decided[:, column],
+            coherent[:, column],
+        )
+        for column, asked in wanted.items()
+    }
+
+
+def kept_requirements(documents: Mapping[str, Document]) -> int:
+    """How well requirements are kept, to compare by: one that is met counts for two likely ones."""
+    return sum(2 - list(_CLAIMS).index(document["verdict"]) for document in documents.values())
+
+
+_CLAIMS = {
+    "met": "with 95% confidence",
+    "likely": "is likely, not certain",
+    "unmet": "is not reached",
+}
+"""Verdicts, the best first, in words."""
+
+
+def _document(wanted: Requirement, verdict: str, measured: Figure, sentence: str) -> Document:
+    return {
+        "asked": wanted.asked,
+        "verdict": verdict,
+        "validation": measured,
+        "sentence": sentence,
+    }
+
+
+def _count(wanted: Requirement, decided: Decisions, targets: Targets) -> _Shares:
+    if wanted.measure == PER_1000:
+        hits, trials = decided.sum(), len(decided)
+    else:
+        counts = confusion(decided[:, None], targets[:, None])
+        hits, trials = counts.true_positives[0], counts.support[0]
+        if wanted.measure == "precision":
+            trials = hits + counts.false_positives[0]
+    return _Shares(wanted, np.array([hits]), np.array([trials]))
+
+
+def _title(label: str, wanted: Requirement) -> str:
+    if wanted.measure == PER_1000:
+        return f"flags of {label}: at most {wanted.bar:g} in 1,000 texts"
+    return f"{wanted.measure} of {label}: at least {wanted.bar:g}"
+
+
+def _figure_text(shares: _Shares) -> str:
+    return figure_text(shares.figure(), digits=1 if shares.is_limit else 2)
+
+
+def _counts_text(shares: _Shares) -> str:
+    hits, trials = int(shares.hits[0]), int(shares.trials[0])
+    match shares.wanted.measure:
+        case "recall":
+            return f"{hits:,} of {counted(trials, 'positive')} found"
+        case "precision":
+            return f"{hits:,} of {counted(trials, 'decided text')} right"
+    return f"{hits:,} of {counted(trials, 'text')} decided"
+
+
+def _support_text(shares: _Shares, support: float) -> str:
+    """Rounded so that it never says more than it may."""
+    match shares.wanted.measure:
+        case "recall":
+            basis = counted(int(shares.trials[0]), "positive")
+        case "precision":
+            basis = "validation"
+        case _:
+            basis = counted(int(shares.trials[0]), "text")
+            return f"{basis} can support {math.ceil(10 * support) / 10:.1f} at best"
+    return f"{basis} can support {math.floor(100 * support) / 100:.2f} at best"

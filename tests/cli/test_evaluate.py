@@ -1,0 +1,120 @@
+"""What `imbtool evaluate` adds to the figures: another model, slices, errors to read, gates."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Imbtool, read_csv, write_csv
+
+CHECKPOINT = Path("runs/first/checkpoint")
+
+
+def evaluate(imbtool: Imbtool, *arguments: object, exit_code: int = 0) -> Any:
+    """The document of an evaluation."""
+    result = imbtool("evaluate", "runs/first", "--json", *arguments)
+    assert result.exit_code == exit_code, result.stderr
+    return json.loads(result.stdout)
+
+
+def screen(imbtool: Imbtool, *arguments: object, exit_code: int = 0) -> str:
+    """What a person sees of an evaluation."""
+    result = imbtool("evaluate", "runs/first", *arguments)
+    assert result.exit_code == exit_code, result.stderr
+    return " ".join(result.stdout.split())
+
+
+def test_a_model_is_no_better_than_itself(project: Path, imbtool: Imbtool) -> None:
+    comparison = evaluate(imbtool, "--against", CHECKPOINT)["comparison"]
+    assert comparison["decided_by"] == "its thresholds"
+    assert comparison["counts"] == {"better": 0, "worse": 0, "cannot be told": 6}
+    difference = comparison["overall"]["macro"]["f1"]
+    assert (difference["value"], difference["low"], difference["high"]) == (0, 0, 0)
+
+
+def test_predictions_of_this_tool_are_the_checkpoint_itself(
+    project: Path, imbtool: Imbtool
+) -> None:
+    imbtool("predict", "runs/first", "test.csv", "-o", "theirs.csv")
+    comparison = evaluate(imbtool, "--against", "theirs.csv")["comparison"]
+    assert comparison["decided_by"] == "their column predicted"
+    assert comparison["has_scores"]
+    for row in (comparison["overall"]["macro"], *comparison["labels"].values()):
+        for measure in ("precision", "recall", "f1", "average_precision"):
+            assert row[measure]["ours"] == pytest.approx(row[measure]["theirs"], nan_ok=True)
+
+
+def test_a_perfect_rival_is_seen_to_be_better(project: Path, imbtool: Imbtool) -> None:
+    rows = read_csv(Path("test.csv"))
+    write_csv(
+        Path("truth.csv"), [{"text": row["text"], "predicted": row["labels"]} for row in rows]
+    )
+    comparison = evaluate(imbtool, "--against", "truth.csv")["comparison"]
+    assert not comparison["has_scores"]
+    assert comparison["overall"]["macro"]["f1"]["theirs"] == 1
+    assert comparison["overall"]["macro"]["f1"]["high"] < 0
+    assert comparison["counts"]["worse"] > 0
+    shown = screen(imbtool, "--against", "truth.csv")
+    assert "against truth.csv, decided by their column predicted: 0 better" in shown
+    assert Path("runs/first/plots/comparison.png").is_file()
+
+
+def test_slices_hold_every_text_once(project: Path, imbtool: Imbtool) -> None:
+    rows = read_csv(Path("test.csv"))
+    write_csv(
+        Path("by.csv"), [{**row, "month": "may" if i % 3 else ""} for i, row in enumerate(rows)]
+    )
+    slices = evaluate(imbtool, "--data", "by.csv", "--by", "month")["slices"]
+    assert slices["column"] == "month"
+    assert {row["value"]: row["texts"] for row in slices["slices"]} == {"may": 40, "(empty)": 20}
+    assert "By month" in screen(imbtool, "--data", "by.csv", "--by", "month")
+
+
+def test_errors_to_read_are_quoted_and_can_be_withheld(project: Path, imbtool: Imbtool) -> None:
+    texts = [row["text"] for row in read_csv(Path("test.csv"))]
+    document = evaluate(imbtool, "--errors", "2")
+    with Path("runs/first/errors.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows, "a model after two short epochs makes mistakes"
+    for row in rows:
+        assert texts[int(row["row"]) - 1] == row["text"]
+    for found in document["mistakes"]["labels"].values():
+        assert len(found["misses"]) <= 2
+        assert len(found["false_alarms"]) <= 2
+    quoted = rows[0]["text"]
+    assert quoted in Path("runs/first/report.html").read_text(encoding="utf-8")
+
+    assert evaluate(imbtool, "--no-texts")["mistakes"] is None
+    assert not Path("runs/first/errors.csv").exists()
+    for path in Path("runs/first").glob("*.*"):
+        assert quoted not in path.read_text(encoding="utf-8"), path
+
+
+def test_a_gate_that_is_met_says_so(project: Path, imbtool: Imbtool) -> None:
+    gate = "recall:violence>=0"
+    assert evaluate(imbtool, "--require", gate)["gates"][0]["met"]
+    assert "recall of violence is" in screen(imbtool, "--require", gate)
+
+
+def test_a_gate_that_is_not_met_exits_with_1_after_everything_is_written(
+    project: Path, imbtool: Imbtool
+) -> None:
+    gates = ("--require", "f1:macro>=1", "--require", "recall:violence>=0")
+    document = evaluate(imbtool, *gates, exit_code=1)
+    assert [gate["met"] for gate in document["gates"]] == [False, True]
+    assert json.loads(Path("runs/first/evaluation.json").read_text()) == document
+    shown = screen(imbtool, *gates, exit_code=1)
+    assert "f1 of all labels (macro) is" in shown
+    assert "under the bar 1" in shown
+
+
+def test_the_model_card_learns_the_test_figures(project: Path, imbtool: Imbtool) -> None:
+    card = CHECKPOINT / "README.md"
+    before = card.read_text(encoding="utf-8")
+    evaluate(imbtool, "-o", "results")
+    evaluate(imbtool, "--data", "test.csv")
+    evaluate(imbtool, "--split", "validation")
+    assert card.read_text(encoding="utf-8") == before
+    evaluate(imbtool)
+    assert "split: test" in card.read_text(encoding="utf-8")

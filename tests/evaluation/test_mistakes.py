@@ -1,0 +1,191 @@
+"""The most confident mistakes come first, and labels that were flipped are found."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from imbtool.evaluation.mistakes import doubts, mistakes_document, mistakes_frame
+from imbtool.imbalance import Tier
+from imbtool.labels import label_set
+
+LABELS = label_set(["rare", "common"], [])
+TIERS: tuple[Tier, ...] = ("severe", "head")
+NAN = np.nan
+TARGETS = np.array([[1, 0], [1, 1], [1, 0], [0, 0], [0, 1], [0, 0], [NAN, 0]], np.float32)
+PROBABILITIES = np.array(
+    [[0.2, 0.1], [0.1, 0.9], [0.9, 0.2], [0.7, 0.1], [0.8, 0.3], [0.2, 0.9], [0.9, 0.1]]
+)
+THRESHOLDS = np.array([0.6, 0.5])
+TEXTS = [f"text {letter}" for letter in "abcdefg"]
+ROWS = [11, 12, 13, 14, 15, 16, 17]
+
+
+def document(most: int = 5, tiers: tuple[Tier, ...] = TIERS) -> dict[str, Any]:
+    return mistakes_document(
+        LABELS,
+        tiers,
+        PROBABILITIES >= THRESHOLDS,
+        PROBABILITIES,
+        THRESHOLDS,
+        TARGETS,
+        TEXTS,
+        ROWS,
+        most,
+    )
+
+
+def rows(items: list[dict[str, Any]]) -> list[int]:
+    return [item["row"] for item in items]
+
+
+def test_misses_and_false_alarms_of_rare_labels_stand_most_confident_first():
+    labels = document()["labels"]
+    assert list(labels) == ["rare"]
+    assert rows(labels["rare"]["misses"]) == [12, 11]
+    assert rows(labels["rare"]["false_alarms"]) == [15, 14]
+
+
+def test_no_more_are_listed_than_were_asked_for():
+    found = document(most=1)
+    assert rows(found["labels"]["rare"]["misses"]) == [12]
+    assert rows(found["labels"]["rare"]["false_alarms"]) == [15]
+    assert len(found["suspects"]) <= 4
+
+
+def test_without_rare_labels_all_are_listed():
+    labels = document(tiers=("head", "head"))["labels"]
+    assert list(labels) == ["rare", "common"]
+    assert rows(labels["common"]["misses"]) == [15]
+    assert rows(labels["common"]["false_alarms"]) == [16]
+
+
+def test_an_item_says_what_was_given_what_was_decided_and_how_sure():
+    assert document()["labels"]["rare"]["misses"][0] == {
+        "row": 12,
+        "text": "text b",
+        "probability": 0.1,
+        "threshold": 0.6,
+        "given": ["rare", "common"],
+        "decided": ["common"],
+    }
+
+
+def test_a_text_is_doubted_where_the_model_is_surer_of_the_other_class_than_it_usually_is():
+    probabilities = np.array([[0.9], [0.8], [0.1], [0.2], [0.1], [0.9], [0.3], [0.1]])
+    targets = np.array([[1], [1], [1], [0], [0], [0], [0], [NAN]], np.float32)
+    given, absent = 1.8 / 3, (0.8 + 0.9 + 0.1 + 0.7) / 4
+    scores = doubts(probabilities, targets)[:, 0]
+    # 0.1 where it was given: not given it is at 0.9, over the usual 0.625
+    assert scores[2] == pytest.approx(1 - 0.1 / given)
+    # 0.9 where it was not given: over the usual 0.6 of the texts that have it
+    assert scores[5] == pytest.approx(1 - 0.1 / absent)
+    assert np.isnan(scores[[0, 1, 3, 4, 6, 7]]).all()
+
+
+def test_a_text_that_is_as_sure_of_its_own_class_as_usual_is_not_doubted():
+    # a model that is never sure: 0.35 reaches the usual 0.3 of given texts, and 0.65 the usual 0.6
+    probabilities = np.array([[0.35], [0.25], [0.4], [0.4]])
+    targets = np.array([[1], [1], [0], [0]], np.float32)
+    scores = doubts(probabilities, targets)[:, 0]
+    assert np.isnan(scores[[0, 2, 3]]).all()
+    assert scores[1] == pytest.approx(1 - 0.25 / 0.3)
+
+
+def test_a_label_that_is_always_or_never_given_raises_no_doubt():
+    probabilities = np.linspace(0, 1, 20).reshape(10, 2)
+    targets = np.tile(np.array([1, 0], np.float32), (10, 1))
+    assert np.isnan(doubts(probabilities, targets)).all()
+
+
+def test_the_most_doubted_text_is_the_first_suspect():
+    suspects = document()["suspects"]
+    scores = [item["score"] for item in suspects]
+    assert scores == sorted(scores, reverse=True)
+    first = suspects[0]
+    found = (first["label"], first["row"], first["given_label"], first["threshold"])
+    assert found == ("common", 16, False, 0.5)
+    assert {item["label"] for item in suspects} == {"common", "rare"}
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (0.5, 1.5)])
+def test_labels_flipped_at_random_are_most_of_the_top_suspects(slope, shift):
+    """Also where a loss has squeezed and moved all probabilities."""
+    rng = np.random.default_rng(0)
+    prevalence = np.array([0.01, 0.05, 0.2])
+    truth = rng.random((2_000, 3)) < prevalence
+    features = rng.normal(size=truth.shape) + 3 * truth
+    logits = 3 * features - 4.5 + np.log(prevalence / (1 - prevalence))
+    flipped = flips(rng, truth, prevalence)
+    targets = (truth ^ flipped).astype(np.float32)
+    found = mistakes_document(
+        label_set(["a", "b", "c"], []),
+        ("severe", "moderate", "head"),
+        logits > 0,
+        expit(slope * logits + shift),
+        np.full(3, 0.5),
+        targets,
+        [""] * 2_000,
+        range(2_000),
+        5,
+    )["suspects"]
+    assert len(found) == 20
+    hits = [flipped[item["row"], "abc".index(item["label"])] for item in found]
+    assert flipped.mean() < 0.03
+    assert np.mean(hits) >= 0.9
+    given = [item["given_label"] for item in found]
+    assert given == [targets[item["row"], "abc".index(item["label"])] == 1 for item in found]
+
+
+def flips(rng: np.random.Generator, truth: NDArray, prevalence: NDArray) -> NDArray:
+    """One in ten positives forgotten, and as many given in error."""
+    share = np.where(truth, 0.1, 0.1 * prevalence / (1 - prevalence))
+    return np.asarray(rng.random(truth.shape) < share)
+
+
+def test_the_frame_has_a_row_an_item():
+    found = document()
+    frame = mistakes_frame(found)
+    assert list(frame.columns) == [
+        "label",
+        "kind",
+        "row",
+        "probability",
+        "threshold",
+        "given",
+        "decided",
+        "text",
+    ]
+    kinds = ["miss"] * 2 + ["false alarm"] * 2 + ["likely mistake"] * len(found["suspects"])
+    assert frame["kind"].tolist() == kinds
+    assert frame.iloc[0].tolist() == [
+        "rare", "miss", 12, 0.1, 0.6, "rare|common", "common", "text b"
+    ]  # fmt: skip
+
+
+def test_cells_that_a_spreadsheet_would_run_are_made_text():
+    item = {
+        "row": 1,
+        "text": "=cmd()",
+        "probability": 0.1,
+        "threshold": 0.5,
+        "given": ["@a", "b"],
+        "decided": [],
+    }
+    frame = mistakes_frame(
+        {"labels": {"-x": {"misses": [item], "false_alarms": []}}, "suspects": []}
+    )
+    assert frame.loc[0, ["label", "given", "decided", "text"]].tolist() == [
+        "'-x",
+        "'@a|b",
+        "",
+        "'=cmd()",
+    ]
+
+
+def test_no_mistakes_make_an_empty_frame_with_its_columns():
+    frame = mistakes_frame({"labels": {}, "suspects": []})
+    assert frame.empty
+    assert "text" in frame.columns
