@@ -69,12 +69,12 @@ def _rare_tiers(document: Document) -> str:
 
 
 def _tier(name: str, tier: Document) -> str:
-    who = f"of the {name} labels ({tier['labels']})"
+    who = f"{name} labels ({tier['labels']})"
     if tier["recall"]["value"] is None:
-        return f"{who} nothing can be said, they have no positives here"
+        return f"{who}: no positives here, so nothing can be said"
     found, right = _share(tier["recall"]), _share(tier["precision"])
     mean = "on average " if tier["labels"] > 1 else ""
-    return f"{who} it finds {mean}{found} of the texts, and {right} of its decisions are right"
+    return f"{who}: {mean}{found} of their texts are found and {right} of the decisions are right"
 
 
 def _least_known(rows: Sequence[Row], min_support: int) -> Sentence:
@@ -125,7 +125,7 @@ def _lost(comparison: Document | None) -> Iterator[Sentence]:
 
 def _all_quiet(document: Document) -> str:
     bars = "every required figure is met, " if document["gates"] else ""
-    return f"{bars}no label is at zero recall, and none is surely wrong more often than right"
+    return f"nothing stands out: {bars}no label is at zero recall, none is mostly wrong for sure"
 
 
 def _mostly_wrong(row: Document) -> bool:

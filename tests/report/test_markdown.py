@@ -53,7 +53,7 @@ def test_verdict_gates_and_comparison_come_before_the_figures() -> None:
     places = [
         text.index(part)
         for part in (
-            "- **Rare labels.** Of the severe labels (2)",
+            "- **Rare labels.** Severe labels (2)",
             "### Required figures",
             "| **not met** |",
             "**1 label** better, **1 label** worse, **2 labels** cannot be told.",

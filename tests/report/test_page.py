@@ -133,7 +133,7 @@ def test_an_interval_stands_beside_its_figure() -> None:
 
 def test_the_verdict_stands_first() -> None:
     text = plain(render_page(evaluation(), []))
-    assert text.index("Of the severe labels (2)") < text.index("macro F1")
+    assert text.index("Severe labels (2)") < text.index("macro F1")
     assert "never found: &lt;script&gt;" in text
     assert "The rule mean won on validation." in text
     assert "8.3% of the texts got a label without its parent; after add-parents, 0.0%." in text
@@ -282,7 +282,7 @@ def test_without_forest_positives_or_events() -> None:
     document["tiers"] = {"severe": {"labels": 1, **figures(None)}}
     html = render_page(document, [])
     text = plain(html)
-    assert "Of the severe labels (1) nothing can be said, they have no positives here." in text
+    assert "Severe labels (1): no positives here, so nothing can be said." in text
     assert "Hierarchy" not in text
     assert 'id="labels"' in html and 'id="training"' not in html
 

@@ -24,16 +24,16 @@ def test_each_rare_tier_says_how_much_is_found_and_how_much_is_right() -> None:
     recall, precision = figure(0.714, 0.531, 0.857), figure(0.8)
     document["tiers"]["severe"].update(recall=recall, precision=precision)
     assert said(document)["Rare labels"] == (
-        "Of the severe labels (2) it finds on average 71% (53–86%) of the texts, and 80% of its "
-        "decisions are right; of the moderate labels (1) it finds 40% of the texts, and 40% of "
-        "its decisions are right."
+        "Severe labels (2): on average 71% (53–86%) of their texts are found and 80% of the "
+        "decisions are right; moderate labels (1): 40% of their texts are found and 40% of the "
+        "decisions are right."
     )
 
 
 def test_without_positives_nothing_is_said_of_a_tier() -> None:
     document = evaluation(tiers={"severe": {"labels": 2, **figures(None)}})
     assert said(document)["Rare labels"] == (
-        "Of the severe labels (2) nothing can be said, they have no positives here."
+        "Severe labels (2): no positives here, so nothing can be said."
     )
 
 
@@ -60,10 +60,10 @@ def test_labels_with_few_positives_and_the_widest_interval_are_named() -> None:
 
 
 def test_where_nothing_is_amiss_no_more_than_that_is_said() -> None:
-    quietly = "no label is at zero recall, and none is surely wrong more often than right."
-    assert said(quiet())["Beware"] == quietly
+    quietly = "no label is at zero recall, none is mostly wrong for sure."
+    assert said(quiet())["Beware"] == f"nothing stands out: {quietly}"
     gated = {**quiet(), "gates": [gate("f1", "one", 0.1, True)]}
-    assert said(gated)["Beware"] == f"every required figure is met, {quietly}"
+    assert said(gated)["Beware"] == (f"nothing stands out: every required figure is met, {quietly}")
 
 
 def test_a_label_never_found_is_named_with_what_to_do() -> None:
@@ -79,7 +79,7 @@ def test_only_a_label_that_is_surely_mostly_wrong_counts_as_false_alarms() -> No
     document["labels"]["two"]["precision"] = figure(0.3, 0.2, 0.49)
     assert said(document)["Beware"] == "most decisions are false alarms for two."
     document["labels"]["two"]["tier"] = "head"
-    assert said(document)["Beware"].startswith("no label is at zero recall")
+    assert said(document)["Beware"].startswith("nothing stands out")
 
 
 def test_the_worst_three_come_first_and_names_are_few() -> None:
