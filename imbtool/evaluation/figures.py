@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +125,25 @@ class Estimates:
             return self._of_label(name, rows[defined[0]])
         means = mean_of_each(self._resampled[name][:, rows], resampled_shares)
         trials = mean_trials(self._trials[name][rows][defined], shares[defined])
-        return _resampled(name, float(mean_of_each(values, shares)), means, trials)
+        mean = _resampled(name, float(mean_of_each(values, shares)), means, trials)
+        if name != "precision":
+            return mean
+        parts = shares[defined] / shares[defined].sum()
+        return self._with_silent(mean, np.asarray(rows)[defined], parts)
+
+    def _with_silent(self, mean: Estimate, rows: Counts, parts: Floats) -> Estimate:
+        """A mean of precisions whose interval also holds what labels never right could reach.
+
+        Their precision is 0 in every resample, as if that were known. So their own exact intervals
+        are added to the mean's, by square and add (Zou and Donner 2008).
+        """
+        silent = self.counts.true_positives[rows] == 0
+        reach = [
+            part * self._of_label("precision", int(row)).high
+            for row, part in zip(rows[silent], parts[silent], strict=True)
+        ]
+        up = np.sqrt((mean.high - mean.value) ** 2 + np.square(reach).sum())
+        return replace(mean, high=min(1.0, mean.value + float(up)))
 
 
 class Figures:

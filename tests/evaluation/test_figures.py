@@ -85,6 +85,15 @@ def test_a_group_that_is_never_found_is_not_surely_at_zero():
     assert ends(nothing.micro()["f1"]) == pytest.approx(exact_interval(0, 10))
 
 
+def test_a_label_that_decides_nothing_leaves_the_mean_precision_open():
+    targets = np.tile(np.eye(2, dtype=np.float32), (200, 1))
+    decisions = np.column_stack([np.arange(400) < 300, np.zeros(400, dtype=bool)])
+    precision = Figures(decisions, decisions.astype(float), targets).macro([0, 1])["precision"]
+    assert precision["value"] == 0.25
+    assert precision["high"] > 0.75, "the silent label's precision could be 1"
+    assert precision["low"] > 0.2
+
+
 def test_nothing_is_known_of_no_labels():
     for row in FIGURES.macro([]).values():
         assert np.isnan([*row.values()]).all()

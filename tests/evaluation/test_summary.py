@@ -150,3 +150,13 @@ def test_training_logs_each_label_with_its_support():
     assert rows["lone"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 2}
     assert rows["absent"]["support"] == 0
     assert np.isnan(rows["absent"]["f1"])
+
+
+def test_a_label_says_how_many_were_found_and_how_many_alarms_were_false() -> None:
+    labels = document()["labels"]
+    assert {name: (row["found"], row["false_alarms"]) for name, row in labels.items()} == {
+        "top": (1, 1),
+        "below": (1, 1),
+        "lone": (2, 0),
+        "absent": (0, 0),
+    }
