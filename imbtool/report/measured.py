@@ -143,7 +143,7 @@ def _closing_lines(document: Document) -> Iterator[str]:
             yield f"\nrequired: {printable(row['requirement']['sentence'])}"
     if document["mistakes"]:
         suspects = len(document["mistakes"]["suspects"])
-        yield f"\nerrors to read: in the report and in errors.csv, {suspects} of them "
+        yield f"\nerrors to read: in the report and as csv, {suspects} of them "
         yield "likely mistakes of annotation" if suspects != 1 else "a likely mistake of annotation"
     if document["data"]["seen_in_training"]:
         yield "\nthese texts were used in training: the figures are too good"
