@@ -26,17 +26,18 @@ def evaluate(
         typer.Option("--against", metavar="B", help="A checkpoint, or a table of predictions."),
     ] = None,
     by: Annotated[
-        str | None, typer.Option("--by", metavar="COLUMN", help="Measure each of its values too.")
+        str | None, typer.Option("--by", metavar="COLUMN", help="Measure its values apart too.")
     ] = None,
     errors: Annotated[
-        int, typer.Option("--errors", metavar="N", min=0, help="To read, of each rare label.")
+        int,
+        typer.Option("--errors", metavar="N", min=0, help="Errors to quote of each rare label."),
     ] = 5,
     no_texts: Annotated[
         bool, typer.Option("--no-texts", help="Write no text down: they may be private.")
     ] = False,
     require: Annotated[
         list[str] | None,
-        typer.Option("--require", metavar="GATE", help="E.g. 'recall:LABEL>=0.8'; else exit 1."),
+        typer.Option("--require", metavar="GATE", help="Exit 1 unless e.g. 'recall:LABEL>=0.8'."),
     ] = None,
     json: Json = False,
 ) -> None:
