@@ -27,6 +27,7 @@ from imbtool.labels import Decisions
 from imbtool.profile import EvaluationSection, Profile
 from imbtool.profilefile import read_profile
 from imbtool.rivals import read_rival
+from imbtool.tables import FORMATS
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -203,7 +204,7 @@ def _rival(checkpoint: Checkpoint, split: Split, wanted: Wanted) -> Judged | Non
     path = wanted.against
     if path is None:
         return None
-    if path.is_file():
+    if path.is_file() or path.suffix in FORMATS:
         section = checkpoint.meta.data_section(split.source)
         return read_rival(path, section, checkpoint.labels.names, split)
     other = read_checkpoint(path)

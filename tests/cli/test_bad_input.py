@@ -806,6 +806,14 @@ USES = [
         "no such folder",
     ),
     case(
+        "a comparison with a table that is not there",
+        nothing,
+        "evaluate runs/first --against theirs.csv",
+        "theirs.csv",
+        "no such file",
+        "a table",
+    ),
+    case(
         "predictions of other texts",
         write("theirs.csv", "text,p:violence\nhello,0.5\n"),
         "evaluate runs/first --against theirs.csv",
