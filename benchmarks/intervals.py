@@ -88,6 +88,7 @@ SCENES = {
     "20 positives, 15% deaf": Scene((20,), (3,), (2.2,), deaf=0.15),
     "60 positives, F1 0.38": Scene((60,), (2,), (2,), texts=3_000),
     "60 positives, F1 0.82": Scene((60,), (4.5,), (2.4,), texts=3_000),
+    "60 positives, 5% deaf": Scene((60,), (3.5,), (2.2,), texts=3_000, deaf=0.05),
     "5 labels of 20": Scene((20,) * 5, (2,) * 5, (2,) * 5),
     "5 labels of 20, hardly found": Scene((20,) * 5, (1.2,) * 5, (3.2,) * 5),
     "5 labels of 20, AUC 0.98": Scene((20,) * 5, (3,) * 5, (2.2,) * 5),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from imbtool.errors import counted
@@ -30,6 +30,13 @@ INCOHERENT_SHARE = 0.1
 ENOUGH_POSITIVES = 11
 """From so many on, finding none rules a recall above 0.3 out."""
 
+PRICE_OF = {
+    "recall": ("over-predicted", "threshold-low"),
+    "precision": ("zero-recall", "low-recall", "threshold-high"),
+    "flags_per_1000": ("zero-recall", "low-recall", "threshold-high"),
+}
+"""What a threshold that is set for a required measure may well lead to."""
+
 METRIC_NAMES = {
     "f1_macro": "macro-F1",
     "secondary_f1_macro": "macro-F1 of secondary labels",
@@ -45,15 +52,21 @@ class LabelState:
     Attributes:
         tier: by its ratio in training; severe and moderate labels are rare.
         threshold: the probability from which it is decided.
+        asked: what the profile requires of it, `recall >= 0.8`; None: nothing.
     """
 
     tier: Tier
     threshold: float
+    asked: str | None = None
 
     @property
     def rare(self) -> bool:
         """Does the guide move it?"""
         return self.tier != "head"
+
+    def pays_with(self, name: str) -> bool:
+        """Is a finding the price of what is required?"""
+        return self.asked is not None and name in PRICE_OF[self.asked.partition(" ")[0]]
 
 
 @dataclass(frozen=True)
@@ -199,11 +212,20 @@ def _of_labels(course: Course, healthy: HealthySection) -> Iterator[Finding]:
     for label, row in course.kept["labels"].items():
         state = course.labels[label]
         if row["support"] and _known(row["recall"], row["precision"]):
-            yield from _low_recall(label, row, state, epoch, healthy.recall)
-            yield from _over_predicted(label, row, state, epoch, healthy.precision)
-            yield from _at_edge(label, row, state, epoch)
+            for finding in (
+                *_low_recall(label, row, state, epoch, healthy.recall),
+                *_over_predicted(label, row, state, epoch, healthy.precision),
+                *_at_edge(label, row, state, epoch),
+            ):
+                yield _excused(finding, state) if state.pays_with(finding.id) else finding
         if label in violations:
             yield from _incoherent(label, violations[label], epoch)
+
+
+def _excused(finding: Finding, state: LabelState) -> Finding:
+    """The finding left alone: tuning must not work against what was required."""
+    reason = f"its threshold is set for {state.asked}, and this is the price"
+    return replace(finding, verdict="leave", reason=reason, blocks=False)
 
 
 def _low_recall(

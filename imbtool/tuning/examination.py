@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.assessment import read_events
-from imbtool.checkpoint import checkpoint_folder, read_meta
+from imbtool.checkpoint import LabelMeta, checkpoint_folder, read_meta
 from imbtool.errors import NotFiniteError, fail
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
@@ -96,8 +96,13 @@ def read_course(run: Path) -> Course:
         epochs,
         [loss for event in steps for loss in event.get("losses", ())],
         heads[-1] if heads else None,
-        {name: LabelState(label.tier, label.threshold) for name, label in meta.labels.items()},
+        {name: _state(label) for name, label in meta.labels.items()},
     )
+
+
+def _state(label: LabelMeta) -> LabelState:
+    asked = label.requirement["asked"] if label.requirement else None
+    return LabelState(label.tier, label.threshold, asked)
 
 
 def _settings(run: Path, profile: Profile, weights: Mapping[str, float]) -> dict[Place, float]:

@@ -42,11 +42,13 @@ def course(**parts: Any) -> Course:
     return Course(**(usual | parts))
 
 
-def with_label(name: str = "rare", threshold: float = 0.5, **figures: Any) -> Course:
+def with_label(
+    name: str = "rare", threshold: float = 0.5, asked: str | None = None, **figures: Any
+) -> Course:
     """A run whose kept epoch has these figures of one label."""
     tier = "severe" if name == "rare" else "head"
     labels = {"rare": GOOD, "common": GOOD} | {name: label(**figures)}
-    states = course().labels | {name: LabelState(tier, threshold)}
+    states = course().labels | {name: LabelState(tier, threshold, asked)}
     return course(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)
 
 

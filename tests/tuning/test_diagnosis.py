@@ -56,6 +56,27 @@ def test_what_is_healthy_is_the_profiles_to_say() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "name", "state"),
+    [
+        ("recall >= 0.8", "over-predicted", {"precision": 0.2, "recall": 0.9}),
+        ("recall >= 0.8", "threshold-low", {"threshold": 0.001}),
+        ("precision >= 0.9", "low-recall", {"recall": 0.01}),
+        ("precision >= 0.9", "threshold-high", {"threshold": 0.999}),
+        ("flags_per_1000 <= 2", "zero-recall", {"precision": 0.0, "recall": 0.0}),
+    ],
+)
+def test_the_price_of_what_is_required_is_left_alone(
+    asked: str, name: str, state: dict[str, Any]
+) -> None:
+    assert verdict(with_label(**state, support=100), name) == "act"
+    finding = found(with_label(**state, support=100, asked=asked))[name, "rare"]
+    assert (finding.verdict, finding.blocks) == ("leave", False)
+    assert asked in finding.reason
+    opposite = "precision >= 0.9" if asked.startswith("recall") else "recall >= 0.8"
+    assert verdict(with_label(**state, support=100, asked=opposite), name) == "act"
+
+
+@pytest.mark.parametrize(
     ("precision", "recall", "support", "expected"),
     [
         (0.3, 0.8, 40, "act"),
