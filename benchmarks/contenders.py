@@ -80,10 +80,10 @@ def _without_bf16(profile: Profile) -> Profile:
     return with_training(profile, precision="fp32")
 
 
-def _without_pooled_dropout(profile: Profile) -> Profile:
+def _without_quick_dropout(profile: Profile) -> Profile:
     from imbtool.training import engine
 
-    engine.pooled_dropout = lambda _: nullcontext()
+    engine.quick_dropout = nullcontext
     return profile
 
 
@@ -161,7 +161,7 @@ LEVERS: dict[str, Callable[[Profile], Profile]] = {
     "fused AdamW": _without_fused_adamw,
     "length buckets": _without_length_buckets,
     "eager attention": _without_eager_attention,
-    "pooled dropout": _without_pooled_dropout,
+    "quick dropout": _without_quick_dropout,
     "kept memory": _without_kept_memory,
     "clipping in the step": _without_clipping_in_the_step,
     "no needless masks": _without_saved_masks,

@@ -127,6 +127,7 @@ def _sections(meta: Document, evaluation: Document | None) -> list[str]:
         "A label is decided where its score is at or above its threshold below, not at 0.5"
         f"{_coherence(meta)}. `imbtool predict` does so; without imbtool:",
         f"```python\n{DECIDE}```",
+        *_columns(meta),
         "## Labels",
         _labels_table(meta["labels"]),
         f"Thresholds were chosen on validation by the rule `{meta['threshold_rule']}`. "
@@ -176,6 +177,15 @@ def _limits(evaluation: Document) -> str:
         "The intervals are those of other texts of the same kind; on texts of another kind it may "
         "do worse."
     )
+
+
+def _columns(meta: Document) -> Iterator[str]:
+    if joiner := meta.get("joiner"):
+        columns = ", ".join(map(markdown_text, meta["data"]["text"]))
+        yield (
+            f"A text is the columns {columns}, those that are not empty, joined: "
+            f"`decide({json.dumps(joiner)}.join(filter(None, columns)))`."
+        )
 
 
 def _coherence(meta: Document) -> str:

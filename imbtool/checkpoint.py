@@ -77,6 +77,8 @@ class CheckpointMeta(BaseModel):
     coherence: Coherence | None
     separator: str
     data: DataMeta
+    joiner: str | None = None
+    """What joins several text columns, for readers without imbtool; None where there is one."""
     fingerprints: dict[str, str]
     """sha256 of each split's texts and targets."""
     validation: dict[str, Any]
@@ -235,6 +237,8 @@ def make_meta(
 
 def write_checkpoint(link: Path, text_model: TextModel, meta: CheckpointMeta) -> None:
     """Write a checkpoint beside `link` and point `link` at it, atomically."""
+    if isinstance(meta.data.text, list) and len(meta.data.text) > 1:
+        meta = meta.model_copy(update={"joiner": text_model.joiner})
 
     def fill(folder: Path) -> None:
         tokenizer = text_model.tokenizer

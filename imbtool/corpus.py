@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from imbtool.duplicates import near_duplicate_groups
+from imbtool.duplicates import text_key as text_key
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
+from imbtool.labelcells import LabelCells, label_cells
+from imbtool.labelcells import Targets as Targets
 from imbtool.labels import Labels, label_set
-from imbtool.profile import DataSection, LabelSource, Profile
+from imbtool.profile import DataSection, Profile
 from imbtool.splitting import stratified_split
-from imbtool.tables import cell_text, read_table, require_columns
-
-Targets = NDArray[np.float32]
-"""[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
+from imbtool.tables import (
+    COLUMN_MARK,
+    Files,
+    Table,
+    cell_text,
+    dataset_splits,
+    joined_cells,
+    place_of,
+    read_arrow,
+    read_table,
+    require_columns,
+    split_path,
+    text_cells,
+)
 
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARE = 0.1
-LIKELY_SEPARATORS = "|;,/\t"
+MOST_NEAR = 200_000
+"""Texts up to which near duplicates are looked for where a missing split is split off."""
+HASHED_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -32,27 +48,35 @@ class Split:
 
     Attributes:
         name: train, validation or test.
-        source: the file the rows came from.
+        source: the table the rows came from: a file, a folder or glob of files, or a data set.
         texts: n texts.
         targets: float32 [n, L].
-        rows: 1-based row of each text in its file, not counting the header.
+        rows: 1-based row of each text in its source, not counting headers.
+        files: the files of the source and how many rows each has, if they are known.
     """
 
     name: str
     source: Path
     texts: list[str]
     targets: Targets
-    rows: list[int]
+    rows: Sequence[int]
+    files: Files = ()
 
     def __len__(self) -> int:
         return len(self.texts)
 
+    def place(self, index: int) -> tuple[Path, int]:
+        """The file in which a text stands, and its 1-based row there."""
+        row = self.rows[index]
+        return place_of(self.files, row) if self.files else (self.source, row)
+
     @property
     def fingerprint(self) -> str:
         """sha256 over texts and targets, in order: the same data give the same value."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.targets).tobytes())
-        for text in self.texts:
-            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        digest = hashlib.sha256(np.ascontiguousarray(self.targets).data.cast("B"))
+        for start in range(0, len(self.texts), HASHED_AT_ONCE):
+            together = "\0".join([*self.texts[start : start + HASHED_AT_ONCE], ""])
+            digest.update(together.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
 
@@ -72,27 +96,60 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class _Table:
+class _Read:
+    """A split's table, its label cells not yet targets: all splits together have the labels."""
+
     name: str
     path: Path
     texts: list[str]
-    cells: list[list[str]]
-    """For each row its label names, or, for 0/1 columns, its cells in column order."""
+    cells: LabelCells
+    files: Files
+
+    def split(self, names: Sequence[str]) -> Split:
+        rows = range(1, len(self.texts) + 1)
+        targets = self.cells.targets(names)
+        return Split(self.name, self.path, self.texts, targets, rows, self.files)
 
 
 def read_corpus(profile: Profile) -> Corpus:
     """Read the tables of a profile.
 
+    A data set with several splits gives those that the profile names no table for.
+
     Raises:
         UserError: with every problem of the first table that cannot be read, or of the labels.
     """
-    paths = {name: getattr(profile.data, name) for name in SPLITS}
-    tables = [_read(name, path, profile.data) for name, path in paths.items() if path]
+    paths = split_paths(profile.data)
+    tables = [_read(name, path, profile.data) for name, path in paths.items()]
     names = _label_names(tables, profile)
     labels = label_set(names, profile.labels.edges)
-    splits = {table.name: _split(table, names, profile.data.labels) for table in tables}
+    splits = {table.name: table.split(names) for table in tables}
     _require_both_kinds(splits, names, profile)
     return Corpus(labels, **_complete(splits, profile.training.seed))
+
+
+def split_paths(data: DataSection) -> dict[str, Path]:
+    """The table of each split that has one; a data set's own splits where none is named.
+
+    Raises:
+        UserError: a data set that cannot be had, or has no such split.
+    """
+    named = {name: path for name in SPLITS if (path := getattr(data, name))}
+    own = dataset_splits(data.train)
+    given = {name: data.train for name in SPLITS[1:] if name in own}
+    paths = given | named
+    return {name: split_path(paths[name], name) for name in SPLITS if name in paths}
+
+
+def read_train(profile: Profile) -> tuple[Labels, Split]:
+    """Read the training table alone, nothing split off.
+
+    Raises:
+        UserError: as `read_corpus`.
+    """
+    table = _read("train", split_path(profile.data.train, "train"), profile.data)
+    names = _label_names([table], profile)
+    return label_set(names, profile.labels.edges), table.split(names)
 
 
 def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Split:
@@ -102,13 +159,11 @@ def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Spli
         UserError: the table cannot be read, or it has labels that the set lacks.
     """
     table = _read(name, path, data)
-    if data.labels.columns is None:
-        known = set(labels.names)
-        unknown = sorted({label for row in table.cells for label in row} - known)
-        if unknown:
-            found = f"labels that the model does not know: {some(unknown)}"
-            raise fail(path, found, "the model's labels", did_you_mean(unknown[0], labels.names))
-    return _split(table, labels.names, data.labels)
+    unknown = sorted(table.cells.names - set(labels.names))
+    if unknown:
+        found = f"labels that the model does not know: {some(unknown)}"
+        raise fail(path, found, "the model's labels", did_you_mean(unknown[0], labels.names))
+    return table.split(labels.names)
 
 
 def split_column(split: Split, column: str, encoding: str) -> list[str]:
@@ -124,109 +179,57 @@ def split_column(split: Split, column: str, encoding: str) -> list[str]:
 
 
 def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
-    """The text of each row; several columns are joined by a line break."""
+    """The text of each row; between several columns stands `tables.COLUMN_MARK`.
+
+    An encoder puts its own separator there (`TextModel.encode`), people see a line break.
+    """
     names = [columns] if isinstance(columns, str) else list(columns)
     parts = ([cell_text(cell) for cell in frame[name]] for name in names)
-    return ["\n".join(filter(None, row)) for row in zip(*parts, strict=True)]
+    return [COLUMN_MARK.join(filter(None, row)) for row in zip(*parts, strict=True)]
 
 
-def text_key(text: str) -> str:
-    """Texts that differ only in case and white space are the same text."""
-    return " ".join(text.split()).casefold()
-
-
-def _read(name: str, path: Path, data: DataSection) -> _Table:
-    frame = read_table(path, data.encoding)
-    source = data.labels
+def _read(name: str, path: Path, data: DataSection) -> _Read:
+    table = read_arrow(path, data.encoding)
     text_columns = [data.text] if isinstance(data.text, str) else data.text
-    label_columns = source.columns or [source.column or ""]
-    require_columns(frame, [*text_columns, *label_columns, *filter(None, [data.id])], path)
-    texts = joined_text(frame, data.text)
-    problems = list(_row_problems(frame, texts, path, data))
-    if source.columns is not None:
-        cells = frame[source.columns].map(cell_text).to_numpy().tolist()
-        problems += _flag_problems(cells, source.columns, path)
-    else:
-        cells = [names_in(cell, source.separator) for cell in frame[label_columns[0]]]
-        problems += _separator_problems(cells, source, path)
+    label_columns = data.labels.columns or [data.labels.column or ""]
+    wanted = [*text_columns, *label_columns, *filter(None, [data.id])]
+    require_columns(table.data.column_names, wanted, path)
+    joined = joined_cells([table.data[column] for column in text_columns])
+    texts = [text for chunk in joined.chunks for text in chunk.to_numpy(zero_copy_only=False)]
+    cells = label_cells(table.data, data.labels)
+    problems = [
+        *_text_problems(table, texts, f"{path}: {' + '.join(text_columns)}"),
+        *_id_problems(table, path, data.id),
+        *cells.problems(path, table.row_text),
+    ]
     if problems:
         raise UserError(*problems)
-    return _Table(name, path, texts, cells)
+    return _Read(name, path, texts, cells, table.files)
 
 
-def names_in(cell: object, separator: str) -> list[str]:
-    """The label names of a cell: a list, or text with a separator between them."""
-    if isinstance(cell, list | tuple | np.ndarray):
-        parts: Iterable[str] = (cell_text(item) for item in cell)
-    else:
-        parts = cell_text(cell).split(separator)
-    return [name for part in parts if (name := part.strip())]
-
-
-def _row_problems(
-    frame: pd.DataFrame, texts: Sequence[str], path: Path, data: DataSection
-) -> Iterable[Problem]:
-    empty = [row for row, text in enumerate(texts, start=1) if not text.strip()]
+def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:
+    empty = [row for row, text in enumerate(texts, start=1) if not text or text.isspace()]
     if empty:
-        found = f"{counted(len(empty), 'row')} without text: {some(empty)}, not counting the header"
-        column = data.text if isinstance(data.text, str) else " + ".join(data.text)
-        yield Problem(f"{path}: {column}", found, "a text in every row", "delete these rows")
-    if data.id:
-        counts = Counter(map(cell_text, frame[data.id]))
-        repeated = [name for name, count in counts.items() if count > 1]
-        if repeated:
-            found = f"{counted(len(repeated), 'id')} more than once: {some(repeated)}"
-            mend = "make them unique, or leave data.id out"
-            yield Problem(f"{path}: {data.id}", found, "each id once", mend)
+        rows = some(map(table.row_text, empty))
+        found = f"{counted(len(empty), 'row')} without text: {rows}, not counting the header"
+        yield Problem(where, found, "a text in every row", "delete these rows")
 
 
-def _flag_problems(
-    cells: Sequence[Sequence[str]], columns: Sequence[str], path: Path
-) -> Iterable[Problem]:
-    for position, column in enumerate(columns):
-        wrong = [
-            (row, cell_row[position])
-            for row, cell_row in enumerate(cells, start=1)
-            if cell_row[position].strip() not in ("0", "1", "")
-        ]
-        if wrong:
-            row, value = wrong[0]
-            found = f"{value!r} in row {row}" + (f" and {len(wrong) - 1} more" * (len(wrong) > 1))
-            mend = "write 0, 1 or nothing; for names in one column use data.labels.column"
-            yield Problem(f"{path}: {column}", found, "0, 1 or empty (unknown)", mend)
-
-
-def separator_reuse(cells: Iterable[str], separator: str) -> float:
-    """How many different cells a label stands in, on average, if this were the separator.
-
-    1 where it never occurs or only cuts cells into pieces that no other cell has.
-    """
-    pieces = [part.strip() for cell in set(cells) for part in cell.split(separator)]
-    return len(pieces) / max(1, len(set(pieces)))
-
-
-def _separator_problems(
-    cells: Sequence[Sequence[str]], source: LabelSource, path: Path
-) -> Iterable[Problem]:
-    """A separator that never occurs is wrong where another one would make labels recur."""
-    if any(len(row) > 1 for row in cells):
+def _id_problems(table: Table, path: Path, column: str | None) -> Iterable[Problem]:
+    if column is None:
         return
-    whole = {row[0] for row in cells if row}
-    reuse = {mark: separator_reuse(whole, mark) for mark in LIKELY_SEPARATORS}
-    best = max(reuse, key=lambda mark: reuse[mark])
-    if reuse[best] > 1:
-        yield Problem(
-            f"{path}: {source.column}",
-            f"the separator {source.separator!r} in no cell, but {best!r} in some",
-            "the separator that the table uses",
-            f"set data.labels.separator to {best!r}",
-        )
+    found = pc.value_counts(pc.fill_null(text_cells(table.data[column]), ""))
+    repeated = found.field("values").filter(pc.greater(found.field("counts"), 1)).to_pylist()
+    if repeated:
+        told = f"{counted(len(repeated), 'id')} more than once: {some(repeated)}"
+        mend = "make them unique, or leave data.id out"
+        yield Problem(f"{path}: {column}", told, "each id once", mend)
 
 
-def _label_names(tables: Sequence[_Table], profile: Profile) -> tuple[str, ...]:
+def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     """0/1 columns in their order; names from a column in alphabetical order."""
     columns = profile.data.labels.columns
-    seen = {label for table in tables for row in table.cells for label in row}
+    seen = {name for table in tables for name in table.cells.names}
     names = tuple(columns) if columns is not None else tuple(sorted(seen))
     problems = list(_strangers(names, profile))
     if not names:
@@ -256,20 +259,6 @@ def _strangers(names: Sequence[str], profile: Profile) -> Iterable[Problem]:
                 yield Problem(key, found, "labels of the data", did_you_mean(name, names))
 
 
-def _split(table: _Table, names: Sequence[str], source: LabelSource) -> Split:
-    if source.columns is not None:
-        values = {"1": 1.0, "0": 0.0, "": np.nan}
-        flat = [[values[cell.strip()] for cell in row] for row in table.cells]
-        targets = np.array(flat, dtype=np.float32).reshape(-1, len(names))
-    else:
-        index = {name: position for position, name in enumerate(names)}
-        targets = np.zeros((len(table.cells), len(names)), dtype=np.float32)
-        for row, labels in enumerate(table.cells):
-            targets[row, [index[label] for label in labels]] = 1.0
-    rows = list(range(1, len(table.texts) + 1))
-    return Split(table.name, table.path, table.texts, targets, rows)
-
-
 def _require_both_kinds(
     splits: Mapping[str, Split], names: Sequence[str], profile: Profile
 ) -> None:
@@ -293,7 +282,7 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     if not missing:
         return result
     train = splits["train"]
-    keys = [text_key(text) for text in train.texts]
+    keys = _kept_together(train.texts)
     shares = [1.0 - SPLIT_SHARE * len(missing), *[SPLIT_SHARE] * len(missing)]
     parts = stratified_split(train.targets, shares, seed, groups=keys)
     for name, rows in zip(["train", *missing], parts, strict=True):
@@ -304,6 +293,14 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     return result
 
 
+def _kept_together(texts: Sequence[str]) -> list[int] | list[str]:
+    """Near duplicates have the same key; of more than `MOST_NEAR` texts the same ones alone do."""
+    if len(texts) > MOST_NEAR:
+        return list(map(text_key, texts))
+    groups: list[int] = near_duplicate_groups(texts).tolist()
+    return groups
+
+
 def _subset(split: Split, name: str, rows: NDArray[np.int64]) -> Split:
     return Split(
         name,
@@ -311,4 +308,5 @@ def _subset(split: Split, name: str, rows: NDArray[np.int64]) -> Split:
         [split.texts[row] for row in rows],
         split.targets[rows],
         [split.rows[row] for row in rows],
+        split.files,
     )

@@ -48,10 +48,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Text from others, safe for a terminal: control characters become escapes."""
+    """Text from others, safe for a terminal: control characters become escapes.
+
+    The unit separator, which stands between two columns of a text, becomes a broken bar.
+    """
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
+        for character in text.replace("\x1f", "¦")
     )
 
 

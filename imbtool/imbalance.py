@@ -1,9 +1,10 @@
-"""How imbalanced a target matrix is: counts, ratios, tiers, co-occurrence."""
+"""How imbalanced a target matrix is: counts, ratios, tiers, co-occurrence, and their measures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,17 @@ from imbtool.profile import WeightsSection
 Tier = Literal["severe", "moderate", "head"]
 TIERS: tuple[Tier, ...] = ("severe", "moderate", "head")
 RARE: tuple[Tier, ...] = ("severe", "moderate")
+
+Shots = Literal["head", "medium", "tail"]
+HEAD_SHOTS, TAIL_SHOTS = 100, 20
+"""More training positives than the first are many, fewer than the second few."""
+
+CHUNK_ROWS = 2**13
+"""Rows whose targets are copied at once; counts of so many are whole numbers in float32."""
+
+Targets = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,13 +41,17 @@ class LabelCount:
         return self.negatives / self.positives if self.positives else float("inf")
 
     @property
+    def known(self) -> int:
+        """Texts of which it is known."""
+        return self.positives + self.negatives
+
+    @property
     def prevalence(self) -> float:
         """Share of positives among the known; 0 where nothing is known."""
-        known = self.positives + self.negatives
-        return self.positives / known if known else 0.0
+        return self.positives / self.known if self.known else 0.0
 
 
-def count_labels(targets: NDArray[np.float32]) -> list[LabelCount]:
+def count_labels(targets: Targets) -> list[LabelCount]:
     """Count each column of targets [n, L] (1, 0, NaN unknown)."""
     positives = (targets == 1).sum(axis=0)
     negatives = (targets == 0).sum(axis=0)
@@ -52,13 +68,144 @@ def tier_of(ratio: float, rules: WeightsSection) -> Tier:
     return "moderate" if ratio >= rules.moderate.ratio else "head"
 
 
-def co_occurrence(targets: NDArray[np.float32]) -> NDArray[np.int64]:
+def shots_of(positives: int) -> Shots:
+    """Head over 100 training positives, tail under 20, else medium.
+
+    The many-, medium- and few-shot classes of Liu et al., Large-Scale Long-Tailed Recognition in an
+    Open World, CVPR 2019.
+    """
+    if positives > HEAD_SHOTS:
+        return "head"
+    return "tail" if positives < TAIL_SHOTS else "medium"
+
+
+def co_occurrence(targets: Targets) -> Counts:
     """Texts that have both labels, [L, L]; the diagonal holds each label's positives."""
-    positive = (targets == 1).astype(np.float64)
-    return np.asarray(positive.T @ positive, dtype=np.int64)
+    return _pairs((positive, positive) for positive, _ in _chunks(targets))
 
 
-def labels_per_text(targets: NDArray[np.float32]) -> dict[int, int]:
+def co_known(targets: Targets) -> Counts:
+    """Texts that have the row label and of which the column label is known, [L, L]."""
+    if not np.isnan(targets).any():
+        positives = (targets == 1).sum(axis=0)
+        return np.asarray(np.repeat(positives[:, None], targets.shape[1], axis=1), dtype=np.int64)
+    return _pairs(_chunks(targets))
+
+
+def labels_per_text(targets: Targets) -> dict[int, int]:
     """How many texts have how many labels, by number of labels."""
     numbers, texts = np.unique((targets == 1).sum(axis=1), return_counts=True)
     return {int(number): int(count) for number, count in zip(numbers, texts, strict=True)}
+
+
+def label_set_keys(targets: Targets) -> NDArray[np.uint64]:
+    """A number for each row [n] of targets [n, L]: the same for the same set of positive labels.
+
+    Up to 64 labels two sets never share a number; beyond, with a chance of 1 in 2^64 a pair.
+    """
+    packed = np.packbits(targets == 1, axis=1)
+    spare = -packed.shape[1] % 8
+    words = np.ascontiguousarray(np.pad(packed, ((0, 0), (0, spare)))).view(np.uint64)
+    factors = np.random.default_rng(0).integers(2**63, size=words.shape[1], dtype=np.uint64)
+    return np.asarray((words * (2 * factors + 1)).sum(axis=1), dtype=np.uint64)
+
+
+def irlbl(positives: Sequence[int]) -> Floats:
+    """Imbalance ratio per label [L]: positives of the most frequent label / its own positives.
+
+    1 for the most frequent label, NaN without positives. Charte, Rivera, del Jesus and Herrera,
+    Addressing imbalance in multilabel classification, Neurocomputing 163, 2015, equation 3.
+    """
+    counts = np.asarray(positives, dtype=np.float64)
+    own = np.where(counts > 0, counts, np.nan)
+    return np.asarray(counts.max(initial=0) / own, dtype=np.float64)
+
+
+def mean_ir(ratios: Floats) -> float:
+    """MeanIR: the mean of `irlbl` over labels with positives; NaN without any.
+
+    Charte et al., Neurocomputing 163, 2015, equation 4.
+    """
+    return float(np.nanmean(ratios)) if np.isfinite(ratios).any() else np.nan
+
+
+def cvir(ratios: Floats) -> float:
+    """CVIR: the standard deviation of `irlbl` (of L - 1) / MeanIR; NaN under two labels.
+
+    High where a few labels are much rarer than the others. Charte et al., Neurocomputing 163, 2015,
+    equation 5.
+    """
+    known = ratios[np.isfinite(ratios)]
+    return float(known.std(ddof=1) / known.mean()) if len(known) > 1 else np.nan
+
+
+def scumble(targets: Targets, ratios: Floats) -> tuple[float, Floats]:
+    """SCUMBLE: how much rare and frequent labels stand in the same texts, from 0 to 1.
+
+    Of a text it is 1 - (geometric mean / arithmetic mean) of the `irlbl` of its labels, 0 without
+    labels; of the data the mean over texts; of a label the mean over its texts, NaN without any.
+    Resampling texts for a label of a high one makes its companions more frequent as well. Charte,
+    Rivera, del Jesus and Herrera, Dealing with difficult minority labels in imbalanced multilabel
+    data sets, Neurocomputing 326-327, 2019.
+
+    Args:
+        targets: [n, L], NaN unknown and taken as not positive.
+        ratios: `irlbl` [L].
+
+    Returns:
+        Of the data, and of each label [L].
+    """
+    of_rows, of_labels = 0.0, np.zeros(targets.shape[1])
+    values = np.column_stack([np.nan_to_num(ratios), np.log(np.where(ratios > 0, ratios, 1.0))])
+    for positive, _ in _chunks(targets):
+        numbers = np.maximum(positive.sum(axis=1, dtype=np.float64), 1)
+        sums, logs = (positive.astype(np.float64) @ values).T
+        geometric = np.exp(logs / numbers)
+        own = np.where(sums > 0, 1 - geometric * numbers / np.where(sums > 0, sums, 1), 0)
+        of_rows += float(own.sum())
+        of_labels += positive.T @ own
+    with np.errstate(invalid="ignore"):
+        of_labels = of_labels / (targets == 1).sum(axis=0)
+    # the means of equal ratios differ by rounding alone
+    return max(0.0, of_rows / max(1, len(targets))), np.maximum(of_labels, 0)
+
+
+def imbalance_document(targets: Targets) -> dict[str, Any]:
+    """Every measure of training targets [n, L].
+
+    Cardinality is the mean number of labels a text, density that over L (Tsoumakas and Katakis,
+    Multi-Label Classification: An Overview, IJDWM 3, 2007); label sets are the different sets of
+    labels that texts have, the empty one among them.
+    """
+    positives = (targets == 1).sum(axis=0)
+    ratios = irlbl(positives)
+    whole, of_labels = scumble(targets, ratios)
+    _, sizes = np.unique(label_set_keys(targets), return_counts=True)
+    cardinality = float(positives.sum() / max(1, len(targets)))
+    shots = [shots_of(int(count)) for count in positives]
+    return {
+        "mean_ir": mean_ir(ratios),
+        "cvir": cvir(ratios),
+        "scumble": whole,
+        "cardinality": cardinality,
+        "density": cardinality / targets.shape[1],
+        "label_sets": len(sizes),
+        "label_sets_once": int((sizes == 1).sum()),
+        "shots": {name: shots.count(name) for name in ("head", "medium", "tail")},
+        "labels": [
+            {"irlbl": float(ratio), "scumble": float(mixed), "shots": group}
+            for ratio, mixed, group in zip(ratios, of_labels, shots, strict=True)
+        ],
+    }
+
+
+def _chunks(targets: Targets) -> Iterator[tuple[Targets, Targets]]:
+    """Positive and known as 0 and 1, some rows at a time: a copy of all would be large."""
+    for start in range(0, len(targets), CHUNK_ROWS):
+        rows = targets[start : start + CHUNK_ROWS]
+        yield (rows == 1).astype(np.float32), (~np.isnan(rows)).astype(np.float32)
+
+
+def _pairs(chunks: Iterator[tuple[Targets, Targets]]) -> Counts:
+    products = ((left.T @ right).astype(np.int64) for left, right in chunks)
+    return np.asarray(sum(products), dtype=np.int64)

@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from imbtool.errors import fail
 from imbtool.profile import ModelSection
+from imbtool.tables import COLUMN_MARK
 
 BUNDLED = "bundled"
 BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -56,12 +58,20 @@ class TextModel:
         device: torch.device = next(self.model.parameters()).device
         return device
 
+    @cached_property
+    def joiner(self) -> str:
+        """What the encoder reads between two columns of a text."""
+        return column_joiner(self.tokenizer)
+
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        """Token ids of each text, special tokens included, cut at `max_length`."""
+        """Token ids of each text, special tokens included, cut at `max_length`.
+
+        Between two columns of a text stands `joiner`.
+        """
         if not texts:
             return []
         encoded = self.tokenizer(
-            list(texts),
+            [text.replace(COLUMN_MARK, self.joiner) for text in texts],
             truncation=True,
             max_length=self.max_length,
             return_attention_mask=False,
@@ -197,6 +207,21 @@ def verify_sha256(path: Path, expected: str) -> None:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != expected:
         raise fail(path, f"sha256 {digest}", f"sha256 {expected}", "reinstall the package")
+
+
+def column_joiner(tokenizer: Any) -> str:
+    """What to write between two columns, so that they are read as the tokenizer's own pair.
+
+    BERT puts one separator between the two texts of a pair, RoBERTa two without blanks. A tokenizer
+    without separator gets a line break.
+    """
+    mark = tokenizer.sep_token
+    if mark is None:
+        return "\n"
+    pair = tokenizer("one text", "another")["input_ids"]
+    ways = (f" {mark} ", mark, f"{mark}{mark}", f" {mark}{mark} ")
+    alike = (way for way in ways if tokenizer(f"one text{way}another")["input_ids"] == pair)
+    return next(alike, ways[0])
 
 
 def head_layer(model: Any) -> nn.Linear | None:

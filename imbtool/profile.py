@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
+from imbtool.datasection import DataSection as DataSection
+from imbtool.datasection import LabelSource as LabelSource
+from imbtool.datasection import Section as Section
+from imbtool.datasection import contradiction
 from imbtool.labels import hierarchy_edges
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -19,81 +21,6 @@ RequiredShare = Annotated[float, Field(gt=0, le=1)]
 RequiredMeasure = Literal["recall", "precision", "flags_per_1000"]
 ValidationMetric = Literal["f1_macro", "secondary_f1_macro", "average_precision_macro"]
 ThresholdMethod = Literal["auto", "0.5", "global", "per-label", "blended", "calibrated", "mean"]
-
-
-class Section(BaseModel):
-    """A part of the profile: unknown keys are refused, values do not change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def without_effect(self) -> set[str]:
-        """Names of fields that other fields make idle: written, they would be refused."""
-        return set()
-
-
-class LabelSource(Section):
-    """Where the labels of a text stand: in one column, or in one 0/1 column a label."""
-
-    column: str | None = Field(None, description="one column with all labels of a text")
-    separator: Annotated[str, Field(min_length=1)] = Field(
-        "|", description="what stands between two labels in that column"
-    )
-    columns: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description="instead: one column of 0 and 1 a label"
-    )
-
-    def without_effect(self) -> set[str]:
-        """A column and its separator say nothing of 0/1 columns."""
-        return {"column", "separator"} if self.columns is not None else {"columns"}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _usual_column(cls, values: Any) -> Any:
-        named = isinstance(values, dict) and {"column", "columns"} & set(values)
-        return values if named or not isinstance(values, dict) else {"column": "labels", **values}
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if self.column is not None and self.columns is not None:
-            raise _contradiction(
-                "both 'column' and 'columns'",
-                "labels: {column: NAME} or labels: {columns: [NAME, ...]}",
-                "keep the one that your table has",
-            )
-        if self.columns is not None and "separator" in self.model_fields_set:
-            raise _contradiction(
-                "a separator, which has no effect on 0/1 columns",
-                "'columns' alone",
-                "delete the separator",
-            )
-        return self
-
-
-class DataSection(Section):
-    """The tables and their columns."""
-
-    train: Path = Field(description="csv, tsv, jsonl or parquet")
-    validation: Path | None = Field(
-        None, description="thresholds are chosen on it; split off from train if missing"
-    )
-    test: Path | None = Field(None, description="reported on; split off from train if missing")
-    text: str | Annotated[list[str], Field(min_length=1)] = Field(
-        "text", description="the text column, or a list of them"
-    )
-    labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
-    id: str | None = Field(None, description="a column that names each row")
-    encoding: str = Field("utf-8", description="of csv, tsv and jsonl")
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str) -> str:
-        try:
-            "".encode(name)
-        except LookupError:
-            raise _contradiction(
-                repr(name), "the name of a text encoding", "try utf-8, cp1252 or latin-1"
-            ) from None
-        return name
 
 
 class LabelsSection(Section):
@@ -109,7 +36,7 @@ class LabelsSection(Section):
         try:
             hierarchy_edges(tree)
         except ValueError as error:
-            raise _contradiction(
+            raise contradiction(
                 str(error),
                 "a forest: every label under at most one parent, none under itself",
                 "keep one place for the label",
@@ -142,7 +69,7 @@ class WeightsSection(Section):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.moderate.ratio >= self.severe.ratio:
-            raise _contradiction(
+            raise contradiction(
                 f"moderate.ratio {self.moderate.ratio:g} and severe.ratio {self.severe.ratio:g}",
                 "moderate.ratio below severe.ratio",
                 "lower weights.moderate.ratio or raise weights.severe.ratio",
@@ -168,7 +95,7 @@ class LossSection(Section):
     @model_validator(mode="after")
     def _gamma_has_effect(self) -> Self:
         if self.name == "bce" and "gamma" in self.model_fields_set and self.gamma != 0:
-            raise _contradiction(
+            raise contradiction(
                 "loss.gamma, which has no effect with loss.name bce",
                 "bce without gamma, or focal with it",
                 "delete loss.gamma or write name: focal",
@@ -234,7 +161,7 @@ class TrainingSection(Section):
     @classmethod
     def _minutes_or_steps(cls, value: float | str) -> float | str:
         if isinstance(value, str) and not re.fullmatch(r"[1-9]\d* steps", value):
-            raise _contradiction(
+            raise contradiction(
                 repr(value), "minutes, or steps as in `500 steps`", "write a number, or N steps"
             )
         return value
@@ -253,7 +180,7 @@ class Requirement(Section):
     def _one_of_three(self) -> Self:
         given = [name for name, value in self if value is not None]
         if len(given) != 1:
-            raise _contradiction(
+            raise contradiction(
                 " and ".join(given) or "nothing",
                 f"one of {', '.join(type(self).model_fields)}",
                 "a threshold can follow one requirement: keep the one that matters most",
@@ -338,9 +265,3 @@ def _leaves(tree: Any) -> Any:
     if isinstance(tree, list):
         return [_leaves(item) for item in tree]
     return [] if tree is None else tree
-
-
-def _contradiction(found: str, expected: str, mend: str) -> PydanticCustomError:
-    return PydanticCustomError(
-        "imbtool", "{found}", {"found": found, "expected": expected, "mend": mend}
-    )

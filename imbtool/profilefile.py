@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from imbtool.datasection import is_hub
 from imbtool.errors import Problem, UserError, did_you_mean, fail
 from imbtool.profile import Profile, Section
 from imbtool.yamltext import Key, YamlText, parse_yaml
@@ -171,7 +172,7 @@ def _resolve_paths(values: dict[str, Any], folder: Path, keys: Iterable[Key]) ->
     for section, name in keys:
         part = values.get(str(section))
         value = part.get(name) if isinstance(part, dict) else None
-        if not isinstance(part, dict) or not isinstance(value, str):
+        if not isinstance(part, dict) or not isinstance(value, str) or is_hub(value):
             continue
         if (section, name) != ENCODER_KEY or _is_folder(value, folder):
             part[name] = str((folder / Path(value).expanduser()).resolve())

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from imbtool.datasection import is_hub
 from imbtool.profile import Profile, Section
 from imbtool.yamltext import Key
 
@@ -77,7 +78,8 @@ class _Renderer:
     def _flow(self, value: Any) -> str:
         """A value on one line, quoted where YAML would otherwise read something else."""
         if isinstance(value, Path):
-            value = os.path.relpath(value, self.folder) if self.folder else str(value)
+            moves = self.folder is not None and not is_hub(value)
+            value = os.path.relpath(value, self.folder) if moves else str(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         return _block(value, flow=True).removesuffix("\n").removesuffix("\n...")

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from imbtool.corpus import LIKELY_SEPARATORS, Corpus, read_corpus, separator_reuse
+from imbtool.corpus import Corpus, read_corpus
+from imbtool.datasection import is_hub
 from imbtool.errors import counted, fail
 from imbtool.imbalance import co_occurrence
+from imbtool.labelcells import LIKELY_SEPARATORS, separator_reuse
 from imbtool.profile import Profile
 from imbtool.profilefile import make_profile
-from imbtool.tables import cell_text, read_table
+from imbtool.tables import (
+    dataset_splits,
+    is_list,
+    is_there,
+    read_arrow,
+    split_path,
+    text_cells,
+)
 from imbtool.yamltext import Key
 
 SIBLINGS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -26,7 +36,7 @@ IMPLIES = 0.99
 LEAST_POSITIVES = 5
 """Fewer positives prove no implication."""
 
-Columns = dict[str, list[str]]
+Columns = dict[str, pa.ChunkedArray]
 
 
 @dataclass(frozen=True)
@@ -48,40 +58,38 @@ def propose_profile(train: Path) -> Proposal:
     Raises:
         UserError: the table cannot be read, or nothing in it looks like texts or labels.
     """
-    path = train.resolve()
-    columns = _columns(read_table(train))
+    path = train if is_hub(train) else train.resolve()
+    table = read_arrow(split_path(path, "train")).data
+    columns = {name: pc.fill_null(text_cells(table[name]), "") for name in table.column_names}
+    lists = [name for name in columns if is_list(table[name])]
     comments: dict[Key, str] = {}
     data: dict[str, Any] = {"train": str(path), **_siblings(path, comments)}
-    data["text"], comments[("data", "text")] = _text_column(columns)
+    texts = {name: cells for name, cells in columns.items() if name not in lists}
+    data["text"], comments[("data", "text")] = _text_column(texts, train)
     rest = {name: cells for name, cells in columns.items() if name != data["text"]}
     identity = _id_column(rest)
     if identity:
         data["id"] = identity
         comments[("data", "id")] = "its cells differ from row to row"
         del rest[identity]
-    data["labels"], comments[("data", "labels")] = _label_source(rest, train)
+    data["labels"], comments[("data", "labels")] = _label_source(rest, lists, train)
     flat = make_profile({"data": data})
     hierarchy, reason = _hierarchy(read_corpus(flat))
     comments[("labels", "hierarchy")] = reason
     return Proposal(make_profile({"data": data, "labels": {"hierarchy": hierarchy}}), comments)
 
 
-def _columns(frame: pd.DataFrame) -> Columns:
-    return {str(name): [_text(cell) for cell in frame[name]] for name in frame.columns}
-
-
-def _text(cell: Any) -> str:
-    is_list = isinstance(cell, list | tuple | np.ndarray)
-    return "|".join(map(cell_text, cell)) if is_list else cell_text(cell)
-
-
 def _siblings(train: Path, comments: dict[Key, str]) -> dict[str, str]:
-    """Validation and test tables that stand beside the training table."""
+    """Validation and test tables that stand beside the training table, or are in its data set."""
     found = {}
+    own = dataset_splits(train)
     for split, names in SIBLINGS.items():
         candidates = (train.with_name(train.name.replace("train", name)) for name in names)
-        path = next((path for path in candidates if path != train and path.is_file()), None)
-        if path:
+        there = (path for path in candidates if path != train and not own and is_there(path))
+        path = next(there, None)
+        if split in own:
+            comments[("data", split)] = "taken from the data set"
+        elif path:
             found[split] = str(path)
             comments[("data", split)] = f"stands beside {train.name}"
         else:
@@ -89,11 +97,13 @@ def _siblings(train: Path, comments: dict[Key, str]) -> dict[str, str]:
     return found
 
 
-def _text_column(columns: Columns) -> tuple[str, str]:
+def _text_column(columns: Columns, train: Path) -> tuple[str, str]:
+    if not columns:
+        raise fail(train, "no column of texts", "texts", "add a column of texts")
     named = next((name for name in TEXT_NAMES if name in columns), None)
     if named:
         return named, "by its name"
-    lengths = {name: sum(map(len, cells)) / len(cells) for name, cells in columns.items()}
+    lengths = {name: pc.mean(pc.utf8_length(cells)).as_py() for name, cells in columns.items()}
     longest = max(lengths, key=lambda name: lengths[name])
     return longest, f"its cells are the longest, {lengths[longest]:.0f} characters on average"
 
@@ -101,29 +111,38 @@ def _text_column(columns: Columns) -> tuple[str, str]:
 def _id_column(columns: Columns) -> str | None:
     for name, cells in columns.items():
         looks_so = name.lower() in ("id", "uid", "uuid") or name.lower().endswith("_id")
-        if looks_so and len(set(cells)) == len(cells):
+        if looks_so and pc.count_distinct(cells).as_py() == len(cells):
             return name
     return None
 
 
-def _label_source(columns: Columns, train: Path) -> tuple[dict[str, Any], str]:
-    flags = [name for name, cells in columns.items() if set(cells) <= {"0", "1", ""}]
-    flags = [name for name in flags if "1" in columns[name]]
+def _label_source(
+    columns: Columns, lists: Sequence[str], train: Path
+) -> tuple[dict[str, Any], str]:
+    distinct = {name: cells.unique().to_pylist() for name, cells in columns.items()}
+    flags = [name for name, cells in distinct.items() if {"1"} <= set(cells) <= {"0", "1", ""}]
     if len(flags) > 1:
         return {"columns": flags}, f"{len(flags)} columns hold only 0 and 1"
-    column = next((name for name in LABEL_NAMES if name in columns), None)
-    why = "by its name"
-    if column is None and columns:
-        column = min(columns, key=lambda name: len(set(columns[name])))
-        why = f"it has the fewest different cells, {len(set(columns[column]))}"
-    if column is None:
+    if not distinct:
         mend = "add a column of labels, or one column of 0 and 1 a label"
         raise fail(train, "no column besides text and id", "labels", mend)
-    separator, reason = _separator(columns[column])
+    among = [name for name in lists if name in distinct] or list(distinct)
+    column, why = _label_column({name: distinct[name] for name in among})
+    if column in lists:
+        return {"column": column}, f"{why}; its cells are lists"
+    separator, reason = _separator(distinct[column])
     return {"column": column, "separator": separator}, f"{why}; {reason}"
 
 
-def _separator(cells: Sequence[str]) -> tuple[str, str]:
+def _label_column(distinct: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    named = next((name for name in LABEL_NAMES if name in distinct), None)
+    if named:
+        return named, "by its name"
+    fewest = min(distinct, key=lambda name: len(distinct[name]))
+    return fewest, f"it has the fewest different cells, {len(distinct[fewest])}"
+
+
+def _separator(cells: Iterable[str]) -> tuple[str, str]:
     """The mark with which labels recur most."""
     whole = {cell for cell in cells if cell}
     reuse = {mark: separator_reuse(whole, mark) for mark in LIKELY_SEPARATORS}

@@ -13,19 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imbtool.corpus import (
-    LIKELY_SEPARATORS,
-    Split,
-    joined_text,
-    names_in,
-    split_column,
-    text_key,
-)
+from imbtool.corpus import Split, joined_text, split_column, text_key
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.evaluation.comparison import Judged
+from imbtool.labelcells import LIKELY_SEPARATORS, names_in
 from imbtool.labels import Decisions
 from imbtool.profile import DataSection
-from imbtool.tables import cell_text, read_table
+from imbtool.tables import cell_text, read_table, shown_text
 
 PREDICTED, PREFIX = "predicted", "p:"
 
@@ -193,8 +187,8 @@ def _require_same_texts(frame: pd.DataFrame, path: Path, data: DataSection, spli
         if text_key(theirs) != text_key(ours):
             raise fail(
                 f"{path}: {' + '.join(columns)}",
-                f"another text in row {row}: {theirs[:60]!r}",
-                f"{ours[:60]!r}, as in row {our_row} of {split.source}",
+                f"another text in row {row}: {shown_text(theirs)[:60]!r}",
+                f"{shown_text(ours)[:60]!r}, as in row {our_row} of {split.source}",
                 "put the rows in the order of the split, or give both tables an id column",
             )
 

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array, hstack
+
+LEAST_POSITIVES = 3
+"""A label gets this many positives in each part, if it has them."""
+SIZE_WEIGHT = 1e4
+"""Cost of one row too many in a part; a label's misfit costs the square of its share."""
+SAMPLE = 128
+"""Groups of a part that are tried for an exchange at a time."""
+MOST_EXCHANGES = 2000
+PATIENCE = 4
+"""Tries in vain with each pair of parts until the exchanges end."""
 
 Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 def stratified_split(
@@ -18,6 +31,9 @@ def stratified_split(
 ) -> list[Rows]:
     """Split rows by iterative stratification, rarest label first (Sechidis et al. 2011).
 
+    Exchanges of rows between parts then mend what is left: first the sizes, which are exact unless
+    groups do not fit and then miss by less than the largest group, then the labels' shares.
+
     Args:
         targets: [n, L], NaN where unknown (taken as not positive).
         shares: share of the rows each part gets; they sum to 1.
@@ -25,49 +41,138 @@ def stratified_split(
         groups: one key a row; rows with the same key (the same text) stay together.
 
     Returns:
-        For each share the sorted row indices of its part.
+        For each share the sorted row indices of its part. A label gets its share of positives in
+        each, at least `LEAST_POSITIVES` where it has enough of them, in enough groups.
     """
-    members = _members(len(targets), groups)
-    positive = np.stack([(targets[rows] == 1).sum(axis=0) for rows in members])
-    sizes = np.array([len(rows) for rows in members])
-    part = _assign(positive, sizes, np.asarray(shares, dtype=float), np.random.default_rng(seed))
-    part_of_row = np.empty(len(targets), dtype=np.int64)
-    for rows, number in zip(members, part, strict=True):
-        part_of_row[rows] = number
-    return [np.flatnonzero(part_of_row == number) for number in range(len(shares))]
+    rng = np.random.default_rng(seed)
+    group_of_row = _numbered(groups) if groups is not None else np.arange(len(targets))
+    order = rng.permutation(int(group_of_row.max(initial=-1)) + 1)
+    group_of_row = np.argsort(order)[group_of_row]
+    counts = _counts(targets, group_of_row, len(order))
+    wanted = _wanted(counts, np.asarray(shares, dtype=float))
+    part_of_group = _exchanged(counts, wanted, _assigned(counts, wanted), rng)
+    part_of_row = part_of_group[group_of_row]
+    return [np.flatnonzero(part_of_row == part) for part in range(len(shares))]
 
 
-def _members(n: int, groups: Sequence[Hashable] | None) -> list[Rows]:
-    if groups is None:
-        return [np.array([row]) for row in range(n)]
-    found: dict[Hashable, list[int]] = {}
-    for row, key in enumerate(groups):
-        found.setdefault(key, []).append(row)
-    return [np.array(rows) for rows in found.values()]
+def part_sizes(rows: int, shares: Sequence[float]) -> Rows:
+    """Whole numbers of rows that sum to `rows`, by largest remainder."""
+    exact = np.asarray(shares, dtype=float) * rows
+    sizes = np.floor(exact + 1e-9).astype(np.int64)
+    most_cut = np.argsort(sizes - exact, kind="stable")
+    sizes[most_cut[: rows - int(sizes.sum())]] += 1
+    return sizes
 
 
-def _assign(
-    positive: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    shares: NDArray[np.float64],
-    rng: np.random.Generator,
-) -> NDArray[np.int64]:
-    """The part of each group: to the part that lacks most of the rarest label left."""
-    part = np.full(len(sizes), -1)
-    wanted = shares[:, None] * positive.sum(axis=0)
-    room = shares * sizes.sum()
-    order = rng.permutation(len(sizes))
-    left = positive.sum(axis=0).astype(float)
-    while (left > 0).any():
-        label = int(np.argmin(np.where(left > 0, left, np.inf)))
-        for group in order[(part[order] < 0) & (positive[order, label] > 0)]:
-            best = int(np.lexsort((-room, -wanted[:, label]))[0])
-            part[group] = best
-            wanted[best] -= positive[group]
-            room[best] -= sizes[group]
-            left -= positive[group]
+def _numbered(groups: Sequence[Hashable]) -> Rows:
+    found: dict[Hashable, int] = {}
+    return np.array([found.setdefault(key, len(found)) for key in groups], dtype=np.int64)
+
+
+def _counts(targets: NDArray[np.float32], group_of_row: Rows, groups: int) -> csr_array:
+    """For each group its rows and its positives by label, [groups, 1 + L]."""
+    n = len(targets)
+    member = csr_array((np.ones(n), (group_of_row, np.arange(n))), shape=(groups, n))
+    columns = [csr_array(np.ones((n, 1))), csr_array((targets == 1).astype(float))]
+    counts = csr_array(member @ hstack(columns, format="csr"))
+    counts.sort_indices()
+    return counts
+
+
+def _wanted(counts: csr_array, shares: Floats) -> Floats:
+    """Rows and positives by label that each part should get, [parts, 1 + L]."""
+    total = counts.sum(axis=0)
+    wanted = shares[:, None] * total
+    above = np.maximum(wanted - LEAST_POSITIVES, 0)
+    spare = np.maximum(total - LEAST_POSITIVES * len(shares), 0)
+    raised = LEAST_POSITIVES + above * spare / np.maximum(above.sum(axis=0), 1e-9)
+    wanted = np.where(total >= LEAST_POSITIVES * len(shares), raised, wanted)
+    wanted[:, 0] = part_sizes(int(total[0]), shares.tolist())
+    return wanted
+
+
+def _assigned(counts: csr_array, wanted: Floats) -> Rows:
+    """The part of each group: the one with room that lacks most of the rarest label left."""
+    parts, lacking, by_label = range(len(wanted)), wanted.T.tolist(), counts.tocsc()
+    left = [float(positives) for positives in counts.sum(axis=0)]
+    entries, room = _entries(counts), lacking[0]
+    part = [-1] * len(entries)
+    while unseen := [label for label in range(1, len(left)) if left[label] > 0]:
+        label = min(unseen, key=left.__getitem__)
+        for group in _most_positives_first(by_label, label):
+            if part[group] < 0:
+                size, lack = entries[group][0][1], lacking[label]
+                best = max(parts, key=lambda p: (room[p] >= size, lack[p], room[p]))
+                part[group] = best
+                for column, count in entries[group]:
+                    lacking[column][best] -= count
+                    left[column] -= count
         left[label] = 0
-    for group in order[part[order] < 0]:
-        part[group] = best = int(np.argmax(room))
-        room[best] -= sizes[group]
+    unlabelled = [group for group, number in enumerate(part) if number < 0]
+    for group in sorted(unlabelled, key=lambda group: -entries[group][0][1]):
+        part[group] = best = max(parts, key=lambda p: room[p])
+        room[best] -= entries[group][0][1]
+    return np.array(part, dtype=np.int64)
+
+
+def _entries(counts: csr_array) -> list[list[tuple[int, float]]]:
+    """For each group its columns that are not 0 and their values, the rows' first."""
+    pairs = list(zip(counts.indices.tolist(), counts.data.tolist(), strict=True))
+    ends = counts.indptr.tolist()
+    return [pairs[start:end] for start, end in pairwise(ends)]
+
+
+def _most_positives_first(by_label: csc_array, label: int) -> list[int]:
+    column = slice(by_label.indptr[label], by_label.indptr[label + 1])
+    groups, positives = by_label.indices[column], by_label.data[column]
+    return [int(group) for group in groups[np.argsort(-positives, kind="stable")]]
+
+
+def _exchanged(counts: csr_array, wanted: Floats, part: Rows, rng: np.random.Generator) -> Rows:
+    """Move or swap groups between two parts for as long as it brings them nearer to `wanted`."""
+    weight = 1 / np.maximum(wanted, 1) ** 2
+    weight[:, 0] = SIZE_WEIGHT
+    excess = np.stack([counts[part == number].sum(axis=0) for number in range(len(wanted))])
+    excess -= wanted
+    pairs, in_vain = list(combinations(range(len(wanted)), 2)), 0
+    for turn in range(MOST_EXCHANGES):
+        if in_vain > PATIENCE * len(pairs) or (np.abs(excess) < 1).all():
+            break
+        pair = list(pairs[turn % len(pairs)])
+        tried = [_sample(np.flatnonzero(part == number), rng) for number in pair]
+        first, second = (_dense(counts, groups) for groups in tried)
+        cost = _exchange_costs(first, second, excess[pair], weight[pair])
+        give, take = np.unravel_index(int(np.argmin(cost)), cost.shape)
+        if cost[give, take] > -1e-9:
+            in_vain += 1
+            continue
+        in_vain = 0
+        part[tried[0][give : give + 1]], part[tried[1][take : take + 1]] = pair[1], pair[0]
+        moved = second[take] - first[give]
+        excess[pair] += np.stack([moved, -moved])
     return part
+
+
+def _sample(groups: Rows, rng: np.random.Generator) -> Rows:
+    return groups if len(groups) <= SAMPLE else rng.choice(groups, SAMPLE, replace=False)
+
+
+def _dense(counts: csr_array, groups: Rows) -> Floats:
+    """The counts of groups, and a last row of nothing, so that one alone can move."""
+    return np.vstack([counts[groups].toarray(), np.zeros(counts.shape[1])])
+
+
+def _exchange_costs(first: Floats, second: Floats, excess: Floats, weight: Floats) -> Floats:
+    """By how much the weighted squares of the excesses grow when two groups change places.
+
+    From counts [a, C] and [b, C] of groups in one part and in the other, and the excess and the
+    weight [2, C] of the two parts: [a, b], the sum over columns of
+    2 u (w1 e1 - w2 e2) + u² (w1 + w2), where u = second - first.
+    """
+    pull, both = np.array([2, -2]) @ (weight * excess), weight.sum(axis=0)
+    leaving = first**2 @ both - first @ pull
+    coming = second**2 @ both + second @ pull
+    # no `@`: for a product this small BLAS waits for its threads longer than it works
+    crossed = np.einsum("ac,bc->ab", first * both, second)
+    result: Floats = leaving[:, None] + coming - 2 * crossed
+    return result

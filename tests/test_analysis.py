@@ -1,137 +1,78 @@
 """An analysis finds what will sink a training, and is silent where there is nothing."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
+from analyses import BELOW, LONE, TOP, analyze, healthy_corpus, tokens_of
 
-from imbtool.analysis import analyze_corpus
-from imbtool.corpus import Corpus, Split
+from imbtool import analysis
+from imbtool.corpus import Corpus
 from imbtool.files import to_json
-from imbtool.imbalance import count_labels
-from imbtool.labels import label_set
-from imbtool.profile import WeightsSection
-from imbtool.weighting import assign_weights
-
-LABELS = label_set(["top", "below", "lone"], [("below", "top")])
-TOP, BELOW, LONE = range(3)
+from imbtool.findings.finding import found
 
 
-def healthy(name: str, rows: int) -> Split:
-    """Different texts; a third of them top and below, a third lone, a third nothing."""
-    targets = np.zeros((rows, 3), np.float32)
-    targets[::3, [TOP, BELOW]] = 1
-    targets[1::3, LONE] = 1
-    texts = [f"{name} text {row}" for row in range(rows)]
-    return Split(name, Path(f"{name}.csv"), texts, targets, list(range(1, rows + 1)))
-
-
-def healthy_corpus() -> Corpus:
-    return Corpus(LABELS, healthy("train", 90), healthy("validation", 33), healthy("test", 33))
-
-
-def analyze(corpus: Corpus) -> dict[str, Any]:
-    counts = count_labels(corpus.train.targets)
-    return analyze_corpus(corpus, assign_weights(LABELS.names, counts, WeightsSection()))
-
-
-def findings(spoil: Callable[[Corpus], None]) -> list[dict[str, Any]]:
+def sound_corpus() -> Corpus:
+    """All of the labels meet at times."""
     corpus = healthy_corpus()
-    spoil(corpus)
-    return analyze(corpus)["findings"]
-
-
-def spoil_leak(corpus: Corpus) -> None:
-    corpus.test.texts[0] = corpus.train.texts[0].upper() + "  "
-
-
-def spoil_duplicate(corpus: Corpus) -> None:
-    corpus.train.texts[3] = corpus.train.texts[0]
-
-
-def spoil_contradiction(corpus: Corpus) -> None:
-    corpus.train.texts[1] = corpus.train.texts[0]
-
-
-def spoil_orphan(corpus: Corpus) -> None:
-    corpus.validation.targets[0, TOP] = 0
-
-
-def spoil_absent(corpus: Corpus) -> None:
-    corpus.test.targets[:, LONE] = 0
-
-
-def spoil_few_measured(corpus: Corpus) -> None:
-    corpus.test.targets[5:, LONE] = 0
-
-
-def spoil_few_trained(corpus: Corpus) -> None:
-    corpus.train.targets[57:, LONE] = 0
+    corpus.train.targets[89] = 1
+    return corpus
 
 
 def test_a_healthy_corpus_has_no_findings():
-    assert findings(lambda corpus: None) == []
+    corpus = sound_corpus()
+    document = analyze(corpus, tokens_of(corpus, limit=20)).document
+    assert document["findings"] == []
+    assert document["verdict"] == {"blocks": 0, "warns": 0, "note": 0}
+    assert document["samples"] == {}
 
 
-@pytest.mark.parametrize(
-    ("spoil", "found"),
-    [
-        (spoil_leak, [("leak-exact", "warns", 1)]),
-        (spoil_duplicate, [("duplicate", "note", 1)]),
-        (spoil_contradiction, [("contradiction", "warns", 1), ("duplicate", "note", 1)]),
-        (spoil_orphan, [("orphan-child", "warns", 1)]),
-        (spoil_absent, [("label-absent", "warns", 0)]),
-        (spoil_few_measured, [("few-positives", "note", 2)]),
-        (spoil_few_trained, [("few-positives", "warns", 19)]),
-    ],
-)
-def test_each_fault_gives_its_finding_and_no_other(spoil, found):
-    assert [(item["id"], item["severity"], item["rows"]) for item in findings(spoil)] == found
-
-
-def test_a_finding_says_what_it_is_about_and_how_to_mend_it():
-    (leak,) = findings(spoil_leak)
-    assert leak["message"] == "1 text of test also in train"
-    assert "train" in leak["mend"]
-    (orphan,) = findings(spoil_orphan)
-    assert "below without top (1)" in orphan["message"]
-    (absent,) = findings(spoil_absent)
-    assert "'lone'" in absent["message"]
-
-
-def test_leaks_are_found_between_every_two_splits():
-    def spoil(corpus: Corpus) -> None:
-        corpus.train.texts[0] = corpus.validation.texts[0] = corpus.test.texts[0] = "the same"
-
-    messages = [item["message"] for item in findings(spoil) if item["id"] == "leak-exact"]
-    assert [message.split()[3] + message.split()[-1] for message in messages] == [
-        "validationtrain",
-        "testtrain",
-        "testvalidation",
+def test_findings_of_every_theme_are_ranked_and_counted():
+    corpus = sound_corpus()
+    corpus.train.texts[0] = corpus.train.texts[3]
+    corpus.train.texts[4] = "word " * 30
+    corpus.validation.targets[:, LONE] = 0
+    corpus.test.targets[0, TOP] = 0
+    found_all = analyze(corpus, tokens_of(corpus, limit=20), required=["lone"])
+    assert [(each.severity, each.id) for each in found_all.findings] == [
+        ("blocks", "label-absent"),
+        ("warns", "orphan-child"),
+        ("warns", "drift"),
+        ("note", "truncation"),
+        ("note", "duplicate"),
+    ]
+    assert found_all.document["verdict"] == {"blocks": 1, "warns": 2, "note": 2}
+    assert [row["id"] for row in found_all.document["findings"]] == [
+        each.id for each in found_all.findings
     ]
 
 
-def test_an_unknown_parent_makes_no_orphan():
-    def spoil(corpus: Corpus) -> None:
-        corpus.train.targets[0, TOP] = np.nan
+def test_a_finding_is_in_the_document_with_its_evidence_and_file():
+    corpus = sound_corpus()
+    corpus.test.targets[0, TOP] = 0
+    (row,) = analyze(corpus).document["findings"]
+    assert row == {
+        "id": "orphan-child",
+        "severity": "warns",
+        "message": "children without their parents: below without top (1)",
+        "rows": 1,
+        "mend": row["mend"],
+        "evidence": {"pairs": [{"child": "below", "parent": "top", "violations": 1}]},
+        "file": "findings/orphan-child.csv",
+    }
 
-    assert findings(spoil) == []
 
-
-def test_warnings_come_before_notes():
-    def spoil(corpus: Corpus) -> None:
-        spoil_few_measured(corpus)
-        spoil_orphan(corpus)
-
-    assert [item["severity"] for item in findings(spoil)] == ["warns", "note"]
+def test_findings_of_others_take_their_place_among_its_own():
+    corpus = sound_corpus()
+    corpus.train.texts[0] = corpus.train.texts[3]
+    further = [found("label-error", "by a model", {})]
+    both = analyze(corpus, further=further)
+    assert [each.id for each in both.findings] == ["label-error", "duplicate"]
 
 
 def test_each_label_has_its_counts_weight_and_reason():
     corpus = healthy_corpus()
     corpus.train.targets[2::3, LONE] = np.nan
-    row = analyze(corpus)["labels"]["lone"]
+    rows = analyze(corpus).document["labels"]
+    row = rows["lone"]
     assert (row["positives"], row["negatives"], row["unknown"]) == (30, 30, 30)
     assert (row["ratio"], row["tier"], row["weight"], row["reason"]) == (
         1.0,
@@ -139,17 +80,18 @@ def test_each_label_has_its_counts_weight_and_reason():
         1.0,
         "its ratio 1:1",
     )
-    assert row["splits"] == {"train": 30, "validation": 11, "test": 11}
-    assert row["parent"] is None
-    assert analyze(corpus)["labels"]["below"]["parent"] == "top"
+    assert row["splits"] == {"train": 30, "validation": 15, "test": 15}
+    assert (row["parent"], rows["below"]["parent"]) == (None, "top")
+    assert (row["irlbl"], row["scumble"], row["shots"]) == (1, 0, "medium")
+    assert row["measurability"]["test"]["recall"]["value"] == 0.8
 
 
 def test_each_split_is_summed_up():
     corpus = healthy_corpus()
     corpus.test.texts[1] = corpus.test.texts[0]
-    row = analyze(corpus)["splits"]["test"]
-    assert row["texts"] == 33
-    assert row["labels_per_text"] == {0: 11, 1: 11, 2: 11}
+    row = analyze(corpus).document["splits"]["test"]
+    assert row["texts"] == 45
+    assert row["labels_per_text"] == {0: 15, 1: 15, 2: 15}
     assert row["mean_labels"] == 1.0
     assert row["unlabelled_share"] == pytest.approx(1 / 3)
     assert row["duplicates"] == 1
@@ -157,11 +99,22 @@ def test_each_split_is_summed_up():
 
 def test_co_occurrence_and_broken_edges_are_counted():
     corpus = healthy_corpus()
-    spoil_orphan(corpus)
-    document = analyze(corpus)
+    corpus.validation.targets[0, TOP] = 0
+    document = analyze(corpus).document
     assert document["co_occurrence"]["texts"] == [[30, 30, 0], [30, 30, 0], [0, 0, 30]]
     assert document["hierarchy"]["edges"] == [{"child": "below", "parent": "top", "violations": 1}]
 
 
-def test_the_document_is_json():
-    assert to_json(analyze(healthy_corpus())).startswith("{")
+def test_the_document_quotes_no_text_and_is_json():
+    corpus = healthy_corpus()
+    corpus.train.texts[0] = corpus.test.texts[0] = "secret words"
+    corpus.test.targets[0, BELOW] = 0
+    written = to_json(analyze(corpus, tokens_of(corpus, limit=3)).document)
+    assert written.startswith("{") and "secret" not in written
+
+
+def test_what_rests_on_a_sample_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(analysis.same_and_near, "SAMPLED_TEXTS", 100)
+    assert analyze(healthy_corpus()).document["samples"] == {
+        "near duplicates": {"texts": 100, "of": 180}
+    }

@@ -83,6 +83,14 @@ def test_names_make_no_markup_in_the_card() -> None:
     assert "\u202e" not in card
 
 
+def test_a_card_says_how_columns_are_joined_if_there_are_several() -> None:
+    data = {"text": ["title", "<b>"]}
+    card = model_card(meta(joiner=" [SEP] ", data=data))
+    assert "the columns title, &lt;b&gt;, those" in card
+    assert 'decide(" [SEP] ".join(filter(None, columns)))' in card
+    assert "columns" not in model_card(meta(joiner=None, data={"text": "text"}))
+
+
 def test_a_card_is_written_whole_into_the_folder(tmp_path: Path) -> None:
     write_card(tmp_path, meta(), evaluation())
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == model_card(meta(), evaluation())

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbtool.corpus import read_corpus, read_split, separator_reuse
+from imbtool.corpus import read_corpus, read_split
 from imbtool.errors import UserError
 from imbtool.profilefile import make_profile
+from imbtool.tables import COLUMN_MARK, shown_text
 
 ROWS = [("one", "a|b"), ("two", "a"), ("three", ""), ("four", "b")]
 
@@ -51,11 +52,12 @@ def test_a_list_column_needs_no_separator(tmp_path):
     assert corpus.train.targets.tolist() == [[1, 1], [0, 0]]
 
 
-def test_several_text_columns_are_joined_by_a_line_break(tmp_path):
+def test_between_several_text_columns_stands_a_mark_for_encoders_and_people(tmp_path):
     rows = [("t1", "b1", "a"), ("", "b2", ""), ("t3", "b3", "a")]
     header = ("title", "body", "labels")
     corpus = read_corpus(profile_of(tmp_path, rows, header=header, text=["title", "body"]))
-    assert corpus.train.texts == ["t1\nb1", "b2", "t3\nb3"]
+    assert corpus.train.texts == [f"t1{COLUMN_MARK}b1", "b2", f"t3{COLUMN_MARK}b3"]
+    assert [shown_text(text) for text in corpus.train.texts] == ["t1\nb1", "b2", "t3\nb3"]
 
 
 def test_a_text_that_looks_like_a_number_or_a_missing_value_stays_as_it_is(tmp_path):
@@ -78,6 +80,15 @@ def test_missing_splits_take_a_tenth_each_the_same_for_the_same_seed(tmp_path):
     assert [s.fingerprint for s in first.splits.values()] == [
         s.fingerprint for s in second.splits.values()
     ]
+
+
+def test_near_duplicates_never_straddle_a_split_that_is_made(tmp_path):
+    texts = [" ".join(f"{number}-{place}" for place in range(12)) for number in range(40)]
+    rows = [(text, "a" * (number % 2)) for number, text in enumerate(texts)]
+    rows += [(f"{text} more", labels) for text, labels in rows]
+    corpus = read_corpus(profile_of(tmp_path, rows, splits=("train",)))
+    held = [{text.split()[0] for text in split.texts} for split in corpus.splits.values()]
+    assert sum(map(len, held)) == 40
 
 
 def test_a_text_that_stands_twice_never_straddles_a_split_that_is_made(tmp_path):
@@ -118,19 +129,6 @@ def test_a_table_for_a_known_label_set_may_lack_labels_but_not_have_others(tmp_p
         read_split("other", Path(other), profile.data, labels)
 
 
-@pytest.mark.parametrize(
-    ("cells", "separator", "recurs"),
-    [
-        (["a;b", "a", "b"], ";", True),
-        (["a;b", "a", "b"], "|", False),
-        (["rights, duties", "law, order", "peace"], ",", False),
-        (["x|1. a, b", "x|2. c", "x"], "|", True),
-    ],
-)
-def test_a_separator_is_one_that_makes_labels_recur(cells, separator, recurs):
-    assert (separator_reuse(cells, separator) > 1) is recurs
-
-
 def test_single_label_data_need_no_separator(tmp_path):
     rows = [("one", "rights, duties"), ("two", "law, order"), ("three", ""), ("four", "peace")]
     assert read_corpus(profile_of(tmp_path, rows)).labels.names == (
@@ -138,3 +136,32 @@ def test_single_label_data_need_no_separator(tmp_path):
         "peace",
         "rights, duties",
     )
+
+
+def test_problems_of_rows_name_the_file_of_a_folder(tmp_path):
+    for number, rows in enumerate(([("one", "1"), ("two", "0")], [("", "1"), ("four", "2")])):
+        write_csv(tmp_path / f"part-{number}.csv", rows, ("text", "a"))
+    data = {"train": str(tmp_path), "labels": {"columns": ["a"]}}
+    with pytest.raises(UserError) as caught:
+        read_corpus(make_profile({"data": data}))
+    assert [problem.found for problem in caught.value.problems] == [
+        "1 row without text: 1 of part-1.csv, not counting the header",
+        "'2' in row 2 of part-1.csv",
+    ]
+
+
+def test_a_text_of_a_folder_knows_its_file_and_its_row_there(tmp_path):
+    for number in range(4):
+        rows = [(f"{number} {row}", "a" * (row % 2)) for row in range(20)]
+        write_csv(tmp_path / f"part-{number}.csv", rows, ("text", "labels"))
+    corpus = read_corpus(make_profile({"data": {"train": str(tmp_path)}}))
+    for split in corpus.splits.values():
+        for index, text in enumerate(split.texts):
+            path, row = split.place(index)
+            assert (path.name, row) == (f"part-{text.split()[0]}.csv", int(text.split()[1]) + 1)
+
+
+def test_ids_that_stand_twice_are_told_in_the_order_of_the_table(tmp_path):
+    rows = [(f"text {row}", "a", "zaabz"[row]) for row in range(5)]
+    with pytest.raises(UserError, match="2 ids more than once: z, a"):
+        read_corpus(profile_of(tmp_path, rows, header=("text", "labels", "key"), id="key"))

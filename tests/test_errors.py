@@ -37,3 +37,7 @@ def test_long_lists_are_cut_and_counted():
     assert some([1, 2, 3]) == "1, 2, 3"
     assert some(range(9), most=2) == "0, 1 and 7 more"
     assert (counted(1, "row"), counted(2000, "row")) == ("1 row", "2,000 rows")
+
+
+def test_the_mark_between_columns_is_a_broken_bar_on_a_terminal():
+    assert printable("title \x1f body") == "title ¦ body"

@@ -3,7 +3,22 @@
 import numpy as np
 import pytest
 
-from imbtool.imbalance import LabelCount, co_occurrence, count_labels, labels_per_text, tier_of
+from imbtool import imbalance
+from imbtool.imbalance import (
+    LabelCount,
+    co_known,
+    co_occurrence,
+    count_labels,
+    cvir,
+    imbalance_document,
+    irlbl,
+    label_set_keys,
+    labels_per_text,
+    mean_ir,
+    scumble,
+    shots_of,
+    tier_of,
+)
 from imbtool.profile import WeightsSection
 
 NAN = np.nan
@@ -57,3 +72,66 @@ def test_co_occurrence_counts_exactly_where_float32_would_round():
 
 def test_labels_per_text_takes_unknown_as_not_positive():
     assert labels_per_text(TARGETS) == {0: 2, 1: 1, 2: 2}
+
+
+def test_pairs_are_the_same_counted_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(imbalance, "CHUNK_ROWS", 2)
+    assert co_occurrence(TARGETS).tolist() == [[3, 1, 1], [1, 1, 0], [1, 0, 1]]
+
+
+def test_known_pairs_leave_unknown_out():
+    assert co_known(TARGETS).tolist() == [[3, 3, 2], [1, 1, 0], [1, 1, 1]]
+    assert co_known(np.nan_to_num(TARGETS)).tolist() == [[3] * 3, [1] * 3, [1] * 3]
+
+
+# By hand: three texts have `a`, one of them `b` too, one text has none. So IRLbl is 3/3 and 3/1,
+# their mean 2 and standard deviation sqrt(2). In the text with both the arithmetic mean is 2 and
+# the geometric one sqrt(3): 1 - sqrt(3) / 2 = 0.134; all other texts are 0.
+SMALL = np.array([[1, 0], [1, 0], [1, 1], [0, 0]], dtype=np.float32)
+MIXED = 1 - np.sqrt(3) / 2
+
+
+def test_irlbl_is_the_most_frequent_label_by_each_label():
+    assert irlbl([3, 1]).tolist() == [1, 3]
+    assert np.isnan(irlbl([3, 0])[1])
+
+
+def test_mean_ir_and_cvir_are_those_of_labels_with_positives():
+    ratios = irlbl([3, 1, 0])
+    assert mean_ir(ratios) == 2
+    assert cvir(ratios) == pytest.approx(np.sqrt(2) / 2)
+    assert np.isnan(cvir(irlbl([3]))) and np.isnan(mean_ir(irlbl([0])))
+
+
+def test_scumble_is_a_mean_over_texts_and_over_the_texts_of_each_label():
+    whole, of_labels = scumble(SMALL, irlbl([3, 1]))
+    assert whole == pytest.approx(MIXED / 4)
+    assert of_labels.tolist() == pytest.approx([MIXED / 3, MIXED])
+
+
+def test_scumble_takes_unknown_as_not_positive_and_is_undefined_of_no_texts():
+    targets = np.array([[1, NAN], [1, NAN]], dtype=np.float32)
+    whole, of_labels = scumble(targets, irlbl([2, 0]))
+    assert whole == 0 and of_labels[0] == 0 and np.isnan(of_labels[1])
+
+
+def test_label_sets_have_equal_keys_exactly_if_they_are_equal():
+    for labels in (3, 64, 130):
+        targets = np.zeros((4, labels), dtype=np.float32)
+        targets[1, labels - 1] = targets[2, 0] = targets[3, labels - 1] = 1
+        targets[0, 1] = NAN
+        keys = label_set_keys(targets)
+        assert keys[1] == keys[3] and len(set(keys.tolist())) == 3
+
+
+def test_shots_are_many_over_a_hundred_and_few_under_twenty():
+    shots = [shots_of(count) for count in (101, 100, 20, 19)]
+    assert shots == ["head", "medium", "medium", "tail"]
+
+
+def test_the_document_has_every_measure():
+    document = imbalance_document(SMALL)
+    assert document["cardinality"] == 1 and document["density"] == 0.5
+    assert (document["label_sets"], document["label_sets_once"]) == (3, 2)
+    assert document["shots"] == {"head": 0, "medium": 0, "tail": 2}
+    assert document["labels"][1] == {"irlbl": 3, "scumble": pytest.approx(MIXED), "shots": "tail"}

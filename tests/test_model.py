@@ -8,8 +8,9 @@ import pytest
 import torch
 from encoders import KINDS, make_encoder
 
-from imbtool.model import TextModel, head_layer, load_encoder, public_name
+from imbtool.model import TextModel, column_joiner, head_layer, load_encoder, public_name
 from imbtool.profile import ModelSection
+from imbtool.tables import COLUMN_MARK
 
 NAMES = ["abuse", "insults", "threats"]
 TEXTS = ["a knife", "the people walk to the market and talk " * 6, "", "camera", "stupid heroes"]
@@ -49,6 +50,21 @@ def test_tokens_of_a_text_do_not_depend_on_its_batch(folder: Path) -> None:
     assert model.encode(TEXTS) == [model.encode([text])[0] for text in TEXTS]
     assert max(map(len, model.encode(TEXTS))) == model.max_length == 32
     assert model.encode([]) == []
+
+
+def test_columns_of_a_text_are_read_as_the_tokenizers_own_pair(folder: Path) -> None:
+    model = load(folder)
+    pairs = [("a knife", "the people walk"), ("Camera!", "2 heroes")]
+    texts = [COLUMN_MARK.join(pair) for pair in pairs]
+    own = [model.tokenizer(*pair)["input_ids"] for pair in pairs]
+    assert model.encode(texts) == own
+    assert model.encode([model.joiner.join(pair) for pair in pairs]) == own
+
+
+def test_without_a_separator_columns_are_two_lines(folder: Path) -> None:
+    tokenizer = load(folder).tokenizer
+    tokenizer.sep_token = None
+    assert column_joiner(tokenizer) == "\n"
 
 
 def test_a_model_in_training_is_left_in_training(folder: Path) -> None:

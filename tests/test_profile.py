@@ -57,6 +57,11 @@ def test_a_separator_has_no_place_beside_flag_columns():
     assert "no effect" in complaint(data=data)
 
 
+def test_a_mark_for_unknown_labels_has_no_place_beside_flag_columns():
+    data = {"train": "t.csv", "labels": {"columns": ["a", "b"], "unknown": "?"}}
+    assert "has no effect on 0/1 columns" in complaint(data=data)
+
+
 def test_an_empty_separator_is_refused():
     data = {"train": "t.csv", "labels": {"column": "a", "separator": ""}}
     assert "at least 1 character" in complaint(data=data)

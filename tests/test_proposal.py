@@ -1,6 +1,7 @@
 """From a table alone a first profile is guessed, each guess with its reason."""
 
 import csv
+import gzip
 import itertools
 import json
 from collections.abc import Callable, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imbtool.corpus import read_corpus
+from imbtool.corpus import SPLIT_SHARE, read_corpus
 from imbtool.errors import UserError
 from imbtool.profilefile import read_profile
 from imbtool.profilewriter import render_profile
@@ -156,3 +157,31 @@ def test_a_proposal_that_was_written_reads_back_equal(tmp_path: Path, flags: boo
     path = tmp_path / "p.yaml"
     path.write_text(render_profile(proposal.profile, proposal.comments, tmp_path), encoding="utf-8")
     assert read_profile(path) == proposal.profile
+
+
+def test_a_folder_and_a_compressed_table_are_recognised(tmp_path: Path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
+    labelled(tmp_path / "train", name="part-1.csv")
+    labelled(tmp_path / "train", name="part-2.csv")
+    labelled(tmp_path / "test", name="part-1.csv")
+    data = propose_profile(tmp_path / "train").profile.data
+    assert (data.train, data.test) == (tmp_path / "train", tmp_path / "test")
+    assert len(read_corpus(propose_profile(tmp_path / "train").profile).test) == 100
+    for split in ("train", "dev"):
+        path = labelled(tmp_path, name=f"{split}.csv")
+        path.with_name(f"{split}.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
+    proposal = propose_profile(tmp_path / "train.csv.gz")
+    assert proposal.profile.data.validation == tmp_path / "dev.csv.gz"
+    assert len(read_corpus(proposal.profile).train) == 100 - SPLIT_SHARE * 100
+
+
+def test_a_list_column_is_preferred_and_its_name_need_not_be_usual(tmp_path: Path):
+    rows = [
+        {"text": f"text {n}", "kind": "ab"[n % 2], "found": ["x", "y"][: n % 3]} for n in range(60)
+    ]
+    (tmp_path / "t.json").write_text(json.dumps(rows), encoding="utf-8")
+    proposal = propose_profile(tmp_path / "t.json")
+    assert proposal.profile.data.labels.column == "found"
+    assert proposal.reasons["data.labels"].endswith("its cells are lists")
+    assert read_corpus(proposal.profile).labels.names == ("x", "y")

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imbtool.splitting import stratified_split
+from imbtool import splitting
+from imbtool.splitting import part_sizes, stratified_split
 
 TENTHS = (0.8, 0.1, 0.1)
 
@@ -32,28 +33,91 @@ def test_every_row_is_in_exactly_one_part_and_parts_are_sorted(rows, labels, see
     assert all((np.diff(part) > 0).all() for part in parts)
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1), TENTHS, (0.34, 0.33, 0.33)])
-@pytest.mark.parametrize("seed", range(5))
-def test_parts_have_their_share_of_the_rows_within_one_row(shares, seed):
-    parts = stratified_split(random_targets(97, [0.2, 0.05], seed), shares, seed)
-    assert [len(part) for part in parts] == pytest.approx([97 * s for s in shares], abs=1)
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.integers(1, 200),
+    seed=st.integers(0, 2**32 - 1),
+    shares=st.sampled_from([(0.5, 0.5), (0.9, 0.1), TENTHS, (0.34, 0.33, 0.33)]),
+)
+def test_sizes_are_exact_where_no_rows_must_stay_together(rows, seed, shares):
+    targets = random_targets(rows, [0.5, 0.2, 0.05], seed)
+    parts = stratified_split(targets, shares, seed)
+    assert [len(part) for part in parts] == part_sizes(rows, shares).tolist()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=40),
+    seed=st.integers(0, 2**32 - 1),
+    shares=st.sampled_from([(0.5, 0.5), (0.9, 0.1), TENTHS]),
+)
+def test_groups_never_straddle_and_shift_a_part_by_less_than_one_of_them(sizes, seed, shares):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    np.random.default_rng(seed).shuffle(groups)
+    targets = random_targets(len(groups), [0.5, 0.2, 0.05], seed)
+    parts = stratified_split(targets, shares, seed, groups.tolist())
+    held = [set(groups[part].tolist()) for part in parts]
+    assert sum(map(len, held)) == len(sizes)
+    off = np.array([len(part) for part in parts]) - part_sizes(len(groups), shares)
+    assert (abs(off) < max(sizes)).all()
+
+
+def test_groups_that_fit_leave_sizes_exact_whatever_was_put_where_at_first():
+    groups = np.repeat(np.arange(20), [2, 3] * 10)
+    for seed in range(20):
+        parts = stratified_split(random_targets(50, [0.3], seed), (0.5, 0.5), seed, groups.tolist())
+        assert [len(part) for part in parts] == [25, 25]
+
+
+def test_sizes_do_not_wait_for_exchanges(monkeypatch):
+    monkeypatch.setattr(splitting, "MOST_EXCHANGES", 0)
+    parts = stratified_split(random_targets(500, [0.9, 0.5, 0.5], 0), TENTHS, 0)
+    assert [len(part) for part in parts] == [400, 50, 50]
+
+
+def test_sizes_are_rounded_by_largest_remainder():
+    assert part_sizes(97, (0.5, 0.5)).tolist() == [49, 48]
+    assert part_sizes(1004, TENTHS).tolist() == [803, 101, 100]
+    assert part_sizes(10, (0.7, 0.2, 0.1)).tolist() == [7, 2, 1]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_parts_have_their_share_of_each_label(seed):
-    targets = random_targets(500, [0.3, 0.1, 0.04], seed)
+    targets = random_targets(500, [0.3, 0.1, 0.07], seed)
+    for part, share in zip(stratified_split(targets, TENTHS, seed), TENTHS, strict=True):
+        assert targets[part].sum(axis=0) == pytest.approx(targets.sum(axis=0) * share, abs=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_frequent_labels_that_hang_together_have_their_share_too(seed):
+    topic = np.random.default_rng(seed).random((1000, 1)) < 0.5
+    targets = random_targets(1000, [0.5] * 12, seed) * topic
     for part, share in zip(stratified_split(targets, TENTHS, seed), TENTHS, strict=True):
         assert targets[part].sum(axis=0) == pytest.approx(targets.sum(axis=0) * share, abs=2)
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_a_label_with_few_positives_is_in_every_part_of_a_large_table(seed):
-    targets = random_targets(1000, [0.4, 0.2], seed)
-    rare = np.zeros((1000, 1), np.float32)
-    rare[np.random.default_rng(seed).choice(1000, 10, replace=False)] = 1
-    targets = np.hstack([targets, rare])
-    counts = [int(targets[part, 2].sum()) for part in stratified_split(targets, TENTHS, seed)]
-    assert counts == [8, 1, 1]
+@settings(deadline=None, max_examples=40)
+@given(positives=st.integers(9, 40), seed=st.integers(0, 2**32 - 1))
+def test_a_label_that_has_three_positives_a_part_gets_three_in_each(positives, seed):
+    targets = np.hstack([np.zeros((600, 1), np.float32), random_targets(600, [0.4, 0.2], seed)])
+    targets[np.random.default_rng(seed).choice(600, positives, replace=False), 0] = 1
+    parts = stratified_split(targets, TENTHS, seed)
+    assert min(targets[part, 0].sum() for part in parts) >= 3
+
+
+def test_a_label_with_too_few_positives_for_that_is_split_by_share():
+    targets = random_targets(1000, [0.0, 0.2])
+    targets[:8, 0] = 1
+    assert [targets[part, 0].sum() for part in stratified_split(targets, TENTHS, 0)] == [6, 1, 1]
+
+
+def test_positives_that_lie_in_groups_are_spread_where_the_groups_allow_it():
+    targets = random_targets(400, [0.0, 0.2])
+    targets[:12, 0] = 1
+    groups = np.arange(400)
+    groups[:12] = np.repeat(np.arange(4), 3)
+    parts = stratified_split(targets, TENTHS, 0, groups.tolist())
+    assert sorted(int(targets[part, 0].sum()) for part in parts) == [3, 3, 6]
 
 
 def test_halves_share_the_positives_of_a_rare_label_evenly():
@@ -62,16 +126,6 @@ def test_halves_share_the_positives_of_a_rare_label_evenly():
     targets[::3, 1] = 1
     first, second = stratified_split(targets, (0.5, 0.5), seed=3)
     assert targets[first, 0].sum() == targets[second, 0].sum() == 2
-
-
-def test_rows_of_a_group_stay_together():
-    targets = random_targets(60, [0.3, 0.1])
-    groups = [f"text {row % 17}" for row in range(60)]
-    parts = stratified_split(targets, (0.6, 0.4), seed=0, groups=groups)
-    keys = [{groups[row] for row in part} for part in parts]
-    assert sorted(np.concatenate(parts).tolist()) == list(range(60))
-    assert all(keys)
-    assert not keys[0] & keys[1]
 
 
 def test_the_same_seed_gives_the_same_parts_and_another_seed_others():

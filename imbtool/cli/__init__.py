@@ -16,6 +16,7 @@ from imbtool.cli.common import hint
 from imbtool.cli.evaluate import evaluate
 from imbtool.cli.init import init
 from imbtool.cli.predict import predict
+from imbtool.cli.split import split
 from imbtool.cli.train import train
 from imbtool.cli.tune import tune
 from imbtool.cli.weights import weights
@@ -72,7 +73,7 @@ app = typer.Typer(
     help="Train multi-label text classifiers whose important labels are the rare ones.",
     epilog="Start with `imbtool init TRAIN.csv`; every command ends by naming the next one.",
 )
-for command in (init, analyze, weights, train, tune, evaluate, predict):
+for command in (init, split, analyze, weights, train, tune, evaluate, predict):
     app.command()(command)
 
 

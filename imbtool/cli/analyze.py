@@ -10,14 +10,28 @@ import typer
 from imbtool.cli.common import Json, Sets, hint, parsed_sets, show
 
 if TYPE_CHECKING:
-    from imbtool.profile import Profile
+    from imbtool.analysis import Analysis
+    from imbtool.corpus import Corpus
+    from imbtool.findings.finding import Finding
+    from imbtool.findings.lengths import Tokens
+    from imbtool.profile import ModelSection, Profile
 
 
 def analyze(
     source: Annotated[Path, typer.Argument(metavar="PROFILE|TABLE", help="A profile or a table.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of analysis.json and the pictures.")
+        Path, typer.Option("--output", "-o", help="Folder of the report, its rows and pictures.")
     ] = Path("analysis"),
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Exit 1 if a finding blocks, for scripts.")
+    ] = False,
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="Write no text down: they may be private.")
+    ] = False,
+    label_errors: Annotated[
+        bool,
+        typer.Option("--label-errors", help="Have the encoder look for wrong labels: minutes."),
+    ] = False,
     sets: Sets = None,
     json: Json = False,
 ) -> None:
@@ -28,30 +42,59 @@ def analyze(
         imbtool analyze profiles/moderation.yaml
 
         imbtool analyze train.csv -o /tmp/look --json
+
+        imbtool analyze profile.yaml --gate --no-texts
+
+        imbtool analyze profile.yaml --label-errors
     """
-    from imbtool.analysis import analyze_corpus
     from imbtool.corpus import read_corpus
-    from imbtool.files import write_json
-    from imbtool.imbalance import count_labels
     from imbtool.profilefile import read_profile
-    from imbtool.report.console import analysis_views
-    from imbtool.report.plots import plot_co_occurrence, plot_counts, plot_weights
-    from imbtool.weighting import assign_weights
+    from imbtool.report.preflight import analysis_views
+    from imbtool.report.preflight_files import write_analysis
 
     is_profile = source.suffix.lower() in (".yaml", ".yml")
     profile = read_profile(source, parsed_sets(sets)) if is_profile else _guess(source, sets)
     corpus = read_corpus(profile)
-    weights = assign_weights(
-        corpus.labels.names, count_labels(corpus.train.targets), profile.weights
-    )
-    document = analyze_corpus(corpus, weights)
-    write_json(output / "analysis.json", document)
-    plot_counts(document, output / "counts.png")
-    plot_weights(document["labels"], output / "weights.png")
-    plot_co_occurrence(document, output / "co_occurrence.png")
-    show(document, analysis_views(document), json)
-    hint(f"\nwrote analysis.json, counts.png, weights.png, co_occurrence.png to {output}/")
+    suspects = _suspects(profile, corpus) if label_errors else []
+    analysis = _analysis(profile, corpus, suspects)
+    write_analysis(analysis, corpus, output, texts=not no_texts)
+    show(analysis.document, analysis_views(analysis.document), json)
+    hint(f"\nreport: {output / 'analysis.html'}")
     hint(f"next: imbtool {f'weights {source}' if is_profile else f'init {source}'}")
+    blocking = [each.id for each in analysis.findings if each.severity == "blocks"]
+    if gate and blocking:
+        hint(f"gate: blocked by {', '.join(dict.fromkeys(blocking))}")
+        raise typer.Exit(1)
+
+
+def _analysis(profile: Profile, corpus: Corpus, suspects: list[Finding]) -> Analysis:
+    from imbtool.analysis import analyze_corpus
+    from imbtool.imbalance import count_labels
+    from imbtool.weighting import assign_weights
+
+    counts = count_labels(corpus.train.targets)
+    weights = assign_weights(corpus.labels.names, counts, profile.weights)
+    tokens = _tokens(corpus, profile.model)
+    return analyze_corpus(corpus, weights, tokens, profile.thresholds.require, suspects)
+
+
+def _suspects(profile: Profile, corpus: Corpus) -> list[Finding]:
+    from imbtool.suspects import suspect_labels
+
+    return suspect_labels(profile, corpus, hint)
+
+
+def _tokens(corpus: Corpus, section: ModelSection) -> Tokens | None:
+    """The tokens of the texts; without the encoder characters have to do."""
+    from imbtool.errors import UserError
+    from imbtool.tokens import count_tokens
+
+    try:
+        return count_tokens(corpus, section)
+    except UserError as error:
+        problem = error.problems[0]
+        hint(f"tokens are not counted: {problem.where}: {problem.found}; {problem.mend}")
+        return None
 
 
 def _guess(table: Path, sets: list[str] | None) -> Profile:

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from imbtool.profile import Profile
     from imbtool.profilefile import Override
 
 PIPED_WIDTH = 120
@@ -76,6 +77,21 @@ def parsed_sets(sets: list[str] | None) -> list[Override]:
     from imbtool.profilefile import parse_override
 
     return [parse_override(text) for text in sets or []]
+
+
+def source_profile(source: Path, sets: list[str] | None) -> Profile:
+    """The profile in a YAML file, or the one guessed from a table, with --set laid over it.
+
+    Raises:
+        UserError: the file cannot be read, or nothing in the table looks like texts or labels.
+    """
+    from imbtool.profilefile import overlay, read_profile
+    from imbtool.proposal import propose_profile
+
+    overrides = parsed_sets(sets)
+    if source.suffix.lower() in (".yaml", ".yml"):
+        return read_profile(source, overrides)
+    return overlay(propose_profile(source).profile, overrides)
 
 
 def option_overrides(*options: tuple[str, str, str | None]) -> list[Override]:

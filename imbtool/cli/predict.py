@@ -15,7 +15,7 @@ def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or its run folder.")],
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="INPUT", help="csv, tsv, jsonl or parquet; default: stdin."),
+        typer.Argument(metavar="INPUT", help="A table or data set; default: stdin."),
     ] = None,
     output: Annotated[
         Path | None,

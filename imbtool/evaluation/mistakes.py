@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imbtool.evaluation.doubts import doubts
 from imbtool.imbalance import RARE, Tier
 from imbtool.labels import Decisions, Labels
-from imbtool.tables import neutralised
+from imbtool.tables import neutralised, shown_text
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -64,32 +65,6 @@ def mistakes_document(
         },
         "suspects": split.suspects(SUSPECTS * most),
     }
-
-
-def doubts(probabilities: Floats, targets: Targets) -> Floats:
-    """How much a model contradicts each label that was given, or was not: [n, L].
-
-    Confident learning (Northcutt, Jiang and Chuang, arXiv 1911.00068) for each label by itself,
-    with the classes given and not given. The self-confidence of a text is the probability of its
-    own class; a class's threshold is the mean self-confidence of its texts. A text is doubted where
-    its other class reaches that class's threshold and its own does not. The score is 1 less the
-    self-confidence as a share of its class's threshold: 0 where the model is as sure as usual, 1
-    where it rules the annotation out. As a share, labels of different frequency can be ranked
-    together, also where weights or a focal loss have moved all probabilities of a label.
-
-    Args:
-        probabilities: [n, L].
-        targets: [n, L], NaN unknown.
-
-    Returns:
-        Scores from 0 to 1; NaN where there is no doubt.
-    """
-    given, known = targets == 1, ~np.isnan(targets)
-    own = np.where(given, probabilities, 1 - probabilities)
-    usual = [_column_means(own, given), _column_means(own, known & ~given)]
-    of_own, of_other = np.where(given, *usual), np.where(given, *usual[::-1])
-    doubted = known & (1 - own >= of_other) & (own < of_own)
-    return np.where(doubted, 1 - own / np.where(doubted, of_own, 1), np.nan)
 
 
 def mistakes_frame(document: Document) -> pd.DataFrame:
@@ -158,7 +133,7 @@ class _Split:
     def _item(self, text: int, label: int) -> Document:
         return {
             "row": int(self.rows[text]),
-            "text": self.texts[text],
+            "text": shown_text(self.texts[text]),
             "probability": float(self.probabilities[text, label]),
             "threshold": float(self.thresholds[label]),
             "given": self._names(self.targets[text] == 1),
@@ -167,9 +142,3 @@ class _Split:
 
     def _names(self, chosen: NDArray[np.bool_]) -> list[str]:
         return [self.labels.names[label] for label in np.flatnonzero(chosen)]
-
-
-def _column_means(values: Floats, among: NDArray[np.bool_]) -> Floats:
-    """The mean of each column over some of its rows [L]; NaN of none."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray((values * among).sum(axis=0) / among.sum(axis=0), dtype=np.float64)

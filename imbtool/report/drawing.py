@@ -30,6 +30,7 @@ def make_environment() -> Environment:
     environment.filters["signed"] = lambda value: _shown(value, "+.3f").replace("-", "−")
     environment.filters["thousands"] = lambda value: _shown(value, ",")
     environment.filters["percent"] = lambda value: _shown(value, ".1%")
+    environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
     environment.tests["name"] = lambda piece: isinstance(piece, Name)
     return environment
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-BUCKET_BATCHES = 200
+BUCKET_BATCHES = 50
 """Rows are sorted by length among this many batches: little padding, yet random batches."""
 
 

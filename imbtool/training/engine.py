@@ -24,7 +24,7 @@ from imbtool.model import TextModel
 from imbtool.profile import TrainingSection
 from imbtool.training.automatic import autocast, choose_learning_rate, choose_precision
 from imbtool.training.batches import plan_epoch, share
-from imbtool.training.dropout import pooled_dropout
+from imbtool.training.dropout import quick_dropout
 from imbtool.training.head import Sample
 from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_memory
 from imbtool.training.memory import keep_freed_memory
@@ -187,5 +187,5 @@ class Engine:
         context = ExitStack()
         context.enter_context(autocast(self.precision.value, device))
         if device.type == "cpu" and not self.section.compile:
-            context.enter_context(pooled_dropout(self.section.seed))
+            context.enter_context(quick_dropout())
         return context

@@ -22,10 +22,9 @@ from imbtool.evaluation.summary import group_metrics, label_metrics
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.imbalance import count_labels
 from imbtool.losses import make_objective
-from imbtool.model import head_layer
 from imbtool.profile import Profile
-from imbtool.training.automatic import autocast, choose_precision
-from imbtool.training.head import collect_features, fit_path
+from imbtool.training.frozen import feature_reader
+from imbtool.training.head import fit_path
 from imbtool.training.materials import gather_materials, make_accelerator
 from imbtool.tuning.guide import Change, apply
 from imbtool.tuning.history import Options
@@ -109,15 +108,8 @@ def freeze_encoder(profile: Profile) -> FrozenEncoder:
     accelerator = make_accelerator()
     try:
         materials = gather_materials(profile, accelerator)
-        model = materials.text_model
-        layer = head_layer(model.model)
-        assert layer is not None  # asked for before
-        precision = choose_precision(profile.training, accelerator.device).value
-        context = autocast(precision, accelerator.device)
-        train, validation = (
-            collect_features(model, sample.encoded, layer, context, materials.ranks)
-            for sample in (materials.train, materials.validation)
-        )
+        read = feature_reader(materials.text_model, profile.training, accelerator)
+        train, validation = read(materials.train.encoded), read(materials.validation.encoded)
         return FrozenEncoder(materials.corpus, train, validation)
     finally:
         accelerator.end_training()

@@ -454,12 +454,12 @@ OPTIONS = [
 TABLES = [
     case("missing table", remove("test.csv"), TRAIN, "test.csv", "no such file", "check the path"),
     case(
-        "folder for a table",
+        "folder of other files for a table",
         edit("profile.yaml", "train: train.csv", "train: encoder"),
         TRAIN,
-        "encoder",
-        "a folder",
-        ".parquet",
+        "encoder/config.json",
+        "a JSON dict",
+        "an array of objects",
     ),
     case(
         "unknown suffix",
@@ -467,7 +467,7 @@ TABLES = [
         TRAIN,
         "table.xlsx",
         "'.xlsx'",
-        ".csv, .tsv, .jsonl, .parquet",
+        ".csv, .tsv, .jsonl, .json, .parquet",
     ),
     case(
         "empty table", write("train.csv", ""), TRAIN, "train.csv", "an empty file", "at least one"

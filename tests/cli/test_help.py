@@ -41,7 +41,7 @@ def test_help_of_a_command_shows_an_example(command: str, imbtool: Imbtool) -> N
 
 def test_help_lists_the_commands_in_the_order_of_their_use(imbtool: Imbtool) -> None:
     shown = imbtool("--help").stdout
-    order = ["init", "analyze", "weights", "train", "tune", "evaluate", "predict"]
+    order = ["init", "split", "analyze", "weights", "train", "tune", "evaluate", "predict"]
     assert sorted(order) == COMMANDS
     assert sorted(order, key=lambda name: shown.index(f" {name} ")) == order
 

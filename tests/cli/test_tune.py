@@ -187,7 +187,8 @@ def test_a_dry_run_shows_which_rules_would_fire_and_writes_nothing(
     acted = {row["label"] for row in preview["findings"] if row["verdict"] == "act"}
     assert {change["label"] for change in preview["changes"]} <= acted
     (first, *_) = preview["changes"]
-    for piece in (first["key"], first["label"], f"{first['before']:g}", f"{first['after']:g}"):
+    whose = first["label"] or "the run"
+    for piece in (first["key"], whose, f"{first['before']:g}", f"{first['after']:g}"):
         assert piece in shown.stdout
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analyses import hostile_analysis
 from evaluations import HOSTILE, NAMES, full_evaluation
 from stories import story
 
 from imbtool.report.page import write_page
+from imbtool.report.preflight_files import write_analysis
 from imbtool.report.story import write_story
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -18,7 +20,7 @@ CHROMIUM = next(
 )
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 
-PAGES = ("report", "tuning")
+PAGES = ("report", "tuning", "analysis")
 EVENTS = [
     {
         "event": "epoch",
@@ -57,6 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("pages")
     write_page(full_evaluation(), EVENTS, target / "report.html")
     write_story(story(), target / "tuning.html")
+    write_analysis(*hostile_analysis(HOSTILE), target)
     return target
 
 
@@ -153,3 +156,22 @@ def test_works_without_scripts(browser: Any, folder: Path) -> None:
     assert not tab.get_by_label("Search").is_visible()
     assert tab.locator("#label-table tbody tr").count() == 4
     context.close()
+
+
+def test_the_labels_of_an_analysis_sort_and_its_findings_unfold(browser: Any, folder: Path) -> None:
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    faults: list[str] = []
+    tab.on("console", lambda message: faults.append(message.text))
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.goto((folder / "analysis.html").as_uri())
+    assert tab.locator("main :is(script, img, i, u, b)").count() == 0
+    tab.get_by_role("button", name="IRLbl").click()
+    assert tab.locator("#label-table th[aria-sort=ascending]").inner_text() == "IRLbl"
+    fold = tab.locator("details.found").nth(1)
+    fold.locator("> summary").press("Enter")
+    assert fold.get_attribute("open") is not None
+    assert fold.locator("strong").first.is_visible()
+    table = tab.locator("#label-table")
+    assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
+    assert faults == []
+    tab.close()

@@ -1,7 +1,10 @@
 """Tables are read with every cell as it stands, and what is wrong is named with its line."""
 
+import gzip
 import io
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +17,22 @@ from hypothesis import strategies as st
 
 from imbtool.errors import UserError
 from imbtool.tables import (
+    COLUMN_MARK,
     FORMATS,
+    ITEM_MARK,
     TableWriter,
+    arrow,
     cell_text,
+    joined_cells,
     neutralised,
+    place_of,
+    read_arrow,
     read_chunks,
     read_table,
     require_columns,
+    shown_text,
     table_format,
+    text_cells,
 )
 
 
@@ -37,11 +48,22 @@ def rows(path: Path, encoding: str = "utf-8") -> list[list[object]]:
 
 
 def place(path: Path, encoding: str = "utf-8") -> str:
-    """Where the problem is, as `:line` after the path."""
-    with pytest.raises(UserError) as caught:
-        read_table(path, encoding)
-    (problem,) = caught.value.problems
+    """Where the problem is, as `:line` after the path; both readers say the same of it."""
+    told = []
+    for read in (read_table, read_arrow):
+        with pytest.raises(UserError) as caught:
+            read(path, encoding)
+        told.append(caught.value.problems)
+    assert told[0] == told[1]
+    (problem,) = told[0]
     return problem.where.removeprefix(str(path))
+
+
+def arrow_rows(path: Path, encoding: str = "utf-8") -> list[list[object]]:
+    """What `read_arrow` gives, as `rows`."""
+    data = read_arrow(path, encoding).data
+    cells = [text_cells(column).to_pylist() for column in data.columns]
+    return [data.column_names, *map(list, zip(*cells, strict=True))]
 
 
 def test_csv_cells_stay_as_they_are(tmp_path: Path):
@@ -264,3 +286,199 @@ def test_a_cell_that_a_spreadsheet_would_run_becomes_text(cell):
 
 def test_an_empty_cell_has_nothing_to_neutralise():
     assert neutralised("") == ""
+
+
+CONTENTS = st.lists(st.sampled_from([*',;"\n\r ax', '""', '"a"', ",b\n", "é"]), max_size=25)
+
+
+@settings(deadline=None, max_examples=300)
+@given(content=CONTENTS, header=st.sampled_from(["a\n", "a,b\n", '\ufeff"a","b"\r\n', "a;b\r"]))
+def test_the_fast_reader_gives_what_the_careful_one_gives_or_its_message(
+    tmp_path_factory: pytest.TempPathFactory, content: list[str], header: str
+):
+    path = tmp_path_factory.getbasetemp() / "both.csv"
+    path.write_text(header + "".join(content), encoding="utf-8", newline="")
+    try:
+        expected = rows(path)
+    except UserError as error:
+        with pytest.raises(UserError) as caught:
+            read_arrow(path)
+        assert caught.value.problems == error.problems
+    else:
+        assert arrow_rows(path) == expected
+
+
+@pytest.mark.parametrize("block", [8, 9, 10, 11, 12, 13])
+def test_a_quote_is_judged_by_its_neighbours_in_the_next_block_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+):
+    monkeypatch.setattr(arrow, "BLOCK", block)
+    whole = write(tmp_path, 'a,b\n"1","2"\n"x ""y""","z"\n', "whole.csv")
+    broken = write(tmp_path, 'a,b\n"1","2"\n"x"y","z"\n', "broken.csv")
+    with whole.open("rb") as good, broken.open("rb") as bad:
+        assert arrow._quotes_are_whole(good, ",")
+        assert not arrow._quotes_are_whole(bad, ",")
+
+
+def test_a_plain_csv_takes_the_fast_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(arrow, "_careful", lambda *_: pytest.fail("the careful reader"))
+    path = write(tmp_path, 'a,b\n001,"x, ""y""\n2"\n,NA\n')
+    assert arrow_rows(path) == [["a", "b"], ["001", 'x, "y"\n2'], ["", "NA"]]
+    lines = write(tmp_path, '{"a": 1, "b": ["x"]}\n\n{"a": 2, "b": null}\n', "t.jsonl")
+    assert read_arrow(lines).data.to_pydict() == {"a": [1, 2], "b": [["x"], None]}
+
+
+JSON_LINES = {
+    "a day that is text": ['{"a": "2020-01-01"}'],
+    "a number too large for a float": ['{"a": 36893488147419103233}', '{"a": 0.5}'],
+    "two objects in a line": ['{"a": 1}{"a": 2}'],
+    "text and numbers": ['{"a": "x"}', '{"a": 1}', '{"a": true}'],
+    "lists and text": ['{"a": ["x", "y|z"]}', '{"a": "x"}', '{"a": []}', '{"a": null}'],
+    "a key twice": ['{"a": "x", "a": "y"}'],
+    "half a surrogate pair": ['{"a": "\\ud800b"}'],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells"),
+    [
+        ("a day that is text", ["2020-01-01"]),
+        ("a number too large for a float", ["36893488147419103233", "0.5"]),
+        ("two objects in a line", None),
+        ("text and numbers", ["x", "1", "1"]),
+        ("lists and text", [f"x{ITEM_MARK}y|z{ITEM_MARK}", "x", "", None]),
+        ("a key twice", ["y"]),
+        ("half a surrogate pair", ["?b"]),
+    ],
+)
+def test_json_that_arrow_would_change_is_read_with_care(
+    tmp_path: Path, kind: str, cells: list[str | None] | None
+):
+    path = write(tmp_path, "\n".join(JSON_LINES[kind]), "t.jsonl")
+    if cells is None:
+        assert place(path) == ":1"
+    else:
+        assert text_cells(read_arrow(path).data["a"]).to_pylist() == cells
+
+
+def test_json_is_an_array_of_objects(tmp_path: Path):
+    path = write(tmp_path, '[{"a": "001", "b": 1},\n {"b": null}]', "t.json")
+    assert arrow_rows(path) == [["a", "b"], ["001", "1"], [None, None]]
+    assert [cell_text(cell) for cell in read_table(path)["a"]] == ["001", ""]
+
+
+@pytest.mark.parametrize(
+    ("content", "where"), [('[{"a": 1},\n{"a" 2}]', ":2"), ('{"a": 1}', ""), ('[{"a": 1}, 3]', "")]
+)
+def test_other_json_is_refused_by_its_line(tmp_path: Path, content: str, where: str):
+    assert place(write(tmp_path, content, "t.json")) == where
+
+
+def compress(path: Path, codec: str) -> Path:
+    target = path.with_name(path.name + {"gzip": ".gz", "zstd": ".zst"}[codec])
+    with pa.CompressedOutputStream(str(target), codec) as stream:
+        stream.write(path.read_bytes())
+    return target
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+@pytest.mark.parametrize("suffix", [*FORMATS, ".json"])
+def test_a_compressed_table_is_read_as_the_plain_one(tmp_path: Path, suffix: str, codec: str):
+    path = tmp_path / f"t{suffix}"
+    if suffix == ".json":
+        path.write_text('[{"a": "é", "b": "1"}, {"a": "", "b": "x"}]')
+    else:
+        with TableWriter(path, suffix) as writer:
+            writer.write(pd.DataFrame({"a": ["é", ""], "b": ["1", "x"]}))
+    packed = compress(path, codec)
+    assert arrow_rows(packed) == arrow_rows(path) == [["a", "b"], ["é", "1"], ["", "x"]]
+    assert [len(chunk) for chunk in read_chunks(packed, rows=1)] == [1, 1]
+
+
+def test_errors_of_a_compressed_table_name_its_lines(tmp_path: Path):
+    assert place(compress(write(tmp_path, "a,b\n1,2\n3\n"), "gzip")) == ":3"
+    assert place(compress(write(tmp_path, b"a\nb\n\xff\n"), "zstd")) == ":3"
+
+
+def test_a_compressed_table_that_was_cut_off_is_refused(tmp_path: Path):
+    content = gzip.compress(os.urandom(3000).hex().encode())
+    assert place(write(tmp_path, content[:-900], "t.csv.gz")) == ""
+    assert place(write(tmp_path, b"no gzip", "u.csv.gz")) == ""
+
+
+def shards(folder: Path, second: str = "b,a\n4,3\n5,6\n") -> Path:
+    folder.mkdir()
+    write(folder, "a,b\n1,2\n", "part-1.csv")
+    write(folder, second, "part-2.csv")
+    write(folder, "not a table", "README.md")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["parts", "parts/*.csv", "parts/part-?.csv", "**/part-*.csv"])
+def test_a_folder_or_a_glob_is_the_rows_of_its_files_by_name(tmp_path: Path, name: str):
+    shards(tmp_path / "parts")
+    expected = [["a", "b"], ["1", "2"], ["3", "4"], ["6", "5"]]
+    assert rows(tmp_path / name) == arrow_rows(tmp_path / name) == expected
+
+
+def test_a_row_of_a_folder_has_its_place_in_one_of_the_files(tmp_path: Path):
+    files = read_arrow(shards(tmp_path / "parts")).files
+    places = [place_of(files, row) for row in (1, 2, 3)]
+    assert [(path.name, row) for path, row in places] == [
+        ("part-1.csv", 1),
+        ("part-2.csv", 1),
+        ("part-2.csv", 2),
+    ]
+
+
+def test_errors_in_a_folder_name_the_file_and_the_line(tmp_path: Path):
+    assert place(shards(tmp_path / "ragged", "a,b\n1,2\n3\n")) == "/part-2.csv:3"
+    assert place(shards(tmp_path / "other", "a,c\n1,2\n")) == "/part-2.csv"
+
+
+def test_files_of_different_kinds_of_cells_are_refused(tmp_path: Path):
+    write(tmp_path, '{"a": ["x"]}\n', "1.jsonl")
+    write(tmp_path, '{"a": "x"}\n', "2.jsonl")
+    with pytest.raises(UserError, match="of one kind"):
+        read_arrow(tmp_path)
+
+
+@pytest.mark.parametrize("other", ["test.csv", "my-validation.csv", "dev-0001.parquet"])
+def test_a_folder_of_several_splits_is_refused(tmp_path: Path, other: str):
+    write(tmp_path, "a\n1\n", "train.csv")
+    write(tmp_path, "a\n1\n", "latest-trainees.csv")
+    assert rows(tmp_path)
+    write(tmp_path, "a\n1\n", other)
+    with pytest.raises(UserError, match=r"several splits(.|\n)*train\*"):
+        read_arrow(tmp_path)
+
+
+@pytest.mark.parametrize("build", [pa.list_, pa.large_list, lambda kind: pa.list_(kind, 2)])
+def test_a_list_as_text_has_a_mark_behind_each_item(build: Callable[[pa.DataType], pa.DataType]):
+    column = pa.chunked_array([pa.array([["a", "b"], None], build(pa.string()))] * 2)
+    assert text_cells(column.slice(1)).to_pylist() == [None, f"a{ITEM_MARK}b{ITEM_MARK}", None]
+
+
+def test_numbers_in_a_list_are_text_and_missing_ones_nothing():
+    column = pa.chunked_array([pa.array([[1.0, None], []])])
+    assert text_cells(column).to_pylist() == [f"1{ITEM_MARK}{ITEM_MARK}", ""]
+
+
+def test_columns_are_joined_but_for_the_empty_ones():
+    first = pa.chunked_array([pa.array(["a", "", None, None])])
+    second = pa.chunked_array([pa.array([1, 2, 3, None])])
+    joined = joined_cells([first, second]).to_pylist()
+    assert joined == [f"a{COLUMN_MARK}1", "2", "3", ""]
+    assert shown_text(joined[0]) == "a\n1"
+    assert neutralised(joined[0]) == "a\n1"
+
+
+def test_rows_of_json_in_another_order_keep_to_their_columns():
+    stream = io.StringIO()
+    with TableWriter(stream, ".csv") as writer:
+        writer.write(pd.DataFrame({"a": ["1"], "b": ["2"]}))
+        writer.write(pd.DataFrame({"b": ["4"], "a": ["3"]}))
+        writer.write(pd.DataFrame({"b": ["6"]}))
+        with pytest.raises(UserError, match="the columns c from row 4 on only"):
+            writer.write(pd.DataFrame({"c": ["7"]}))
+    assert stream.getvalue() == "a,b\n1,2\n3,4\n,6\n"

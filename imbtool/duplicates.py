@@ -1,0 +1,148 @@
+"""Texts that are the same, or nearly: what must never stand in two splits."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
+
+NEAR = 0.8
+"""Jaccard similarity of two texts' word pairs from which they are near duplicates."""
+BANDS = 20
+HASHES = 5
+"""With 20 bands of 5 hashes, two texts at 0.8 are compared with probability 0.9996, two at 0.3
+with 0.05 (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, section 3.4)."""
+NEIGHBOURS = 16
+"""Within a band, a text is compared with this many others of the same hashes: bounded work."""
+PAIRS_AT_ONCE = 200_000
+KEYS_AT_ONCE = 256
+LONE = np.uint64(2**32 - 1)
+"""Stands for the second word of a text of one word."""
+
+_URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_USER = re.compile(r"(?<!\w)(?:@\w+|/?u/[\w-]+)")
+_EDGES = string.punctuation + "“”‘’«»…–—"
+
+Numbers = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+
+
+def text_key(text: str) -> str:
+    """Texts that differ only in case and white space are the same text."""
+    return " ".join(text.split()).casefold()
+
+
+def text_keys(texts: Sequence[str]) -> Iterator[str]:
+    """The key of each text; where many have no other space than single blanks, quickly."""
+    for start in range(0, len(texts), KEYS_AT_ONCE):
+        block = texts[start : start + KEYS_AT_ONCE]
+        codes = np.frombuffer(" ".join(["", *block, ""]).encode("utf-8", "replace"), dtype=np.uint8)
+        blank = codes == ord(" ")
+        plain = bool((codes >= ord(" ")).all() and (codes <= ord("~")).all())
+        yield from map(
+            str.casefold if plain and not (blank[1:] & blank[:-1]).any() else text_key, block
+        )
+
+
+def normalised(text: str) -> str:
+    """A text's key with its web addresses and user names made alike."""
+    return _USER.sub("<user>", _URL.sub("<url>", text_key(text)))
+
+
+def near_duplicate_groups(texts: Sequence[str], seed: int = 0) -> Numbers:
+    """Number the groups of texts that are the same or nearly, in order of first appearance.
+
+    MinHash over pairs of neighbouring words proposes pairs of texts (Broder 1997), their exact
+    Jaccard similarity decides (at least `NEAR`), and groups are closed under "is near". Case, white
+    space, punctuation around words, web addresses and user names do not count.
+
+    Returns:
+        int64 [n]: equal numbers are one group. Texts of the same `normalised` form always are.
+    """
+    distinct: dict[str, int] = {}
+    form_of = [distinct.setdefault(normalised(text), len(distinct)) for text in texts]
+    shingles = _shingles(list(distinct))
+    first, second = _near(shingles, _candidates(shingles, seed)).T
+    shape = (len(distinct), len(distinct))
+    links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=shape)
+    group_of_form = connected_components(links, directed=False)[1]
+    return group_of_form[np.array(form_of, dtype=np.int64)].astype(np.int64)
+
+
+def _shingles(texts: Sequence[str]) -> csr_array:
+    """For each text the set of its pairs of words, as a bool matrix [texts, pairs]."""
+    vocabulary: dict[str, int] = {}
+    words: list[int] = []
+    lengths = np.empty(len(texts), dtype=np.int64)
+    for row, text in enumerate(texts):
+        found = [vocabulary.setdefault(word, len(vocabulary)) for word in _words(text)]
+        lengths[row] = len(found)
+        words += found
+    left = np.array(words, dtype=np.uint64)
+    row_of_word = np.repeat(np.arange(len(texts)), lengths)
+    right = np.append(left[1:], LONE)
+    last = np.append(row_of_word[1:] != row_of_word[:-1], True)[: len(left)]
+    right[last] = LONE
+    kept = ~last | (lengths[row_of_word] == 1)
+    pair, column = np.unique(left[kept] << np.uint64(32) | right[kept], return_inverse=True)
+    shape = (len(texts), len(pair))
+    matrix = csr_array((np.ones(len(column), dtype=bool), (row_of_word[kept], column)), shape=shape)
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _words(text: str) -> list[str]:
+    """Words without the punctuation around them, unless nothing but punctuation is left."""
+    return [word.strip(_EDGES) or word for word in text.split()] or [""]
+
+
+def _candidates(shingles: csr_array, seed: int) -> Numbers:
+    """Pairs of texts with the same hashes in some band, [pairs, 2], each once."""
+    n = shingles.shape[0]
+    tokens = _random_hashes(shingles.shape[1], seed)[shingles.indices]
+    starts = shingles.indptr.astype(np.int64)
+    codes = np.empty(0, dtype=np.int64)
+    for band in range(BANDS if n > 1 else 0):
+        hashes = _min_hashes(tokens, starts, seed + band)
+        codes = np.union1d(codes, _alike(hashes) @ np.array([n, 1]))
+    return np.column_stack(np.divmod(codes, max(1, n)))
+
+
+def _random_hashes(size: int, seed: int) -> Hashes:
+    return np.random.default_rng(seed).integers(2**64, size=size, dtype=np.uint64)
+
+
+def _min_hashes(tokens: Hashes, starts: Numbers, seed: int) -> Hashes:
+    """The smallest of each text's tokens under each of a band's hash functions, [n, HASHES]."""
+    factors = _random_hashes(HASHES, seed) | np.uint64(1)
+    least = [np.minimum.reduceat(tokens * factor, starts[:-1]) for factor in factors]
+    return np.column_stack(least) >> np.uint64(32)
+
+
+def _alike(hashes: Hashes) -> Numbers:
+    """Pairs of rows with the same hashes, the smaller number first."""
+    mixed = hashes @ (_random_hashes(HASHES, 0) | np.uint64(1))
+    order = np.argsort(mixed, kind="stable")
+    ordered, found = mixed[order], []
+    for step in range(1, min(NEIGHBOURS, len(order) - 1) + 1):
+        at = np.flatnonzero(ordered[step:] == ordered[:-step])
+        found.append(np.column_stack([order[at], order[at + step]]))
+    return np.concatenate(found)
+
+
+def _near(shingles: csr_array, pairs: Numbers) -> Numbers:
+    """The pairs whose Jaccard similarity is at least `NEAR`."""
+    sizes = np.diff(shingles.indptr)
+    larger, smaller = sizes[pairs].max(axis=1), sizes[pairs].min(axis=1)
+    pairs = pairs[smaller >= NEAR * larger]
+    kept = [pairs[:0]]
+    for block in np.array_split(pairs, len(pairs) // PAIRS_AT_ONCE + 1):
+        first, second = block.T
+        shared = shingles[first].multiply(shingles[second]).sum(axis=1)
+        kept.append(block[shared >= NEAR * (sizes[first] + sizes[second] - shared)])
+    return np.concatenate(kept)

@@ -1,0 +1,140 @@
+"""Labels that cannot be learned or measured: absent from a split, or with few positives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+
+from imbtool.corpus import Corpus
+from imbtool.errors import counted, some
+from imbtool.evaluation.figures import Figure, figure
+from imbtool.evaluation.intervals import exact_interval
+from imbtool.findings.finding import Document, Finding, Place, found
+from imbtool.imbalance import LabelCount
+
+Counts = Mapping[str, Sequence[LabelCount]]
+"""Of each label, by split."""
+
+FEW_POSITIVES = 20
+"""Below this many training positives a label is learned from single texts."""
+ASSUMED_RECALL = 0.8
+"""What intervals are worked out for before anything is trained: a good model's recall."""
+WIDE = 0.5
+"""An interval wider than this, half of all there can be, says next to nothing: 11 positives."""
+MEASURING = ("validation", "test")
+
+
+def measurability(counts: Counts, names: Sequence[str]) -> Document:
+    """For each label and split how well a recall can be told with its positives.
+
+    `recall` is the exact 95% interval of a recall of 0.8, `width` from end to end, and
+    `more_to_halve` the further positives that would make it half as wide.
+    """
+    return {
+        name: {split: _measured(rows[index].positives) for split, rows in counts.items()}
+        for index, name in enumerate(names)
+    }
+
+
+@cache
+def assumed_recall(positives: int) -> Figure:
+    """A recall of 0.8 with the exact 95% interval of so many positives; undefined of none."""
+    value = ASSUMED_RECALL if positives else np.nan
+    return figure(value, *exact_interval(ASSUMED_RECALL * positives, positives))
+
+
+@cache
+def more_to_halve(positives: int) -> int:
+    """How many more positives make the interval of `assumed_recall` half as wide."""
+    goal = _width(positives) / 2
+    low, high = positives, 8 * positives + 16
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _width(middle) <= goal else (middle, high)
+    return high - positives
+
+
+def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) -> Iterator[Finding]:
+    """Labels without positives where they are measured, and with few positives anywhere.
+
+    Args:
+        corpus: the data.
+        counts: of its labels, by split.
+        required: labels of which a threshold must reach something.
+    """
+    names = corpus.labels.names
+    for split in MEASURING:
+        positives = {name: row.positives for name, row in zip(names, counts[split], strict=True)}
+        yield from _absent(split, [name for name, n in positives.items() if n == 0], required)
+        yield from _unmeasurable(corpus, split, positives)
+    trained = {name: row.positives for name, row in zip(names, counts["train"], strict=True)}
+    few = {name: n for name, n in trained.items() if n < FEW_POSITIVES}
+    if few:
+        message = f"{_labels(few)} under {FEW_POSITIVES} positives in training: {_rarest(few)}"
+        places = _positives(corpus, "train", few)
+        yield found("few-positives", message, {"split": "train", "positives": few}, places)
+
+
+def _absent(split: str, absent: Sequence[str], required: Collection[str]) -> Iterator[Finding]:
+    asked = [name for name in absent if name in required and split == "validation"]
+    others = [name for name in absent if name not in asked]
+    if asked:
+        message = (
+            f"thresholds.require asks for {some(asked)}, without a positive in validation: "
+            "no threshold can be shown to reach it"
+        )
+        yield found("label-absent", message, {"split": split, "labels": asked}, severity="blocks")
+    if others:
+        lost = "no threshold of their own" if split == "validation" else "nothing can be measured"
+        message = f"{_labels(others)} no positive in {split}, {lost}: {some(others)}"
+        yield found("label-absent", message, {"split": split, "labels": others})
+
+
+def _unmeasurable(corpus: Corpus, split: str, positives: Mapping[str, int]) -> Iterator[Finding]:
+    wide = {name: n for name, n in positives.items() if n and _width(n) > WIDE}
+    if wide:
+        ends = assumed_recall(min(wide.values()))
+        message = (
+            f"{_labels(wide)} so few positives in {split} that figures will jump: {_rarest(wide)}; "
+            f"of {min(wide.values())}, a recall of {ASSUMED_RECALL} could be {ends['low']:.2f} to "
+            f"{ends['high']:.2f}"
+        )
+        evidence = {
+            "split": split,
+            "labels": {name: {"positives": n, **_measured(n)} for name, n in wide.items()},
+        }
+        yield found("measurability", message, evidence, _positives(corpus, split, wide))
+
+
+def _measured(positives: int) -> Document:
+    return {
+        "recall": assumed_recall(positives),
+        "width": _width(positives),
+        "more_to_halve": more_to_halve(positives),
+    }
+
+
+def _width(positives: int) -> float:
+    low, high = exact_interval(ASSUMED_RECALL * positives, positives)
+    return high - low
+
+
+def _positives(corpus: Corpus, split: str, labels: Collection[str]) -> list[Place]:
+    targets = corpus.splits[split].targets
+    return [
+        Place(split, int(row), name)
+        for index, name in enumerate(corpus.labels.names)
+        if name in labels
+        for row in np.flatnonzero(targets[:, index] == 1)
+    ]
+
+
+def _labels(labels: Collection[str]) -> str:
+    return f"{counted(len(labels), 'label')} {'has' if len(labels) == 1 else 'have'}"
+
+
+def _rarest(positives: Mapping[str, int]) -> str:
+    ordered = sorted(positives.items(), key=lambda item: item[1])
+    return some(f"{name} ({count})" for name, count in ordered)

@@ -1,0 +1,159 @@
+"""Label cells become targets: each distinct cell is read once, whatever the number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from imbtool.errors import Problem
+from imbtool.profile import LabelSource
+from imbtool.tables import ITEM_MARK, cell_text, is_list, text_cells
+
+Targets = NDArray[np.float32]
+"""[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
+
+LIKELY_SEPARATORS = "|;,/\t"
+FLAGS = {"1": 1.0, "0": 0.0, "": np.nan}
+
+
+RowText = Callable[[int], str]
+
+
+class LabelCells(Protocol):
+    """The label cells of a table."""
+
+    @property
+    def names(self) -> set[str]:
+        """The labels that stand in them."""
+
+    def targets(self, names: Sequence[str]) -> Targets:
+        """Targets [n, L] for labels that contain all of `names`."""
+
+    def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
+        """What is wrong with them; `told` says which row (from 1) is meant."""
+
+
+def label_cells(data: pa.Table, source: LabelSource) -> LabelCells:
+    """The label cells of a table whose columns are there."""
+    if source.columns is not None:
+        return _Flags({name: _Coded.of(data[name]) for name in source.columns})
+    return _Names.of(data[source.column], source)
+
+
+def names_in(cell: object, separator: str) -> list[str]:
+    """The label names of a cell: a list, or text with a separator between them."""
+    if isinstance(cell, list | tuple | np.ndarray):
+        parts: Iterable[str] = (cell_text(item) for item in cell)
+    else:
+        text = cell_text(cell)
+        parts = text.split(ITEM_MARK if ITEM_MARK in text else separator)
+    return [name for part in parts if (name := part.strip())]
+
+
+def separator_reuse(cells: Iterable[str], separator: str) -> float:
+    """How many different cells a label stands in, on average, if this were the separator.
+
+    1 where it never occurs or only cuts cells into pieces that no other cell has.
+    """
+    pieces = [part.strip() for cell in set(cells) for part in cell.split(separator)]
+    return len(pieces) / max(1, len(set(pieces)))
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A column's distinct cells, and for each row which it has; -1 none."""
+
+    cells: list[str]
+    codes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> _Coded:
+        encoded = text_cells(column).combine_chunks().dictionary_encode()
+        codes = pc.fill_null(encoded.indices, -1).to_numpy()
+        return cls(encoded.dictionary.to_pylist(), codes.astype(np.int64))
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Names in one column."""
+
+    parsed: list[list[str]]
+    """The names of each distinct cell; of the last one, which means unknown, there are none."""
+    codes: NDArray[np.int64]
+    source: LabelSource
+    are_lists: bool
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray, source: LabelSource) -> _Names:
+        coded = _Coded.of(column)
+        marked = [cell.strip() == source.unknown for cell in coded.cells]
+        codes = np.where(np.append(marked, True)[coded.codes], -1, coded.codes)
+        known = ("" if is_mark else cell for cell, is_mark in zip(coded.cells, marked, strict=True))
+        parsed = [*(names_in(cell, source.separator) for cell in known), []]
+        return cls(parsed, codes, source, is_list(column))
+
+    @property
+    def names(self) -> set[str]:
+        return {name for names in self.parsed for name in names}
+
+    def targets(self, names: Sequence[str]) -> Targets:
+        index = {name: position for position, name in enumerate(names)}
+        rows = np.zeros((len(self.parsed), len(names)), dtype=np.float32)
+        for row, found in zip(rows, self.parsed, strict=True):
+            row[[index[name] for name in found]] = 1.0
+        rows[-1] = np.nan
+        # many times as fast as rows[codes]; -1 is the last row
+        return rows.take(self.codes, axis=0, mode="wrap")
+
+    def problems(self, where: Path, _: RowText) -> Iterable[Problem]:
+        """A separator that never occurs is wrong where another one would make labels recur."""
+        if self.are_lists or any(len(names) > 1 for names in self.parsed):
+            return
+        whole = {names[0] for names in self.parsed if names}
+        reuse = {mark: separator_reuse(whole, mark) for mark in LIKELY_SEPARATORS}
+        best = max(reuse, key=lambda mark: reuse[mark])
+        if reuse[best] > 1:
+            yield Problem(
+                f"{where}: {self.source.column}",
+                f"the separator {self.source.separator!r} in no cell, but {best!r} in some",
+                "the separator that the table uses",
+                f"set data.labels.separator to {best!r}",
+            )
+
+
+@dataclass(frozen=True)
+class _Flags:
+    """One column of 0 and 1 a label."""
+
+    columns: dict[str, _Coded]
+
+    @property
+    def names(self) -> set[str]:
+        return set(self.columns)
+
+    def targets(self, names: Sequence[str]) -> Targets:
+        codes = [self.columns[name] for name in names]
+        result = np.empty((len(codes[0].codes), len(names)), dtype=np.float32)
+        for place, coded in enumerate(codes):
+            # -1, a missing value, takes the last
+            values = [*(FLAGS[cell.strip()] for cell in coded.cells), np.nan]
+            result[:, place] = np.array(values, dtype=np.float32)[coded.codes]
+        return result
+
+    def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
+        for column, coded in self.columns.items():
+            wrong = [*(cell.strip() not in FLAGS for cell in coded.cells), False]
+            rows = np.flatnonzero(np.array(wrong)[coded.codes])
+            if len(rows):
+                value = coded.cells[coded.codes[rows[0]]]
+                more = f" and {len(rows) - 1} more" * (len(rows) > 1)
+                found = f"{value!r} in row {told(int(rows[0]) + 1)}{more}"
+                mend = "write 0, 1 or nothing; for names in one column use data.labels.column"
+                yield Problem(f"{where}: {column}", found, "0, 1 or empty (unknown)", mend)

@@ -1,0 +1,95 @@
+"""The analysis as one page: what to mend first, then labels, splits and measures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imbtool.corpus import SPLITS
+from imbtool.files import to_json, write_text
+from imbtool.findings.drift import ERROR, RATIO
+from imbtool.findings.finding import CATALOGUE
+from imbtool.findings.labels import ASSUMED_RECALL
+from imbtool.imbalance import HEAD_SHOTS, TAIL_SHOTS, TIERS
+from imbtool.report.drawing import make_environment
+from imbtool.report.order import rarest_first
+from imbtool.report.preflight import verdict_line
+
+Document = dict[str, Any]
+
+MOST_LETTERS = 2_000
+"""Of a text; the rest is read in its table."""
+MOST_CELLS = 40
+"""Of more labels the rarest are in the heat map."""
+
+
+def write_inspection(document: Document, quoted: Sequence[Sequence[Document]], path: Path) -> None:
+    """Write the page of an analysis.
+
+    Args:
+        document: the analysis document.
+        quoted: for each of its findings the first rows concerned, by `listed_rows`.
+        path: of the HTML file.
+    """
+    write_text(path, render_inspection(document, quoted))
+
+
+def render_inspection(document: Document, quoted: Sequence[Sequence[Document]]) -> str:
+    """The HTML of `write_inspection`."""
+    filed = json.loads(to_json(document))  # as the file says it: what is not finite is null
+    rows, tokens = rarest_first(filed["labels"]), filed["lengths"]["tokens"]
+    return (
+        make_environment()
+        .get_template("analysis.html")
+        .render(
+            **filed,
+            rows=rows,
+            label_lengths=tokens and [(name, tokens["labels"][name]) for name, _ in rows],
+            sentence=verdict_line(filed),
+            quoted=quoted,
+            catalogue=CATALOGUE,
+            split_names=SPLITS,
+            tier_order=TIERS,
+            heat=_heat(filed["co_occurrence"]),
+            reach=_reach(filed["lengths"]),
+            moved=_moved(filed["drift"]["labels"]),
+            assumed_recall=ASSUMED_RECALL,
+            shot_bounds=(HEAD_SHOTS, TAIL_SHOTS),
+            likely=ERROR,
+            least_ratio=RATIO,
+            most_letters=MOST_LETTERS,
+        )
+    )
+
+
+def _heat(together: Document) -> Document:
+    """The rarest labels, in the document's order, where relatives stand together."""
+    counts = np.array(together["texts"], dtype=np.int64)
+    shown = np.sort(np.argsort(counts.diagonal(), kind="stable")[:MOST_CELLS])
+    counts = counts[np.ix_(shown, shown)]
+    shares = counts / np.maximum(counts.diagonal(), 1)[:, None]
+    return {
+        "names": [together["labels"][label] for label in shown],
+        "rows": np.stack([counts, shares], axis=2).tolist(),
+        "left_out": len(together["labels"]) - len(shown),
+    }
+
+
+def _reach(lengths: Document) -> float:
+    """How far a drawing of lengths goes: a little over the longest that it shows."""
+    tokens = lengths["tokens"]
+    if tokens is None:
+        return 1.05 * float(max(row["p95"] for row in lengths["characters"].values()))
+    drawn = [*tokens["splits"].values(), *tokens["labels"].values()]
+    return 1.05 * float(max(tokens["limit"], *(row["p95"] or 0 for row in drawn)))
+
+
+def _moved(labels: Document) -> Document:
+    """Labels whose frequency differs surely, and the others; the surest first."""
+    ordered = sorted(labels.items(), key=lambda item: min(item[1]["p"].values()))
+    sure = [min(row["p"].values()) < ERROR for _, row in ordered].count(True)
+    return {"sure": ordered[:sure], "others": ordered[sure:]}

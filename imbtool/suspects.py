@@ -1,0 +1,128 @@
+"""Suspected errors of annotation before any training: heads on a frozen encoder, out of fold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+import numpy as np
+import torch
+from accelerate.utils import set_seed
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imbtool.corpus import Corpus, Targets
+from imbtool.duplicates import text_key
+from imbtool.evaluation.calibration import sigmoid
+from imbtool.findings.finding import Finding
+from imbtool.findings.label_errors import judged_labels, label_error_findings
+from imbtool.losses import Objective
+from imbtool.model import load_encoder
+from imbtool.profile import Profile
+from imbtool.splitting import stratified_split
+from imbtool.training.frozen import Reader, feature_reader
+from imbtool.training.head import fit_path
+from imbtool.training.materials import make_accelerator
+
+FOLDS = 5
+CHUNK = 2_048
+"""Texts that are read between two words of progress."""
+LINE_EVERY = 30.0
+"""Seconds between them, at least."""
+
+Floats = NDArray[np.float64]
+Tell = Callable[[str], None]
+
+
+def suspect_labels(profile: Profile, corpus: Corpus, tell: Tell) -> list[Finding]:
+    """The annotations of training that a model contradicts which has not seen the text.
+
+    The profile's encoder, frozen, reads each training text once; see `out_of_fold` and
+    `label_error_findings` for the rest.
+
+    Args:
+        profile: whose encoder, seed and precision are used.
+        corpus: that was read by it.
+        tell: hears a line of progress now and then.
+
+    Raises:
+        UserError: the encoder cannot be used.
+    """
+    train, seed = corpus.train, profile.training.seed
+    features = frozen_features(profile, corpus.labels.names, train.texts, tell)
+    keys = [text_key(text) for text in train.texts]
+    probabilities = out_of_fold(features, train.targets, keys, seed, tell)
+    return list(label_error_findings(corpus.labels.names, probabilities, train.targets))
+
+
+def frozen_features(
+    profile: Profile, names: Sequence[str], texts: Sequence[str], tell: Tell
+) -> Tensor:
+    """What the frozen encoder of a profile makes of texts [n, features]; see `feature_reader`."""
+    accelerator = make_accelerator()
+    try:
+        set_seed(profile.training.seed)
+        model = load_encoder(profile.model, names)
+        model.model.to(accelerator.device)
+        read = feature_reader(model, profile.training, accelerator)
+        return torch.cat(list(_chunks(read, model.encode(texts), tell)))
+    finally:
+        accelerator.end_training()
+
+
+def _chunks(read: Reader, encoded: Sequence[list[int]], tell: Tell) -> Iterator[Tensor]:
+    said = time.monotonic()
+    for start in range(0, len(encoded), CHUNK):
+        yield read(encoded[start : start + CHUNK])
+        done, now = min(start + CHUNK, len(encoded)), time.monotonic()
+        if now - said >= LINE_EVERY or done == len(encoded):
+            said = now
+            tell(f"the encoder has read {done:,} of {len(encoded):,} texts")
+
+
+def out_of_fold(
+    features: Tensor, targets: Targets, keys: Sequence[Hashable], seed: int, tell: Tell
+) -> Floats:
+    """Probabilities [n, L] of logistic heads that have seen neither a text nor its duplicates.
+
+    `FOLDS` stratified folds; a head is fitted on all but one and tells of that one. The strength of
+    L2 is the one with the lowest log loss over all folds. Plain log loss, without weights, focus
+    or hierarchy: those are for decisions, and spoil what is wanted here.
+
+    Args:
+        features: [n, features].
+        targets: [n, L], NaN unknown. Labels with too few of either kind get NaN.
+        keys: one a text; texts with the same one are in the same fold.
+        seed: of the folds.
+        tell: hears when a fold is done.
+    """
+    judged = judged_labels(targets)
+    result = np.full(targets.shape, np.nan)
+    if judged.any():
+        known = np.ascontiguousarray(targets[:, judged])
+        result[:, judged] = sigmoid(_logits(features, known, keys, seed, tell))
+    return result
+
+
+def _logits(
+    features: Tensor, targets: Targets, keys: Sequence[Hashable], seed: int, tell: Tell
+) -> Floats:
+    logits: dict[float, Tensor] = {}
+    wanted = torch.from_numpy(targets).to(features.device)
+    objective = _log_loss(targets.shape[1], features.device)
+    folds = stratified_split(targets, [1 / FOLDS] * FOLDS, seed, keys)
+    for number, fold in enumerate(folds, start=1):
+        seen = np.setdiff1d(np.arange(len(targets)), fold)
+        for strength, head in fit_path(features[seen], wanted[seen], objective).items():
+            place = logits.setdefault(strength, torch.zeros_like(wanted))
+            place[fold] = head.logits(features[fold])
+        tell(f"fitted {number} of {FOLDS} heads, each on all texts but a fifth")
+    best = min(logits.values(), key=lambda each: float(objective(each, wanted)))
+    return best.cpu().numpy().astype(np.float64)
+
+
+def _log_loss(labels: int, device: torch.device) -> Objective:
+    none = torch.zeros(0, dtype=torch.long, device=device)
+    return Objective(
+        torch.ones(labels, device=device), torch.zeros(labels, device=device), none, none, 0.0
+    )

@@ -1,0 +1,51 @@
+"""Tables as files: csv, tsv, jsonl, json, parquet and data sets are read, four of them written."""
+
+from imbtool.tables.cells import (
+    COLUMN_MARK,
+    ITEM_MARK,
+    cell_text,
+    is_list,
+    joined_cells,
+    neutralised,
+    require_columns,
+    shown_text,
+    text_cells,
+)
+from imbtool.tables.datasets import dataset_splits, is_dataset, split_path
+from imbtool.tables.reading import (
+    CHUNK_ROWS,
+    Files,
+    Table,
+    place_of,
+    read_arrow,
+    read_chunks,
+    read_table,
+)
+from imbtool.tables.sources import FORMATS, is_there, table_format
+from imbtool.tables.writer import TableWriter
+
+__all__ = [
+    "CHUNK_ROWS",
+    "COLUMN_MARK",
+    "FORMATS",
+    "ITEM_MARK",
+    "Files",
+    "Table",
+    "TableWriter",
+    "cell_text",
+    "dataset_splits",
+    "is_dataset",
+    "is_list",
+    "is_there",
+    "joined_cells",
+    "neutralised",
+    "place_of",
+    "read_arrow",
+    "read_chunks",
+    "read_table",
+    "require_columns",
+    "shown_text",
+    "split_path",
+    "table_format",
+    "text_cells",
+]

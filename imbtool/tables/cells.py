@@ -1,0 +1,126 @@
+"""Cells: as text, for people to open, and whole columns of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from imbtool.errors import did_you_mean, fail, some
+
+COLUMN_MARK = " \x1f "
+"""Between two columns of one text: the ASCII unit separator, in blanks as it hardly ever stands."""
+
+ITEM_MARK = "\x1f"
+"""After each item of a list that is written as text."""
+
+
+def require_columns(columns: Iterable[object], names: Iterable[str], where: object) -> None:
+    """Check that the columns are there.
+
+    Raises:
+        UserError: one that is not, with the nearest that is.
+    """
+    known = [str(name) for name in columns]
+    for name in names:
+        if name not in known:
+            found = f"no column {name!r}; the columns are {some(known, 12)}"
+            raise fail(where, found, f"a column {name!r}", did_you_mean(name, known))
+
+
+def cell_text(value: Any) -> str:
+    """A cell as text; true and false as 1 and 0, 1.0 as 1, a missing value as nothing."""
+    if value is None or value is pd.NA or value != value:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def neutralised(cell: str) -> str:
+    """A cell for people to open: a spreadsheet would run one that starts like a formula.
+
+    An apostrophe before `=`, `+`, `-`, `@`, a tab or a carriage return makes it text (OWASP, CSV
+    Injection). Between two columns of a text stands a line break.
+    """
+    cell = shown_text(cell)
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def shown_text(text: str) -> str:
+    """A text for people to read: its columns stand under each other."""
+    return text.replace(COLUMN_MARK, "\n")
+
+
+def text_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as `cell_text` gives it, each distinct value once; a missing value stays missing.
+
+    The items of a list stand one after the other, each with `ITEM_MARK` behind it.
+    """
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return column
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.large_string())
+    if pa.types.is_dictionary(kind):
+        return text_cells(column.cast(kind.value_type))
+    if is_list(column):
+        return _lists_as_text(column)
+    if pa.types.is_nested(kind) or pa.types.is_null(kind):
+        return pa.chunked_array([_texts(column.to_pylist())])
+    values = column.combine_chunks().dictionary_encode()
+    return pa.chunked_array([_texts(values.dictionary.to_pylist()).take(values.indices)])
+
+
+def is_list(column: pa.ChunkedArray) -> bool:
+    """Whether the cells of a column are lists."""
+    kind = column.type
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def joined_cells(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Text columns as one, `COLUMN_MARK` between the cells that are not empty, nothing missing."""
+    first, *others = (
+        pc.fill_null(text_cells(column).cast(pa.large_string()), "") for column in columns
+    )
+    mark = pa.scalar(COLUMN_MARK, pa.large_string())
+    for text in others:
+        # its own way to skip missing values drops a row that has none but these
+        both = pc.binary_join_element_wise(first, text, mark)
+        first = pc.if_else(pc.equal(first, ""), text, pc.if_else(pc.equal(text, ""), first, both))
+    return first
+
+
+def as_arrow(values: Sequence[Any]) -> pa.Array:
+    """Python values as one column: of their common type, or, if they have none, as text."""
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        return _texts([_item_text(value) if isinstance(value, list) else value for value in values])
+
+
+def _item_text(items: Sequence[Any]) -> str:
+    return "".join(cell_text(item) + ITEM_MARK for item in items)
+
+
+def _texts(values: Iterable[Any]) -> pa.Array:
+    """Values as text; half a surrogate pair, which JSON can hold, becomes a question mark."""
+    known = (None if value is None or value != value else cell_text(value) for value in values)
+    clean = [text and text.encode("utf-8", "replace").decode() for text in known]
+    return pa.array(clean, pa.string())
+
+
+def _lists_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    lists = column.cast(pa.list_(column.type.value_type)).combine_chunks()
+    items = text_cells(pa.chunked_array([lists.values])).combine_chunks().fill_null("")
+    joined = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, items), ITEM_MARK)
+    behind = pc.if_else(pc.greater(pc.list_value_length(lists), 0), ITEM_MARK, "")
+    texts = pc.binary_join_element_wise(joined, behind, "")
+    return pa.chunked_array([pc.if_else(lists.is_valid(), texts, pa.scalar(None, texts.type))])

@@ -1,0 +1,132 @@
+"""Data sets of the `datasets` library, saved to disk or on the hub; the library is an extra."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from imbtool.datasection import HUB, is_hub
+from imbtool.errors import did_you_mean, fail, some
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether a path names a hub data set, or a folder that `save_to_disk` has written."""
+    return is_hub(path) or _is_saved(path) or (path / "dataset_dict.json").is_file()
+
+
+def dataset_splits(path: Path) -> list[str]:
+    """The names of a data set's splits; none where the path names a single table.
+
+    Raises:
+        UserError: as `dataset_table`.
+    """
+    if not is_dataset(path) or _is_saved(path) or (is_hub(path) and _hub_name(path)[2]):
+        return []
+    return list(_load(path))
+
+
+def split_path(path: Path, split: str) -> Path:
+    """The path of one split of a data set that has several, any other path as it is.
+
+    Raises:
+        UserError: the data set has no such split.
+    """
+    splits = dataset_splits(path)
+    if splits and split not in splits:
+        found = f"no split {split!r}; the splits are {some(splits)}"
+        raise fail(path, found, f"a split {split!r}", did_you_mean(split, splits))
+    return path / split if splits else path
+
+
+def dataset_table(path: Path) -> pa.Table:
+    """A data set's table, the numbers of its classes as their names; -1 is a missing value.
+
+    Raises:
+        UserError: the library is not installed, the data set cannot be had, or has several splits.
+    """
+    splits = dataset_splits(path)
+    if len(splits) > 1:
+        mend = f"name one of them: {path / splits[0]}"
+        raise fail(path, f"several splits: {some(splits)}", "one split", mend)
+    data = _load(path / splits[0] if splits else path)
+    table: pa.Table = data.with_format("arrow")[:]
+    for name, feature in data.features.items():
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, _named(table[name], feature))
+    return table
+
+
+def _is_saved(path: Path) -> bool:
+    return (path / "state.json").is_file() and (path / "dataset_info.json").is_file()
+
+
+def _load(path: Path) -> Any:
+    """A `Dataset`, or a `DatasetDict` where the path names no split."""
+    library = _library(path)
+    try:
+        if not is_hub(path):
+            return library.load_from_disk(str(path))
+        name, config, split = _hub_name(path)
+        found = _from_hub(name, config)
+    except (library.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
+        found = str(error).strip().splitlines()[0]
+        mend = "check the name and the network; hf:owner/name:config names a configuration"
+        raise fail(path, found, "a data set", mend if is_hub(path) else "save it anew") from None
+    if split and split not in found:
+        mend = did_you_mean(split, found)
+        raise fail(path, f"no split {split!r}", f"one of {some(found)}", mend)
+    return found[split] if split else found
+
+
+@lru_cache(maxsize=1)
+def _from_hub(name: str, config: str | None) -> Any:
+    return _library(Path(f"{HUB}{name}")).load_dataset(name, config)
+
+
+def _library(path: Path) -> Any:
+    try:
+        library = importlib.import_module("datasets")
+    except ImportError:
+        found = "the package datasets is not installed"
+        mend = "pip install 'imbtool[hub]'"
+        raise fail(path, found, "the library that reads it", mend) from None
+    if not sys.stderr.isatty():
+        library.disable_progress_bars()
+    return library
+
+
+def _hub_name(path: Path) -> tuple[str, str | None, str | None]:
+    """`hf:owner/name[:config][/split]` in its parts."""
+    parts = str(path).removeprefix(HUB).split("/")
+    if len(parts) not in (2, 3) or not all(parts):
+        expected = f"{HUB}owner/name, {HUB}owner/name:config or {HUB}owner/name/split"
+        raise fail(path, f"{len(parts)} parts", expected, "name the owner and the data set")
+    name, _, config = parts[1].partition(":")
+    return f"{parts[0]}/{name}", config or None, parts[2] if len(parts) == 3 else None
+
+
+def _named(column: pa.ChunkedArray, feature: Any) -> pa.ChunkedArray:
+    """A column of `ClassLabel`, or of lists of it, with names for numbers."""
+    inner = getattr(feature, "feature", None)
+    names = getattr(inner or feature, "names", None)
+    if names is None or not (inner is None or pa.types.is_nested(column.type)):
+        return column
+    chunks = [_lists(part, names) if inner else _classes(part, names) for part in column.chunks]
+    kind = pa.list_(pa.string()) if inner else pa.string()
+    return pa.chunked_array(chunks, kind)
+
+
+def _classes(numbers: pa.Array, names: list[str]) -> pa.Array:
+    places = pc.if_else(pc.less(numbers, 0), pa.scalar(None, numbers.type), numbers)
+    return pa.array(names, pa.string()).take(places)
+
+
+def _lists(lists: pa.Array, names: list[str]) -> pa.Array:
+    named = pa.ListArray.from_arrays(lists.offsets, _classes(lists.values, names))
+    return pc.if_else(lists.is_valid(), named, pa.scalar(None, named.type))

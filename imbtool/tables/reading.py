@@ -1,0 +1,139 @@
+"""The one way to read a table, whatever holds it: at once through Arrow, or in frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from imbtool.errors import UserError, fail, some
+from imbtool.tables.arrow import parquet_batches, read_file
+from imbtool.tables.datasets import dataset_table, is_dataset
+from imbtool.tables.sources import source_format, table_files
+from imbtool.tables.text import text_chunks
+
+CHUNK_ROWS = 4096
+
+Files = Sequence[tuple[Path, int]]
+"""Files and how many rows came from each, in order."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A whole table.
+
+    Attributes:
+        data: its columns: text for csv and tsv, else their types.
+        files: the files its rows came from.
+    """
+
+    data: pa.Table
+    files: Files
+
+    def row_text(self, row: int) -> str:
+        """A row (from 1) in words: its number, and the file it stands in if there are several."""
+        if len(self.files) == 1:
+            return str(row)
+        path, place = place_of(self.files, row)
+        return f"{place} of {path.name}"
+
+
+def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
+    """Read a whole table into memory: a file, a folder or glob of files, or a data set.
+
+    Raises:
+        UserError: as `read_chunks`; also where the table has no rows.
+    """
+    if is_dataset(path):
+        tables, files = [dataset_table(path)], [path]
+    else:
+        files = table_files(path)
+        tables = [read_file(file, encoding) for file in files]
+    for file, table in zip(files, tables, strict=True):
+        _require_same(files[0], tables[0].column_names, file, table.column_names)
+    if not any(map(len, tables)):
+        raise _no_rows(path)
+    sizes = list(zip(files, map(len, tables), strict=True))
+    return Table(_together(path, tables), sizes)
+
+
+def read_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+    """Read a whole table as a frame; see `read_chunks`.
+
+    Raises:
+        UserError: as `read_chunks`; also where the table has no rows.
+    """
+    frames = list(read_chunks(path, encoding))
+    if not frames:
+        raise _no_rows(path)
+    return pd.concat(frames, ignore_index=True)
+
+
+def read_chunks(
+    path: Path, encoding: str = "utf-8", rows: int = CHUNK_ROWS
+) -> Iterator[pd.DataFrame]:
+    """Yield a table's rows in frames of `rows`: text cells for csv and tsv, else typed values.
+
+    Raises:
+        UserError: missing or empty file, unknown suffix, broken encoding, ragged rows,
+            broken quoting, a line that is no JSON object, a damaged file, files of a folder with
+            different columns.
+    """
+    if is_dataset(path):
+        yield from _frames(dataset_table(path).to_batches(rows))
+        return
+    files = table_files(path)
+    columns: list[str] | None = None
+    for file in files:
+        if source_format(file) == ".parquet":
+            frames = _frames(parquet_batches(file, rows))
+        else:
+            frames = text_chunks(file, encoding, rows)
+        for frame in frames:
+            # rows of JSON may lack keys
+            if "json" not in source_format(file):
+                columns = columns or list(frame.columns)
+                _require_same(files[0], columns, file, list(frame.columns))
+                frame = frame[columns]
+            yield frame
+
+
+def place_of(files: Files, row: int) -> tuple[Path, int]:
+    """The file that a row (1-based, of all files together) came from, and its row there."""
+    ends = list(accumulate(count for _, count in files))
+    number = int(np.searchsorted(ends, row))
+    path, count = files[number]
+    return path, row - ends[number] + count
+
+
+def _frames(batches: Iterator[pa.RecordBatch]) -> Iterator[pd.DataFrame]:
+    for batch in batches:
+        yield batch.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _require_same(first: Path, columns: Sequence[str], path: Path, others: Sequence[str]) -> None:
+    if set(columns) != set(others):
+        missing, more = set(columns) - set(others), set(others) - set(columns)
+        told = [f"without {some(sorted(missing))}"] * bool(missing)
+        told += [f"with {some(sorted(more))}"] * bool(more)
+        raise fail(
+            path, f"columns {' and '.join(told)}", f"the columns of {first}", "make them the same"
+        )
+
+
+def _together(path: Path, tables: Sequence[pa.Table]) -> pa.Table:
+    ordered = [table.select(tables[0].column_names) for table in tables]
+    try:
+        return pa.concat_tables(ordered, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        found = str(error).splitlines()[0]
+        raise fail(path, found, "files whose columns are of one kind", "write them alike") from None
+
+
+def _no_rows(path: Path) -> UserError:
+    return fail(path, "no rows", "a header and at least one row", "check the file")

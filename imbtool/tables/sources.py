@@ -1,0 +1,113 @@
+"""What a path names: a file, compressed or not, or a folder or glob of files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from imbtool.errors import fail, some
+
+FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+"""Those that are written."""
+READABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+CODECS = {".gz": "gzip", ".zst": "zstd"}
+KNOWN = f"{', '.join(READABLE)}, each also with {' or '.join(CODECS)}"
+
+GLOB = re.compile(r"[*?\[]")
+SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|val|dev|test)(?:ing|ation)?(?![a-z])")
+
+
+def table_format(path: Path) -> str:
+    """The format to write, by suffix.
+
+    Raises:
+        UserError: the suffix is none of those known.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise fail(path, f"the suffix {suffix!r}", f"one of {', '.join(FORMATS)}", "rename it")
+    return suffix
+
+
+def source_format(path: Path) -> str:
+    """The format to read, by the suffix before that of the compression.
+
+    Raises:
+        UserError: the suffix is none of those known.
+    """
+    suffix = _format(path)
+    if suffix not in READABLE:
+        raise fail(path, f"the suffix {suffix!r}", f"one of {KNOWN}", "rename it")
+    return suffix
+
+
+def table_files(path: Path) -> list[Path]:
+    """The file, or the files of a folder or glob, sorted by name.
+
+    Raises:
+        UserError: there is none, or a folder holds several splits.
+    """
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        return _folder_files(path)
+    files = [file for file in _matches(path) if file.is_file()]
+    if not files:
+        found = "no file of this pattern" if GLOB.search(str(path)) else "no such file"
+        raise fail(path, found, f"a table ({KNOWN})", "check the path")
+    return files
+
+
+def is_there(path: Path) -> bool:
+    """Whether a path, which may be a glob, names something."""
+    return path.exists() or bool(_matches(path))
+
+
+def open_bytes(path: Path) -> Any:
+    """A file's bytes, decompressed by its suffix, as a binary stream.
+
+    Raises:
+        UserError: an empty file.
+    """
+    if path.stat().st_size == 0:
+        raise fail(path, "an empty file", "a header and at least one row", "check the file")
+    return pa.input_stream(str(path), compression=CODECS.get(path.suffix.lower()))
+
+
+def _matches(pattern: Path) -> list[Path]:
+    if not GLOB.search(str(pattern)):
+        return []
+    root = Path(pattern.anchor)
+    return sorted(root.glob(str(pattern.relative_to(root))))
+
+
+def _format(path: Path) -> str:
+    inner = path.with_suffix("") if path.suffix.lower() in CODECS else path
+    return inner.suffix.lower()
+
+
+def _folder_files(folder: Path) -> list[Path]:
+    files = [
+        file
+        for file in sorted(folder.iterdir())
+        if file.is_file() and _format(file) in READABLE and not file.name.startswith((".", "_"))
+    ]
+    if not files:
+        mend = "name a folder of tables, or a file"
+        raise fail(folder, "a folder without tables", f"tables ({KNOWN})", mend)
+    _refuse_several_splits(folder, files)
+    return files
+
+
+def _refuse_several_splits(folder: Path, files: Sequence[Path]) -> None:
+    """Training on a folder that holds the test table too would make every figure worthless."""
+    matches = {file.name: SPLIT_NAME.search(file.name.lower()) for file in files}
+    splits = {match[1].removesuffix("id") for match in matches.values() if match}
+    if len(splits) > 1:
+        found = f"files of several splits: {some([file.name for file in files])}"
+        mend = f"name one file, or a glob such as {folder / 'train*'}"
+        raise fail(folder, found, "files of one split", mend)

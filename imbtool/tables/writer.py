@@ -1,0 +1,106 @@
+"""The one writer of tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import IO, Self
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from imbtool.errors import fail, some
+
+
+class TableWriter:
+    """Appends frames to a csv, tsv, jsonl or parquet file; the first one decides the columns."""
+
+    def __init__(self, target: Path | IO[str], suffix: str) -> None:
+        """Write to a file, or to an open text stream, in the format of `suffix`."""
+        self.rows = 0
+        self._suffix = suffix
+        self._target = target
+        self._columns: list[str] | None = None
+        self._parquet: pq.ParquetWriter | None = None
+        self._stream: IO[str] | None = None if isinstance(target, Path) else target
+
+    def __enter__(self) -> Self:
+        """Open the file."""
+        if isinstance(self._target, Path) and self._suffix != ".parquet":
+            self._stream = self._target.open("w", encoding="utf-8", newline="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Finish the file; a stream that was given stays open."""
+        if self._parquet is not None:
+            self._parquet.close()
+        if self._stream is not None and isinstance(self._target, Path):
+            self._stream.close()
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append a frame.
+
+        Raises:
+            UserError: it has columns or types that have no place in the file.
+        """
+        if self._stream is None:
+            self._write_parquet(self._aligned(frame))
+        elif self._suffix == ".jsonl":
+            self._write_json(frame, self._stream)
+        else:
+            self._write_csv(self._aligned(frame), self._stream)
+        self.rows += len(frame)
+
+    def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The columns of the first frame, in its order; rows of JSON lack some, or have more."""
+        columns = [str(name) for name in frame.columns]
+        self._columns = self._columns or columns
+        if columns == self._columns:
+            return frame
+        others = sorted(set(columns) - set(self._columns))
+        if others:
+            mend = "write .jsonl, whose rows may differ"
+            found = f"the columns {some(others)} from row {self.rows + 1} on only"
+            raise fail(self._target, found, "the same columns in all rows", mend)
+        return frame.reindex(columns=self._columns)
+
+    def _write_json(self, frame: pd.DataFrame, stream: IO[str]) -> None:
+        known = frame.astype(object).where(frame.notna(), None)
+        for row in known.to_dict(orient="records"):
+            stream.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+
+    def _write_csv(self, frame: pd.DataFrame, stream: IO[str]) -> None:
+        delimiter = "\t" if self._suffix == ".tsv" else ","
+        plain = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        # left to itself, Python 3.11 does not quote a lone carriage return
+        careful = csv.writer(
+            stream, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
+        )
+        if self.rows == 0:
+            plain.writerow(frame.columns)
+        known = frame.astype(object).where(frame.notna(), "")
+        for row in known.itertuples(index=False, name=None):
+            has_return = any("\r" in cell for cell in row if isinstance(cell, str))
+            (careful if has_return else plain).writerow(row)
+
+    def _write_parquet(self, frame: pd.DataFrame) -> None:
+        if self._parquet is None:
+            self._parquet = pq.ParquetWriter(self._target, _schema(frame))
+        try:
+            table = pa.Table.from_pandas(frame, self._parquet.schema, preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            mend = "write .jsonl, which takes any value"
+            raise fail(self._target, str(error), "one type a column", mend) from None
+        self._parquet.write_table(table)
+
+
+def _schema(frame: pd.DataFrame) -> pa.Schema:
+    """The types of a frame, text where the first rows hold nothing."""
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    fields = [
+        field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in schema
+    ]
+    # without pandas' metadata, whose names of list types pandas cannot read back
+    return pa.schema(fields)

@@ -1,0 +1,35 @@
+"""An encoder that is read from, never trained: texts become the input of its head's last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from accelerate import Accelerator
+from torch import Tensor
+
+from imbtool.errors import fail
+from imbtool.model import TextModel, Tokens, head_layer
+from imbtool.profile import TrainingSection
+from imbtool.training.automatic import autocast, choose_precision
+from imbtool.training.head import collect_features
+from imbtool.training.ranks import Ranks
+
+Reader = Callable[[Sequence[Tokens]], Tensor]
+"""Encoded texts become features [n, features], fp32."""
+
+
+def feature_reader(
+    text_model: TextModel, section: TrainingSection, accelerator: Accelerator
+) -> Reader:
+    """What reads texts with a frozen encoder, at the precision of a training.
+
+    Raises:
+        UserError: the head of the model does not end in one linear layer.
+    """
+    layer = head_layer(text_model.model)
+    if layer is None:
+        found = "a head that does not end in one linear layer with an output a label"
+        raise fail("model.encoder", found, "one that does", "choose another encoder")
+    precision = choose_precision(section, accelerator.device).value
+    context, ranks = autocast(precision, accelerator.device), Ranks(accelerator)
+    return lambda encoded: collect_features(text_model, encoded, layer, context, ranks)

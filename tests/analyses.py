@@ -1,0 +1,76 @@
+"""A small corpus to spoil, and its analysis."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from imbtool.analysis import Analysis, analyze_corpus
+from imbtool.corpus import Corpus, Split
+from imbtool.findings.finding import Document, Finding, listed_rows
+from imbtool.findings.lengths import Tokens
+from imbtool.imbalance import count_labels
+from imbtool.labels import label_set
+from imbtool.profile import WeightsSection
+from imbtool.weighting import assign_weights
+
+NAMES = ("top", "below", "lone")
+TOP, BELOW, LONE = range(3)
+SIZES = {"train": 90, "validation": 45, "test": 45}
+WORDS = ("alpha", "bravo", "delta", "gamma", "omega")
+
+
+def healthy(name: str, rows: int, labels: int = len(NAMES)) -> Split:
+    """Unlike texts of the same words; a third of them top and below, a third lone, a third none."""
+    targets = np.zeros((rows, labels), np.float32)
+    targets[::3, [TOP, BELOW]] = 1
+    targets[1::3, LONE] = 1
+    rng = np.random.default_rng(list(name.encode()))
+    texts = [" ".join(rng.choice(WORDS, 12)) for _ in range(rows)]
+    return Split(name, Path(f"{name}.csv"), texts, targets, list(range(1, rows + 1)))
+
+
+def healthy_corpus(names: Sequence[str] = NAMES) -> Corpus:
+    """Three splits alike; `below` stands under `top`, whatever they are called."""
+    labels = label_set(names, [(names[BELOW], names[TOP])])
+    splits = {name: healthy(name, rows, len(names)) for name, rows in SIZES.items()}
+    return Corpus(labels, **splits)
+
+
+def tokens_of(corpus: Corpus, limit: int) -> Tokens:
+    """A word is a token."""
+    rows = {name: np.arange(len(split)) for name, split in corpus.splits.items()}
+    counts = {
+        name: np.array([len(text.split()) for text in split.texts])
+        for name, split in corpus.splits.items()
+    }
+    return Tokens(limit, rows, counts)
+
+
+def analyze(
+    corpus: Corpus,
+    tokens: Tokens | None = None,
+    required: Sequence[str] = (),
+    further: Sequence[Finding] = (),
+) -> Analysis:
+    """Its analysis with the usual weights."""
+    counts = count_labels(corpus.train.targets)
+    weights = assign_weights(corpus.labels.names, counts, WeightsSection())
+    return analyze_corpus(corpus, weights, tokens, required, further)
+
+
+def hostile_analysis(
+    text: str, tokens: Callable[[Corpus], Tokens | None] = lambda _: None
+) -> tuple[Analysis, Corpus]:
+    """Of a corpus whose names and texts try to break out, with findings of every severity."""
+    corpus = healthy_corpus(("<script>alert(1)</script>", 'say "&amp;" \u202e', "=lone"))
+    for row in range(30):
+        corpus.train.texts[row] = corpus.test.texts[row] = f"{text} {row}"
+    corpus.validation.targets[:, LONE] = 0
+    corpus.train.texts[80] = "a text that goes on, " * 200
+    return analyze(corpus, tokens(corpus)), corpus
+
+
+def quoted_rows(analysis: Analysis, corpus: Corpus, texts: bool = True) -> list[list[Document]]:
+    """The first rows of each finding, as the page shows them."""
+    return [listed_rows(each, corpus, texts, most=20) for each in analysis.findings]

@@ -1,0 +1,105 @@
+"""`imbtool analyze` as a check before training: its gate, and what it writes down."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from conftest import Imbtool, read_csv, write_csv
+
+
+def leak(rows: int) -> None:
+    """Copy some training texts into the test table."""
+    table = read_csv(Path("test.csv"))
+    for row, other in zip(table[:rows], read_csv(Path("train.csv")), strict=False):
+        row["text"], row["labels"] = f"{other['text']} =secret=", other["labels"]
+    train = read_csv(Path("train.csv"))
+    for row in train[:rows]:
+        row["text"] += " =secret="
+    write_csv(Path("test.csv"), table)
+    write_csv(Path("train.csv"), train)
+
+
+def look(imbtool: Imbtool, *options: str) -> Any:
+    return imbtool("analyze", "profile.yaml", "-o", "look", *options)
+
+
+def test_the_gate_stands_open_while_nothing_blocks(project: Path, imbtool: Imbtool) -> None:
+    result = look(imbtool, "--gate")
+    assert (result.exit_code, "gate" in result.stderr) == (0, False)
+
+
+def test_the_gate_closes_with_one_line_that_says_why(project: Path, imbtool: Imbtool) -> None:
+    leak(20)
+    result = look(imbtool, "--gate")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "gate: blocked by leak-exact"
+    assert Path("look/analysis.html").is_file()
+
+
+def test_without_the_gate_a_finding_that_blocks_is_shown_alone(
+    project: Path, imbtool: Imbtool
+) -> None:
+    leak(20)
+    result = look(imbtool)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("1 finding blocks")
+
+
+def test_texts_are_written_down_unless_they_are_private(project: Path, imbtool: Imbtool) -> None:
+    leak(20)
+    look(imbtool)
+    files = [Path("look/analysis.html"), Path("look/findings/leak-exact.csv")]
+    assert all("secret" in path.read_text() for path in files)
+    look(imbtool, "--no-texts")
+    written = [
+        path for path in Path("look").rglob("*") if path.suffix in (".html", ".csv", ".json")
+    ]
+    assert len(written) >= 3
+    assert not any("secret" in path.read_text() for path in written)
+
+
+def test_the_json_and_the_screen_quote_no_text(project: Path, imbtool: Imbtool) -> None:
+    leak(20)
+    for options in ((), ("--json",)):
+        result = look(imbtool, *options)
+        assert "secret" not in result.stdout + result.stderr
+
+
+def test_tokens_are_counted_by_the_encoder_of_the_profile(project: Path, imbtool: Imbtool) -> None:
+    document = json.loads(look(imbtool, "--json").stdout)
+    assert document["lengths"]["tokens"]["limit"] == 24
+
+
+def test_without_its_encoder_characters_have_to_do(project: Path, imbtool: Imbtool) -> None:
+    result = look(imbtool, "--json", "--set", f"model.encoder={project}/absent")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["lengths"]["tokens"] is None
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("tokens")]
+    assert line.startswith("tokens are not counted: model.encoder")
+
+
+def test_a_label_that_is_asked_for_and_not_in_validation_blocks(
+    project: Path, imbtool: Imbtool
+) -> None:
+    rows = read_csv(Path("validation.csv"))
+    for row in rows:
+        row["labels"] = "|".join(name for name in row["labels"].split("|") if name != "spying")
+    write_csv(Path("validation.csv"), rows)
+    asked = ("--set", "thresholds.require={spying: {recall: 0.8}}")
+    assert look(imbtool, "--gate").exit_code == 0
+    result = look(imbtool, "--gate", *asked)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1,
+        "gate: blocked by label-absent",
+    )
+
+
+def test_wrong_labels_are_looked_for_when_asked(project: Path, imbtool: Imbtool) -> None:
+    rows = read_csv(Path("train.csv"))
+    for row in rows[:6]:
+        row["labels"] = "spying|abuse" if "spying" not in row["labels"] else ""
+    write_csv(Path("train.csv"), rows)
+    plain = json.loads(look(imbtool, "--json").stdout)["findings"]
+    asked = json.loads(look(imbtool, "--json", "--label-errors").stdout)["findings"]
+    assert "label-error" not in [row["id"] for row in plain]
+    assert "label-error" in [row["id"] for row in asked]

@@ -1,0 +1,88 @@
+"""Splits that differ by more than chance, and by enough to matter, are found; others are not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from analyses import LONE, WORDS, healthy_corpus
+
+from imbtool.corpus import Corpus, Split
+from imbtool.findings.drift import drift_document, drift_findings
+from imbtool.findings.finding import Finding
+from imbtool.imbalance import count_labels
+from imbtool.labels import label_set
+
+
+def look(corpus: Corpus) -> tuple[dict, list[Finding]]:
+    counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
+    document = drift_document(corpus, counts)
+    return document, list(drift_findings(document))
+
+
+def random_corpus(seed: int, labels: int) -> Corpus:
+    """Splits drawn alike, with labels of every frequency."""
+    rng = np.random.default_rng(seed)
+    chances = np.geomspace(0.003, 0.3, labels)
+
+    def draw(name: str, rows: int) -> Split:
+        targets = (rng.random((rows, labels)) < chances).astype(np.float32)
+        texts = [" ".join(rng.choice(WORDS, rng.integers(3, 9))) for _ in range(rows)]
+        return Split(name, Path(f"{name}.csv"), texts, targets, range(1, rows + 1))
+
+    sizes = {"train": 800, "validation": 150, "test": 150}
+    names = [f"label {number}" for number in range(labels)]
+    return Corpus(label_set(names, []), **{name: draw(name, rows) for name, rows in sizes.items()})
+
+
+def test_splits_that_are_alike_give_no_finding():
+    assert look(healthy_corpus())[1] == []
+
+
+def test_fifty_labels_that_do_not_drift_raise_no_alarm():
+    document, findings = look(random_corpus(seed=1, labels=50))
+    assert findings == []
+    assert document["tests"] == 102
+    single = [p / 102 for row in document["labels"].values() for p in row["p"].values()]
+    assert sum(p < 0.05 for p in single) > 0, "a threshold for each label alone would raise some"
+
+
+def test_a_label_of_another_frequency_is_found_with_its_intervals():
+    corpus = healthy_corpus()
+    corpus.test.targets[:, LONE] = 1
+    document, (drift,) = look(corpus)
+    assert (drift.id, drift.severity) == ("drift", "warns")
+    (moved,) = drift.evidence["moved"]
+    assert (moved["label"], moved["split"], moved["ratio"]) == ("lone", "test", pytest.approx(3))
+    frequency = document["labels"]["lone"]["frequency"]["train"]
+    assert frequency["low"] < 1 / 3 < frequency["high"]
+    assert "lone 100.0% (92.1% to 100.0%) in test, 33.3%" in drift.message
+
+
+def test_an_unknown_label_counts_neither_way():
+    corpus = healthy_corpus()
+    corpus.test.targets[::3, LONE] = np.nan
+    assert look(corpus)[0]["labels"]["lone"]["frequency"]["test"]["value"] == pytest.approx(0.5)
+
+
+def test_texts_of_another_length_are_found():
+    corpus = healthy_corpus()
+    corpus.validation.texts[:] = [f"{text} {text}" for text in corpus.validation.texts]
+    _, (drift,) = look(corpus)
+    assert drift.message.startswith("texts of validation are longer than in training")
+
+
+def test_words_that_training_lacks_are_compared_with_random_splits():
+    corpus = healthy_corpus()
+    corpus.test.texts[:] = [text.replace("omega", "omego") for text in corpus.test.texts]
+    document, (drift,) = look(corpus)
+    assert (drift.severity, drift.evidence["about"]) == ("note", "words")
+    words = document["words"]["splits"]
+    assert words["test"]["unseen"] > 0.1 and words["test"]["random"]["high"] < 0.01
+    assert (words["test"]["unlike"], words["validation"]["unlike"]) == (True, False)
+
+
+def test_texts_without_words_can_be_compared():
+    corpus = healthy_corpus()
+    for split in corpus.splits.values():
+        split.texts[:] = ["!!!"] * len(split)
+    assert look(corpus)[0]["words"]["splits"] == {}

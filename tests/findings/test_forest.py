@@ -1,0 +1,97 @@
+"""Hierarchy and labels that disagree, and a hierarchy that nobody has written down."""
+
+import numpy as np
+import pytest
+from analyses import BELOW, LONE, TOP, healthy_corpus
+
+from imbtool.corpus import Corpus
+from imbtool.evaluation.intervals import exact_interval
+from imbtool.findings.finding import Finding
+from imbtool.findings.forest import forest_document, forest_findings
+from imbtool.labels import label_set
+
+
+def findings(corpus: Corpus) -> list[Finding]:
+    return list(forest_findings(corpus))
+
+
+def kinds(corpus: Corpus) -> list[str]:
+    return [each.id for each in findings(corpus)]
+
+
+def flat(corpus: Corpus) -> Corpus:
+    return Corpus(label_set(corpus.labels.names, []), **corpus.splits)
+
+
+def meeting(corpus: Corpus) -> Corpus:
+    """All of the labels meet at times."""
+    corpus.train.targets[89] = 1
+    return corpus
+
+
+def test_a_coherent_corpus_gives_no_finding():
+    assert findings(meeting(healthy_corpus())) == []
+
+
+def test_a_child_without_its_parent_is_counted_by_pair_over_all_splits():
+    corpus = meeting(healthy_corpus())
+    corpus.train.targets[0, TOP] = corpus.test.targets[3, TOP] = 0
+    (orphan,) = findings(corpus)
+    assert (orphan.id, orphan.severity, orphan.rows) == ("orphan-child", "warns", 2)
+    assert orphan.message.endswith("below without top (2)")
+    assert [(place.split, place.index, place.label) for place in orphan.places] == [
+        ("train", 0, "below"),
+        ("test", 3, "below"),
+    ]
+    edges = [{"child": "below", "parent": "top", "violations": 2}]
+    assert forest_document(corpus) == {"edges": edges} and orphan.evidence == {"pairs": edges}
+
+
+def test_an_unknown_parent_makes_no_orphan():
+    corpus = meeting(healthy_corpus())
+    corpus.train.targets[0, TOP] = np.nan
+    assert findings(corpus) == []
+
+
+def test_a_label_all_but_implied_is_proposed_with_its_exact_interval():
+    corpus = flat(meeting(healthy_corpus()))
+    corpus.train.targets[[2, 5], TOP] = 1  # more frequent than below
+    corpus.train.targets[0, TOP] = 0
+    (implied,) = findings(corpus)
+    assert (implied.id, implied.severity) == ("implied-parent", "note")
+    (pair,) = implied.evidence["pairs"]
+    assert (pair["child"], pair["parent"], pair["texts"], pair["without"]) == (
+        "below",
+        "top",
+        31,
+        1,
+    )
+    assert (pair["share"]["low"], pair["share"]["high"]) == exact_interval(30, 31)
+    assert [(place.index, place.label) for place in implied.places] == [(0, "below")]
+
+
+def test_too_few_texts_imply_nothing():
+    corpus = flat(meeting(healthy_corpus()))
+    corpus.train.targets[[2, 5], TOP] = 1
+    corpus.train.targets[45:89, BELOW] = 0
+    assert findings(corpus) == []
+
+
+def test_a_label_of_most_texts_is_nobodys_parent():
+    corpus = flat(meeting(healthy_corpus()))
+    corpus.train.targets[:, TOP] = 1
+    assert "implied-parent" not in kinds(corpus)
+
+
+def test_frequent_labels_that_never_meet_are_said_to_exclude_each_other():
+    corpus = healthy_corpus()
+    (apart,) = findings(corpus)
+    assert (apart.id, apart.severity) == ("mutual-exclusion", "note")
+    # below never meets lone either, as top does not
+    assert apart.evidence["pairs"] == [{"labels": ["top", "lone"], "expected": pytest.approx(10)}]
+
+
+def test_rare_labels_that_never_meet_are_what_chance_gives():
+    corpus = healthy_corpus()
+    corpus.train.targets[12:, LONE] = 0
+    assert findings(corpus) == []

@@ -1,0 +1,104 @@
+"""A label that cannot be learned or measured is named, with how much is lacking."""
+
+import numpy as np
+import pytest
+from analyses import LONE, NAMES, healthy_corpus
+
+from imbtool.corpus import Corpus
+from imbtool.evaluation.intervals import exact_interval
+from imbtool.findings.finding import Finding
+from imbtool.findings.labels import assumed_recall, label_findings, measurability, more_to_halve
+from imbtool.imbalance import count_labels
+
+
+def findings(corpus: Corpus, *required: str) -> list[Finding]:
+    counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
+    return list(label_findings(corpus, counts, required))
+
+
+def keep(corpus: Corpus, split: str, positives: int) -> None:
+    """Leave the label `lone` so many positives."""
+    targets = corpus.splits[split].targets
+    targets[np.flatnonzero(targets[:, LONE] == 1)[positives:], LONE] = 0
+
+
+def test_labels_with_enough_positives_give_no_finding():
+    assert findings(healthy_corpus()) == []
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_label_without_positives_where_it_is_measured_is_absent(split: str):
+    corpus = healthy_corpus()
+    keep(corpus, split, 0)
+    (absent,) = findings(corpus)
+    assert (absent.id, absent.severity) == ("label-absent", "warns")
+    assert f"no positive in {split}" in absent.message
+    assert absent.evidence == {"split": split, "labels": ["lone"]}
+
+
+def test_it_blocks_where_a_threshold_must_reach_something_on_validation():
+    corpus = healthy_corpus()
+    keep(corpus, "validation", 0)
+    assert [each.severity for each in findings(corpus, "lone")] == ["blocks"]
+    assert [each.severity for each in findings(corpus, "top")] == ["warns"]
+
+
+def test_it_does_not_block_where_only_test_lacks_it():
+    corpus = healthy_corpus()
+    keep(corpus, "test", 0)
+    assert [each.severity for each in findings(corpus, "lone")] == ["warns"]
+
+
+def test_under_twenty_training_positives_are_few():
+    corpus = healthy_corpus()
+    keep(corpus, "train", 20)
+    assert findings(corpus) == []
+    keep(corpus, "train", 19)
+    (few,) = findings(corpus)
+    assert (few.id, few.severity, few.rows) == ("few-positives", "warns", 19)
+    assert "lone (19)" in few.message
+    assert {place.index for place in few.places} == set(range(1, 57, 3))
+
+
+def test_few_labels_share_one_finding():
+    corpus = healthy_corpus()
+    corpus.train.targets[30:] = 0
+    (few,) = findings(corpus)
+    assert few.evidence["positives"] == {"top": 10, "below": 10, "lone": 10}
+
+
+def test_a_recall_that_could_be_anything_cannot_be_measured():
+    corpus = healthy_corpus()
+    keep(corpus, "test", 12)
+    assert findings(corpus) == []
+    keep(corpus, "test", 11)
+    (wide,) = findings(corpus)
+    assert (wide.id, wide.severity, wide.rows) == ("measurability", "note", 11)
+    assert "0.46 to 0.97" in wide.message
+
+
+def test_the_interval_of_a_recall_is_exact():
+    assert assumed_recall(20) == pytest.approx(
+        {"value": 0.8, "low": 0.5634, "high": 0.9427}, abs=1e-4
+    )
+    assert all(np.isnan(end) for end in assumed_recall(0).values())
+
+
+@pytest.mark.parametrize("positives", [0, 1, 7, 46, 500, 3398])
+def test_so_many_more_halve_the_interval_and_one_less_does_not(positives: int):
+    def width(number: int) -> float:
+        low, high = exact_interval(0.8 * number, number)
+        return high - low
+
+    enough = positives + more_to_halve(positives)
+    assert width(enough) <= width(positives) / 2 < width(enough - 1)
+
+
+def test_every_label_and_split_is_measured():
+    corpus = healthy_corpus()
+    counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
+    measured = measurability(counts, NAMES)
+    assert set(measured) == set(NAMES)
+    row = measured["lone"]["test"]
+    assert row["width"] == pytest.approx(row["recall"]["high"] - row["recall"]["low"])
+    assert measured["top"]["train"]["more_to_halve"] == more_to_halve(30)

@@ -1,0 +1,161 @@
+"""The same text twice is reported once, as the strictest kind that it is."""
+
+import numpy as np
+import pytest
+from analyses import LONE, TOP, healthy_corpus
+
+from imbtool.corpus import Corpus, text_key
+from imbtool.findings import texts
+from imbtool.findings.finding import Finding
+from imbtool.findings.pool import sampled
+from imbtool.findings.texts import same_texts, text_findings, text_numbers
+
+
+def findings(corpus: Corpus) -> list[Finding]:
+    return list(text_findings(same_texts(corpus)))
+
+
+def kinds(corpus: Corpus) -> list[str]:
+    return [each.id for each in findings(corpus)]
+
+
+def places(finding: Finding) -> list[tuple[str, int, str]]:
+    return [(place.split, place.index, place.detail) for place in finding.places]
+
+
+def test_unlike_texts_give_no_finding():
+    assert findings(healthy_corpus()) == []
+
+
+def test_a_text_in_two_splits_is_a_leak_whatever_its_case_and_space():
+    corpus = healthy_corpus()
+    corpus.test.texts[0] = "  " + corpus.train.texts[6].upper()
+    (leak,) = findings(corpus)
+    assert (leak.id, leak.severity, leak.rows) == ("leak-exact", "warns", 2)
+    assert leak.message.startswith("1 text of test (2.2%) also in train")
+    assert places(leak) == [("train", 6, "as test row 1"), ("test", 0, "as train row 7")]
+    assert leak.evidence["rows"] == {"train": 1, "validation": 0, "test": 1}
+
+
+def test_leaks_are_found_between_every_two_splits():
+    corpus = healthy_corpus()
+    corpus.train.texts[0] = corpus.validation.texts[0] = corpus.test.texts[0] = "the same"
+    assert [each.evidence["splits"] for each in findings(corpus)] == [
+        ["train", "validation"],
+        ["train", "test"],
+        ["validation", "test"],
+    ]
+
+
+@pytest.mark.parametrize(("leaked", "severity"), [(2, "warns"), (3, "blocks")])
+def test_a_leak_of_five_percent_from_training_blocks(leaked: int, severity: str):
+    corpus = healthy_corpus()
+    corpus.test.texts[: 3 * leaked : 3] = corpus.train.texts[: 3 * leaked : 3]
+    (leak,) = findings(corpus)
+    assert leak.severity == severity
+
+
+def test_a_leak_between_validation_and_test_does_not_block():
+    corpus = healthy_corpus()
+    corpus.test.texts[:9] = corpus.validation.texts[:9]
+    assert [each.severity for each in findings(corpus)] == ["warns"]
+
+
+def test_a_leak_of_half_the_positives_of_a_label_blocks_though_the_split_is_large():
+    assert texts._leak_severity("leak-exact", 0, 0.001, {"a": {"share": 0.5, "positives": 10}}) == (
+        "blocks"
+    )
+    assert texts._leak_severity("leak-exact", 0, 0.001, {"a": {"share": 0.5, "positives": 9}}) == (
+        "note"
+    )
+
+
+def test_the_label_that_leaks_most_is_named():
+    corpus = healthy_corpus()
+    corpus.test.texts[1] = corpus.train.texts[1]
+    (leak,) = findings(corpus)
+    assert leak.evidence["labels"] == {"lone": {"leaked": 1, "positives": 15, "share": 1 / 15}}
+    assert leak.message.endswith("most of lone: 1 of 15 positives")
+
+
+def test_texts_that_differ_in_user_names_and_urls_leak_as_such_and_not_as_near():
+    corpus = healthy_corpus()
+    corpus.train.texts[0] = "so says @anna at https://one.example/a"
+    corpus.validation.texts[0] = "so says @bert at https://two.example/b"
+    assert kinds(corpus) == ["leak-normalised"]
+
+
+def test_nearly_the_same_text_leaks_as_near_and_never_blocks():
+    corpus = healthy_corpus()
+    words = [f"word{number}" for number in range(30)]
+    for row in range(0, 45, 3):
+        corpus.train.texts[row] = " ".join([f"r{row}", *words[row % 7 :], f"tail{row}"] * 2)
+        corpus.test.texts[row] = corpus.train.texts[row] + " indeed"
+    leaks = [each for each in findings(corpus) if each.id.startswith("leak")]
+    assert [(each.id, each.severity) for each in leaks] == [("leak-near", "warns")]
+
+
+def test_a_repeat_is_listed_with_the_first_text_of_its_split_that_is_the_same():
+    corpus = healthy_corpus()
+    corpus.train.texts[3] = corpus.train.texts[6] = corpus.train.texts[0]
+    (duplicate,) = findings(corpus)
+    assert (duplicate.id, duplicate.severity) == ("duplicate", "note")
+    assert places(duplicate) == [("train", 3, "as train row 1"), ("train", 6, "as train row 1")]
+    assert same_texts(corpus).repeat_counts() == {"train": 2, "validation": 0, "test": 0}
+
+
+def test_the_same_text_with_other_labels_is_a_contradiction_in_both_rows():
+    corpus = healthy_corpus()
+    corpus.train.texts[1] = corpus.train.texts[2]
+    contradiction = findings(corpus)[1]
+    assert (contradiction.id, contradiction.severity) == ("contradiction", "warns")
+    assert contradiction.evidence == {"texts": 1, "labels": {"lone": 1}}
+    assert [(place.index, place.label) for place in contradiction.places] == [
+        (1, "lone"),
+        (2, "lone"),
+    ]
+
+
+def test_contradictions_are_found_across_splits():
+    corpus = healthy_corpus()
+    corpus.test.texts[1] = corpus.train.texts[2]
+    assert kinds(corpus) == ["leak-exact", "contradiction"]
+
+
+def test_an_unknown_label_contradicts_nothing():
+    corpus = healthy_corpus()
+    corpus.train.texts[1] = corpus.train.texts[2]
+    corpus.train.targets[2, LONE] = np.nan
+    assert kinds(corpus) == ["duplicate"]
+    corpus.train.targets[2, TOP] = 1
+    assert kinds(corpus) == ["duplicate", "contradiction"]
+
+
+def test_above_the_size_near_texts_are_sampled_and_exact_ones_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(texts, "SAMPLED_TEXTS", 6)
+    corpus = healthy_corpus()
+    for row in range(0, 45, 3):
+        corpus.test.texts[row] = corpus.train.texts[row]
+        corpus.train.texts[row + 45] = f"@a{row} words here"
+        corpus.validation.texts[row] = f"@b{row} words here"
+    found = {each.id: each for each in findings(corpus)}
+    assert found["leak-exact"].rows == 30
+    assert found.keys() <= {"leak-exact", "leak-normalised"}
+
+
+def test_a_sample_takes_small_splits_whole():
+    rows = sampled({"train": 1000, "validation": 5, "test": 40}, 60)
+    assert {name: len(chosen) for name, chosen in rows.items()} == {
+        "train": 28,
+        "validation": 5,
+        "test": 27,
+    }
+    assert rows["validation"].tolist() == list(range(5))
+    assert sorted(set(rows["train"])) == rows["train"].tolist()
+
+
+def test_texts_get_the_same_number_exactly_if_their_keys_are_equal():
+    numbers = text_numbers(map(text_key, ["A b", "a  B", "c"]))
+    assert numbers[0] == numbers[1] != numbers[2]

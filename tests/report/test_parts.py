@@ -1,0 +1,47 @@
+"""The screen of a split shows the document's numbers, rarest label first, and escapes names."""
+
+from rich.console import Console
+
+from imbtool.report.parts import split_views
+
+DOCUMENT = {
+    "parts": {
+        "train": {"share": {"asked": 0.9, "got": 0.895}, "rows": {"asked": 180, "got": 179}},
+        "test": {"share": {"asked": 0.1, "got": 0.105}, "rows": {"asked": 20, "got": 21}},
+    },
+    "labels": {
+        "common": {"positives": 1500, "parts": {"train": 1350, "test": 150}},
+        "rare\x1b[31m": {"positives": 4, "parts": {"train": 3, "test": 1}},
+    },
+    "near_duplicates": {"groups": 1, "rows": 3, "largest": 3},
+    "group": {"column": "author", "groups": 2, "rows": 8, "largest": 5},
+    "least_positives": 3,
+    "too_rare": {"rare\x1b[31m": "4 positives, of which 6 are needed"},
+}
+
+
+def screen(document):
+    console = Console(width=100, record=True, color_system=None)
+    for view in split_views(document):
+        console.print(view)
+    return [" ".join(line.split()) for line in console.export_text().splitlines()]
+
+
+def test_every_part_and_label_has_its_line():
+    lines = screen(DOCUMENT)
+    assert "test 10.00% 10.50% 20 21" in lines
+    assert lines.index("rare\\x1b[31m 4 3 1") < lines.index("common 1,500 1,350 150")
+
+
+def test_what_is_kept_together_and_what_is_too_rare_is_named():
+    lines = screen(DOCUMENT)
+    assert "Kept together: 1 group of near duplicates, 3 rows." in lines
+    assert "Kept together: 2 groups by the column author, 8 rows." in lines
+    assert "Labels without 3 positives in each part:" in lines
+    assert "rare\\x1b[31m: 4 positives, of which 6 are needed" in lines
+
+
+def test_nothing_is_said_of_what_is_not_there():
+    nothing = {"groups": 0, "rows": 0, "largest": 1}
+    lines = screen(DOCUMENT | {"near_duplicates": nothing, "group": None, "too_rare": {}})
+    assert not any(line.startswith(("Kept", "Labels without")) for line in lines)

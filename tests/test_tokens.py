@@ -1,0 +1,52 @@
+"""Tokens are those of the encoder's own tokenizer, counted without its weights."""
+
+from pathlib import Path
+
+import pytest
+from analyses import healthy_corpus
+from encoders import make_encoder
+
+from imbtool import tokens
+from imbtool.errors import UserError
+from imbtool.model import load_encoder
+from imbtool.profile import ModelSection
+from imbtool.tables import COLUMN_MARK
+from imbtool.tokens import count_tokens
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoder") / "bert"
+    make_encoder("bert", folder, corpus=healthy_corpus().train.texts)
+    return folder
+
+
+def test_tokens_are_those_that_the_model_reads(encoder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tokens, "TEXTS_AT_ONCE", 7)
+    corpus, section = healthy_corpus(), ModelSection(encoder=str(encoder), max_length=64)
+    corpus.train.texts[0] = f"alpha{COLUMN_MARK}bravo delta"
+    counted = count_tokens(corpus, section)
+    encoded = load_encoder(section, corpus.labels.names).encode(corpus.train.texts)
+    assert counted.counts["train"].tolist() == [len(ids) for ids in encoded]
+
+
+def test_no_text_is_cut_and_the_limit_is_what_the_encoder_reads(encoder: Path):
+    corpus = healthy_corpus()
+    corpus.test.texts[0] = "alpha " * 5000
+    counted = count_tokens(corpus, ModelSection(encoder=str(encoder), max_length=10))
+    assert counted.limit == 10
+    assert counted.counts["test"][0] >= 5000
+
+
+def test_many_texts_are_sampled(encoder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tokens, "SAMPLED_TEXTS", 30)
+    counted = count_tokens(healthy_corpus(), ModelSection(encoder=str(encoder)))
+    assert {name: len(rows) for name, rows in counted.rows.items()} == dict.fromkeys(
+        ("train", "validation", "test"), 10
+    )
+    assert all(len(counted.counts[name]) == len(rows) for name, rows in counted.rows.items())
+
+
+def test_an_encoder_that_is_not_there_is_said(tmp_path: Path):
+    with pytest.raises(UserError, match=r"model\.encoder"):
+        count_tokens(healthy_corpus(), ModelSection(encoder=str(tmp_path / "absent")))
