@@ -93,8 +93,24 @@ def own_split(checkpoint: Checkpoint, name: str) -> Split:
 def assess(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALONE) -> Document:
     """Measure a checkpoint on a split: the content of evaluation.json.
 
+    Args:
+        checkpoint: the model with its thresholds.
+        split: n texts and their targets [n, L].
+        wanted: what the document shall hold beside the figures.
+
+    Returns:
+        Each figure as {value, low, high}, its 95% interval; see docs/evaluate.md.
+
     Raises:
         UserError: something that is wanted cannot be had; said before anything is measured.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from imbtool import evaluate, read_checkpoint, read_corpus, read_profile
+        >>> test = read_corpus(read_profile(Path("profile.yaml"))).test
+        >>> document = evaluate(read_checkpoint(Path("runs/first")), test)
+        >>> sorted(document["overall"]["macro"]["f1"])
+        ['high', 'low', 'value']
     """
     labels, meta, targets = checkpoint.labels, checkpoint.meta, split.targets
     check_gates(wanted.gates, labels, meta.tiers)

@@ -120,6 +120,14 @@ class Checkpoint:
         folder: where it was read from.
         text_model: model and tokenizer.
         meta: labels, thresholds and what they rest on.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from imbtool import read_checkpoint
+        >>> checkpoint = read_checkpoint(Path("runs/first"))
+        >>> probabilities = checkpoint.probabilities(["one text", "another"])
+        >>> checkpoint.decide(probabilities).shape  # texts, labels
+        (2, 6)
     """
 
     folder: Path
@@ -151,6 +159,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         UserError: there is none, or it is damaged.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from imbtool import read_checkpoint
+        >>> read_checkpoint(Path("runs/first")).meta.threshold_rule in ("0.5", "auto")
+        False
     """
     folder = checkpoint_folder(path)
     meta = read_meta(folder)

@@ -118,6 +118,13 @@ def read_corpus(profile: Profile) -> Corpus:
 
     Raises:
         UserError: with every problem of the first table that cannot be read, or of the labels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from imbtool import read_corpus, read_profile
+        >>> corpus = read_corpus(read_profile(Path("profile.yaml")))
+        >>> corpus.train.targets.shape == (len(corpus.train.texts), len(corpus.labels.names))
+        True
     """
     paths = split_paths(profile.data)
     tables = [_read(name, path, profile.data) for name, path in paths.items()]

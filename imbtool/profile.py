@@ -52,8 +52,8 @@ class LabelsSection(Section):
 class TierRule(Section):
     """From this many negatives a positive, a label gets this weight."""
 
-    ratio: Positive
-    weight: Positive
+    ratio: Positive = Field(description="negatives for each positive, from which it holds")
+    weight: Positive = Field(description="of such a label's positives in the loss")
 
 
 class WeightsSection(Section):
@@ -122,7 +122,7 @@ class ModelSection(Section):
 class TrainingSection(Section):
     """How long, how fast, in which precision."""
 
-    epochs: Count = 3
+    epochs: Count = Field(3, description="passes over the training texts")
     batch_size: Count = Field(32, description="texts a step")
     learning_rate: Literal["auto"] | Positive = Field(
         "auto", description="auto: 1e-4 under 40M parameters, 3e-5 base size, 1e-5 large"
@@ -133,7 +133,9 @@ class TrainingSection(Section):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="auto: bf16 where the hardware has it"
     )
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        0, description="the same seed, data and machine give the same run"
+    )
     save_every: Positive | str = Field(
         10.0,
         union_mode="left_to_right",  # a number written as text is a number
@@ -216,8 +218,8 @@ class ThresholdsSection(Section):
 class HealthySection(Section):
     """What a rare label must reach on validation; below it by chance alone is no fault."""
 
-    recall: Share = 0.1
-    precision: Share = 0.6
+    recall: Share = Field(0.1, description="of a rare label, at least")
+    precision: Share = Field(0.6, description="of a rare label, at least")
 
 
 class TuningSection(Section):
@@ -245,7 +247,13 @@ class EvaluationSection(Section):
 
 
 class Profile(Section):
-    """Everything that decides a run; every key but `data.train` has a default."""
+    """Everything that decides a run; every key but `data.train` has a default.
+
+    Example:
+        >>> from imbtool import Profile
+        >>> Profile.model_validate({"data": {"train": "train.csv"}}).weights.severe.weight
+        10.0
+    """
 
     data: DataSection
     labels: LabelsSection = Field(default_factory=LabelsSection)

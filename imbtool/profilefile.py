@@ -41,6 +41,12 @@ def read_profile(path: Path, overrides: Sequence[Override] = ()) -> Profile:
 
     Raises:
         UserError: with every problem of the file and the overrides at once.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from imbtool import read_profile
+        >>> read_profile(Path("profile.yaml")).loss.gamma
+        2.0
     """
     try:
         text = path.read_text(encoding="utf-8")

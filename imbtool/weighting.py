@@ -31,6 +31,22 @@ def assign_weights(
     """Give each label its weight: custom wins over tier, tier over automatic.
 
     Automatic is clip(ratio, 1, cap), ratio being negatives / positives in training.
+
+    Args:
+        names: of the labels [L].
+        counts: of each in training [L].
+        rules: `weights` of a profile.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from imbtool import assign_weights, read_corpus, read_profile
+        >>> from imbtool.imbalance import count_labels
+        >>> profile = read_profile(Path("profile.yaml"))
+        >>> corpus = read_corpus(profile)
+        >>> counts = count_labels(corpus.train.targets)
+        >>> weights = assign_weights(corpus.labels.names, counts, profile.weights)
+        >>> all(1 <= weight.weight <= 10 for weight in weights)
+        True
     """
     return [_assign(name, count, rules) for name, count in zip(names, counts, strict=True)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, hint, parsed_sets, show
+from imbtool.cli.common import Json, Sets, hint, is_profile, show, source_profile
 
 if TYPE_CHECKING:
     from imbtool.analysis import Analysis
@@ -48,19 +48,17 @@ def analyze(
         imbtool analyze profile.yaml --label-errors
     """
     from imbtool.corpus import read_corpus
-    from imbtool.profilefile import read_profile
     from imbtool.report.preflight import analysis_views
     from imbtool.report.preflight_files import write_analysis
 
-    is_profile = source.suffix.lower() in (".yaml", ".yml")
-    profile = read_profile(source, parsed_sets(sets)) if is_profile else _guess(source, sets)
+    profile = source_profile(source, sets)
     corpus = read_corpus(profile)
     suspects = _suspects(profile, corpus) if label_errors else []
     analysis = _analysis(profile, corpus, suspects)
     write_analysis(analysis, corpus, output, texts=not no_texts)
     show(analysis.document, analysis_views(analysis.document), json)
     hint(f"\nreport: {output / 'analysis.html'}")
-    hint(f"next: imbtool {f'weights {source}' if is_profile else f'init {source}'}")
+    hint(f"next: imbtool {f'weights {source}' if is_profile(source) else f'init {source}'}")
     blocking = [each.id for each in analysis.findings if each.severity == "blocks"]
     if gate and blocking:
         hint(f"gate: blocked by {', '.join(dict.fromkeys(blocking))}")
@@ -95,10 +93,3 @@ def _tokens(corpus: Corpus, section: ModelSection) -> Tokens | None:
         problem = error.problems[0]
         hint(f"tokens are not counted: {problem.where}: {problem.found}; {problem.mend}")
         return None
-
-
-def _guess(table: Path, sets: list[str] | None) -> Profile:
-    from imbtool.profilefile import overlay
-    from imbtool.proposal import propose_profile
-
-    return overlay(propose_profile(table).profile, parsed_sets(sets))

@@ -79,6 +79,11 @@ def parsed_sets(sets: list[str] | None) -> list[Override]:
     return [parse_override(text) for text in sets or []]
 
 
+def is_profile(source: Path) -> bool:
+    """Whether a path names a profile rather than a table."""
+    return source.suffix.lower() in (".yaml", ".yml")
+
+
 def source_profile(source: Path, sets: list[str] | None) -> Profile:
     """The profile in a YAML file, or the one guessed from a table, with --set laid over it.
 
@@ -89,7 +94,7 @@ def source_profile(source: Path, sets: list[str] | None) -> Profile:
     from imbtool.proposal import propose_profile
 
     overrides = parsed_sets(sets)
-    if source.suffix.lower() in (".yaml", ".yml"):
+    if is_profile(source):
         return read_profile(source, overrides)
     return overlay(propose_profile(source).profile, overrides)
 

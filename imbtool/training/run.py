@@ -30,6 +30,10 @@ from imbtool.training.tracking import require_trackers, start_tracking, track
 from imbtool.training.validation import validate
 
 
+def ignore(event: Event) -> None:
+    """Watch nothing: of several processes the first one speaks for all."""
+
+
 @dataclass(frozen=True)
 class RunResult:
     """Where a run went and what its best epoch reached on validation."""
@@ -44,7 +48,11 @@ class RunResult:
 
 
 def train(
-    profile: Profile, folder: Path, emit: Emit, command: list[str], trackers: Sequence[str] = ()
+    profile: Profile,
+    folder: Path,
+    emit: Emit = ignore,
+    command: Sequence[str] = (),
+    trackers: Sequence[str] = (),
 ) -> RunResult:
     """Train as the profile says and write the run folder.
 
@@ -52,7 +60,7 @@ def train(
         profile: resolved.
         folder: of the run; must not exist.
         emit: called with every event: `start`, `head`, `step`, `skipped`, `epoch`, `warning`,
-            `end`.
+            `end`. Default: nobody watches.
         command: as typed, for the manifest.
         trackers: names of experiment trackers that follow the run.
 
@@ -60,6 +68,13 @@ def train(
         UserError: the data or the encoder cannot be used, the folder exists, or the loss is not
             finite. Nothing is written unless training can start.
         Stopped: a signal asked for it; the state is saved.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from imbtool import read_profile, train
+        >>> result = train(read_profile(Path("profile.yaml")), Path("runs/second"))
+        >>> result.checkpoint.name
+        'checkpoint'
     """
     require_trackers(trackers)
     accelerator = make_accelerator(trackers, folder)
@@ -70,7 +85,7 @@ def train(
     if materials.ranks.first:
         folder.mkdir(parents=True)
         write_text(folder / "profile.yaml", render_profile(profile))
-        write_json(folder / "manifest.json", materials.manifest(command))
+        write_json(folder / "manifest.json", materials.manifest(list(command)))
     return _run(materials, folder, emit, resumed=False)
 
 
@@ -114,7 +129,7 @@ def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunRe
         track(accelerator, event)
         emit(event)
 
-    record = Chronicle(folder / "events.jsonl", follow) if ranks.first else _ignore
+    record = Chronicle(folder / "events.jsonl", follow) if ranks.first else ignore
     try:
         start_tracking(accelerator, materials.profile)
         with stop_on_signals(insist=ranks.alone) as request:
@@ -129,10 +144,6 @@ def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunRe
     finally:
         accelerator.end_training()
     return RunResult(folder, best)
-
-
-def _ignore(event: Event) -> None:
-    """The first process speaks for all."""
 
 
 def run_name(wanted: str | None, profile_path: Path, parent: Path) -> str:
