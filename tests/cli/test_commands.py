@@ -161,9 +161,9 @@ def test_options_lie_over_the_profile_and_set_over_options(project: Path, imbtoo
     run(imbtool, "train", "-p", "profile.yaml", "--run", "other", *options.split(), *sets)
     resolved = Path("runs/other/profile.yaml").read_text()
     for line in (
-        "  epochs: 1\n",
+        "  epochs: 1 ",
         "  gamma: 1.5 ",
-        "  seed: 7\n",
+        "  seed: 7 ",
         "  learning_rate: 0.0001 ",
         "  precision: bf16 ",
         "    threats: 4\n",
