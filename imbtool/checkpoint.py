@@ -163,8 +163,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Example:
         >>> from pathlib import Path
         >>> from imbtool import read_checkpoint
-        >>> read_checkpoint(Path("runs/first")).meta.threshold_rule in ("0.5", "auto")
-        False
+        >>> len(read_checkpoint(Path("runs/first")).labels.names)
+        6
     """
     folder = checkpoint_folder(path)
     meta = read_meta(folder)
