@@ -87,6 +87,13 @@ def _without_quick_dropout(profile: Profile) -> Profile:
     return profile
 
 
+def _without_narrow_residual(profile: Profile) -> Profile:
+    from imbtool.training import engine
+
+    engine.narrow_residual = lambda _: None
+    return profile
+
+
 def _without_kept_memory(profile: Profile) -> Profile:
     from imbtool.training import engine
 
@@ -162,6 +169,7 @@ LEVERS: dict[str, Callable[[Profile], Profile]] = {
     "length buckets": _without_length_buckets,
     "eager attention": _without_eager_attention,
     "quick dropout": _without_quick_dropout,
+    "narrow residual": _without_narrow_residual,
     "kept memory": _without_kept_memory,
     "clipping in the step": _without_clipping_in_the_step,
     "no needless masks": _without_saved_masks,

@@ -30,6 +30,7 @@ from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_
 from imbtool.training.memory import keep_freed_memory
 from imbtool.training.optimizer import clipped_step, gradient_norm, make_optimizer, scheduled
 from imbtool.training.ranks import Ranks
+from imbtool.training.residual import narrow_residual
 from imbtool.training.state import Progress, load_state, save_state
 
 Event = dict[str, Any]
@@ -80,6 +81,7 @@ class Engine:
         self.model = accelerator.prepare_model(text_model.model)
         self._forward = torch.compile(self.model, dynamic=True) if section.compile else self.model
         self.progress = Progress()
+        narrow_residual(text_model.model)
         keep_freed_memory()
         if not self.ranks.alone:
             torch.manual_seed(section.seed + self.ranks.rank)

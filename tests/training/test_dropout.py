@@ -66,3 +66,8 @@ def test_outside_the_context_dropout_is_torchs_own():
         pass
     torch.manual_seed(0)
     assert torch.equal(nn.functional.dropout(torch.ones(100)), expected)
+
+
+def test_where_all_is_dropped_nothing_is_left():
+    with quick_dropout():
+        assert torch.equal(nn.functional.dropout(torch.ones(100), 1.0), torch.zeros(100))
