@@ -49,19 +49,26 @@ class LabelsSection(Section):
         return hierarchy_edges(self.hierarchy)
 
 
-class TierRule(Section):
-    """From this many negatives a positive, a label gets this weight."""
+class SevereRule(Section):
+    """Which labels are severe, and their weight."""
 
-    ratio: Positive = Field(description="negatives for each positive, from which it holds")
-    weight: Positive = Field(description="of such a label's positives in the loss")
+    ratio: Positive = Field(100.0, description="negatives for each positive, from which it holds")
+    weight: Positive = Field(10.0, description="of such a label's positives in the loss")
+
+
+class ModerateRule(Section):
+    """Which labels are moderate, if they are not severe, and their weight."""
+
+    ratio: Positive = Field(10.0, description="negatives for each positive, from which it holds")
+    weight: Positive = Field(5.0, description="of such a label's positives in the loss")
 
 
 class WeightsSection(Section):
     """The rules that give each label its weight; custom wins over tier, tier over automatic."""
 
     custom: dict[str, Positive] = Field(default_factory=dict, description="label: weight")
-    severe: TierRule = Field(default_factory=lambda: TierRule(ratio=100, weight=10))
-    moderate: TierRule = Field(default_factory=lambda: TierRule(ratio=10, weight=5))
+    severe: SevereRule = Field(default_factory=SevereRule)
+    moderate: ModerateRule = Field(default_factory=ModerateRule)
     cap: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
         3.0, description="all other labels: their ratio, at least 1 and at most this"
     )

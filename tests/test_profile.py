@@ -67,6 +67,12 @@ def test_an_empty_separator_is_refused():
     assert "at least 1 character" in complaint(data=data)
 
 
+def test_a_tier_keeps_its_ratio_where_only_its_weight_is_written():
+    read = profile(weights={"severe": {"weight": 8}, "moderate": {"ratio": 20}}).weights
+    assert (read.severe.ratio, read.severe.weight) == (100, 8)
+    assert (read.moderate.ratio, read.moderate.weight) == (20, 5)
+
+
 def test_the_severe_tier_starts_above_the_moderate_one():
     weights = {"severe": {"ratio": 10, "weight": 10}, "moderate": {"ratio": 10, "weight": 5}}
     assert complaint(weights=weights) == "moderate.ratio 10 and severe.ratio 10"
