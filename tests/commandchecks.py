@@ -1,0 +1,161 @@
+"""Whether a command that the documentation shows could be typed so: programs, options, keys."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from accelerate.commands.launch import launch_command_parser
+from click.testing import CliRunner
+from shellcommands import Command, option_names
+from torch.distributed.run import get_args_parser
+from typer.exceptions import TyperException
+from typer.main import get_command
+
+from imbtool.cli import app
+from imbtool.errors import UserError
+from imbtool.profilefile import make_profile, overlay, parse_override
+
+ROOT = Path(__file__).parents[1]
+IMBTOOL = get_command(app).commands
+PLACEHOLDERS = ("KEY", "key", "section.key")
+"""What pages write for any key of the profile."""
+PIP_OPTIONS = ("-c", "-e")
+
+Words = Sequence[str]
+Problems = Iterator[str]
+
+
+def problems(command: Command, whole: bool) -> list[str]:
+    """What is wrong with a command, in words; nothing if it could be typed.
+
+    Args:
+        command: of a block, or out of a sentence.
+        whole: nothing that it needs may be missing. Of others, and of a synopsis, only what stands
+            there is looked at.
+    """
+    whole = whole and not command.synopsis
+    return [
+        f"line {command.line}: {command.text}: {problem}"
+        for words in command.stages
+        for problem in CHECKS.get(words[0], _unknown)(words, whole)
+    ]
+
+
+def option_problems(command: Command, known: Sequence[str]) -> list[str]:
+    """The same of options that stand alone: each is one of some command of imbtool, or known."""
+    names = {name for each in IMBTOOL for name in _options_of(each)} | set(known)
+    found = [*_not_among(names, command.words), *_key_problems(command.words)]
+    return [f"line {command.line}: {command.text}: {problem}" for problem in found]
+
+
+def _imbtool(words: Words, whole: bool) -> Problems:
+    name = " ".join(words[1:2])
+    if name not in IMBTOOL:
+        yield f"no such command: {name}"
+        return
+    yield from _key_problems(words)
+    if not whole:
+        yield from _not_among(_options_of(name), words)
+        return
+    try:
+        IMBTOOL[name].make_context(name, list(words[2:]))
+    except TyperException as error:
+        yield str(error)
+
+
+def _options_of(name: str) -> set[str]:
+    params = IMBTOOL[name].params
+    return {"--help", *(option for each in params for option in (*each.opts, *each.secondary_opts))}
+
+
+def _key_problems(words: Words) -> Problems:
+    """What the schema says of the values of --set, laid over a profile as `init` writes it."""
+    defaults = make_profile({"data": {"train": "train.csv"}})
+    profile = make_profile(defaults.model_dump(mode="json"))
+    for option, value in pairwise(words):
+        override = value.rstrip("]")
+        key, _, text = override.partition("=")
+        if option.lstrip("[") != "--set" or key in PLACEHOLDERS or text == "...":
+            continue
+        try:
+            overlay(profile, [parse_override(override)])
+        except UserError as error:
+            yield str(error)
+
+
+def _launcher(words: Words, whole: bool) -> Problems:
+    """Torchrun, or accelerate launch, which start `-m imbtool COMMAND`."""
+    parser = get_args_parser() if words[0] == "torchrun" else launch_command_parser()
+    at = words.index("-m") if "-m" in words else len(words)
+    yield from _not_among(set(parser._option_string_actions), words[:at])
+    if at < len(words):
+        yield from _imbtool(words[at + 1 :], whole)
+    elif whole:
+        yield "it starts nothing"
+
+
+def _make(words: Words, whole: bool) -> Problems:
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    yield from (f"no such target: {word}" for word in words[1:] if word not in targets)
+
+
+def _pip(words: Words, whole: bool) -> Problems:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = re.findall(r"imbtool\[([\w,]+)\]", " ".join(words))
+    wanted = {extra for each in extras for extra in each.split(",")}
+    unknown = wanted - set(project["optional-dependencies"])
+    yield from (f"no such extra: {extra}" for extra in sorted(unknown))
+    yield from _not_among(set(PIP_OPTIONS), words)
+    for option, value in pairwise(words):
+        if option == "-c" and not (ROOT / value).is_file():
+            yield f"no such file: {value}"
+
+
+def _python(words: Words, whole: bool) -> Problems:
+    """A script of this project, and options that it, or a neighbour it imports from, adds."""
+    script = ROOT / words[1]
+    if not script.is_file():
+        yield f"no such script: {words[1]}"
+        return
+    code = script.read_text()
+    neighbours = [script.with_name(f"{name}.py") for name in re.findall(r"^from (\w+)", code, re.M)]
+    codes = [code, *(path.read_text() for path in neighbours if path.is_file())]
+    known = re.findall(r'add_argument\(\s*"(--[\w-]+)"', "\n".join(codes))
+    yield from _not_among(set(known), words)
+
+
+def _hf(words: Words, whole: bool) -> Problems:
+    from huggingface_hub.cli.hf import app as hf
+
+    # options are looked at before help is shown
+    shown = CliRunner().invoke(hf, [*words[1:], "--help"])
+    if shown.exit_code:
+        yield " ".join(shown.output.split())
+
+
+def _echo(words: Words, whole: bool) -> Problems:
+    yield from ()
+
+
+def _unknown(words: Words, whole: bool) -> Problems:
+    if words[0] != "...":
+        yield f"{words[0]!r} is none of the programs that are looked at"
+
+
+def _not_among(known: set[str], words: Words) -> Problems:
+    yield from (f"no such option: {name}" for name in option_names(words) if name not in known)
+
+
+CHECKS: dict[str, Callable[[Words, bool], Problems]] = {
+    "imbtool": _imbtool,
+    "torchrun": _launcher,
+    "accelerate": _launcher,
+    "make": _make,
+    "pip": _pip,
+    "python": _python,
+    "hf": _hf,
+    "echo": _echo,
+}
+PROGRAMS = tuple(CHECKS)

@@ -1,0 +1,245 @@
+"""Every command that the documentation shows can be typed so, and does what its page is about.
+
+Options, commands, profile keys, scripts and make targets are looked at in all of them. Those of
+imbtool in blocks are run too (slow), in the order of their page, on small stand-ins for the tables
+and runs that the page names.
+"""
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commandchecks import IMBTOOL, PROGRAMS, option_problems, problems
+from conftest import Imbtool
+from shellcommands import (
+    Command,
+    inline_commands,
+    inline_options,
+    option_names,
+    shown_commands,
+)
+from standins import QUICK, ROOT, write_stand_ins
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOT_RUN = {
+    # what they call is run here on stand-ins, or is the test suite itself
+    "make ": "works on the whole project",
+    "pip install ": "needs a package index",
+    "hf ": "needs an account on the hub",
+    ".* hf:": "needs the hub",
+    # two processes on one machine are tested in tests/training/test_processes.py
+    "imbtool .* --processes ": "needs several processes",
+    "torchrun ": "needs several processes, or machines",
+    "accelerate launch ": "needs several GPUs",
+    "srun |RANK=.SLURM_": "needs Slurm",
+    "python benchmarks/": "takes minutes to hours",
+}
+"""How a command begins (a pattern), and why it cannot be run in a test."""
+OTHER_OPTIONS = {
+    "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
+    "docs/results.md": ["--levers", "--rounds"],  # of benchmarks/throughput.py
+    "docs/share.md": ["--private"],  # of hf upload
+}
+"""Options in sentences that are none of imbtool's."""
+PLACEHOLDERS = {
+    "PROFILE": "profile.yaml",
+    "LABEL": "insults",
+}
+"""What stands for a name of the reader's; `runs/NAME` is there."""
+MADE_ANEW = {
+    "init": ["profile.yaml"],
+    "split": ["data/*.csv", "data/split.json"],
+}
+"""Pages show these commands as alternatives; each begins where the other had made nothing."""
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def shown(page: Path) -> list[Command]:
+    return shown_commands(page.read_text(encoding="utf-8"), PROGRAMS)
+
+
+def is_left_out(command: Command) -> bool:
+    return command.synopsis or any(re.match(begun, command.text) for begun in NOT_RUN)
+
+
+def to_run(page: Path) -> list[Command]:
+    return [command for command in shown(page) if not is_left_out(command)]
+
+
+def refusals(text: str) -> list[str]:
+    """What is found in a page that has one indented block."""
+    return [
+        problem
+        for command in shown_commands(f"Do:\n\n    {text}\n", PROGRAMS)
+        for problem in problems(command, whole=True)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_commands_can_be_typed_as_they_stand(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    found = [problem for command in shown(page) for problem in problems(command, whole=True)]
+    for command in inline_commands(text, PROGRAMS):
+        found += problems(command, whole=False)
+    for command in inline_options(text):
+        found += option_problems(command, OTHER_OPTIONS.get(named(page), []))
+    assert found == []
+
+
+@pytest.mark.parametrize("name", IMBTOOL)
+def test_examples_in_help_can_be_typed_as_they_stand(name: str) -> None:
+    examples = shown_commands(IMBTOOL[name].help or "", PROGRAMS)
+    assert examples
+    assert [problem for command in examples for problem in problems(command, whole=True)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_command_is_run_or_it_is_written_down_why_not(page: Path) -> None:
+    programs = {stage[0] for command in to_run(page) for stage in command.stages}
+    assert programs <= {"imbtool", "echo"}
+
+
+def test_nothing_is_written_down_that_is_no_longer_shown() -> None:
+    texts = [command.text for page in PAGES for command in shown(page)]
+    assert [begun for begun in NOT_RUN if not any(re.match(begun, text) for text in texts)] == []
+    options = {
+        named(page): {
+            name
+            for command in inline_options(page.read_text(encoding="utf-8"))
+            for name in option_names(command.words)
+        }
+        for page in PAGES
+    }
+    assert all(set(names) <= options[page] for page, names in OTHER_OPTIONS.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("imbtool weigh profile.yaml", "no such command: weigh"),
+        ("imbtool train --profle profile.yaml", "No such option: --profle"),
+        ("imbtool train --profile", "requires an argument"),
+        ("imbtool evaluate runs/NAME --errors few", "few"),
+        ("imbtool weights", "Missing parameter: profile"),
+        ("imbtool train -p profile.yaml --set loss.gama=2", "gama"),
+        ("imbtool train -p profile.yaml --set training.epochs=many", "training.epochs"),
+        ("imbtool train --profile PROFILE [--runz FOLDER]", "no such option: --runz"),
+        ("echo text | imbtool predict runs/NAME --jsn", "--jsn"),
+        ("imbtool init train.csv\n    imbtol weights profile.yaml", "'imbtol'"),
+        ("imbtool train -p profile.yaml \\\n        --epoch 3", "--epoch"),
+        ("imbtool tune -p PROFILE\n        [--budgets N]", "--budgets"),
+        ("torchrun --standalon -m imbtool train -p profile.yaml", "--standalon"),
+        ("srun torchrun --nnodes 2 -m imbtool train --profle profile.yaml", "--profle"),
+        ("accelerate launch -m imbtool trian -p profile.yaml", "trian"),
+        ("RANK=0 WORLD_SIZE=2 imbtool predict runs/NAME --outptu x", "--outptu"),
+        ("make dmeo", "no such target: dmeo"),
+        ("pip install 'imbtool[bundeld] @ .'", "no such extra: bundeld"),
+        ("pip install -c constraint.txt '.[bundled]'", "no such file: constraint.txt"),
+        ("python benchmarks/kil.py", "no such script"),
+        ("python benchmarks/throughput.py --data data/edos --round 3", "no such option: --round"),
+        ("hf upload USER/NAME runs/NAME/checkpoint . --privat", "--privat"),
+    ],
+)
+def test_what_could_not_be_typed_is_told(text: str, problem: str) -> None:
+    (told,) = refusals(text)
+    assert problem in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "imbtool train -p profile.yaml --set loss.gamma='{LABEL: 3}'  # a comment",
+        "imbtool train --profile PROFILE [--bf16|--fp32] [--set KEY=VALUE]...",
+        "# a comment\n    imbtool init --schema > profile.schema.json",
+        "... | imbtool predict CHECKPOINT [--json]",
+        "first=$(hostname | head -n 1)\n    imbtool weights profile.yaml",
+        "data:\n      train: train.csv",
+        "python benchmarks/throughput.py --data data/edos --rounds 3",
+    ],
+)
+def test_what_can_be_typed_or_is_no_command_is_not_told(text: str) -> None:
+    assert refusals(text) == []
+
+
+def test_of_a_block_with_prompts_only_their_lines_are_commands() -> None:
+    page = "```text\n$ imbtool init \\\n    a.csv\nmake of it what you will\n$ make test\n```\n"
+    found = [(command.line, command.text) for command in shown_commands(page, PROGRAMS)]
+    assert found == [(2, "imbtool init a.csv"), (5, "make test")]
+
+
+def test_variables_pipes_and_files_of_a_command_are_understood() -> None:
+    (command,) = shown_commands(
+        "    A=1 B=x echo 'a | b' | imbtool init - > 'a b'  # so\n", PROGRAMS
+    )
+    assert command.environment == (("A", "1"), ("B", "x"))
+    assert command.stages == (("echo", "a | b"), ("imbtool", "init", "-"))
+    assert command.into == "a b"
+
+
+def test_code_of_other_languages_is_no_shell() -> None:
+    assert shown_commands("```python\nmake = 1\nimbtool train\n```\n", PROGRAMS) == []
+    assert shown_commands("```bash\nlonely\n```\n", PROGRAMS)[0].words == ("lonely",)
+
+
+@pytest.fixture(scope="module")
+def stand_ins(tmp_path_factory: pytest.TempPathFactory, imbtool: Imbtool) -> Path:
+    """The folder that pages get copies of, once it has made room for the first."""
+    project = tmp_path_factory.mktemp("docs") / "project"
+    project.mkdir()
+    with contextlib.chdir(project):
+        write_stand_ins(imbtool)
+    return project.rename(project.with_name("stand-ins"))
+
+
+@pytest.fixture
+def in_stand_ins(stand_ins: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A copy is the current folder, by the name that its runs know their tables by."""
+    folder = shutil.copytree(stand_ins, stand_ins.with_name("project"), symlinks=True)
+    monkeypatch.chdir(folder)
+    yield
+    monkeypatch.undo()
+    shutil.rmtree(folder)
+
+
+def typed(command: Command) -> list[str]:
+    """The words after `imbtool`, placeholders filled in, with what makes a training short."""
+    name, *words = command.words[1:]
+    short = QUICK if name == "analyze" or {"-p", "--profile"} & set(words) else ()
+    names = [
+        re.sub(r"\b[A-Z]+\b", lambda match: PLACEHOLDERS.get(match[0], match[0]), word)
+        for word in words
+    ]
+    return [name, *short, *names]
+
+
+def begin_anew(command: Command) -> None:
+    for pattern in MADE_ANEW.get(command.words[1], []):
+        for path in Path.cwd().glob(pattern):
+            path.unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("page", [page for page in PAGES if to_run(page)], ids=named)
+def test_commands_run_in_the_order_of_their_page(
+    page: Path, in_stand_ins: None, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in to_run(page):
+        begin_anew(command)
+        piped = " ".join(command.stages[0][1:]) if len(command.stages) > 1 else None
+        with monkeypatch.context() as patch:
+            for name, value in command.environment:
+                patch.setenv(name, value)
+            result = imbtool(*typed(command), stdin=piped)
+        gated = {"--gate", "--require"} & set(command.words)
+        where = f"{named(page)}, line {command.line}: {command.text}"
+        assert isinstance(result.exception, SystemExit | None), (where, result.exception)
+        assert result.exit_code in ((0, 1) if gated else (0,)), (where, result.stderr)
+        if command.into:
+            Path(command.into).write_text(result.stdout)
