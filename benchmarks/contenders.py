@@ -80,6 +80,10 @@ def _without_bf16(profile: Profile) -> Profile:
     return with_training(profile, precision="fp32")
 
 
+def _without_frozen_embeddings(profile: Profile) -> Profile:
+    return with_training(profile, freeze_embeddings=False)
+
+
 def _without_quick_dropout(profile: Profile) -> Profile:
     from imbtool.training import engine
 
@@ -168,6 +172,7 @@ LEVERS: dict[str, Callable[[Profile], Profile]] = {
     "fused AdamW": _without_fused_adamw,
     "length buckets": _without_length_buckets,
     "eager attention": _without_eager_attention,
+    "frozen embeddings": _without_frozen_embeddings,
     "quick dropout": _without_quick_dropout,
     "narrow residual": _without_narrow_residual,
     "kept memory": _without_kept_memory,

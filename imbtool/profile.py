@@ -165,6 +165,12 @@ class TrainingSection(Section):
         False, description="torch.compile the model: pays in runs of thousands of steps"
     )
     head_first: bool = Field(True, description="fit the head on frozen features before the rest")
+    average_weights: bool = Field(
+        True, description="keep the mean of the weights since half of the steps, not the last ones"
+    )
+    freeze_embeddings: bool = Field(
+        True, description="leave the word embeddings as they are: faster, and overfits less"
+    )
 
     @field_validator("save_every")
     @classmethod

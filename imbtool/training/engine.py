@@ -23,12 +23,19 @@ from imbtool.losses import Objective, Size, size_of
 from imbtool.model import TextModel
 from imbtool.profile import TrainingSection
 from imbtool.training.automatic import autocast, choose_learning_rate, choose_precision
+from imbtool.training.averaging import WeightAverage
 from imbtool.training.batches import plan_epoch, share
 from imbtool.training.dropout import quick_dropout
 from imbtool.training.head import Sample
 from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_memory
 from imbtool.training.memory import keep_freed_memory
-from imbtool.training.optimizer import clipped_step, gradient_norm, make_optimizer, scheduled
+from imbtool.training.optimizer import (
+    clipped_step,
+    freeze_word_embeddings,
+    gradient_norm,
+    make_optimizer,
+    scheduled,
+)
 from imbtool.training.ranks import Ranks
 from imbtool.training.residual import narrow_residual
 from imbtool.training.state import Progress, load_state, save_state
@@ -77,7 +84,10 @@ class Engine:
         self.precision = choose_precision(section, accelerator.device)
         self.lengths = [len(ids) for ids in sample.encoded]
         self.steps = section.epochs * -(-len(self.lengths) // section.batch_size)
+        if section.freeze_embeddings:
+            freeze_word_embeddings(text_model.model)
         self.optimizer = make_optimizer(text_model.model, self.rate.value)
+        self.average = WeightAverage(text_model.model, self.steps)
         self.model = accelerator.prepare_model(text_model.model)
         self._forward = torch.compile(self.model, dynamic=True) if section.compile else self.model
         self.progress = Progress()
@@ -88,11 +98,13 @@ class Engine:
 
     def save(self, link: Path) -> None:
         """Save the state between two steps; see `save_state`. All processes call it."""
-        save_state(link, self.text_model.model, self.optimizer, self.progress, self.ranks)
+        model, average = self.text_model.model, self.average.tensors
+        save_state(link, model, self.optimizer, average, self.progress, self.ranks)
 
     def load(self, link: Path) -> None:
         """Go on from a saved state; see `load_state`."""
-        self.progress = load_state(link, self.text_model.model, self.optimizer, self.ranks)
+        model, average = self.text_model.model, self.average.tensors
+        self.progress = load_state(link, model, self.optimizer, average, self.ranks)
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch, over all processes."""
@@ -126,6 +138,8 @@ class Engine:
         step = Step(at.step, [self.sample.rows[row] for row in rows], rate, loss, float(norm))
         if step.finite:
             clipped_step(self.optimizer, norm, rate)
+            if self.section.average_weights:
+                self.average.after_step(at.step)
             at.loss, at.texts, at.skipped = at.loss + loss * len(rows), at.texts + len(rows), 0
             self.emit(self._step_event(step, rows, time.perf_counter() - start))
         else:

@@ -1,4 +1,4 @@
-"""AdamW as it is used here: which parameters decay, how fast it learns, how gradients are clipped.
+"""AdamW as it is used here: what it trains, what decays, how fast, how gradients are clipped.
 
 Decoupled weight decay: arXiv 1711.05101.
 """
@@ -12,6 +12,15 @@ from torch import Tensor, nn
 
 WEIGHT_DECAY = 0.01
 MOST_GRADIENT_NORM = 1.0
+
+
+def freeze_word_embeddings(model: Any) -> None:
+    """Leave the vectors of a transformers model's vocabulary as they are.
+
+    Most words of a data set stand in few of its texts: what their vectors learn is those texts. And
+    they are half of a small encoder, to be stepped each time although a batch has few of them.
+    """
+    model.get_input_embeddings().weight.requires_grad_(False)
 
 
 def make_optimizer(model: nn.Module, rate: float) -> torch.optim.AdamW:

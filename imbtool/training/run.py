@@ -179,7 +179,8 @@ def _train(
     while engine.progress.epoch <= training.epochs and not _out_of_patience(materials, engine):
         epoch = engine.progress.epoch
         loss = engine.run_epoch(saver.after_step)
-        _finish_epoch(materials, engine, folder, {"epoch": epoch, "train_loss": loss}, emit)
+        with engine.average.in_place():
+            _finish_epoch(materials, engine, folder, {"epoch": epoch, "train_loss": loss}, emit)
         saver.save()
     best = engine.progress.best
     assert best is not None  # a profile has at least one epoch

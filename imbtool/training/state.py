@@ -5,7 +5,7 @@ Tensors go to safetensors, the rest to JSON; nothing is pickled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,13 @@ def save_state(
     link: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    average: Mapping[str, Tensor],
     progress: Progress,
     ranks: Ranks,
 ) -> None:
-    """Write model, optimizer, random states and progress beside `link`, then point it there.
+    """Write all that training goes on from beside `link`, then point it there.
+
+    That is model, optimizer, averaged weights, random states and progress.
 
     All processes call it; the first writes.
 
@@ -62,7 +65,8 @@ def save_state(
     random = {name: ranks.gather(state) for name, state in _random().items()}
 
     def fill(folder: Path) -> None:
-        tensors = {name: tensor.contiguous() for name, tensor in _tensors(model, optimizer)}
+        named = _tensors(model, optimizer, average)
+        tensors = {name: tensor.contiguous() for name, tensor in named}
         save_file({**tensors, **random}, folder / TENSORS)
         write_json(folder / PROGRESS, asdict(progress))
 
@@ -72,9 +76,13 @@ def save_state(
 
 
 def load_state(
-    link: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ranks: Ranks
+    link: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    ranks: Ranks,
 ) -> Progress:
-    """Put a saved state into model, optimizer and this process's random generators.
+    """Put a saved state into model, optimizer, average and this process's random generators.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -89,17 +97,22 @@ def load_state(
             for name, parameter in model.named_parameters():
                 parameter.copy_(saved[f"model.{name}"])
         _load_moments(model, optimizer, saved)
+        average.update(_load_average(model, saved))
         _load_random(saved, ranks.rank)
     except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise fail(link, str(error), "a state written by this run", "start it anew") from error
     return progress
 
 
-def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+def _tensors(
+    model: nn.Module, optimizer: torch.optim.Optimizer, average: Mapping[str, Tensor]
+) -> Iterator[tuple[str, Tensor]]:
     for name, parameter in model.named_parameters():
         yield f"model.{name}", parameter.detach()
         for key, value in optimizer.state.get(parameter, {}).items():
             yield f"optimizer.{key}.{name}", value
+    for name, mean in average.items():
+        yield f"average.{name}", mean
 
 
 def _load_moments(
@@ -112,6 +125,14 @@ def _load_moments(
             moment, _, name = rest.partition(".")
             parameter = by_name[name]
             optimizer.state[parameter][moment] = value.to(parameter.device)
+
+
+def _load_average(model: nn.Module, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: saved[f"average.{name}"].to(parameter.device)
+        for name, parameter in model.named_parameters()
+        if f"average.{name}" in saved
+    }
 
 
 def _random() -> dict[str, Tensor]:

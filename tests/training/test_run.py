@@ -55,6 +55,31 @@ def test_another_seed_gives_other_weights(project: Path) -> None:
     assert not any(np.array_equal(first[name], second[name]) for name in trained)
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_word_embeddings_are_trained_only_if_the_profile_says_so(
+    frozen: bool, project: Path
+) -> None:
+    trained = weights(run("a", training__freeze_embeddings=str(frozen).lower()))
+    (encoder,) = project.glob("**/encoder/model.safetensors")
+    (words,) = [table for name, table in load_file(encoder).items() if "word_embeddings" in name]
+    (after,) = [table for name, table in trained.items() if "word_embeddings" in name]
+    assert np.array_equal(words, after) == frozen
+
+
+def test_the_kept_weights_are_the_mean_over_the_latter_half(project: Path) -> None:
+    result = run("a")
+    state, kept = load_file(result.folder / "last" / "state.safetensors"), weights(result)
+    name = next(name for name in kept if name.endswith("query.weight"))
+    assert np.array_equal(kept[name], state[f"average.{name}"])
+    assert not np.array_equal(kept[name], state[f"model.{name}"])
+
+
+def test_without_averaging_the_kept_weights_are_the_last_ones(project: Path) -> None:
+    result = run("a", training__average_weights="false")
+    state, kept = load_file(result.folder / "last" / "state.safetensors"), weights(result)
+    assert all(np.array_equal(kept[name], state[f"model.{name}"]) for name in kept)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_encoder_of_each_family_trains(kind: str, project: Path) -> None:
     texts = [row["text"] for row in read_csv(project / "train.csv")]
