@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from safetensors import SafetensorError
 
 from imbtool.errors import UserError, fail
 
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
 UNWRITABLE = (OSError, RuntimeError, SafetensorError)
 """What writing files, tensors among them, raises where a disk is full."""
 
@@ -26,7 +29,8 @@ def replacing(path: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a half; a block that raises leaves no trace.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # by chance, not by process: on a shared disk processes of several machines have one number
+    temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
     try:
         yield temporary
         _sync(temporary)
@@ -34,6 +38,13 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """What kills have left of files being written in a folder, each with the file's path."""
+    for temporary in folder.glob(".*.tmp"):
+        if match := TEMPORARY.fullmatch(temporary.name):
+            yield temporary, temporary.with_name(match[1])
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,9 +9,10 @@ from typing import IO
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from imbtool.checkpoint import Checkpoint
+from imbtool.checkpoint import Checkpoint, CheckpointMeta
 from imbtool.corpus import joined_text
 from imbtool.errors import fail, some
 from imbtool.evaluation.calibration import sigmoid
@@ -33,10 +34,11 @@ def predict_table(
         calibrated: whether `p:LABEL` is calibrated; `predicted` is the same either way.
 
     Raises:
-        UserError: the table cannot be read, lacks the text column, or has such columns already; or
-            the checkpoint has no calibration and is asked for it.
+        UserError: the table cannot be read, has no rows, lacks the text column, or has such columns
+            already; or the checkpoint has no calibration and is asked for it.
     """
-    shown = _shown_probabilities(checkpoint, calibrated)
+    shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
+    frame = None
     for frame in read_chunks(path, checkpoint.meta.data.encoding):
         require_columns(frame, [text] if isinstance(text, str) else text, path)
         taken = [name for name in frame.columns if _is_ours(str(name))]
@@ -46,6 +48,8 @@ def predict_table(
                 path, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", mend
             )
         yield _add_predictions(checkpoint, frame, joined_text(frame, text), shown)
+    if frame is None:
+        raise fail(path, "no rows", "a header and at least one row", "check the file")
 
 
 def predict_lines(
@@ -56,7 +60,8 @@ def predict_lines(
     Raises:
         UserError: the lines are no text, or the checkpoint lacks the calibration asked for.
     """
-    shown, lines = _shown_probabilities(checkpoint, calibrated), _lines(stream)
+    shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
+    lines = _lines(stream)
     while texts := list(islice(lines, CHUNK_ROWS)):
         frame = pd.DataFrame({"text": texts}, dtype=object)
         yield _add_predictions(checkpoint, frame, texts, shown)
@@ -72,31 +77,50 @@ def _lines(stream: IO[str]) -> Iterator[str]:
         raise fail("stdin", found, f"text in {error.encoding}", mend) from None
 
 
-def write_frames(
-    frames: Iterable[pd.DataFrame], output: Path | None, stdout: IO[str], stdout_format: str
-) -> int:
-    """Write frames to a file, whole or not at all, or to stdout as they come; count the rows."""
-    if output is None:
-        return _write(frames, stdout, stdout_format)
+def write_file(frames: Iterable[pd.DataFrame], output: Path) -> int:
+    """Write frames to a file, whole or not at all; count the rows."""
     with replacing(output) as temporary:
-        return _write(frames, temporary, table_format(output))
+        return write_frames(frames, temporary, table_format(output))
 
 
-def _write(frames: Iterable[pd.DataFrame], target: Path | IO[str], suffix: str) -> int:
+def write_frames(frames: Iterable[pd.DataFrame], target: Path | IO[str], suffix: str) -> int:
+    """Write frames to a path or stream as they come, in the format of `suffix`; count the rows."""
     with TableWriter(target, suffix) as writer:
         for frame in frames:
             writer.write(frame)
     return writer.rows
 
 
-def _shown_probabilities(checkpoint: Checkpoint, calibrated: bool) -> Callable[[Floats], Floats]:
-    """What makes `p:LABEL` of logits [n, L]."""
+def use_gpu(checkpoint: Checkpoint, number: int) -> None:
+    """Move the model to a GPU, if there are any.
+
+    Args:
+        checkpoint: whose model.
+        number: of this process on its machine. A launcher may show a process its own GPU alone, and
+            processes may outnumber the GPUs: they are counted round.
+    """
+    if not torch.cuda.is_available():
+        return
+    device = torch.device("cuda", number % torch.cuda.device_count())
+    # else pinned memory would take room on the first GPU for every process
+    torch.cuda.set_device(device)
+    checkpoint.text_model.model.to(device)
+
+
+def shown_probabilities(
+    folder: Path, meta: CheckpointMeta, calibrated: bool
+) -> Callable[[Floats], Floats]:
+    """What makes `p:LABEL` of the logits [n, L] of the checkpoint in a folder.
+
+    Raises:
+        UserError: it has no calibration and is asked for it.
+    """
     if not calibrated:
         return sigmoid
-    calibration = checkpoint.meta.calibration
+    calibration = meta.calibration
     if calibration is None:
         mend = "leave out --calibrated, or train it again: every new checkpoint has one"
-        raise fail(checkpoint.folder, "no calibration in it", "a slope and a bias a label", mend)
+        raise fail(folder, "no calibration in it", "a slope and a bias a label", mend)
     return calibration.probabilities
 
 

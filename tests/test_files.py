@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.files import append_line, publish_folder, read_json, replacing, write_json, write_text
+from imbtool.files import (
+    append_line,
+    leftovers,
+    publish_folder,
+    read_json,
+    replacing,
+    write_json,
+    write_text,
+)
 
 
 class BrokenError(Exception):
@@ -36,6 +44,14 @@ def test_a_block_that_raises_before_writing_leaves_nothing(tmp_path: Path):
     with pytest.raises(BrokenError), replacing(tmp_path / "f.txt"):
         raise BrokenError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_leaves_is_known_with_the_file_that_it_was_to_be(tmp_path: Path):
+    target = tmp_path / "f.tar.txt"
+    (tmp_path / ".mine.tmp").touch()
+    with replacing(target) as temporary:
+        temporary.write_text("half")
+        assert list(leftovers(tmp_path)) == [(temporary, target)]
 
 
 def test_text_is_utf8_with_unix_line_ends(tmp_path: Path):

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from imbtool import __version__
 from imbtool.cli.analyze import analyze
-from imbtool.cli.common import hint
+from imbtool.cli.common import complain, hint
 from imbtool.cli.evaluate import evaluate
 from imbtool.cli.init import init
 from imbtool.cli.predict import predict
@@ -52,7 +52,7 @@ class Guarded(TyperGroup):
     def _refuse(error: UserError) -> None:
         _record(error)
         for problem in error.problems:
-            hint(f"error: {problem}")
+            complain(problem)
         raise typer.Exit(2) from None
 
 

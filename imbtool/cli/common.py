@@ -63,6 +63,15 @@ def hint(text: str) -> None:
         typer.echo(text, err=True)
 
 
+def complain(problem: object) -> None:
+    """An error, on stderr, of every process that has no launcher which shows it.
+
+    Torchrun does; otherwise nobody else knows what is wrong with this one.
+    """
+    if first_process() or "TORCHELASTIC_ERROR_FILE" not in os.environ:
+        typer.echo(f"error: {problem}", err=True)
+
+
 def first_process() -> bool:
     """Whether this process talks to the user: of several, which a launcher numbers, one does."""
     return os.environ.get("RANK", "0") == "0"

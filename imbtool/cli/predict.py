@@ -1,25 +1,41 @@
-"""`imbtool predict`: apply a checkpoint to a table, or to texts on stdin."""
+"""`imbtool predict`: apply a checkpoint to a table, to many, or to texts on stdin."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imbtool.cli.common import Json, hint, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imbtool.bulk import Job, Outcome
+    from imbtool.processes import Place
+    from imbtool.shards import Shard
 
 
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or its run folder.")],
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="INPUT", help="A table or data set; default: stdin."),
+        typer.Argument(
+            metavar="INPUT", help="A table, a folder or glob of tables, a data set; default: stdin."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where the result goes; default: stdout, as csv."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="A table (csv, tsv, jsonl, parquet) or, without such a suffix, a folder of as "
+            "many files as INPUT has; default: stdout, as csv.",
+        ),
     ] = None,
     text: Annotated[
         list[str] | None,
@@ -28,7 +44,18 @@ def predict(
     calibrated: Annotated[
         bool, typer.Option("--calibrated", help="p:LABEL says how often the label holds.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            help="Into a folder; default: one a visible GPU, else 1.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite an existing output; start a folder over.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Add `predicted` and one `p:LABEL` column a label to a table's columns.
@@ -37,15 +64,46 @@ def predict(
     With --calibrated p:LABEL is freed of what weights and focal loss did to it; decisions stay.
     Rows stream through, so memory does not grow with the file. On stdin, one text a line.
 
+    From a folder or glob into a folder, each file becomes one of the same name. Files that are
+    there already are skipped, so the same command goes on after a stop. Several processes, also
+    under torchrun, share the files.
+
     Examples:
 
         imbtool predict runs/moderation-1/checkpoint new.csv -o labelled.csv
 
+        imbtool predict runs/moderation-1/checkpoint shards -o labelled
+
         echo "a text" | imbtool predict runs/moderation-1/checkpoint --json
     """
+    from imbtool.bulk import make_job
+    from imbtool.processes import place_in
+    from imbtool.tables import names_table
+
+    place = place_in(os.environ)
+    into_folder = output is not None and not names_table(output)
+    if source is not None and output is not None and into_folder and not source.is_file():
+        job = make_job(checkpoint, source, text, calibrated)
+        _predict_folder(job, output, place, processes, force, json)
+    else:
+        _refuse_several(place, processes)
+        _predict_table(checkpoint, source, output, text, calibrated, force, json)
+    if output is not None and place.processes == 1:
+        hint(f"next: label some by hand, then imbtool evaluate {checkpoint} --data LABELLED.csv")
+
+
+def _predict_table(
+    checkpoint: Path,
+    source: Path | None,
+    output: Path | None,
+    text: list[str] | None,
+    calibrated: bool,
+    force: bool,
+    json: bool,
+) -> None:
     from imbtool.checkpoint import read_checkpoint
     from imbtool.errors import fail
-    from imbtool.prediction import predict_lines, predict_table, write_frames
+    from imbtool.prediction import predict_lines, predict_table, use_gpu, write_file, write_frames
     from imbtool.tables import table_format
 
     if output is not None:
@@ -53,13 +111,101 @@ def predict(
         if output.exists() and not force:
             raise fail(output, "a file", "a new name", "choose another -o, or --force to overwrite")
     model = read_checkpoint(checkpoint)
+    use_gpu(model, 0)
     if source is None:
         frames = predict_lines(model, sys.stdin, calibrated)
     else:
         frames = predict_table(model, source, text or model.meta.data.text, calibrated)
-    count = write_frames(frames, output, sys.stdout, ".jsonl" if json else ".csv")
-    if json and output is not None:
-        show({"output": str(output), "texts": count}, [], json)
+    if output is None:
+        count = write_frames(frames, sys.stdout, ".jsonl" if json else ".csv")
+    else:
+        count = write_file(frames, output)
+        if json:
+            show({"output": str(output), "texts": count}, [], json)
     hint(f"{count} texts" + (f" -> {output}" if output else ""))
-    if output is not None:
-        hint(f"next: label some by hand, then imbtool evaluate {checkpoint} --data LABELLED.csv")
+
+
+def _refuse_several(place: Place, processes: int | None) -> None:
+    from imbtool.errors import fail
+
+    if place.processes > 1 or processes is not None:
+        found = f"{place.processes} processes" if processes is None else f"--processes {processes}"
+        mend = "name a folder of tables and a folder to fill, or leave it to one process"
+        raise fail("launch", found, "one process: a table is one file", mend)
+
+
+def _predict_folder(
+    job: Job, output: Path, place: Place, processes: int | None, force: bool, json: bool
+) -> None:
+    from imbtool.bulk import claim_folder
+    from imbtool.errors import fail
+    from imbtool.processes import stopped_by_signals
+    from imbtool.shards import plan_shards
+    from imbtool.training.launch import processes_to_start, visible_devices
+
+    several = processes_to_start(processes, os.environ, visible_devices())
+    shards = plan_shards(job.source, output)
+    if force and place.processes > 1:
+        found = f"--force in {place.processes} processes"
+        mend = "delete the folder first, and leave out --force"
+        raise fail("launch", found, "one that deletes before the others begin", mend)
+    claim_folder(output, job, shards, force)
+    with stopped_by_signals():
+        if several:
+            _launch(several, output, shards, json)
+        else:
+            _take_share(job, output, place, shards, json)
+
+
+def _launch(processes: int, output: Path, shards: Sequence[Shard], json: bool) -> None:
+    """Let several processes share the files; each comes back here with its number."""
+    from imbtool.bulk import count_done
+    from imbtool.processes import run_all
+
+    before = count_done(shards)
+    codes = run_all(processes, [each for each in sys.argv[1:] if each != "--force"])
+    for rank, code in enumerate(codes):
+        if code < 0:
+            hint(f"process {rank} was ended by signal {-code}; the same command does what it left")
+    done = count_done(shards)
+    left = len(shards) - done
+    _tell_end(output, Counter(done=done - before, skipped=before, failed=left), "", json)
+    if any(codes):
+        raise typer.Exit(max(2, *codes))
+
+
+def _take_share(job: Job, output: Path, place: Place, shards: Sequence[Shard], json: bool) -> None:
+    from imbtool.bulk import predict_shards
+    from imbtool.processes import failures_to_answer_for
+    from imbtool.shards import shared_out
+
+    sizes = [shard.source.stat().st_size for shard in shards]
+    mine = [shards[index] for index in shared_out(sizes, place.processes)[place.rank]]
+    states: Counter[str] = Counter()
+    for outcome in predict_shards(job, mine, place.local):
+        states[outcome.state] += 1
+        _tell(outcome, f"{states.total()}/{len(mine)}")
+    whose = f"process {place.rank} of {place.processes}: " if place.processes > 1 else ""
+    _tell_end(output, states, whose, json)
+    if failures_to_answer_for(states["failed"], os.environ):
+        raise typer.Exit(2)
+
+
+def _tell(outcome: Outcome, number: str) -> None:
+    if outcome.error is not None:
+        # each file is one process's: what is wrong with it no other can say
+        for problem in outcome.error.problems:
+            typer.echo(f"error: {problem}", err=True)
+    elif outcome.state == "done":
+        hint(f"{number}  {outcome.shard.source}: {outcome.texts} texts")
+
+
+def _tell_end(output: Path, states: Counter[str], whose: str, json: bool) -> None:
+    """How many files there were, and what came of them."""
+    from imbtool.errors import counted
+
+    counts = {state: states[state] for state in ("done", "skipped", "failed")}
+    if json:
+        show({"output": str(output), "files": states.total(), **counts}, [], json)
+    told = ", ".join(f"{count} {state}" for state, count in counts.items())
+    hint(f"{whose}{counted(states.total(), 'file')}: {told} -> {output}")

@@ -21,7 +21,14 @@ from imbtool.tables.reading import (
     read_chunks,
     read_table,
 )
-from imbtool.tables.sources import FORMATS, is_there, table_format
+from imbtool.tables.sources import (
+    FORMATS,
+    is_there,
+    names_table,
+    separate_files,
+    table_format,
+    written_name,
+)
 from imbtool.tables.writer import TableWriter
 
 __all__ = [
@@ -38,14 +45,17 @@ __all__ = [
     "is_list",
     "is_there",
     "joined_cells",
+    "names_table",
     "neutralised",
     "place_of",
     "read_arrow",
     "read_chunks",
     "read_table",
     "require_columns",
+    "separate_files",
     "shown_text",
     "split_path",
     "table_format",
     "text_cells",
+    "written_name",
 ]

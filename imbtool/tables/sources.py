@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,38 @@ def table_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        return _folder_files(path)
-    files = [file for file in _matches(path) if file.is_file()]
-    if not files:
-        found = "no file of this pattern" if GLOB.search(str(path)) else "no such file"
-        raise fail(path, found, f"a table ({KNOWN})", "check the path")
-    return files
+        files = _folder_files(path)
+        _refuse_several_splits(path, files)
+        return files
+    return _matching_files(path)
+
+
+def separate_files(path: Path) -> tuple[Path, list[Path]]:
+    """The tables of a folder or glob, each for itself, and the folder that they have in common.
+
+    That of a glob is what stands before its first wildcard.
+
+    Raises:
+        UserError: there is none.
+    """
+    if path.is_dir():
+        return path, _folder_files(path)
+    return Path(*takewhile(lambda part: not GLOB.search(part), path.parts)), _matching_files(path)
+
+
+def names_table(path: Path) -> bool:
+    """Whether a name is that of a table, by its suffix."""
+    return _format(path) in READABLE or path.suffix.lower() in CODECS
+
+
+def written_name(path: Path) -> Path:
+    """The path of a table in a format that is written: not compressed, lines of JSON for JSON.
+
+    Raises:
+        UserError: as `source_format`.
+    """
+    plain = path.with_suffix("") if path.suffix.lower() in CODECS else path
+    return plain if source_format(path) in FORMATS else plain.with_suffix(".jsonl")
 
 
 def is_there(path: Path) -> bool:
@@ -76,6 +103,14 @@ def open_bytes(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise fail(path, "an empty file", "a header and at least one row", "check the file")
     return pa.input_stream(str(path), compression=CODECS.get(path.suffix.lower()))
+
+
+def _matching_files(pattern: Path) -> list[Path]:
+    files = [file for file in _matches(pattern) if file.is_file()]
+    if not files:
+        found = "no file of this pattern" if GLOB.search(str(pattern)) else "no such file"
+        raise fail(pattern, found, f"a table ({KNOWN})", "check the path")
+    return files
 
 
 def _matches(pattern: Path) -> list[Path]:
@@ -99,7 +134,6 @@ def _folder_files(folder: Path) -> list[Path]:
     if not files:
         mend = "name a folder of tables, or a file"
         raise fail(folder, "a folder without tables", f"tables ({KNOWN})", mend)
-    _refuse_several_splits(folder, files)
     return files
 
 

@@ -58,7 +58,7 @@ def processes_to_start(asked: int | None, environment: Mapping[str, str], device
             "launch",
             "a launcher that started one process (MASTER_PORT is set, RANK is not)",
             "one process a rank",
-            "use `imbtool train --processes N` or torchrun, or unset MASTER_PORT",
+            "use `--processes N` or torchrun, or unset MASTER_PORT",
         )
     wanted = asked if asked is not None else max(1, devices)
     if devices and wanted > devices:
@@ -74,8 +74,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         UserError: a process other than the first has failed; the first shows its errors itself.
     """
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads_each(processes)))
     with tempfile.TemporaryDirectory(prefix="imbtool-") as logs:
         # only the first process talks to the terminal
         quiet: dict[int, Std] = dict.fromkeys(range(1, processes), Std.ALL)
@@ -98,6 +97,12 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         except ChildFailedError as error:
             return _first_failure(error.failures)
     return 0
+
+
+def threads_each(processes: int) -> int:
+    """How many threads a process may have so that all have a core each."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) // processes)
 
 
 def _first_failure(failures: Mapping[int, ProcessFailure]) -> int:

@@ -103,7 +103,7 @@ def test_the_best_epoch_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) 
         return loss
 
     monkeypatch.setattr(Engine, "run_epoch", spoiled_at_the_end)
-    result = run("a", training__epochs=3)
+    result = run("a", training__epochs=3, training__average_weights="false")
     scores = {event["epoch"]: event["f1_macro"] for event in events(result, "epoch")}
     best = max(scores, key=lambda epoch: scores[epoch])
     assert best < 3

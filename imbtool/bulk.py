@@ -1,0 +1,220 @@
+"""A checkpoint applied to many tables, file by file: what is done stays done."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from imbtool.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint, read_meta
+from imbtool.errors import UserError, fail, some
+from imbtool.files import leftovers, read_json, write_json
+from imbtool.prediction import predict_table, shown_probabilities, use_gpu, write_file
+from imbtool.shards import Shard
+from imbtool.tables import names_table
+
+MANIFEST = "_predict.json"
+"""Who reads the folder as one table passes over it, as over all names that begin so."""
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What outputs depend on.
+
+    Attributes:
+        checkpoint: its folder.
+        sha256: of what it decides by.
+        source: the folder or glob of the tables.
+        text: their text columns.
+        calibrated: whether `p:LABEL` is calibrated.
+    """
+
+    checkpoint: Path
+    sha256: str
+    source: Path
+    text: list[str]
+    calibrated: bool
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The content of the manifest; where the checkpoint stands is none of it."""
+        return {
+            "checkpoint": self.sha256,
+            "input": str(self.source.absolute()),
+            "text": self.text,
+            "calibrated": self.calibrated,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one file.
+
+    Attributes:
+        shard: the file.
+        state: skipped where the output was there already.
+        texts: how many were predicted.
+        error: why it failed.
+    """
+
+    shard: Shard
+    state: Literal["done", "skipped", "failed"]
+    texts: int = 0
+    error: UserError | None = None
+
+
+def make_job(
+    checkpoint: Path, source: Path, text: Sequence[str] | None, calibrated: bool = False
+) -> Job:
+    """Gather what outputs depend on, without loading the model.
+
+    Args:
+        checkpoint: its folder, or the run folder around it.
+        source: the folder or glob of the tables.
+        text: their text columns; default: those of the training.
+        calibrated: whether `p:LABEL` is to be calibrated.
+
+    Raises:
+        UserError: there is no checkpoint, or it has no calibration and is asked for it.
+    """
+    folder = checkpoint_folder(checkpoint)
+    meta = read_meta(folder)
+    shown_probabilities(folder, meta, calibrated)
+    trained_on = meta.data.text
+    columns = text or ([trained_on] if isinstance(trained_on, str) else trained_on)
+    return Job(folder, _fingerprint(folder), source, list(columns), calibrated)
+
+
+def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bool) -> None:
+    """Make sure that a folder's outputs are all of one job, and write down of which.
+
+    A folder without outputs may be claimed anew. The outputs of another job are deleted before this
+    one is written down, so that a kill leaves none that passes for this one's.
+
+    Args:
+        folder: of the outputs; it need not be there.
+        job: that is to fill it.
+        shards: the files that it is to hold.
+        start_over: whether to delete what is there of them.
+
+    Raises:
+        UserError: it is of another job, or holds files of which nobody knows where they are from.
+    """
+    claimed = _is_claimed(folder)
+    before = read_json(folder / MANIFEST) if claimed else None
+    if start_over:
+        _clear(folder, shards)
+    elif claimed and before != job.record and _tables(folder):
+        raise _other_job(folder, before, job.record)
+    if before != job.record:
+        write_json(folder / MANIFEST, job.record)
+
+
+def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outcome]:
+    """Yield what comes of each file; a file that cannot be used costs no other.
+
+    Args:
+        job: what to do.
+        shards: the files of this process.
+        gpu: number of this process on its machine.
+
+    Raises:
+        UserError: the checkpoint is damaged.
+        OSError: the folder cannot be written.
+    """
+    left = []
+    for shard in shards:
+        if shard.output.exists():
+            yield Outcome(shard, "skipped")
+        else:
+            left.append(shard)
+    if left:
+        _delete_halves(left)
+        checkpoint = read_checkpoint(job.checkpoint)
+        use_gpu(checkpoint, gpu)
+        for shard in left:
+            yield _predicted(checkpoint, job, shard)
+
+
+def count_done(shards: Sequence[Shard]) -> int:
+    """How many of the outputs are there."""
+    return sum(shard.output.exists() for shard in shards)
+
+
+def _predicted(checkpoint: Checkpoint, job: Job, shard: Shard) -> Outcome:
+    frames = predict_table(checkpoint, shard.source, job.text, job.calibrated)
+    try:
+        return Outcome(shard, "done", write_file(frames, shard.output))
+    except UserError as error:
+        return Outcome(shard, "failed", error=error)
+
+
+def _fingerprint(folder: Path) -> str:
+    """sha256 of all files of a checkpoint but its card, which an evaluation rewrites."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name != CARD and not path.name.startswith("."):
+            with path.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(f"{path.name} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def _is_claimed(folder: Path) -> bool:
+    """Whether a folder has a manifest; if it has none, it must be empty."""
+    if not folder.exists():
+        return False
+    if not folder.is_dir():
+        raise fail(f"-o {folder}", "a file", "a folder", "choose another -o")
+    names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    if names and MANIFEST not in names:
+        found = f"files, and no {MANIFEST} that says what made them: {some(sorted(names))}"
+        expected = "a new folder, or one that predict has written"
+        raise fail(f"-o {folder}", found, expected, "choose another -o")
+    return bool(names)
+
+
+def _other_job(folder: Path, before: Any, now: dict[str, Any]) -> UserError:
+    known = before if isinstance(before, dict) else {}
+    changed = [
+        f"{key} ({known.get(key)} -> {value})"
+        for key, value in now.items()
+        if known.get(key) != value
+    ]
+    return fail(
+        f"-o {folder}",
+        f"outputs made with another {', another '.join(changed)}",
+        "the checkpoint, input and options that it was begun with",
+        "choose another -o, or --force to delete them and start over",
+    )
+
+
+def _clear(folder: Path, shards: Sequence[Shard]) -> None:
+    outputs = {shard.output for shard in shards}
+    others = [path for path in _tables(folder) if path not in outputs]
+    if others:
+        found = f"tables that this input does not give: {some(others)}"
+        mend = "move them away, or choose another -o"
+        raise fail(f"-o {folder}", found, "none but those to be written anew", mend)
+    for output in outputs:
+        output.unlink(missing_ok=True)
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if names_table(path) and not path.name.startswith((".", "_")) and path.is_file()
+    )
+
+
+def _delete_halves(shards: Sequence[Shard]) -> None:
+    """Delete what a kill has left of the outputs of these files."""
+    outputs = {shard.output for shard in shards}
+    for folder in {output.parent for output in outputs}:
+        for half, output in leftovers(folder):
+            if output in outputs:
+                half.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""Which of several processes this is, and starting some that need not talk."""
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from torch.distributed import TCPStore
+
+from imbtool.errors import UserError
+from imbtool.processes import Place, failures_to_answer_for, place_in, run_all
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        ({}, Place(0, 1, 0)),
+        ({"LOCAL_RANK": "3"}, Place(0, 1, 0)),
+        ({"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": "1"}, Place(9, 16, 1)),
+        ({"RANK": "9", "WORLD_SIZE": "16"}, Place(9, 16, 9)),
+    ],
+    ids=["alone", "alone among others' variables", "torchrun", "a job array"],
+)
+def test_launchers_number_processes_through_the_environment(environment, place):
+    assert place_in(environment) == place
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"RANK": "1"},
+        {"WORLD_SIZE": "2"},
+        {"RANK": "2", "WORLD_SIZE": "2"},
+        {"RANK": "-1", "WORLD_SIZE": "2"},
+        {"RANK": "one", "WORLD_SIZE": "2"},
+        {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": ""},
+    ],
+    ids=str,
+)
+def test_numbers_that_would_leave_files_to_nobody_are_refused(environment):
+    with pytest.raises(UserError, match="number the tasks of a job array from 0"):
+        place_in(environment)
+
+
+def test_each_process_runs_to_its_end():
+    assert run_all(2, ["--version"]) == [0, 0]
+    assert run_all(2, ["--nonsense"]) == [2, 2]
+
+
+def test_one_that_dies_costs_no_other(monkeypatch, tmp_path):
+    code = (
+        "import os, pathlib, sys, time\n"
+        "rank = os.environ['RANK']\n"
+        "if rank == '0': os.kill(os.getpid(), 9)\n"
+        "time.sleep(0.2)\n"
+        f"pathlib.Path({str(tmp_path)!r}, rank + os.environ['WORLD_SIZE']).touch()"
+    )
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda command, **more: start([sys.executable, "-c", code], **more)
+    )
+    assert run_all(3, []) == [-9, 0, 0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["13", "23"]
+
+
+def test_without_torchrun_a_process_answers_for_its_own_failures():
+    assert failures_to_answer_for(0, {}) == 0
+    assert failures_to_answer_for(2, {}) == 2
+
+
+def test_under_torchrun_the_last_to_end_answers_for_all(monkeypatch):
+    store = TCPStore("localhost", 0, is_master=True, timeout=timedelta(seconds=10))
+    environment = {
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": str(store.port),
+        "RANK": "0",
+        "WORLD_SIZE": "3",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert [failures_to_answer_for(failed, environment) for failed in (2, 0, 1)] == [0, 0, 3]
+    again = {**environment, "TORCHELASTIC_RESTART_COUNT": "1"}
+    assert [failures_to_answer_for(failed, again) for failed in (0, 0, 0)] == [0, 0, 0]
