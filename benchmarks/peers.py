@@ -95,8 +95,8 @@ class ByImbtool:
 
     Attributes:
         name: of the method.
-        as_first_written: weighted focal loss and penalty alone: no head first, all weights trained,
-            and decisions at 0.5 that are not made to fit the hierarchy.
+        as_first_written: weighted focal loss and penalty alone: no head first, all weights trained
+            and none averaged, and decisions at 0.5 that are not made to fit the hierarchy.
     """
 
     name: str
@@ -129,8 +129,8 @@ class ByImbtool:
 
     def _profile(self, task: Task, seed: int) -> Profile:
         later = not self.as_first_written
-        training = {"learning_rate": "auto", "head_first": later, "freeze_embeddings": later}
-        profile = with_training(profile_of(task), seed=seed, **training)
+        refined = dict.fromkeys(("head_first", "freeze_embeddings", "average_weights"), later)
+        profile = with_training(profile_of(task), seed=seed, learning_rate="auto", **refined)
         method = "0.5" if self.as_first_written else profile.thresholds.method
         thresholds = profile.thresholds.model_copy(update={"method": method})
         return profile.model_copy(update={"thresholds": thresholds})

@@ -71,9 +71,8 @@ def _options_of(name: str) -> set[str]:
 
 
 def _key_problems(words: Words) -> Problems:
-    """What the schema says of the values of --set, laid over a profile as `init` writes it."""
-    defaults = make_profile({"data": {"train": "train.csv"}})
-    profile = make_profile(defaults.model_dump(mode="json"))
+    """What the schema says of the values of --set, laid over a profile of defaults."""
+    profile = make_profile({"data": {"train": "train.csv"}})
     for option, value in pairwise(words):
         override = value.rstrip("]")
         key, _, text = override.partition("=")
