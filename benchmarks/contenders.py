@@ -5,10 +5,7 @@ The benchmarks call them; each imports what it needs itself, so that its memory 
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,46 +13,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from levers import LEVERS
 from numpy.typing import NDArray
+from tasks import BATCH_SIZE, Task, Tokens, profile_of, rows_of, steps_an_epoch, with_training
 from torch import nn
 
-from imbtool.corpus import Corpus, read_corpus
+from imbtool.corpus import read_corpus
 from imbtool.profile import Profile
-from imbtool.profilefile import Override, read_profile
 from imbtool.training.automatic import computes_bf16
 
 if TYPE_CHECKING:
     from transformers import Trainer, TrainerCallback
-
-PROFILES = Path(__file__).parents[1] / "profiles"
-BATCH_SIZE = 32
-LEARNING_RATE = 1e-4
-"""What imbtool takes for an encoder of the bundled one's size."""
-
-Tokens = list[int]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What every contender trains on.
-
-    Attributes:
-        data: folder with train.csv, validation.csv and test.csv.
-        profile: how to read it; None looks for the profile of this folder.
-        encoder: instead of the profile's.
-        learning_rate: of every contender.
-        device: cpu or cuda.
-        steps: optimizer steps in all; they shape the schedule of the learning rate.
-        tokens: replace the texts by ones of exactly this many tokens.
-    """
-
-    data: Path
-    profile: Path | None
-    encoder: str | None
-    learning_rate: float
-    device: str
-    steps: int
-    tokens: int | None = None
 
 
 class Pace(Protocol):
@@ -69,117 +37,6 @@ class Pace(Protocol):
 
     def after_step(self) -> None:
         """An optimizer step is done. May wait, or raise to end the training."""
-
-
-# --- The levers of imbtool's speed -----------------------------------------------------------
-# Each function switches one off, in a process that trains nothing else: it may patch modules in
-# place, and it returns the profile to train with.
-
-
-def _without_bf16(profile: Profile) -> Profile:
-    return with_training(profile, precision="fp32")
-
-
-def _without_frozen_embeddings(profile: Profile) -> Profile:
-    return with_training(profile, freeze_embeddings=False)
-
-
-def _without_quick_dropout(profile: Profile) -> Profile:
-    from imbtool.training import engine
-
-    engine.quick_dropout = nullcontext
-    return profile
-
-
-def _without_narrow_residual(profile: Profile) -> Profile:
-    from imbtool.training import engine
-
-    engine.narrow_residual = lambda _: None
-    return profile
-
-
-def _without_kept_memory(profile: Profile) -> Profile:
-    from imbtool.training import engine
-
-    engine.keep_freed_memory = lambda: None
-    return profile
-
-
-def _without_clipping_in_the_step(profile: Profile) -> Profile:
-    from imbtool.training import engine
-
-    def two_passes(optimizer: torch.optim.AdamW, norm: torch.Tensor, rate: float) -> None:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-            nn.utils.clip_grads_with_norm_(group["params"], 1.0, norm)
-        optimizer.step()
-
-    engine.clipped_step = two_passes
-    return profile
-
-
-def _without_saved_masks(profile: Profile) -> Profile:
-    from imbtool.model import TextModel
-
-    batch = TextModel.batch
-
-    def always_masked(model: TextModel, encoded: Sequence[Tokens]) -> dict[str, torch.Tensor]:
-        inputs = batch(model, encoded)
-        inputs.setdefault("attention_mask", torch.ones_like(inputs["input_ids"]))
-        return inputs
-
-    TextModel.batch = always_masked
-    return profile
-
-
-def _without_length_buckets(profile: Profile) -> Profile:
-    from imbtool.training import batches
-
-    batches.BUCKET_BATCHES = 1
-    return profile
-
-
-def _without_eager_attention(profile: Profile) -> Profile:
-    import imbtool.training.materials as materials
-
-    load = materials.load_encoder
-
-    def load_with_sdpa(*arguments: Any) -> Any:
-        text_model = load(*arguments)
-        text_model.model.set_attn_implementation("sdpa")
-        return text_model
-
-    materials.load_encoder = load_with_sdpa
-    return profile
-
-
-def _without_fused_adamw(profile: Profile) -> Profile:
-    from imbtool.training import engine
-
-    make = engine.make_optimizer
-
-    def plain(model: nn.Module, rate: float) -> torch.optim.AdamW:
-        groups = make(model, rate).param_groups
-        chosen = [{key: group[key] for key in ("params", "weight_decay")} for group in groups]
-        return torch.optim.AdamW(chosen, lr=rate, foreach=False)
-
-    engine.make_optimizer = plain
-    return _without_clipping_in_the_step(profile)
-
-
-LEVERS: dict[str, Callable[[Profile], Profile]] = {
-    "bf16": _without_bf16,
-    "fused AdamW": _without_fused_adamw,
-    "length buckets": _without_length_buckets,
-    "eager attention": _without_eager_attention,
-    "frozen embeddings": _without_frozen_embeddings,
-    "quick dropout": _without_quick_dropout,
-    "narrow residual": _without_narrow_residual,
-    "kept memory": _without_kept_memory,
-    "clipping in the step": _without_clipping_in_the_step,
-    "no needless masks": _without_saved_masks,
-}
-# ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -330,52 +187,6 @@ def train_with_engine(profile: Profile, task: Task, pace: Pace) -> None:
         engine.run_epoch(pace.after_step)
 
 
-def steps_an_epoch(corpus: Corpus) -> int:
-    """Batches that hold every training text once."""
-    return -(-len(corpus.train) // BATCH_SIZE)
-
-
-def profile_of(task: Task) -> Profile:
-    """The profile of a task's folder, with what all contenders share laid over it."""
-    settings = {
-        **{f"data.{name}": task.data / f"{name}.csv" for name in ("train", "validation", "test")},
-        "training.batch_size": BATCH_SIZE,
-        "training.learning_rate": task.learning_rate,
-    }
-    if task.encoder is not None:
-        settings["model.encoder"] = task.encoder
-    if task.tokens is not None:
-        settings["model.max_length"] = task.tokens
-    overrides = [Override(key, json.dumps(str(text)), key) for key, text in settings.items()]
-    return read_profile(task.profile or find_profile(task.data), overrides)
-
-
-def find_profile(data: Path) -> Path:
-    """The profile that is named after a data folder, or else one that reads it."""
-    named = PROFILES / f"{data.resolve().name}.yaml"
-    if named.is_file():
-        return named
-    for path in sorted(PROFILES.glob("*.yaml")):
-        if read_profile(path).data.train.parent == data.resolve():
-            return path
-    raise SystemExit(f"no profile for {data}: give --profile")
-
-
-def with_training(profile: Profile, **settings: Any) -> Profile:
-    """The profile with other values in its section `training`."""
-    section = profile.training.model_copy(update=settings)
-    return profile.model_copy(update={"training": section})
-
-
-def rows_of(task: Task, encoded: Sequence[Tokens]) -> list[Tokens]:
-    """The encoded texts, or as many of exactly `tokens` tokens cut from them in turn."""
-    if task.tokens is None:
-        return list(encoded)
-    first, last = encoded[0][0], encoded[0][-1]
-    inner = itertools.chain.from_iterable(ids[1:-1] for ids in itertools.cycle(encoded))
-    return [[first, *itertools.islice(inner, task.tokens - 2), last] for _ in encoded]
-
-
 def count_parameters(model: nn.Module) -> int:
     """Parameters outside embeddings: those that every token is multiplied with."""
     return sum(
@@ -384,17 +195,6 @@ def count_parameters(model: nn.Module) -> int:
         if not isinstance(module, nn.Embedding)
         for parameter in module.parameters(recurse=False)
     )
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells in columns, the first one aligned left and all others right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(_aligned(row, widths)).rstrip() for row in rows)
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    for position, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        yield cell.rjust(width) if position else cell.ljust(width)
 
 
 def _watched_trainer(pace: Pace) -> type[Trainer]:

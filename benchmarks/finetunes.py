@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contenders import find_profile
+from tasks import find_profile
 
 from imbtool.assessment import read_events
 from imbtool.checkpoint import read_checkpoint

@@ -33,8 +33,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from contenders import find_profile, table
 from numpy.typing import NDArray
+from tasks import find_profile
+from texttable import table
 
 from imbtool.corpus import read_corpus
 from imbtool.duplicates import text_key

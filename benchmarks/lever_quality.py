@@ -16,7 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from contenders import LEVERS, find_profile, table, with_training
+from levers import LEVERS
+from tasks import find_profile, with_training
+from texttable import table
 from turns import say, silence
 
 from imbtool.profilefile import read_profile

@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from answers import Answers
-from contenders import BATCH_SIZE, Task, WithTrainer, make_trainer, profile_of, with_training
+from contenders import WithTrainer, make_trainer
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
+from tasks import BATCH_SIZE, Task, profile_of, with_training
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 

@@ -24,7 +24,6 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from contenders import table
 from finetunes import (
     Document,
     Part,
@@ -37,6 +36,7 @@ from finetunes import (
 from numpy.typing import NDArray
 from scipy.stats import permutation_test, rankdata
 from scipy.stats.qmc import LatinHypercube, scale
+from texttable import table
 from turns import say
 
 from imbtool.evaluation.figures import Figure, figure

@@ -37,8 +37,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from answers import SHOWN_TIERS, Answers, Document, Test, find, keep, less, spread
-from contenders import Task, find_profile, profile_of, steps_an_epoch, table
 from peers import EPOCHS, METHODS, TRAINER_RATE, Method
+from tasks import Task, find_profile, profile_of, steps_an_epoch
+from texttable import table
 from turns import say, silence
 
 from imbtool.corpus import SPLITS, Corpus, read_corpus, text_key

@@ -21,16 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from contenders import (
-    LEARNING_RATE,
-    LEVERS,
-    Task,
-    WithImbtool,
-    WithTrainer,
-    best_trainers,
-    default_trainer,
-    table,
-)
+from contenders import WithImbtool, WithTrainer, best_trainers, default_trainer
+from levers import LEVERS
+from tasks import LEARNING_RATE, Task
+from texttable import table
 from turns import Measured, say, take_turns
 
 from imbtool.training.automatic import computes_bf16

@@ -20,19 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from contenders import (
-    Contender,
-    Task,
-    WithImbtool,
-    WithTrainer,
-    default_trainer,
-    profile_of,
-    steps_an_epoch,
-    table,
-    with_training,
-)
+from contenders import Contender, WithImbtool, WithTrainer, default_trainer
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from tasks import Task, profile_of, steps_an_epoch, with_training
+from texttable import table
 from throughput import STEPS, add_task_options, choose_best, make_task
 from torch import nn
 from turns import say, silence

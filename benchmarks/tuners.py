@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from contenders import LEARNING_RATE
 from finetunes import Document, Part, cached, forget_weights, texts_trained
+from tasks import LEARNING_RATE
 from turns import say
 
 from imbtool.files import append_line

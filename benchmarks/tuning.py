@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contenders import table
 from finetunes import Document, add_part_options, estimate, part_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from texttable import table
 from tuners import IMBTOOL, SEARCHES, Point, run_method
 from turns import say
 

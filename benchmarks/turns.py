@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from contenders import Contender, Task, count_parameters
+from contenders import Contender, count_parameters
+from tasks import Task
 from torch import nn
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +89,7 @@ def own_split(checkpoint: Checkpoint, name: str) -> Split:
     return split
 
 
-def assess(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALONE) -> Document:
+def evaluate(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALONE) -> Document:
     """Measure a checkpoint on a split: the content of evaluation.json.
 
     Args:
@@ -154,13 +153,6 @@ def read_events(run: Path) -> list[Document]:
             events = [past for past in events if past.get("step", 0) <= event["step"]]
         events.append(event)
     return events
-
-
-def result_suffix(split: str, table: Path | None) -> str:
-    """What tells the files of other splits and tables from those of the test split."""
-    if table is not None:
-        return "-" + re.sub(r"[^\w.+-]+", "-", table.stem)
-    return "" if split == "test" else f"-{split}"
 
 
 def _figures(checkpoint: Checkpoint, split: Split, scores: Floats) -> Document:

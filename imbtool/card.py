@@ -119,7 +119,7 @@ def _sections(meta: Document, evaluation: Document | None) -> list[str]:
     return [
         "# A multi-label text classifier for rare labels",
         f"Fine-tuned from `{meta['encoder']}` with imbtool {meta['version']}, epoch "
-        f"{validation['epoch']} of the run. It reads {meta['max_length']} tokens of a text.",
+        f"{validation['epoch']} of the run. {_reading(meta)}",
         f"Macro-F1 on validation {_score(validation['f1_macro'])}, decisions cross-fitted on "
         f"half-splits; mean average precision {_score(validation['average_precision_macro'])}.",
         *(_measured(evaluation) if evaluation else ()),
@@ -133,6 +133,17 @@ def _sections(meta: Document, evaluation: Document | None) -> list[str]:
         f"Thresholds were chosen on validation by the rule `{meta['threshold_rule']}`. "
         "A threshold that rests on few validation positives says little.",
     ]
+
+
+def _reading(meta: Document) -> str:
+    """What is read of a text; a plain pipeline reads the beginning of a long one."""
+    longer = {
+        "truncate": "",
+        "head-tail": ", of a longer one a quarter of them from its head and the rest from its tail",
+        "windows": " at once, a longer one in windows, whose highest scores count",
+    }[meta["long_texts"]]
+    plain = "; the code below reads the beginning alone, and may decide otherwise" if longer else ""
+    return f"It reads {meta['max_length']} tokens of a text{longer}{plain}."
 
 
 def _score(value: float | None) -> str:
@@ -158,15 +169,14 @@ def _measured(evaluation: Document) -> Iterator[str]:
         for name, row in evaluation["labels"].items()
     )
     yield markdown_table(("label", "positives", "F1", "recall"), rows)
-    yield from _calibration(evaluation.get("calibration"))
+    yield _calibration(evaluation["calibration"]["overall"])
     yield _limits(evaluation)
 
 
-def _calibration(calibration: Document | None) -> Iterator[str]:
-    if calibration:
-        raw, calibrated = (calibration["overall"][form] for form in ("raw", "calibrated"))
-        after = f", {calibrated['ece']:.3f} once calibrated" if calibrated else ""
-        yield f"Expected calibration error of the scores {raw['ece']:.3f}{after}."
+def _calibration(overall: Document) -> str:
+    raw, calibrated = overall["raw"], overall["calibrated"]
+    after = f", {calibrated['ece']:.3f} once calibrated" if calibrated else ""
+    return f"Expected calibration error of the scores {raw['ece']:.3f}{after}."
 
 
 def _limits(evaluation: Document) -> str:
@@ -180,7 +190,7 @@ def _limits(evaluation: Document) -> str:
 
 
 def _columns(meta: Document) -> Iterator[str]:
-    if joiner := meta.get("joiner"):
+    if joiner := meta["joiner"]:
         columns = ", ".join(map(markdown_text, meta["data"]["text"]))
         yield (
             f"A text is the columns {columns}, those that are not empty, joined: "

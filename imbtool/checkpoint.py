@@ -25,7 +25,7 @@ from imbtool.files import publish_folder, read_json, write_json, write_text
 from imbtool.imbalance import Tier
 from imbtool.labels import Coherence, Decisions, Labels, label_set
 from imbtool.model import TextModel, load_trained, public_name
-from imbtool.profile import DataSection, Profile
+from imbtool.profile import DataSection, LongTexts, Profile
 from imbtool.weighting import LabelWeight
 
 META = "imbtool.json"
@@ -69,6 +69,8 @@ class CheckpointMeta(BaseModel):
     version: str
     encoder: str
     max_length: int
+    long_texts: LongTexts = "truncate"
+    """What is read of a text with more tokens; checkpoints that do not say so cut it off."""
     labels: dict[str, LabelMeta]
     """By name, in the order of the logits."""
     threshold_rule: str
@@ -168,7 +170,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     folder = checkpoint_folder(path)
     meta = read_meta(folder)
-    text_model = load_trained(folder, meta.max_length)
+    text_model = load_trained(folder, meta.max_length, meta.long_texts)
     if text_model.model.config.num_labels != len(meta.labels):
         found = f"{text_model.model.config.num_labels} outputs for {len(meta.labels)} labels"
         raise fail(folder, found, "one output a label", "train it again")
@@ -238,6 +240,7 @@ def make_meta(
         version=__version__,
         encoder=public_name(profile.model.encoder),
         max_length=max_length,
+        long_texts=profile.model.long_texts,
         labels=labels,
         threshold_rule=choice.rule,
         threshold_scores=choice.scores,

@@ -73,7 +73,16 @@ class Split:
     @property
     def fingerprint(self) -> str:
         """sha256 over texts and targets, in order: the same data give the same value."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.targets).data.cast("B"))
+        return self._digest(np.ascontiguousarray(self.targets).data.cast("B"))
+
+    @property
+    def text_fingerprint(self) -> str:
+        """sha256 over the texts alone, in order."""
+        return self._digest(b"")
+
+    def _digest(self, head: bytes | memoryview) -> str:
+        """sha256 over some bytes and the texts behind them."""
+        digest = hashlib.sha256(head)
         for start in range(0, len(self.texts), HASHED_AT_ONCE):
             together = "\0".join([*self.texts[start : start + HASHED_AT_ONCE], ""])
             digest.update(together.encode("utf-8", "surrogatepass"))
@@ -215,8 +224,8 @@ def _read(name: str, path: Path, data: DataSection) -> _Read:
 
 
 def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:
-    empty = [row for row, text in enumerate(texts, start=1) if not text or text.isspace()]
-    if empty:
+    if not all(map(str.strip, texts)):
+        empty = [row for row, text in enumerate(texts, start=1) if not text.strip()]
         rows = some(map(table.row_text, empty))
         found = f"{counted(len(empty), 'row')} without text: {rows}, not counting the header"
         yield Problem(where, found, "a text in every row", "delete these rows")

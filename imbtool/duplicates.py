@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ with 0.05 (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, section 3.4)
 NEIGHBOURS = 16
 """Within a band, a text is compared with this many others of the same hashes: bounded work."""
 PAIRS_AT_ONCE = 200_000
-KEYS_AT_ONCE = 256
+KEYS_AT_ONCE = 512
 LONE = np.uint64(2**32 - 1)
 """Stands for the second word of a text of one word."""
 
@@ -39,14 +40,19 @@ def text_key(text: str) -> str:
 
 def text_keys(texts: Sequence[str]) -> Iterator[str]:
     """The key of each text; where many have no other space than single blanks, quickly."""
-    for start in range(0, len(texts), KEYS_AT_ONCE):
-        block = texts[start : start + KEYS_AT_ONCE]
-        codes = np.frombuffer(" ".join(["", *block, ""]).encode("utf-8", "replace"), dtype=np.uint8)
-        blank = codes == ord(" ")
-        plain = bool((codes >= ord(" ")).all() and (codes <= ord("~")).all())
-        yield from map(
-            str.casefold if plain and not (blank[1:] & blank[:-1]).any() else text_key, block
-        )
+    starts = range(0, len(texts), KEYS_AT_ONCE)
+    blocks = (texts[start : start + KEYS_AT_ONCE] for start in starts)
+    return chain.from_iterable(
+        map(str.casefold if _single_blanks(block) else text_key, block) for block in blocks
+    )
+
+
+def _single_blanks(texts: Sequence[str]) -> bool:
+    """Whether texts are of ASCII characters, with no white space but single blanks within."""
+    codes = np.frombuffer(" ".join(["", *texts, ""]).encode("utf-8", "replace"), dtype=np.uint8)
+    blank = codes == ord(" ")
+    visible = ord(" ") <= codes.min() and codes.max() <= ord("~")
+    return bool(visible and not (blank[1:] & blank[:-1]).any())
 
 
 def normalised(text: str) -> str:
@@ -109,8 +115,15 @@ def _candidates(shingles: csr_array, seed: int) -> Numbers:
     codes = np.empty(0, dtype=np.int64)
     for band in range(BANDS if n > 1 else 0):
         hashes = _min_hashes(tokens, starts, seed + band)
-        codes = np.union1d(codes, _alike(hashes) @ np.array([n, 1]))
+        codes = _distinct(np.append(codes, _alike(hashes) @ np.array([n, 1])))
     return np.column_stack(np.divmod(codes, max(1, n)))
+
+
+def _distinct(values: Numbers) -> Numbers:
+    """The different values, sorted; `np.unique` hashes them, which takes many times as long."""
+    ordered = np.sort(values)
+    is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+    return np.asarray(ordered[is_first], dtype=np.int64)
 
 
 def _random_hashes(size: int, seed: int) -> Hashes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ HEAD_SHOTS, TAIL_SHOTS = 100, 20
 """More training positives than the first are many, fewer than the second few."""
 
 CHUNK_ROWS = 2**13
-"""Rows whose targets are copied at once; counts of so many are whole numbers in float32."""
+"""Rows whose targets are counted at once; counts of so many are whole numbers in float32."""
 
 Targets = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -53,11 +53,11 @@ class LabelCount:
 
 def count_labels(targets: Targets) -> list[LabelCount]:
     """Count each column of targets [n, L] (1, 0, NaN unknown)."""
-    positives = (targets == 1).sum(axis=0)
-    negatives = (targets == 0).sum(axis=0)
+    positives = _totals(targets, _positive)
+    known = _totals(targets, _known) if _has_unknown(targets) else [len(targets)] * len(positives)
     return [
-        LabelCount(int(pos), int(neg), len(targets) - int(pos) - int(neg))
-        for pos, neg in zip(positives, negatives, strict=True)
+        LabelCount(int(pos), int(of - pos), len(targets) - int(of))
+        for pos, of in zip(positives, known, strict=True)
     ]
 
 
@@ -81,15 +81,14 @@ def shots_of(positives: int) -> Shots:
 
 def co_occurrence(targets: Targets) -> Counts:
     """Texts that have both labels, [L, L]; the diagonal holds each label's positives."""
-    return _pairs((positive, positive) for positive, _ in _chunks(targets))
+    return _pairs((positive, positive) for positive in map(_positive, _chunks(targets)))
 
 
 def co_known(targets: Targets) -> Counts:
     """Texts that have the row label and of which the column label is known, [L, L]."""
-    if not np.isnan(targets).any():
-        positives = (targets == 1).sum(axis=0)
-        return np.asarray(np.repeat(positives[:, None], targets.shape[1], axis=1), dtype=np.int64)
-    return _pairs(_chunks(targets))
+    if not _has_unknown(targets):
+        return np.repeat(_totals(targets, _positive)[:, None], targets.shape[1], axis=1)
+    return _pairs((_positive(rows), _known(rows)) for rows in _chunks(targets))
 
 
 def labels_per_text(targets: Targets) -> dict[int, int]:
@@ -157,7 +156,7 @@ def scumble(targets: Targets, ratios: Floats) -> tuple[float, Floats]:
     """
     of_rows, of_labels = 0.0, np.zeros(targets.shape[1])
     values = np.column_stack([np.nan_to_num(ratios), np.log(np.where(ratios > 0, ratios, 1.0))])
-    for positive, _ in _chunks(targets):
+    for positive in map(_positive, _chunks(targets)):
         numbers = np.maximum(positive.sum(axis=1, dtype=np.float64), 1)
         sums, logs = (positive.astype(np.float64) @ values).T
         geometric = np.exp(logs / numbers)
@@ -165,7 +164,7 @@ def scumble(targets: Targets, ratios: Floats) -> tuple[float, Floats]:
         of_rows += float(own.sum())
         of_labels += positive.T @ own
     with np.errstate(invalid="ignore"):
-        of_labels = of_labels / (targets == 1).sum(axis=0)
+        of_labels = of_labels / _totals(targets, _positive)
     # the means of equal ratios differ by rounding alone
     return max(0.0, of_rows / max(1, len(targets))), np.maximum(of_labels, 0)
 
@@ -177,8 +176,8 @@ def imbalance_document(targets: Targets) -> dict[str, Any]:
     Multi-Label Classification: An Overview, IJDWM 3, 2007); label sets are the different sets of
     labels that texts have, the empty one among them.
     """
-    positives = (targets == 1).sum(axis=0)
-    ratios = irlbl(positives)
+    positives = _totals(targets, _positive)
+    ratios = irlbl(positives.tolist())
     whole, of_labels = scumble(targets, ratios)
     _, sizes = np.unique(label_set_keys(targets), return_counts=True)
     cardinality = float(positives.sum() / max(1, len(targets)))
@@ -199,11 +198,33 @@ def imbalance_document(targets: Targets) -> dict[str, Any]:
     }
 
 
-def _chunks(targets: Targets) -> Iterator[tuple[Targets, Targets]]:
-    """Positive and known as 0 and 1, some rows at a time: a copy of all would be large."""
+def _chunks(targets: Targets) -> Iterator[Targets]:
+    """Some rows at a time: a copy of all would be large."""
     for start in range(0, len(targets), CHUNK_ROWS):
-        rows = targets[start : start + CHUNK_ROWS]
-        yield (rows == 1).astype(np.float32), (~np.isnan(rows)).astype(np.float32)
+        yield targets[start : start + CHUNK_ROWS]
+
+
+def _has_unknown(targets: Targets) -> bool:
+    """Whether any target is unknown: a sum with NaN in it is NaN."""
+    return bool(np.isnan(targets.sum()))
+
+
+def _positive(rows: Targets) -> Targets:
+    """Which targets are positive, as 0 and 1: themselves where none is unknown."""
+    return (rows == 1).astype(np.float32) if _has_unknown(rows) else rows
+
+
+def _known(rows: Targets) -> Targets:
+    """Which targets are known, as 0 and 1."""
+    return (~np.isnan(rows)).astype(np.float32)
+
+
+def _totals(targets: Targets, kind: Callable[[Targets], Targets]) -> Counts:
+    """How many of each column are of a kind, [L]; a product is many times as fast as a sum."""
+    totals = np.zeros(targets.shape[1], np.int64)
+    for rows in _chunks(targets):
+        totals += (np.ones(len(rows), np.float32) @ kind(rows)).astype(np.int64)
+    return totals
 
 
 def _pairs(chunks: Iterator[tuple[Targets, Targets]]) -> Counts:

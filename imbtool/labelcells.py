@@ -18,6 +18,7 @@ from imbtool.tables import ITEM_MARK, cell_text, is_list, text_cells
 
 Targets = NDArray[np.float32]
 """[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
+Codes = NDArray[np.int32]
 
 LIKELY_SEPARATORS = "|;,/\t"
 FLAGS = {"1": 1.0, "0": 0.0, "": np.nan}
@@ -71,13 +72,13 @@ class _Coded:
     """A column's distinct cells, and for each row which it has; -1 none."""
 
     cells: list[str]
-    codes: NDArray[np.int64]
+    codes: Codes
 
     @classmethod
     def of(cls, column: pa.ChunkedArray) -> _Coded:
         encoded = text_cells(column).combine_chunks().dictionary_encode()
         codes = pc.fill_null(encoded.indices, -1).to_numpy()
-        return cls(encoded.dictionary.to_pylist(), codes.astype(np.int64))
+        return cls(encoded.dictionary.to_pylist(), codes)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class _Names:
 
     parsed: list[list[str]]
     """The names of each distinct cell; of the last one, which means unknown, there are none."""
-    codes: NDArray[np.int64]
+    codes: Codes
     source: LabelSource
     are_lists: bool
 
@@ -94,7 +95,7 @@ class _Names:
     def of(cls, column: pa.ChunkedArray, source: LabelSource) -> _Names:
         coded = _Coded.of(column)
         marked = [cell.strip() == source.unknown for cell in coded.cells]
-        codes = np.where(np.append(marked, True)[coded.codes], -1, coded.codes)
+        codes = np.where(np.append(marked, True)[coded.codes], np.int32(-1), coded.codes)
         known = ("" if is_mark else cell for cell, is_mark in zip(coded.cells, marked, strict=True))
         parsed = [*(names_in(cell, source.separator) for cell in known), []]
         return cls(parsed, codes, source, is_list(column))
@@ -110,7 +111,8 @@ class _Names:
             row[[index[name] for name in found]] = 1.0
         rows[-1] = np.nan
         # many times as fast as rows[codes]; -1 is the last row
-        return rows.take(self.codes, axis=0, mode="wrap")
+        result = _room(len(self.codes), len(names))
+        return rows.take(self.codes, axis=0, mode="wrap", out=result)
 
     def problems(self, where: Path, _: RowText) -> Iterable[Problem]:
         """A separator that never occurs is wrong where another one would make labels recur."""
@@ -140,7 +142,7 @@ class _Flags:
 
     def targets(self, names: Sequence[str]) -> Targets:
         codes = [self.columns[name] for name in names]
-        result = np.empty((len(codes[0].codes), len(names)), dtype=np.float32)
+        result = _room(len(codes[0].codes), len(names))
         for place, coded in enumerate(codes):
             # -1, a missing value, takes the last
             values = [*(FLAGS[cell.strip()] for cell in coded.cells), np.nan]
@@ -157,3 +159,9 @@ class _Flags:
                 found = f"{value!r} in row {told(int(rows[0]) + 1)}{more}"
                 mend = "write 0, 1 or nothing; for names in one column use data.labels.column"
                 yield Problem(f"{where}: {column}", found, "0, 1 or empty (unknown)", mend)
+
+
+def _room(texts: int, labels: int) -> Targets:
+    """Memory for targets; that of tables which were read goes back to the system first."""
+    pa.default_memory_pool().release_unused()
+    return np.empty((texts, labels), dtype=np.float32)

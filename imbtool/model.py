@@ -20,7 +20,20 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from imbtool.errors import fail
-from imbtool.profile import ModelSection
+from imbtool.longtexts import (
+    Frame,
+    count_windows,
+    head_tail,
+    in_windows,
+    most_read,
+    most_windows,
+    padded_tokens,
+    special_frame,
+    text_of_each,
+    windows_of,
+)
+from imbtool.longtexts import Tokens as Tokens
+from imbtool.profile import LongTexts, ModelSection
 from imbtool.tables import COLUMN_MARK
 
 BUNDLED = "bundled"
@@ -31,8 +44,6 @@ TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""
 
 MASK = "attention_mask"
-
-Tokens = list[int]
 
 UNUSABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 """What transformers raises for files that are missing, damaged or of another kind."""
@@ -45,12 +56,14 @@ class TextModel:
     Attributes:
         model: a transformers sequence-classification model.
         tokenizer: its tokenizer, `model_max_length` set to `max_length`.
-        max_length: tokens of a text that are read.
+        max_length: tokens that are read at once.
+        long_texts: what is read of a text that has more.
     """
 
     model: Any
     tokenizer: Any
     max_length: int
+    long_texts: LongTexts = "truncate"
 
     @property
     def device(self) -> torch.device:
@@ -63,30 +76,54 @@ class TextModel:
         """What the encoder reads between two columns of a text."""
         return column_joiner(self.tokenizer)
 
+    @cached_property
+    def frame(self) -> Frame:
+        """The special tokens around a text."""
+        return special_frame(self.tokenizer)
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens of an encoded text at most; something of one that has so many may be left out."""
+        return self.max_length * most_windows(self.long_texts)
+
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        """Token ids of each text, special tokens included, cut at `max_length`.
+        """Token ids of what is read of each text, special tokens included; see `longtexts`.
 
         Between two columns of a text stands `joiner`.
         """
         if not texts:
             return []
+        cut = self.long_texts == "truncate"
         encoded = self.tokenizer(
             [text.replace(COLUMN_MARK, self.joiner) for text in texts],
-            truncation=True,
-            max_length=self.max_length,
+            truncation=cut,
+            max_length=self.max_length if cut else None,
             return_attention_mask=False,
             return_token_type_ids=False,
         )
         ids: list[Tokens] = encoded["input_ids"]
-        return ids
+        return ids if cut else [self._read(whole) for whole in ids]
+
+    def _read(self, ids: Tokens) -> Tokens:
+        """What is read of a text with these tokens."""
+        most = most_read(self.long_texts, self.max_length, self.frame)
+        return in_windows(head_tail(ids, most, self.frame), self.max_length, self.frame)
+
+    def windows(self, encoded: Sequence[Tokens]) -> list[int]:
+        """How many rows of a batch each encoded text takes: 1 but for one with windows."""
+        return count_windows(map(len, encoded), self.max_length)
 
     def batch(self, encoded: Sequence[Tokens]) -> dict[str, Tensor]:
-        """Padded input ids of some texts, on the model's device; a mask only if some are padded."""
-        width = max(len(ids) for ids in encoded)
-        tokens = np.full((len(encoded), width), self.tokenizer.pad_token_id, dtype=np.int64)
-        mask = np.zeros((len(encoded), width), dtype=np.int64)
+        """Padded input ids of some texts, on the model's device; a mask only if some are padded.
+
+        A text has a row for each of its `windows`; `pooled` makes one of their outputs.
+        """
+        rows = [window for ids in encoded for window in windows_of(ids, self.max_length)]
+        width = max(len(ids) for ids in rows)
+        tokens = np.full((len(rows), width), self.tokenizer.pad_token_id, dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=np.int64)
         left = self.tokenizer.padding_side == "left"
-        for row, ids in enumerate(encoded):
+        for row, ids in enumerate(rows):
             place = slice(width - len(ids), width) if left else slice(len(ids))
             tokens[row, place], mask[row, place] = ids, 1
         arrays = {"input_ids": tokens} if mask.all() else {"input_ids": tokens, MASK: mask}
@@ -110,8 +147,10 @@ class TextModel:
         try:
             with torch.no_grad(), autocast or nullcontext():
                 most = TOKENS_A_FORWARD.get(self.device.type, TOKENS_A_FORWARD["cpu"])
-                for rows in _by_length(encoded, most):
-                    yield rows, self.model(**self.batch([encoded[row] for row in rows])).logits
+                for rows in _by_length(encoded, most, self.max_length):
+                    chosen = [encoded[row] for row in rows]
+                    output = self.model(**self.batch(chosen)).logits
+                    yield rows, pooled(output, self.windows(chosen))
         finally:
             self.model.train(training)
 
@@ -143,7 +182,13 @@ def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
             problem_type="multi_label_classification",
             trust_remote_code=section.trust_remote_code,
         )
-        return _load(where, section.max_length, section.trust_remote_code, config=config)
+        return _load(
+            where,
+            section.max_length,
+            section.long_texts,
+            section.trust_remote_code,
+            config=config,
+        )
     except UNUSABLE as error:
         raise fail(
             f"model.encoder: {section.encoder}",
@@ -153,14 +198,14 @@ def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
         ) from error
 
 
-def load_trained(folder: Path, max_length: int) -> TextModel:
-    """Load a fine-tuned model as it was saved.
+def load_trained(folder: Path, max_length: int, long_texts: LongTexts) -> TextModel:
+    """Load a fine-tuned model as it was saved, to read texts as in training.
 
     Raises:
         UserError: its files are missing or damaged.
     """
     try:
-        return _load(str(folder), max_length, trust_remote_code=False)
+        return _load(str(folder), max_length, long_texts, trust_remote_code=False)
     except UNUSABLE as error:
         found = str(error).strip().splitlines()[0]
         raise fail(folder, found, "a checkpoint written by imbtool", "train it again") from error
@@ -224,6 +269,20 @@ def column_joiner(tokenizer: Any) -> str:
     return next(alike, ways[0])
 
 
+def pooled(output: Tensor, windows: Sequence[int]) -> Tensor:
+    """The logits of texts [n, L]: for each label the maximum over the windows of a text.
+
+    Args:
+        output: logits of windows [rows, L], those of a text one after the other.
+        windows: how many each text has [n].
+    """
+    if len(output) == len(windows):
+        return output
+    text = torch.from_numpy(text_of_each(windows)).to(output.device)
+    lowest = output.new_full((len(windows), output.shape[1]), -torch.inf)
+    return lowest.scatter_reduce(0, text[:, None].expand_as(output), output, "amax")
+
+
 def head_layer(model: Any) -> nn.Linear | None:
     """The last linear layer outside the encoder that gives one output a label, if there is one."""
     inside = set(model.base_model.modules())
@@ -237,7 +296,9 @@ def head_layer(model: Any) -> nn.Linear | None:
     return layers[-1] if layers else None
 
 
-def _load(where: str, max_length: int, trust_remote_code: bool, **extra: Any) -> TextModel:
+def _load(
+    where: str, max_length: int, long_texts: LongTexts, trust_remote_code: bool, **extra: Any
+) -> TextModel:
     # its bars and load reports would stand between the user and the result
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -259,7 +320,7 @@ def _load(where: str, max_length: int, trust_remote_code: bool, **extra: Any) ->
         raise ValueError("its tokenizer has no padding token: it is no text encoder")
     length = min(max_length, tokenizer.model_max_length, _most_positions(model))
     tokenizer.model_max_length = length
-    return TextModel(model, tokenizer, length)
+    return TextModel(model, tokenizer, length, long_texts)
 
 
 def _most_positions(model: Any) -> int:
@@ -273,12 +334,14 @@ def _most_positions(model: Any) -> int:
     return int(most)
 
 
-def _by_length(encoded: Sequence[Tokens], most: int) -> Iterator[NDArray[np.int64]]:
+def _by_length(
+    encoded: Sequence[Tokens], most: int, max_length: int
+) -> Iterator[NDArray[np.int64]]:
     """Row indices, longest first, in groups of at most so many padded tokens."""
     lengths = np.array([len(ids) for ids in encoded])
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, most // int(lengths[order[start]]))
+        size = max(1, most // padded_tokens([int(lengths[order[start]])], max_length))
         yield order[start : start + size]
         start += size

@@ -20,6 +20,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 RequiredShare = Annotated[float, Field(gt=0, le=1)]
 RequiredMeasure = Literal["recall", "precision", "flags_per_1000"]
 ValidationMetric = Literal["f1_macro", "secondary_f1_macro", "average_precision_macro"]
+LongTexts = Literal["truncate", "head-tail", "windows"]
 ThresholdMethod = Literal["auto", "0.5", "global", "per-label", "blended", "calibrated", "mean"]
 
 
@@ -122,6 +123,11 @@ class ModelSection(Section):
     encoder: str = Field("bundled", description="`bundled`, a folder, or a hub id")
     max_length: Annotated[int, Field(ge=8)] = Field(
         256, description="tokens of a text that are read"
+    )
+    long_texts: LongTexts = Field(
+        "truncate",
+        description="what is read of a longer text: its beginning, its head and its tail, or all "
+        "of it in windows",
     )
     trust_remote_code: bool = Field(False, description="run code that a hub model brings along")
 

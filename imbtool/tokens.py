@@ -13,6 +13,7 @@ from imbtool.corpus import Corpus
 from imbtool.errors import fail
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
+from imbtool.longtexts import most_read, special_frame
 from imbtool.model import UNUSABLE, column_joiner, encoder_folder
 from imbtool.profile import ModelSection
 from imbtool.tables import COLUMN_MARK
@@ -43,7 +44,9 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
         name: _counts(tokenizer, joiner, split.texts, rows[name])
         for name, split in corpus.splits.items()
     }
-    return Tokens(min(section.max_length, tokenizer.model_max_length), rows, counts)
+    length = min(section.max_length, tokenizer.model_max_length)
+    limit = most_read(section.long_texts, length, special_frame(tokenizer))
+    return Tokens(limit, rows, counts)
 
 
 def _counts(tokenizer: Any, joiner: str, texts: Sequence[str], rows: Rows) -> Rows:

@@ -30,13 +30,14 @@ def label(positives: int, value: float | None) -> Document:
         "threshold": 0.25,
         "tier": tier,
         "weight": 10.0,
+        "reason": "severe: 120:1",
         "few": positives < 40,
     }
     return {**figures(value), **counts, **rest}
 
 
 def evaluation(**parts: Any) -> Document:
-    """An evaluation without a comparison, slices, gates and so on; `parts` replace its own."""
+    """An evaluation of which nothing more was wanted; `parts` replace its own."""
     micro = {key: figure(0.6) for key in ("precision", "recall", "f1")}
     overall = {"macro": figures(0.3721), "micro": micro, "weighted": figures(0.5)}
     values = [0.0, 0.4, 0.8, None]
@@ -84,7 +85,7 @@ def evaluation(**parts: Any) -> Document:
                 for name in NAMES
             },
         },
-        "calibration": None,
+        "calibration": calibration(),
         "confusion": [],
         "gates": [],
         "slices": None,
@@ -97,7 +98,6 @@ def evaluation(**parts: Any) -> Document:
 def full_evaluation() -> Document:
     """An evaluation with everything there can be."""
     document = evaluation(
-        calibration=calibration(),
         confusion=[
             {"label": NAMES[number % 3], "taken_for": NAMES[0], "texts": 3, "of": 4 + number}
             for number in range(12)

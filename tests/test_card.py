@@ -30,9 +30,11 @@ def meta(**parts: Any) -> Document:
         "version": "0.1.0",
         "encoder": "somebody/encoder",
         "max_length": 256,
+        "long_texts": "truncate",
         "labels": {name: {**label, "parent": NAMES[2]} for name in NAMES[:2]} | {NAMES[2]: label},
         "threshold_rule": "mean",
         "coherence": "add-parents",
+        "joiner": None,
         "validation": {"epoch": 2, "f1_macro": 0.345, "average_precision_macro": 0.31},
         **parts,
     }
@@ -51,6 +53,15 @@ def test_the_hub_reads_the_figures_of_test_before_those_of_validation() -> None:
         ("validation", "f1_macro", 0.345),
         ("validation", "average_precision_macro", 0.31),
     ]
+
+
+@pytest.mark.parametrize(
+    ("way", "says"), [("truncate", False), ("head-tail", True), ("windows", True)]
+)
+def test_a_card_says_where_a_plain_pipeline_reads_less(way: str, says: bool) -> None:
+    card = model_card(meta(long_texts=way))
+    assert "It reads 256 tokens of a text" in card
+    assert ("reads the beginning alone" in card) == says
 
 
 def test_without_an_evaluation_the_card_speaks_of_validation_alone() -> None:
@@ -74,7 +85,6 @@ def test_each_label_has_its_test_figures_and_what_is_too_few_is_said() -> None:
         f"{markdown_text(NAMES[0])}, {markdown_text(NAMES[3])}." in card
     )
     assert "Expected calibration error of the scores 0.031, 0.004 once calibrated." in card
-    assert "calibration error" not in model_card(meta(), evaluation())
 
 
 def test_names_make_no_markup_in_the_card() -> None:
@@ -88,7 +98,7 @@ def test_a_card_says_how_columns_are_joined_if_there_are_several() -> None:
     card = model_card(meta(joiner=" [SEP] ", data=data))
     assert "the columns title, &lt;b&gt;, those" in card
     assert 'decide(" [SEP] ".join(filter(None, columns)))' in card
-    assert "columns" not in model_card(meta(joiner=None, data={"text": "text"}))
+    assert "columns" not in model_card(meta(data={"text": "text"}))
 
 
 def test_a_card_is_written_whole_into_the_folder(tmp_path: Path) -> None:

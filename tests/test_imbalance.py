@@ -74,9 +74,12 @@ def test_labels_per_text_takes_unknown_as_not_positive():
     assert labels_per_text(TARGETS) == {0: 2, 1: 1, 2: 2}
 
 
-def test_pairs_are_the_same_counted_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch):
+def test_counts_are_the_same_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    counts, known = count_labels(TARGETS), co_known(TARGETS).tolist()
     monkeypatch.setattr(imbalance, "CHUNK_ROWS", 2)
+    assert count_labels(TARGETS) == counts
     assert co_occurrence(TARGETS).tolist() == [[3, 1, 1], [1, 1, 0], [1, 0, 1]]
+    assert co_known(TARGETS).tolist() == known
 
 
 def test_known_pairs_leave_unknown_out():

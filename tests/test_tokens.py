@@ -38,6 +38,19 @@ def test_no_text_is_cut_and_the_limit_is_what_the_encoder_reads(encoder: Path):
     assert counted.counts["test"][0] >= 5000
 
 
+def test_with_windows_the_limit_is_what_all_of_them_hold(encoder: Path):
+    corpus, width = healthy_corpus(), 10
+    section = ModelSection(encoder=str(encoder), max_length=width, long_texts="windows")
+    # 16 windows of 8 tokens and two special ones; all but the first add 6
+    limit = count_tokens(corpus, section).limit
+    assert limit == 8 + 15 * 6 + 2
+    model = load_encoder(section, corpus.labels.names)
+    whole, cut = model.encode(["alpha " * (limit - 2), "alpha " * (limit - 1)])
+    assert len(whole) == len(cut) == 16 * width == model.most_tokens
+    head_tail = section.model_copy(update={"long_texts": "head-tail"})
+    assert count_tokens(corpus, head_tail).limit == width
+
+
 def test_many_texts_are_sampled(encoder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tokens, "SAMPLED_TEXTS", 30)
     counted = count_tokens(healthy_corpus(), ModelSection(encoder=str(encoder)))

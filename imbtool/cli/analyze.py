@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, hint, is_profile, show, source_profile
+from imbtool.cli.common import Json, NoTexts, Sets, Source, hint, is_profile, show, source_profile
 
 if TYPE_CHECKING:
     from imbtool.analysis import Analysis
@@ -18,16 +18,14 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    source: Annotated[Path, typer.Argument(metavar="PROFILE|TABLE", help="A profile or a table.")],
+    source: Source,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the report, its rows and pictures.")
     ] = Path("analysis"),
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit 1 if a finding blocks, for scripts.")
     ] = False,
-    no_texts: Annotated[
-        bool, typer.Option("--no-texts", help="Write no text down: they may be private.")
-    ] = False,
+    no_texts: NoTexts = False,
     label_errors: Annotated[
         bool,
         typer.Option("--label-errors", help="Have the encoder look for wrong labels: minutes."),

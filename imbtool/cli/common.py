@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 120
 """Columns of tables where the output is no terminal, so that a file reads like a screen."""
 
+Source = Annotated[Path, typer.Argument(metavar="PROFILE|TABLE", help="A profile or a table.")]
+CheckpointFolder = Annotated[Path, typer.Argument(help="A checkpoint or its run folder.")]
 ProfileFile = Annotated[Path | None, typer.Option("--profile", "-p", help="The weight profile.")]
 RunName = Annotated[
     str | None, typer.Option("--run", help="Name of the run; default: the profile's, numbered.")
@@ -26,6 +28,9 @@ Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs."
 RUNS = Path("runs")
 AllowChanged = Annotated[
     bool, typer.Option("--allow-changed", help="Resume although something changed.")
+]
+NoTexts = Annotated[
+    bool, typer.Option("--no-texts", help="Write no text down: they may be private.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result document alone, as JSON.")]
 Sets = Annotated[
@@ -75,6 +80,32 @@ def complain(problem: object) -> None:
 def first_process() -> bool:
     """Whether this process talks to the user: of several, which a launcher numbers, one does."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def require_profile(profile: Path | None) -> Path:
+    """The value of --profile, without which nothing can be started.
+
+    Raises:
+        UserError: it is not given.
+    """
+    from imbtool.errors import fail
+
+    if profile is None:
+        raise fail("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
+    return profile
+
+
+def require_new(path: Path, force: bool, choice: str) -> None:
+    """Refuse to overwrite a file without --force; `choice` names what else may be chosen.
+
+    Raises:
+        UserError: the file exists.
+    """
+    from imbtool.errors import fail
+
+    if path.exists() and not force:
+        mend = f"choose another {choice}, or --force to overwrite"
+        raise fail(path, "a file", "a new name", mend)
 
 
 def parsed_sets(sets: list[str] | None) -> list[Override]:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import Json, hint, show
+from imbtool.cli.common import CheckpointFolder, Json, NoTexts, hint, show
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or its run folder.")],
+    checkpoint: CheckpointFolder,
     data: Annotated[
         Path | None, typer.Option("--data", help="A table; default: the run's own split.")
     ] = None,
@@ -32,9 +32,7 @@ def evaluate(
         int,
         typer.Option("--errors", metavar="N", min=0, help="Errors to quote of each rare label."),
     ] = 5,
-    no_texts: Annotated[
-        bool, typer.Option("--no-texts", help="Write no text down: they may be private.")
-    ] = False,
+    no_texts: NoTexts = False,
     require: Annotated[
         list[str] | None,
         typer.Option("--require", metavar="GATE", help="Exit 1 unless e.g. 'recall:LABEL>=0.8'."),
@@ -55,18 +53,11 @@ def evaluate(
 
         imbtool evaluate runs/moderation-1 --require 'recall:praising violence>=0.5'
     """
-    from imbtool.assessment import (
-        Wanted,
-        assess,
-        own_split,
-        read_events,
-        result_suffix,
-        table_split,
-    )
+    from imbtool.assessment import Wanted, evaluate, own_split, read_events, table_split
     from imbtool.card import write_card
     from imbtool.checkpoint import checkpoint_folder, read_checkpoint
     from imbtool.evaluation.gates import read_gate
-    from imbtool.report.bundle import write_bundle
+    from imbtool.report.bundle import result_suffix, write_bundle
     from imbtool.report.measured import evaluation_views
 
     gates = [read_gate(text) for text in require or []]
@@ -74,7 +65,7 @@ def evaluate(
     folder = checkpoint_folder(checkpoint)
     model = read_checkpoint(folder)
     rows = table_split(model, data) if data else own_split(model, split)
-    document = assess(model, rows, wanted)
+    document = evaluate(model, rows, wanted)
     events, suffix = read_events(folder.parent), result_suffix(split, data)
     report = write_bundle(document, events, output or folder.parent, suffix)
     if not (output or suffix):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import Json, hint, show
+from imbtool.cli.common import Json, hint, require_new, show
 
 
 def init(
@@ -45,8 +45,7 @@ def init(
         return
     if train is None:
         raise fail("TRAIN", "no table", "a training table", "imbtool init train.csv")
-    if output.exists() and not force:
-        raise fail(output, "a file", "a new name", "choose another -o, or --force to overwrite")
+    require_new(output, force, "-o")
     proposal = propose_profile(train)
     write_text(output, render_profile(proposal.profile, proposal.comments, output.parent))
     document = {"profile": str(output), "guesses": proposal.reasons}

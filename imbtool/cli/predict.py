@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, hint, show
+from imbtool.cli.common import CheckpointFolder, Json, hint, require_new, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint or its run folder.")],
+    checkpoint: CheckpointFolder,
     source: Annotated[
         Path | None,
         typer.Argument(
@@ -102,14 +102,12 @@ def _predict_table(
     json: bool,
 ) -> None:
     from imbtool.checkpoint import read_checkpoint
-    from imbtool.errors import fail
     from imbtool.prediction import predict_lines, predict_table, use_gpu, write_file, write_frames
     from imbtool.tables import table_format
 
     if output is not None:
         table_format(output)
-        if output.exists() and not force:
-            raise fail(output, "a file", "a new name", "choose another -o, or --force to overwrite")
+        require_new(output, force, "-o")
     model = read_checkpoint(checkpoint)
     use_gpu(model, 0)
     if source is None:

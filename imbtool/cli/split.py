@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, hint, show, source_profile
+from imbtool.cli.common import Json, Sets, Source, hint, show, source_profile
 
 
 def split(
-    source: Annotated[Path, typer.Argument(metavar="PROFILE|TABLE", help="A profile or a table.")],
+    source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder the parts go to.")],
     validation: Annotated[
         float, typer.Option("--validation", help="Share of the rows for validation; 0: none.")

@@ -22,6 +22,7 @@ from imbtool.cli.common import (
     hint,
     option_overrides,
     parsed_sets,
+    require_profile,
     show,
 )
 
@@ -122,12 +123,10 @@ def _start(
     trackers: list[str],
     dry_run: bool,
 ) -> Callable[[bool], None]:
-    from imbtool.errors import fail
     from imbtool.profilefile import read_profile
     from imbtool.training.run import run_name, train
 
-    if profile is None:
-        raise fail("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
+    profile = require_profile(profile)
     settings = read_profile(profile, overrides)
     if dry_run:
         return lambda json: _rehearse(settings, profile, json)

@@ -21,6 +21,7 @@ from imbtool.cli.common import (
     hint,
     option_overrides,
     parsed_sets,
+    require_profile,
     show,
 )
 
@@ -99,13 +100,11 @@ def _refuse_several_processes() -> None:
 def _start(
     profile: Path | None, run: str | None, runs: Path, overrides: list[Override]
 ) -> tuple[Path, Start]:
-    from imbtool.errors import fail
     from imbtool.profilefile import read_profile
     from imbtool.training.run import run_name
     from imbtool.tuning.session import tune
 
-    if profile is None:
-        raise fail("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
+    profile = require_profile(profile)
     settings = read_profile(profile, overrides)
     folder = runs / run_name(run, profile, runs)
     return folder, lambda emit: tune(settings, folder, emit, sys.argv)

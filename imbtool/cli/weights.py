@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, hint, parsed_sets, show
+from imbtool.cli.common import Json, Sets, hint, parsed_sets, require_new, show
 
 if TYPE_CHECKING:
     from imbtool.yamltext import Key
@@ -38,7 +38,6 @@ def weights(
     """
     from imbtool.analysis import label_rows
     from imbtool.corpus import read_corpus
-    from imbtool.errors import fail
     from imbtool.files import write_text
     from imbtool.imbalance import count_labels
     from imbtool.profilefile import read_profile
@@ -47,8 +46,8 @@ def weights(
     from imbtool.report.plots import plot_weights
     from imbtool.weighting import assign_weights, with_custom_weights
 
-    if save is not None and save.exists() and not force:
-        raise fail(save, "a file", "a new name", "choose another name, or --force to overwrite")
+    if save is not None:
+        require_new(save, force, "name")
     settings = read_profile(profile, parsed_sets(sets))
     corpus = read_corpus(settings)
     assigned = assign_weights(

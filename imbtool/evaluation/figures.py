@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +34,15 @@ def figure(value: float, low: float, high: float) -> Figure:
     return {"value": float(value), "low": float(ends[0]), "high": float(ends[1])}
 
 
+def is_known(value: float | None) -> TypeGuard[float]:
+    """Whether a figure is defined: neither NaN nor null, which it is in a file."""
+    return value is not None and math.isfinite(value)
+
+
 def figure_text(of: Mapping[str, float | None], digits: int = 2) -> str:
     """A figure with its interval, `0.67 [.30–.90]`; a dash where it is undefined."""
     value, low, high = (of[key] for key in ("value", "low", "high"))
-    if value is None or low is None or high is None or value != value:
+    if not (is_known(value) and is_known(low) and is_known(high)):
         return "–"
     ends = "–".join(f"{end:.{digits}f}".removeprefix("0") for end in (low, high))
     return f"{value:.{digits}f} [{ends}]"

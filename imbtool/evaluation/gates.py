@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from imbtool.errors import did_you_mean, fail
-from imbtool.evaluation.figures import figure, figure_text
+from imbtool.evaluation.figures import figure_text, is_known
 from imbtool.imbalance import TIERS, Tier
 from imbtool.labels import Labels
 
 Document = dict[str, Any]
 
 MEASURES = ("precision", "recall", "f1", "average_precision", "roc_auc")
+OF_MICRO = MEASURES[:3]
+"""Labels that are pooled into one are not ranked."""
 MEANS = ("macro", "micro", "weighted")
-GROUPS = (*MEANS, "primary", "secondary")
+LEVELS = ("primary", "secondary")
 EXAMPLE = "recall:LABEL>=0.8, or f1:macro>=0.5"
 
 
@@ -67,33 +69,33 @@ def check_gates(gates: Sequence[Gate], labels: Labels, tiers: Sequence[Tier]) ->
     """Refuse gates on what a model does not have, before it is measured.
 
     Raises:
-        UserError: as `judge_gates` does.
+        UserError: there is no such label or group, or not this measure of it.
     """
-    pooled = dict.fromkeys(MEASURES[:3], figure(math.nan, math.nan, math.nan))
-    each = dict.fromkeys(MEASURES, pooled["f1"])
-    means = {**dict.fromkeys(MEANS, each), "micro": pooled}
-    document = {
-        "overall": {**means, **dict.fromkeys(labels.groups, each)},
-        "tiers": dict.fromkeys([tier for tier in TIERS if tier in tiers], each),
-        "labels": dict.fromkeys(labels.names, each),
-    }
-    judge_gates(gates, document)
+    levels = [name for name in LEVELS if name in labels.groups]
+    groups = [*MEANS, *levels, *(tier for tier in TIERS if tier in tiers)]
+    for gate in gates:
+        where = f"--require {gate.requirement}"
+        if gate.of not in (*labels.names, *groups):
+            expected = f"a label of the model, or one of {', '.join(groups)}"
+            mend = did_you_mean(gate.of, [*labels.names, *groups])
+            raise fail(where, f"the name {gate.of!r}", expected, mend)
+        is_micro = gate.of == "micro" and gate.of not in labels.names
+        if is_micro and gate.measure not in OF_MICRO:
+            found, mend = f"no {gate.measure} of micro", f"micro has {', '.join(OF_MICRO)}"
+            raise fail(where, found, "a measure that it has", mend)
 
 
 def judge_gates(gates: Sequence[Gate], document: Document) -> list[Document]:
     """Hold the figures of an evaluation against their bars.
 
     Args:
-        gates: what must be reached.
+        gates: what must be reached; `check_gates` has let them pass.
         document: with `overall`, `tiers` and `labels`, as in evaluation.json.
 
     Returns:
         For each gate `requirement`, `measure`, `of`, `kind` (label or group; a label that has the
         name of a group is meant before the group), `operator`, `bar`, `figure`, and whether it is
         `met`, which a figure that is undefined is not.
-
-    Raises:
-        UserError: the evaluation has no such label or group, or not this measure of it.
     """
     return [_judge(gate, document) for gate in gates]
 
@@ -101,7 +103,7 @@ def judge_gates(gates: Sequence[Gate], document: Document) -> list[Document]:
 def gate_sentence(entry: Mapping[str, Any]) -> str:
     """`recall of praising violence is 0.67 [.30–.90], under the bar 0.8`."""
     subject, bar = f"{entry['measure'].replace('_', ' ')} of {_name(entry)}", f"{entry['bar']:g}"
-    if _missing(entry["figure"]["value"]):
+    if not is_known(entry["figure"]["value"]):
         return f"{subject} is undefined, so it does not meet the bar {bar}"
     missed = "under" if entry["operator"] == ">=" else "over"
     verdict = "meets" if entry["met"] else missed
@@ -109,48 +111,28 @@ def gate_sentence(entry: Mapping[str, Any]) -> str:
 
 
 def _judge(gate: Gate, document: Document) -> Document:
-    kind, figures = _place(gate, document)
-    if gate.measure not in figures:
-        has = ", ".join(name for name in MEASURES if name in figures)
-        found, mend = f"no {gate.measure} of {gate.of}", f"{gate.of} has {has}"
-        raise fail(f"--require {gate.requirement}", found, "a measure that it has", mend)
-    value = figures[gate.measure]["value"]
+    labels, groups = document["labels"], {**document["overall"], **document["tiers"]}
+    is_label = gate.of in labels
+    figure = (labels if is_label else groups)[gate.of][gate.measure]
+    value = figure["value"]
     return {
         "requirement": gate.requirement,
         "measure": gate.measure,
         "of": gate.of,
-        "kind": kind,
+        "kind": "label" if is_label else "group",
         "operator": gate.operator,
         "bar": gate.bar,
-        "figure": figures[gate.measure],
-        "met": not _missing(value)
+        "figure": figure,
+        "met": is_known(value)
         and (value >= gate.bar if gate.operator == ">=" else value <= gate.bar),
     }
-
-
-def _place(gate: Gate, document: Document) -> tuple[str, Document]:
-    """A label's figures or a group's; a label wins."""
-    labels = document["labels"]
-    overall = {name: document["overall"][name] for name in GROUPS if name in document["overall"]}
-    groups = {**overall, **document["tiers"]}
-    if gate.of in labels:
-        return "label", labels[gate.of]
-    if gate.of in groups:
-        return "group", groups[gate.of]
-    where, found = f"--require {gate.requirement}", f"the name {gate.of!r}"
-    expected = f"a label of the model, or one of {', '.join(groups)}"
-    raise fail(where, found, expected, did_you_mean(gate.of, [*labels, *groups]))
 
 
 def _name(entry: Mapping[str, Any]) -> str:
     """How a sentence names what was measured; a label with a group's name is called a label."""
     of: str = entry["of"]
     if entry["kind"] == "label":
-        return f"the label {of}" if of in (*GROUPS, *TIERS) else of
+        return f"the label {of}" if of in (*MEANS, *LEVELS, *TIERS) else of
     if of in MEANS:
         return f"all labels ({of})"
     return f"{of} labels"
-
-
-def _missing(value: float | None) -> bool:
-    return value is None or math.isnan(value)

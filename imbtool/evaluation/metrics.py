@@ -145,8 +145,3 @@ def mean_of_each(values: Floats, shares: NDArray[np.float64] | Counts) -> Floats
 def mean_defined(values: Floats) -> float:
     """Mean of the values that are defined; NaN where none is."""
     return float(mean_of_each(values, np.ones(values.shape)))
-
-
-def weighted_mean(values: Floats, support: Counts) -> float:
-    """Mean of the defined values, each label counting as often as it has positives."""
-    return float(mean_of_each(values, support))

@@ -75,7 +75,7 @@ CATALOGUE: dict[str, Kind] = {
     "truncation": Kind(
         "warns",
         "the encoder does not read texts to their end; what makes a label true may stand there",
-        "raise model.max_length, or cut long texts into parts",
+        "raise model.max_length, or read long texts whole: model.long_texts: windows",
     ),
     "label-error": Kind(
         "warns",

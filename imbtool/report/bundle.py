@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ PLOTS: dict[str, Callable[[Document, Path], None]] = {
     "reliability": plot_reliability,
     "comparison": plot_comparison,
 }
+
+
+def result_suffix(split: str, table: Path | None) -> str:
+    """What tells the files of other splits and tables from those of the test split."""
+    if table is not None:
+        return "-" + re.sub(r"[^\w.+-]+", "-", table.stem)
+    return "" if split == "test" else f"-{split}"
 
 
 def write_bundle(

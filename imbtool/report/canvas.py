@@ -13,7 +13,6 @@ from typing import Any
 from unicodedata import east_asian_width
 
 import matplotlib.style
-import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -114,9 +113,12 @@ def tier_handles(rows: Sequence[Row], min_support: int) -> list[Artist]:
     return handles
 
 
-def is_known(value: float | None) -> bool:
-    """Whether a figure is defined."""
-    return value is not None and not np.isnan(value)
+def name_rows(axes: Axes, rows: Sequence[Row]) -> None:
+    """Labels beside the rows of a drawing, the first at the top."""
+    axes.set_yticks(range(len(rows)), labels=[short_name(name) for name, _ in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(True, axis="x")
 
 
 def short_name(name: str) -> str:

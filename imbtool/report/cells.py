@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.errors import printable
-from imbtool.evaluation.figures import figure_text
+from imbtool.evaluation.figures import figure_text, is_known
 
 TIER_STYLE = {"severe": "red", "moderate": "yellow", "head": "green"}
 
@@ -42,7 +42,7 @@ def ratio_text(ratio: float) -> str:
 
 def figure(value: float | None) -> str:
     """A share or a score with three digits; a dash where there is none."""
-    return "–" if value is None or value != value else f"{value:.3f}"
+    return f"{value:.3f}" if is_known(value) else "–"
 
 
 def interval(of: Mapping[str, float | None]) -> Text:

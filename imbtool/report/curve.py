@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from imbtool.evaluation.figures import is_known
 from imbtool.report.canvas import COLOURS, FAINT, INK, canvas
 
 Document = dict[str, Any]
@@ -36,7 +37,7 @@ def plot_training(events: Sequence[Document], path: Path) -> None:
             that of the others.
         path: of the PNG.
     """
-    steps = [event for event in events if event["event"] == "step" and _is_known(event["loss"])]
+    steps = [event for event in events if event["event"] == "step" and is_known(event["loss"])]
     epochs = [event for event in events if event["event"] == "epoch"]
     with canvas(path, 9, 6.5) as figure:
         losses, figures = figure.subplots(2, 1, sharex=True, height_ratios=(1.15, 1))
@@ -116,7 +117,3 @@ def _smoothed(loss: Floats) -> Floats:
     window = np.ones(len(loss) // SMOOTHED_PARTS + 1)
     sums: Floats = np.convolve(loss, window, mode="same")
     return sums / np.convolve(np.ones(len(loss)), window, mode="same")
-
-
-def _is_known(value: float | None) -> bool:
-    return value is not None and bool(np.isfinite(value))

@@ -8,9 +8,12 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from imbtool.report.cells import ratio_text
 from imbtool.report.verdict import Name
 
 UNDEFINED = "–"
+MOST_LETTERS = 2_000
+"""Of a text; the rest is read in its table."""
 LEFT, RIGHT, TOP, BOTTOM = 46, 500, 14, 262
 """The part of a chart's drawing, 512 wide and 308 high, that holds its points."""
 
@@ -25,11 +28,13 @@ def make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["most_letters"] = MOST_LETTERS
     environment.filters["decimal"] = lambda value: _shown(value, ".3f")
     environment.filters["short"] = lambda value: _shown(value, ".3g")
     environment.filters["signed"] = lambda value: _shown(value, "+.3f").replace("-", "−")
     environment.filters["thousands"] = lambda value: _shown(value, ",")
     environment.filters["percent"] = lambda value: _shown(value, ".1%")
+    environment.filters["ratio"] = lambda value: UNDEFINED if value is None else ratio_text(value)
     environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
     environment.tests["name"] = lambda piece: isinstance(piece, Name)
     return environment

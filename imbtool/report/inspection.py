@@ -16,13 +16,11 @@ from imbtool.findings.finding import CATALOGUE
 from imbtool.findings.labels import ASSUMED_RECALL
 from imbtool.imbalance import HEAD_SHOTS, TAIL_SHOTS, TIERS
 from imbtool.report.drawing import make_environment
-from imbtool.report.order import rarest_first
+from imbtool.report.order import rarest_first, rarest_together
 from imbtool.report.preflight import verdict_line
 
 Document = dict[str, Any]
 
-MOST_LETTERS = 2_000
-"""Of a text; the rest is read in its table."""
 MOST_CELLS = 40
 """Of more labels the rarest are in the heat map."""
 
@@ -61,21 +59,17 @@ def render_inspection(document: Document, quoted: Sequence[Sequence[Document]]) 
             shot_bounds=(HEAD_SHOTS, TAIL_SHOTS),
             likely=ERROR,
             least_ratio=RATIO,
-            most_letters=MOST_LETTERS,
         )
     )
 
 
 def _heat(together: Document) -> Document:
-    """The rarest labels, in the document's order, where relatives stand together."""
-    counts = np.array(together["texts"], dtype=np.int64)
-    shown = np.sort(np.argsort(counts.diagonal(), kind="stable")[:MOST_CELLS])
-    counts = counts[np.ix_(shown, shown)]
-    shares = counts / np.maximum(counts.diagonal(), 1)[:, None]
+    """Of each two labels their texts, and the share of these in the row's."""
+    names, counts, shares = rarest_together(together, MOST_CELLS)
     return {
-        "names": [together["labels"][label] for label in shown],
+        "names": names,
         "rows": np.stack([counts, shares], axis=2).tolist(),
-        "left_out": len(together["labels"]) - len(shown),
+        "left_out": len(together["labels"]) - len(names),
     }
 
 

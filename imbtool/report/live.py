@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.errors import counted, printable, some
+from imbtool.evaluation.figures import is_known
 from imbtool.report.cells import figure, label_text, plain_table
 from imbtool.report.console import weight_views
 
@@ -123,10 +124,7 @@ def _start(event: Document) -> Iterator[str]:
 
 
 def _head(event: Document) -> Iterator[str]:
-    if (
-        event["average_precision"] is None
-        or event["average_precision"] != event["average_precision"]
-    ):
+    if not is_known(event["average_precision"]):
         yield f"head first: left out, {event['reason']}"
         return
     yield (
@@ -142,11 +140,8 @@ def _epoch(event: Document) -> Iterator[RenderableType]:
 
 
 def _group_table(event: Document) -> Table:
-    table = plain_table(
-        f"Epoch {event['epoch']}" + (" (best so far)" if event["best"] else ""), "group"
-    )
-    for heading in ("macro-F1", "recall", "precision"):
-        table.add_column(heading, justify="right")
+    title = f"Epoch {event['epoch']}" + (" (best so far)" if event["best"] else "")
+    table = plain_table(title, "group", right=("macro-F1", "recall", "precision"))
     for group in ("secondary_", "primary_", ""):
         if f"{group}recall" in event:
             values = (event[f"{group}{name}"] for name in ("f1_macro", "recall", "precision"))
@@ -171,9 +166,8 @@ def _weak_labels(labels: Document) -> Iterator[RenderableType]:
     }
     if not weak:
         return
-    table = plain_table("Recall 0 or precision under 0.5", "label", right=("positives",))
-    for heading in ("precision", "recall", "F1"):
-        table.add_column(heading, justify="right")
+    right = ("positives", "precision", "recall", "F1")
+    table = plain_table("Recall 0 or precision under 0.5", "label", right=right)
     for name, row in sorted(weak.items(), key=lambda item: item[1]["support"]):
         recall = Text(figure(row["recall"]), style="red" if row["recall"] == 0 else "")
         numbers = (figure(row["precision"]), recall, figure(row["f1"]))

@@ -61,7 +61,7 @@ def _said(sentence: Sentence) -> str:
     )
 
 
-def _gates(gates: list[Document] | None) -> Iterator[str]:
+def _gates(gates: list[Document]) -> Iterator[str]:
     if gates:
         yield "### Required figures"
         rows = (

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.errors import printable, some
+from imbtool.evaluation.figures import is_known
 from imbtool.evaluation.gates import gate_sentence
 from imbtool.report.cells import figure, interval, label_text, plain_table, tier_text
 from imbtool.report.order import rarest_first
@@ -104,7 +105,7 @@ def _compared_labels(document: Document) -> Table:
 def _difference(of: Document) -> tuple[str, str, Text]:
     """Ours, theirs, and ours less theirs with its interval, `+0.05 [-.01–.11]`."""
     pair = figure(of["ours"]), figure(of["theirs"])
-    if of["value"] is None or of["value"] != of["value"]:
+    if not is_known(of["value"]):
         return (*pair, Text("–"))
     low, high = (f"{of[end]:+.2f}" for end in ("low", "high"))
     return (*pair, Text.assemble(f"{of['value']:+.2f} ", (f"[{low} to {high}]", "dim")))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from imbtool.corpus import SPLITS
-from imbtool.files import to_json, write_text
+from imbtool.files import write_text
 from imbtool.imbalance import TIERS
 from imbtool.report.charts import curves, reach, reliability, scatter
 from imbtool.report.drawing import make_environment
@@ -18,8 +17,6 @@ from imbtool.report.verdict import as_filed, rare_rows, verdict
 
 Document = dict[str, Any]
 
-MOST_LETTERS = 2_000
-"""Of a text; the rest is read in its table."""
 VERDICTS = ("worse", "better", "cannot be told")
 
 
@@ -36,9 +33,8 @@ def write_page(evaluation: Document, events: Iterable[Document], path: Path) -> 
 
 def render_page(evaluation: Document, events: Iterable[Document]) -> str:
     """The HTML of `write_page`."""
-    document, course = as_filed(evaluation), json.loads(to_json(list(events)))
-    rows = rarest_first(document["labels"])
-    calibration, comparison = document["calibration"], document["comparison"]
+    document, course = as_filed(evaluation), as_filed(list(events))
+    rows, comparison = rarest_first(document["labels"]), document["comparison"]
     return (
         make_environment()
         .get_template("report.html")
@@ -51,13 +47,12 @@ def render_page(evaluation: Document, events: Iterable[Document]) -> str:
             groups=_groups(document),
             scatter=scatter(rows),
             requirements=_requirements(document),
-            reliability=calibration and reliability(calibration["overall"]),
+            reliability=reliability(document["calibration"]["overall"]),
             compared=comparison and _compared(comparison),
             reach=comparison and reach(comparison),
             start=next((event for event in course if event["event"] == "start"), None),
             curves=curves(course),
             command=_command(document),
-            most_letters=MOST_LETTERS,
         )
     )
 
@@ -77,7 +72,7 @@ def _groups(document: Document) -> list[tuple[str, Document]]:
 
 def _requirements(document: Document) -> list[Row]:
     labels = document["thresholds"]["labels"]
-    return [(name, row["requirement"]) for name, row in labels.items() if row.get("requirement")]
+    return [(name, row["requirement"]) for name, row in labels.items() if row["requirement"]]
 
 
 def _compared(comparison: Document) -> Sequence[Row]:
@@ -95,7 +90,5 @@ def _command(document: Document) -> str:
     where = ("--split", data["split"]) if own else ("--data", data["source"])
     against = ("--against", comparison["against"]) if comparison else ()
     by = ("--by", slices["column"]) if slices else ()
-    gates = (
-        part for gate in document["gates"] or () for part in ("--require", gate["requirement"])
-    )
+    gates = (part for gate in document["gates"] for part in ("--require", gate["requirement"]))
     return shlex.join(("imbtool", "evaluate", data["checkpoint"], *where, *against, *by, *gates))

@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter, SymmetricalLogLoca
 from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
+from imbtool.evaluation.figures import is_known
 from imbtool.imbalance import TIERS
 from imbtool.report.canvas import (
     COLOURS,
@@ -23,15 +24,16 @@ from imbtool.report.canvas import (
     INK,
     SHAPES,
     axes_on,
-    is_known,
     legend_below,
     marker,
+    name_rows,
     name_width,
     of_more,
     short_name,
     tier_handles,
 )
-from imbtool.report.order import Row, rarest_first
+from imbtool.report.cells import ratio_text
+from imbtool.report.order import Row, rarest_first, rarest_together
 
 Document = dict[str, Any]
 
@@ -76,7 +78,7 @@ def plot_counts(document: Document, path: Path) -> None:
         axes.xaxis.set_major_locator(LogLocator())
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         for place, (_, row) in enumerate(rows):
-            ratio = f"  ·  {_ratio(row['ratio'])}" if row["positives"] else ""
+            ratio = f"  ·  {ratio_text(row['ratio'])}" if row["positives"] else ""
             _write_at(axes, ends[place], place, f"{row['positives']:,}{ratio}")
         axes.set_title("Training positives" + of_more(rows, labels))
         axes.set_xlabel("texts with the label, log scale  ·  negatives for each of them")
@@ -112,22 +114,18 @@ def plot_co_occurrence(document: Document, path: Path) -> None:
         document: the analysis document.
         path: of the PNG.
     """
-    names = document["co_occurrence"]["labels"]
-    counts = np.array(document["co_occurrence"]["texts"], dtype=np.int64)
-    # the rarest, in the order of the document: there relatives stand together
-    shown = np.sort(np.argsort(counts.diagonal(), kind="stable")[:MOST_CELLS])
-    counts = counts[np.ix_(shown, shown)]
-    shares = counts / np.maximum(counts.diagonal(), 1)[:, None]
-    labels = [short_name(names[index]) for index in shown]
-    side = max(len(shown) * (0.5 if len(shown) <= COUNTED_CELLS else 0.22), 2)
+    together = document["co_occurrence"]
+    names, counts, shares = rarest_together(together, MOST_CELLS)
+    labels = list(map(short_name, names))
+    side = max(len(names) * (0.5 if len(names) <= COUNTED_CELLS else 0.22), 2)
     room = 0.075 * max(map(name_width, labels))
     with axes_on(path, side + room + 1.3, side + room + 0.6) as axes:
         _heat_map(axes, shares)
-        axes.set_xticks(range(len(shown)), labels=labels, rotation=90, color=INK)
-        axes.set_yticks(range(len(shown)), labels=labels)
-        if len(shown) <= COUNTED_CELLS:
+        axes.set_xticks(range(len(names)), labels=labels, rotation=90, color=INK)
+        axes.set_yticks(range(len(names)), labels=labels)
+        if len(names) <= COUNTED_CELLS:
             _write_counts(axes, counts, shares)
-        axes.set_title("Labels on the same text" + of_more(shown, names))
+        axes.set_title("Labels on the same text" + of_more(names, together["labels"]))
 
 
 def plot_f1_by_positives(document: Document, path: Path) -> None:
@@ -154,10 +152,6 @@ def plot_f1_by_positives(document: Document, path: Path) -> None:
         _name_points(axes, points[:MOST_NAMES])
 
 
-def _ratio(ratio: float) -> str:
-    return f"{ratio:,.0f}:1" if ratio >= 10 else f"{ratio:.1f}:1"
-
-
 def _tiers(rows: Sequence[Row]) -> list[str]:
     present = {row["tier"] for _, row in rows}
     return [tier for tier in TIERS if tier in present]
@@ -167,7 +161,7 @@ def _tier_ratios(rows: Sequence[Row], tier: str) -> str:
     own = [row["ratio"] for _, row in rows if row["tier"] == tier and row["positives"]]
     if not own:
         return ""
-    low, high = _ratio(min(own)), _ratio(max(own))
+    low, high = ratio_text(min(own)), ratio_text(max(own))
     return f" ({low})" if low == high else f" ({low} to {high})"
 
 
@@ -178,10 +172,7 @@ def _tier_patch(tier: str, note: str = "") -> Patch:
 def _bars(axes: Axes, rows: Sequence[Row], lengths: Sequence[float]) -> None:
     colours = [COLOURS[row["tier"]] for _, row in rows]
     axes.barh(range(len(rows)), lengths, height=0.68, color=colours)
-    axes.set_yticks(range(len(rows)), labels=[short_name(name) for name, _ in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(True, axis="x")
+    name_rows(axes, rows)
 
 
 def _write_at(axes: Axes, x: float, y: float, text: str) -> None:

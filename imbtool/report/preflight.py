@@ -13,7 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from imbtool.corpus import SPLITS
 from imbtool.errors import counted, printable
+from imbtool.evaluation.figures import is_known
 from imbtool.report.cells import label_text, plain_table, ratio_text, tier_text
 from imbtool.report.order import rarest_first
 
@@ -22,7 +24,6 @@ Document = dict[str, Any]
 SEVERITY_STYLE = {"blocks": "bold red", "warns": "yellow", "note": "dim"}
 MOST_LABELS = 20
 MOST_PAIRS = 5
-SPLITS = ("train", "validation", "test")
 
 
 def analysis_views(document: Document) -> Iterator[RenderableType]:
@@ -68,9 +69,8 @@ def _kind(severity: str, rows: Sequence[Document]) -> RenderableType:
 def _labels(labels: Document) -> Table:
     rows = rarest_first(labels)
     more = f", {len(rows) - MOST_LABELS} more in analysis.html" if len(rows) > MOST_LABELS else ""
-    table = plain_table(f"Labels, rarest first{more}", "label", "tier")
-    for heading in (*SPLITS, "ratio", "weight", "recall in test if 0.8"):
-        table.add_column(heading, justify="right")
+    right = (*SPLITS, "ratio", "weight", "recall in test if 0.8")
+    table = plain_table(f"Labels, rarest first{more}", "label", "tier", right=right)
     for name, row in rows[:MOST_LABELS]:
         table.add_row(
             label_text(name),
@@ -85,7 +85,7 @@ def _labels(labels: Document) -> Table:
 
 def _ends(recall: Document) -> str:
     low, high = recall["low"], recall["high"]
-    return "–" if low is None or low != low else f"{low:.2f}–{high:.2f}"
+    return f"{low:.2f}–{high:.2f}" if is_known(low) else "–"
 
 
 def _splits(document: Document) -> Table:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from imbtool.evaluation.figures import is_known
 from imbtool.report.canvas import (
     COLOURS,
     FAINT,
@@ -17,13 +18,14 @@ from imbtool.report.canvas import (
     SHAPES,
     axes_on,
     canvas,
-    is_known,
     legend_below,
     marker,
+    name_rows,
     of_more,
     short_name,
     tier_handles,
 )
+from imbtool.report.charts import PROBABILITY_TICKS
 from imbtool.report.order import Row, rarest_first
 
 Document = dict[str, Any]
@@ -53,14 +55,14 @@ def plot_intervals(document: Document, path: Path) -> None:
             axes.set_xlim(-0.03, 1.03)
             axes.set_xticks((0, 0.25, 0.5, 0.75, 1), labels=("0", "", "0.5", "", "1"))
             axes.set_xlabel(title)
-            _name_rows(axes, rows)
+            name_rows(axes, rows)
         split = document["data"]["split"]
         panels[0].set_title(f"95% intervals on {split}{of_more(rows, labels)}")
         legend_below(panels[0], tier_handles(rows, document["data"]["min_support"]))
 
 
 def plot_reliability(document: Document, path: Path) -> None:
-    """Draw how often probabilities come true, all labels pooled; nothing without `calibration`.
+    """Draw how often probabilities come true, all labels pooled.
 
     Both axes are square roots, since most probabilities of rare labels are near zero.
 
@@ -68,8 +70,6 @@ def plot_reliability(document: Document, path: Path) -> None:
         document: the evaluation document.
         path: of the PNG.
     """
-    if not document["calibration"]:
-        return
     overall = document["calibration"]["overall"]
     with axes_on(path, 6.5, 6.5) as axes:
         axes.set_xscale("function", functions=(np.sqrt, np.square))
@@ -77,9 +77,8 @@ def plot_reliability(document: Document, path: Path) -> None:
         axes.axline((0, 0), (1, 1), color=FAINT, linewidth=1, linestyle=":")
         drawn = [form for form in FORMS if overall[form]]
         handles = [_reliability(axes, form, overall[form]) for form in drawn]
-        ticks = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1)
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+            axis.set_ticks(PROBABILITY_TICKS, [f"{tick:g}" for tick in PROBABILITY_TICKS])
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability, square-root scale")
         axes.set_ylabel("share of texts that have the label, with its 95% interval")
         axes.grid(True)
@@ -105,7 +104,7 @@ def plot_comparison(document: Document, path: Path) -> None:
             _interval(axes, place, row["f1"], marker(VERDICT_COLOURS[row["verdict"]]))
         axes.set_xlim(*_around_zero(rows))
         axes.set_xlabel("difference of F1, with its 95% interval; right of 0 this one is better")
-        _name_rows(axes, rows)
+        name_rows(axes, rows)
         axes.set_title(f"F1 against {short_name(comparison['against'])}{of_more(rows, order)}")
         present = {row["verdict"] for _, row in rows}
         styles = [(name, marker(colour)) for name, colour in VERDICT_COLOURS.items()]
@@ -116,13 +115,6 @@ def plot_comparison(document: Document, path: Path) -> None:
 
 def _height(rows: Sequence[Row]) -> float:
     return 1.7 + 0.27 * max(len(rows), 2)
-
-
-def _name_rows(axes: Axes, rows: Sequence[Row]) -> None:
-    axes.set_yticks(range(len(rows)), labels=[short_name(name) for name, _ in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(True, axis="x")
 
 
 def _interval(axes: Axes, place: int, figure: Document, style: dict[str, Any]) -> None:

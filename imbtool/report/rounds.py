@@ -20,6 +20,7 @@ Document = dict[str, Any]
 
 VERDICT_STYLE = {"act": "bold", "watch": "yellow", "leave": "dim"}
 THE_RUN = "the run"
+FIGURES = ("precision", "recall", "f1")
 
 
 class TuningView:
@@ -181,9 +182,9 @@ def _short(change: Document) -> str:
 
 def _labels(story: Document) -> Table:
     first, best = (story["rounds"][number - 1] for number in (1, story["best_round"]))
-    table = plain_table(f"Labels, round 1 and round {best['number']}", "label", "tier")
-    for heading in ("gamma", "weight", "support", "precision", "recall", "F1"):
-        table.add_column(heading, justify="right")
+    title = f"Labels, round 1 and round {best['number']}"
+    right = ("gamma", "weight", "support", "precision", "recall", "F1")
+    table = plain_table(title, "label", "tier", right=right)
     nothing = {"support": 0, "precision": None, "recall": None, "f1": None}
     for name, row in rarest_first(story["labels"]):
         before, after = (each["outcome"]["labels"].get(name, nothing) for each in (first, best))
@@ -196,9 +197,6 @@ def _labels(story: Document) -> Table:
             *moved,
         )
     return table
-
-
-FIGURES = ("precision", "recall", "f1")
 
 
 def _setting(values: list[float]) -> str:

@@ -17,8 +17,6 @@ Document = dict[str, Any]
 
 MOST_NAMES = 3
 MOST_WARNINGS = 3
-LATER_KEYS = ("calibration", "confusion", "gates", "slices", "comparison", "mistakes")
-"""What an evaluation may hold none of."""
 
 
 class Name(str):
@@ -31,9 +29,9 @@ Sentence = list[str]
 """Pieces, the names of labels among them as `Name`."""
 
 
-def as_filed(document: Document) -> Document:
-    """An evaluation as its file says it: what is not finite is null, what is absent too."""
-    return {**dict.fromkeys(LATER_KEYS), **json.loads(to_json(document))}
+def as_filed(document: Any) -> Any:
+    """A document as its file says it: what is not finite is null."""
+    return json.loads(to_json(document))
 
 
 def verdict(document: Document) -> dict[str, Sentence]:
@@ -101,7 +99,7 @@ def _warnings(document: Document, rows: Sequence[Row]) -> Iterator[Sentence]:
     """What to beware of, the worst first."""
     if document["data"]["seen_in_training"]:
         yield ["these texts were used in training, so all figures are too good"]
-    gates = document["gates"] or []
+    gates = document["gates"]
     unmet = [gate for gate in gates if not gate["met"]]
     if unmet:
         verb = "is" if len(unmet) == 1 else "are"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +16,16 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from imbtool.tables.cells import as_arrow
 from imbtool.tables.sources import CODECS, open_bytes, source_format
 from imbtool.tables.text import UTF8, codec_of, csv_header, damaged, text_chunks
 
-BLOCK = 1 << 22
+BLOCK = 1 << 20
 """Bytes read at once; a longer row is left to the careful reader."""
 MOST_EXACT = 2.0**53
 """Whole numbers beyond it are not all floats."""
 QUOTE, LINE_ENDS, MARK = ord('"'), b"\r\n", b"\xef\xbb\xbf"
-
-Bytes = NDArray[np.uint8]
 
 
 def read_file(path: Path, encoding: str) -> pa.Table:
@@ -84,53 +84,90 @@ def _csv(path: Path) -> pa.Table | None:
     header, delimiter = csv_header(path, UTF8)
     try:
         with open_bytes(path) as stream:
-            if not _quotes_are_whole(stream, delimiter):
-                return None
-        with open_bytes(path) as stream:
-            table = pa.csv.read_csv(
-                stream,
-                pa.csv.ReadOptions(block_size=BLOCK, use_threads=False),
-                pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                pa.csv.ConvertOptions(
-                    column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
-                ),
-            )
-    except (pa.ArrowInvalid, OSError):
+            parse = partial(_parsed, header=header, delimiter=delimiter)
+            table = pa.concat_tables(_in_threads(parse, _row_blocks(stream)))
+    except (ValueError, OSError):
         return None
-    return table if table.column_names == header else None
+    first = [column[0].as_py() for column in table.columns]
+    return table.slice(1) if first == header else None
 
 
-def _quotes_are_whole(stream: Any, delimiter: str) -> bool:
+def _in_threads(work: Callable[[bytes], pa.Table], blocks: Iterable[bytes]) -> Iterator[pa.Table]:
+    """Yield what becomes of each block, in order; no more blocks are read than are worked on."""
+    threads = pa.cpu_count()
+    with ThreadPoolExecutor(threads) as pool:
+        begun: deque[Future[pa.Table]] = deque()
+        for block in blocks:
+            begun.append(pool.submit(work, block))
+            if len(begun) > threads:
+                yield begun.popleft().result()
+        for last in begun:
+            yield last.result()
+
+
+def _row_blocks(stream: Any) -> Iterator[bytes]:
+    """Yield a csv file in blocks of whole rows.
+
+    Raises:
+        ValueError: a row that is longer than a block.
+    """
+    rest = stream.read(BLOCK).removeprefix(MARK)
+    while more := stream.read(BLOCK):
+        end = _end_of_rows(rest)
+        if not end:
+            raise ValueError("a row longer than a block")
+        yield rest[:end]
+        rest = rest[end:] + more
+    yield rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+def _end_of_rows(block: bytes) -> int:
+    """Behind the last line end that no quotes hold, where the block begins with a row."""
+    end = block.rfind(b"\n") + 1
+    quotes = np.count_nonzero(np.frombuffer(block, np.uint8, end) == QUOTE)
+    while end and quotes % 2:
+        start = block.rfind(b"\n", 0, end - 1) + 1
+        quotes -= block.count(b'"', start, end)
+        end = start
+    return end
+
+
+def _parsed(block: bytes, header: list[str], delimiter: str) -> pa.Table:
+    """Whole rows of a csv file as text columns, a header among them taken for a row.
+
+    Raises:
+        ValueError: rows that Arrow would read otherwise than the careful reader.
+    """
+    # Arrow takes a byte order mark for none of the text, and `"a"b` for `ab`
+    if block.startswith(MARK) or not _quotes_are_whole(block, delimiter):
+        raise ValueError("a mark or a quote within the text")
+    return pa.csv.read_csv(
+        pa.BufferReader(block),
+        pa.csv.ReadOptions(column_names=header, block_size=len(block) + 1, use_threads=False),
+        pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+        ),
+    )
+
+
+def _quotes_are_whole(block: bytes, delimiter: str) -> bool:
     """Whether every quote opens or closes a cell, or stands twice within one.
 
-    Arrow takes `"a"b` for `ab`, and a quote that is never closed for one that is. Where quotes are
-    whole the first, third, ... of them open a cell and stand behind a delimiter, or are the second
-    of two; the others close one and stand before a delimiter, or are the first of two.
+    Where they do the first, third, ... of them open a cell and stand behind a delimiter, or are the
+    second of two; the others close one and stand before a delimiter, or are the first of two.
+
+    Args:
+        block: whole rows with a line end behind the last.
+        delimiter: of the cells.
     """
-    edges = np.frombuffer(delimiter.encode() + LINE_ENDS + b'"', np.uint8)
-    before, number = LINE_ENDS[-1:], 0
-    closing = False
-    for block in _blocks(stream):
-        content = np.frombuffer(before + block, np.uint8)
-        if closing and content[1] not in edges:
-            return False
-        places = np.flatnonzero(content[1:] == QUOTE) + 1
-        opening = (np.arange(len(places)) + number) % 2 == 0
-        number += len(places)
-        closing = bool(len(places)) and not opening[-1] and places[-1] == len(content) - 1
-        after = places[~opening][: -1 if closing else None] + 1
-        neighbours = np.concatenate([content[places[opening] - 1], content[after]])
-        if not np.isin(neighbours, edges).all():
-            return False
-        before = block[-1:]
-    return number % 2 == 0
-
-
-def _blocks(stream: Any) -> Iterator[bytes]:
-    first = stream.read(BLOCK)
-    yield first.removeprefix(MARK) or LINE_ENDS
-    while block := stream.read(BLOCK):
-        yield block
+    is_edge = np.zeros(256, np.bool_)
+    is_edge[list(delimiter.encode() + LINE_ENDS + b'"')] = True
+    content = np.frombuffer(block, np.uint8)
+    places = np.flatnonzero(content == QUOTE)
+    # before the first byte stands, by its number -1, the last one: a line end
+    neighbours = content[places[::2] - 1], content[places[1::2] + 1]
+    return len(places) % 2 == 0 and all(is_edge[each].all() for each in neighbours)
 
 
 def _json_lines(path: Path) -> pa.Table | None:

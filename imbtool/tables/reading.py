@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -106,7 +106,7 @@ def read_chunks(
 def place_of(files: Files, row: int) -> tuple[Path, int]:
     """The file that a row (1-based, of all files together) came from, and its row there."""
     ends = list(accumulate(count for _, count in files))
-    number = int(np.searchsorted(ends, row))
+    number = bisect_left(ends, row)
     path, count = files[number]
     return path, row - ends[number] + count
 

@@ -19,8 +19,9 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imbtool.longtexts import count_windows, grouped
 from imbtool.losses import Objective, Size, size_of
-from imbtool.model import TextModel
+from imbtool.model import TextModel, pooled
 from imbtool.profile import TrainingSection
 from imbtool.training.automatic import autocast, choose_learning_rate, choose_precision
 from imbtool.training.averaging import WeightAverage
@@ -39,6 +40,7 @@ from imbtool.training.optimizer import (
 from imbtool.training.ranks import Ranks
 from imbtool.training.residual import narrow_residual
 from imbtool.training.state import Progress, load_state, save_state
+from imbtool.training.tokentable import token_counts
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -53,12 +55,14 @@ class _Piece:
 
     Attributes:
         inputs: of the model.
+        windows: rows of the inputs that each text takes [n].
         targets: [n, L].
         share: 1, or 0 for a text that only keeps a process busy that has none of its own.
         last: whether gradients are added up over processes after it.
     """
 
     inputs: dict[str, Tensor]
+    windows: list[int]
     targets: Tensor
     share: float
     last: bool
@@ -82,7 +86,7 @@ class Engine:
         self.ranks = Ranks(accelerator)
         self.rate = choose_learning_rate(section, text_model.model)
         self.precision = choose_precision(section, accelerator.device)
-        self.lengths = [len(ids) for ids in sample.encoded]
+        self.lengths = token_counts(sample.encoded)
         self.steps = section.epochs * -(-len(self.lengths) // section.batch_size)
         if section.freeze_embeddings:
             freeze_word_embeddings(text_model.model)
@@ -132,7 +136,8 @@ class Engine:
     def train_step(self, rows: NDArray[np.int64]) -> None:
         """Train on one batch: rows over all processes."""
         start, at = time.perf_counter(), self.progress
-        rate = self.rate.value * scheduled(at.step, self.steps, self.section.warmup)
+        averaged = self.section.average_weights
+        rate = self.rate.value * scheduled(at.step, self.steps, self.section.warmup, averaged)
         loss, norm = self._gradients(rows)
         at.step, at.batch = at.step + 1, at.batch + 1
         step = Step(at.step, [self.sample.rows[row] for row in rows], rate, loss, float(norm))
@@ -174,12 +179,22 @@ class Engine:
 
     def _pieces(self, rows: NDArray[np.int64]) -> Iterator[_Piece]:
         ranks, device = self.ranks, self.accelerator.device
-        parts = share(rows, ranks.rank, ranks.processes, self.section.micro_batch)
+        shared = share(rows, ranks.rank, ranks.processes, self.section.micro_batch)
+        parts = [group for part in shared for group in self._groups(part)]
         for index, part in enumerate(parts):
             chosen = part if len(part) else rows[:1]
-            inputs = self.text_model.batch([self.sample.encoded[row] for row in chosen])
+            encoded = [self.sample.encoded[row] for row in chosen]
+            inputs, windows = self.text_model.batch(encoded), self.text_model.windows(encoded)
             targets = torch.from_numpy(self.sample.targets[chosen]).to(device)
-            yield _Piece(inputs, targets, float(len(part) > 0), index == len(parts) - 1)
+            yield _Piece(inputs, windows, targets, float(len(part) > 0), index == len(parts) - 1)
+
+    def _groups(self, part: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Texts that go through the model at once: no more windows than there might be texts."""
+        section = self.section
+        most = section.micro_batch or -(-section.batch_size // self.ranks.processes)
+        lengths = [self.lengths[row] for row in part]
+        windows = count_windows(lengths, self.text_model.max_length)
+        return [part[places] for places in grouped(windows, most)]
 
     def _backward(self, piece: _Piece, size: Size) -> Tensor:
         """Add the gradients of a part of a batch; its part of the batch's loss."""
@@ -187,7 +202,7 @@ class Engine:
         try:
             with alone:
                 with self._forward_context():
-                    logits = self._forward(**piece.inputs).logits
+                    logits = pooled(self._forward(**piece.inputs).logits, piece.windows)
                 loss = piece.share * self.objective(logits, piece.targets, size)
                 # gradients are averaged over processes, while the loss is one sum over them
                 (loss * self.ranks.processes).backward()  # type: ignore[no-untyped-call]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from imbtool.errors import fail
+from imbtool.longtexts import text_of_each
 from imbtool.model import TextModel, Tokens, head_layer
 from imbtool.profile import TrainingSection
 from imbtool.training.automatic import autocast, choose_precision
-from imbtool.training.head import collect_features
+from imbtool.training.head import collect_features, rows_of_texts
 from imbtool.training.ranks import Ranks
 
 Reader = Callable[[Sequence[Tokens]], Tensor]
@@ -23,6 +25,9 @@ def feature_reader(
 ) -> Reader:
     """What reads texts with a frozen encoder, at the precision of a training.
 
+    A text in windows has the mean of their features: the heads that are fitted on them, to rank and
+    to doubt, are of whole texts.
+
     Raises:
         UserError: the head of the model does not end in one linear layer.
     """
@@ -32,4 +37,18 @@ def feature_reader(
         raise fail("model.encoder", found, "one that does", "choose another encoder")
     precision = choose_precision(section, accelerator.device).value
     context, ranks = autocast(precision, accelerator.device), Ranks(accelerator)
-    return lambda encoded: collect_features(text_model, encoded, layer, context, ranks)
+
+    def read(encoded: Sequence[Tokens]) -> Tensor:
+        features = collect_features(text_model, encoded, layer, context, ranks)
+        return _means(features, rows_of_texts(text_model, encoded))
+
+    return read
+
+
+def _means(features: Tensor, windows: Sequence[int]) -> Tensor:
+    """Mean features of texts [n, features] that have so many windows each [n]."""
+    if len(features) == len(windows):
+        return features
+    text = torch.from_numpy(text_of_each(windows)).to(features.device)
+    sums = features.new_zeros(len(windows), features.shape[1]).index_add(0, text, features)
+    return sums / torch.tensor(windows, device=features.device)[:, None]

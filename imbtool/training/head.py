@@ -6,7 +6,7 @@ linear layer with an output a label: the layer's input is hooked, no architectur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imbtool.evaluation.metrics import average_precision, mean_defined
+from imbtool.longtexts import count_windows
 from imbtool.losses import Objective
-from imbtool.model import TextModel, Tokens, head_layer
+from imbtool.model import TextModel, Tokens, head_layer, pooled
 from imbtool.training.ranks import Ranks
+from imbtool.training.tokentable import taken, token_counts
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of logits and targets."""
 
 L2_STRENGTHS = (1e-1, 3e-2, 1e-2, 3e-3)
 """Tried in this order, each from the fit before; validation chooses."""
@@ -27,6 +32,10 @@ MOST_ITERATIONS = 100
 LEAST_DEVIATION = 0.05
 """Floor of a feature's standard deviation, as a share of the median one: behind a random dense
 layer some features are nearly constant, and folding them back would blow their weights up."""
+MOST_TEXTS = 100_000
+"""That the head is fitted on, and as many that it is judged by: features of all would be large."""
+LEAST_OF_EACH = 100
+"""Positives and negatives of each label that are among them, if there are so many."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,11 @@ class Sample:
     encoded: Sequence[Tokens]
     targets: NDArray[np.float32]
     rows: Sequence[int]
+
+    def take(self, chosen: NDArray[np.int64]) -> Sample:
+        """Some of the texts."""
+        rows = [self.rows[row] for row in chosen]
+        return Sample(taken(self.encoded, chosen), self.targets[chosen], rows)
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,10 @@ class Linear:
         """Logits [n, L] of features [n, features]."""
         return features @ self.weight.T + self.bias
 
+    def shifted(self, bias: Tensor) -> Linear:
+        """The same layer with so much more bias [L]."""
+        return Linear(self.weight, self.bias + bias)
+
 
 def fit_head(
     text_model: TextModel,
@@ -75,6 +93,11 @@ def fit_head(
     see it, dropout on. The bias starts at the log-odds of each label's frequency, and it is all
     that is kept where no fit beats it in loss and in mean average precision. Processes share the
     passes over the texts and end with the same head.
+
+    Of more than `MOST_TEXTS` training texts it is fitted on `few_texts`. Each bias is then shifted
+    by the label's log-odds among all texts less those among the few: the correction of a sample in
+    which an outcome has another share (King and Zeng, Logistic Regression in Rare Events Data,
+    2001). Validation is thinned out alike.
     """
     layer = head_layer(text_model.model)
     if layer is None:
@@ -85,25 +108,54 @@ def fit_head(
     def features_of(sample: Sample, dropout: bool = False) -> Tensor:
         return collect_features(text_model, sample.encoded, layer, autocast, ranks, dropout)
 
-    features, clean = features_of(train), features_of(validation)
-    noisy = features_of(validation, dropout=True)
-    targets = torch.from_numpy(validation.targets).to(device)
+    few, judges = few_texts(train), few_texts(validation)
+    features, clean = features_of(few), features_of(judges)
+    noisy = features_of(judges, dropout=True)
+    targets = torch.from_numpy(judges.targets).to(device)
+    learned, judged = (rows_of_texts(text_model, each.encoded) for each in (few, judges))
+
+    def fit_loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return objective(pooled(logits, learned), targets)
 
     def loss(head: Linear) -> float:
-        return float(objective(head.logits(noisy), targets))
+        return float(objective(pooled(head.logits(noisy), judged), targets))
 
     def quality(head: Linear) -> float:
-        scores = head.logits(clean).double().cpu().numpy()
-        return mean_defined(average_precision(scores, validation.targets))
+        scores = pooled(head.logits(clean), judged).double().cpu().numpy()
+        return mean_defined(average_precision(scores, judges.targets))
 
-    fits = fit_path(features, torch.from_numpy(train.targets).to(device), objective)
+    odds = log_odds(train.targets)
+    shift = (odds - log_odds(few.targets)).to(device)
+    path = fit_path(features, torch.from_numpy(few.targets).to(device), fit_loss)
+    fits = {strength: fit.shifted(shift) for strength, fit in path.items()}
     best = min(fits, key=lambda strength: loss(fits[strength]))
-    constant = Linear(torch.zeros_like(layer.weight), log_odds(train.targets).to(device))
+    constant = Linear(torch.zeros_like(layer.weight), odds.to(device))
     reached, baseline = quality(fits[best]), quality(constant)
     kept = reached > baseline and loss(fits[best]) < loss(constant)
     _place(layer, fits[best] if kept else constant, ranks)
     reason = "beats a constant score" if kept else "no better than a constant score"
     return HeadFit(reached, baseline, best, kept, reason)
+
+
+def few_texts(sample: Sample, seed: int = 0) -> Sample:
+    """At most `MOST_TEXTS` of a sample's texts, in their order: all, or so many at random.
+
+    Chance alone would leave hardly any positive of a rare label. So of each label up to
+    `LEAST_OF_EACH` positives and as many negatives are drawn first, in half of the room at most.
+    """
+    n, labels = sample.targets.shape
+    if n <= MOST_TEXTS:
+        return sample
+    rng = np.random.default_rng(seed)
+    least = min(LEAST_OF_EACH, MOST_TEXTS // (4 * labels))
+    drawn = []
+    for label in range(labels):
+        for value in (0, 1):
+            rows = np.flatnonzero(sample.targets[:, label] == value)
+            drawn.append(rng.choice(rows, min(least, len(rows)), replace=False))
+    first = np.unique(np.concatenate(drawn))
+    others = rng.permutation(np.setdiff1d(np.arange(n), first))[: MOST_TEXTS - len(first)]
+    return sample.take(np.sort(np.concatenate([first, others])))
 
 
 def _place(layer: nn.Linear, head: Linear, ranks: Ranks) -> None:
@@ -121,17 +173,28 @@ def collect_features(
     ranks: Ranks,
     dropout: bool = False,
 ) -> Tensor:
-    """The input of `layer` for every text [n, features], fp32, from one pass."""
-    features = torch.zeros(len(encoded), layer.in_features, device=layer.weight.device)
+    """The input of `layer`, fp32, from one pass: a row for every text [n, features].
+
+    A text in windows has a row for each of them; see `rows_of_texts`.
+    """
+    counts = rows_of_texts(text_model, encoded)
+    places = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+    features = torch.zeros(sum(counts), layer.in_features, device=layer.weight.device)
     mine = ranks.mine(len(encoded))
     seen: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
-        for rows, _ in text_model.forward_all([encoded[row] for row in mine], autocast, dropout):
-            features[torch.from_numpy(mine[rows])] = seen.pop().float().reshape(len(rows), -1)
+        for texts, _ in text_model.forward_all(taken(encoded, mine), autocast, dropout):
+            rows = np.concatenate([places[text] for text in mine[texts]])
+            features[torch.from_numpy(rows)] = seen.pop().float().reshape(len(rows), -1)
     finally:
         hook.remove()
     return ranks.total(features)
+
+
+def rows_of_texts(text_model: TextModel, encoded: Sequence[Tokens]) -> list[int]:
+    """How many rows of features each text has [n]: as many as windows."""
+    return count_windows(token_counts(encoded), text_model.max_length)
 
 
 def log_odds(targets: NDArray[np.float32]) -> Tensor:
@@ -139,7 +202,7 @@ def log_odds(targets: NDArray[np.float32]) -> Tensor:
     return torch.logit(torch.from_numpy(np.nanmean(targets, axis=0)), eps=1e-6)
 
 
-def fit_path(features: Tensor, targets: Tensor, objective: Objective) -> dict[float, Linear]:
+def fit_path(features: Tensor, targets: Tensor, objective: Loss) -> dict[float, Linear]:
     """A head for each strength of L2, fitted on features [n, features] and targets [n, L].
 
     Features are standardised for the fit; the standardisation is folded back into the heads.
@@ -161,7 +224,7 @@ def fit_path(features: Tensor, targets: Tensor, objective: Objective) -> dict[fl
 
 
 def _minimise(
-    start: Linear, features: Tensor, targets: Tensor, objective: Objective, price: Tensor
+    start: Linear, features: Tensor, targets: Tensor, objective: Loss, price: Tensor
 ) -> Linear:
     weight = start.weight.clone().requires_grad_()
     bias = start.bias.clone().requires_grad_()

@@ -24,6 +24,8 @@ from imbtool.training.engine import Emit, Engine
 from imbtool.training.head import Sample
 from imbtool.training.manifest import manifest
 from imbtool.training.ranks import Ranks
+from imbtool.training.tokencache import FOLDER, encoded_split
+from imbtool.training.tokentable import TokenTable
 from imbtool.weighting import LabelWeight, assign_weights
 
 
@@ -46,6 +48,12 @@ class Materials:
         """Share of the training texts with each label [L]."""
         return np.array([weight.count.prevalence for weight in self.weights])
 
+    @property
+    def _token_cache(self) -> str | None:
+        """The file that the training texts are mapped from, if there is one."""
+        encoded = self.train.encoded
+        return str(encoded.file) if isinstance(encoded, TokenTable) and encoded.file else None
+
     def engine(self, emit: Emit) -> Engine:
         """A training loop over them."""
         training = self.profile.training
@@ -53,7 +61,7 @@ class Materials:
 
     def describe(self, engine: Engine) -> dict[str, Any]:
         """What will run, and what was decided for it."""
-        training, longest = self.profile.training, self.text_model.max_length
+        training, longest = self.profile.training, self.text_model.most_tokens
         return {
             "encoder": self.profile.model.encoder,
             "device": str(self.accelerator.device),
@@ -64,6 +72,7 @@ class Materials:
             "epochs": training.epochs,
             "steps": engine.steps,
             "tokens_an_epoch": sum(engine.lengths),
+            "token_cache": self._token_cache,
             "cut_off": sum(length >= longest for length in engine.lengths),
             "texts": {name: len(split) for name, split in self.corpus.splits.items()},
             "labels": len(self.corpus.labels),
@@ -76,8 +85,15 @@ class Materials:
         return manifest(command, self.profile, self.corpus, device)
 
 
-def gather_materials(profile: Profile, accelerator: Accelerator) -> Materials:
-    """Read the data, load the encoder, and place both.
+def gather_materials(
+    profile: Profile, accelerator: Accelerator, run: Path | None = None
+) -> Materials:
+    """Read the data, load the encoder, and place both. All processes call it.
+
+    Args:
+        profile: resolved.
+        accelerator: of the run.
+        run: its folder, beside which the tokens of large splits are kept. Default: nowhere.
 
     Raises:
         UserError: the data or the encoder cannot be used.
@@ -100,8 +116,13 @@ def gather_materials(profile: Profile, accelerator: Accelerator) -> Materials:
         profile.loss, corpus.labels, [weight.weight for weight in weights], accelerator.device
     )
 
+    ranks = Ranks(accelerator)
+    cache = None if run is None else run.absolute().parent / FOLDER
+
     def sample(split: Split) -> Sample:
-        return Sample(text_model.encode(split.texts), split.targets, split.rows)
+        with ranks.ending_together():
+            encoded = encoded_split(text_model, profile.model, split, cache, ranks)
+        return Sample(encoded, split.targets, split.rows)
 
     return Materials(
         profile,
@@ -112,7 +133,7 @@ def gather_materials(profile: Profile, accelerator: Accelerator) -> Materials:
         sample(corpus.train),
         sample(corpus.validation),
         accelerator,
-        Ranks(accelerator),
+        ranks,
     )
 
 

@@ -33,12 +33,16 @@ def make_optimizer(model: nn.Module, rate: float) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=rate, fused=True)
 
 
-def scheduled(step: int, steps: int, warmup: float) -> float:
-    """The share of the learning rate at a step: linear rise over the warm-up, then linear fall."""
+def scheduled(step: int, steps: int, warmup: float, averaged: bool) -> float:
+    """The share of the learning rate at a step: linear rise over the warm-up, then linear fall.
+
+    Where weights are averaged the mean does what the fall is for, and better from weights that
+    still move (arXiv 1803.05407): the rate stays.
+    """
     rising = warmup * steps
     if step < rising:
         return (step + 1) / (rising + 1)
-    return max(0.0, (steps - step) / max(1.0, steps - rising))
+    return 1.0 if averaged else max(0.0, (steps - step) / max(1.0, steps - rising))
 
 
 def gradient_norm(model: nn.Module) -> Tensor:

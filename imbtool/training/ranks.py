@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -88,6 +89,16 @@ class Ranks:
             return tensor
         shared: Tensor = broadcast(tensor)
         return shared
+
+    @contextmanager
+    def ending_together(self) -> Iterator[None]:
+        """End without a word where another process has ended: that one has the reason."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.alone or not lost_peer(error):
+                raise
+            raise SystemExit(PEER_LOST) from None
 
     def wait(self) -> None:
         """Go on when all have come here."""

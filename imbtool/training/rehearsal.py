@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from imbtool.analysis import label_rows
+from imbtool.longtexts import padded_tokens
 from imbtool.model import TextModel, Tokens
 from imbtool.profile import Profile
 from imbtool.training.automatic import autocast
 from imbtool.training.engine import Engine, Event
+from imbtool.training.head import few_texts
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
+from imbtool.training.tokentable import token_counts
 
 WARM_UP_STEPS = 3
 TRIAL_STEPS = 8
@@ -65,13 +69,17 @@ def _training_speed(engine: Engine, trial: list[Event]) -> float:
 
 def _minutes(materials: Materials, engine: Engine, speed: float) -> dict[str, float]:
     training, model = materials.profile.training, materials.text_model
-    trained, validated = sum(engine.lengths), sum(map(len, materials.validation.encoded))
+    trained, validated = sum(engine.lengths), sum(token_counts(materials.validation.encoded))
+    few, judges = (
+        sum(token_counts(few_texts(sample).encoded))
+        for sample in (materials.train, materials.validation)
+    )
     texts = materials.train.encoded[:TRIAL_TEXTS]
     context = autocast(engine.precision.value, materials.accelerator.device)
     frozen = _reading_speed(model, texts, context) * materials.ranks.processes
     exact = _reading_speed(model, texts, nullcontext()) * materials.ranks.processes
     return {
-        "head": (trained + 2 * validated) / frozen / 60 if training.head_first else 0.0,
+        "head": (few + 2 * judges) / frozen / 60 if training.head_first else 0.0,
         "training": training.epochs * trained / speed / 60,
         "validation": training.epochs * validated / exact / 60,
     }
@@ -88,15 +96,18 @@ def _reading_speed(
 
 
 def _padding_share(engine: Engine) -> float:
-    lengths = np.asarray(engine.lengths)
-    padded = sum(len(rows) * int(lengths[rows].max()) for rows in engine.plan(1))
-    return 1.0 - float(lengths.sum()) / padded
+    padded = sum(_padded(engine, rows) for rows in engine.plan(1))
+    return 1.0 - sum(engine.lengths) / padded
+
+
+def _padded(engine: Engine, rows: NDArray[np.int64]) -> int:
+    """Tokens of a batch, padding among them."""
+    return padded_tokens([engine.lengths[row] for row in rows], engine.text_model.max_length)
 
 
 def _memory(engine: Engine) -> int:
     """Bytes that a process has used at most, once the largest batch has been trained on."""
-    lengths = np.asarray(engine.lengths)
-    engine.train_step(max(engine.plan(1), key=lambda rows: len(rows) * int(lengths[rows].max())))
+    engine.train_step(max(engine.plan(1), key=lambda rows: _padded(engine, rows)))
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024

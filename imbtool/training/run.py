@@ -23,7 +23,6 @@ from imbtool.training.engine import Emit, Engine, Event
 from imbtool.training.head import HeadFit, fit_head
 from imbtool.training.manifest import refuse_changes
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
-from imbtool.training.ranks import PEER_LOST, lost_peer
 from imbtool.training.saving import Saver
 from imbtool.training.stopping import StopRequest, stop_on_signals
 from imbtool.training.tracking import require_trackers, start_tracking, track
@@ -66,7 +65,8 @@ def train(
 
     Raises:
         UserError: the data or the encoder cannot be used, the folder exists, or the loss is not
-            finite. Nothing is written unless training can start.
+            finite. Nothing is written unless training can start, except that the tokens of a large
+            split are kept beside the folder; see `tokencache`.
         Stopped: a signal asked for it; the state is saved.
 
     Example:
@@ -81,7 +81,7 @@ def train(
     if accelerator.is_main_process and folder.exists():
         mend = "choose another --run, move the old run away, or go on with --resume"
         raise fail(folder, "a run of this name", "a new name", mend)
-    materials = gather_materials(profile, accelerator)
+    materials = gather_materials(profile, accelerator, folder)
     if materials.ranks.first:
         folder.mkdir(parents=True)
         write_text(folder / "profile.yaml", render_profile(profile))
@@ -116,7 +116,7 @@ def resume(
     before = read_json(folder / "manifest.json")
     torch.set_num_threads(before["device"]["threads"])
     accelerator = make_accelerator(trackers, folder)
-    materials = gather_materials(read_profile(folder / "profile.yaml"), accelerator)
+    materials = gather_materials(read_profile(folder / "profile.yaml"), accelerator, folder)
     if not allow_changed:
         refuse_changes(folder, before, materials.manifest(command))
     return _run(materials, folder, emit, resumed=True)
@@ -132,15 +132,11 @@ def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunRe
     record = Chronicle(folder / "events.jsonl", follow) if ranks.first else ignore
     try:
         start_tracking(accelerator, materials.profile)
-        with stop_on_signals(insist=ranks.alone) as request:
+        with ranks.ending_together(), stop_on_signals(insist=ranks.alone) as request:
             best = _train(materials, folder, record, request, resumed)
     except KeyboardInterrupt:
         record({"event": "interrupted"})
         raise
-    except RuntimeError as error:
-        if ranks.alone or not lost_peer(error):
-            raise
-        raise SystemExit(PEER_LOST) from None
     finally:
         accelerator.end_training()
     return RunResult(folder, best)

@@ -14,6 +14,7 @@ from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.labels import Decisions, Labels
 from imbtool.training.engine import Event
 from imbtool.training.materials import Materials
+from imbtool.training.tokentable import taken
 
 
 def validate(materials: Materials) -> tuple[Event, ThresholdChoice, Calibration]:
@@ -57,7 +58,7 @@ def _logits(materials: Materials) -> NDArray[np.float64]:
     encoded, ranks = materials.validation.encoded, materials.ranks
     rows = ranks.mine(len(encoded))
     logits = torch.zeros(len(encoded), len(materials.corpus.labels))
-    logits[rows] = torch.from_numpy(materials.text_model.logits_of([encoded[row] for row in rows]))
+    logits[rows] = torch.from_numpy(materials.text_model.logits_of(taken(encoded, rows)))
     return ranks.total(logits.to(materials.accelerator.device)).cpu().numpy().astype(np.float64)
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from imbtool.errors import counted
+from imbtool.evaluation.figures import is_known
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.imbalance import Tier
 from imbtool.profile import HealthySection, TuningSection
@@ -327,4 +328,4 @@ def _verdict(proven: bool, rare: bool, possible: str, certain: str) -> tuple[Ver
 
 
 def _known(*values: float | None) -> bool:
-    return all(value is not None and math.isfinite(value) for value in values)
+    return all(map(is_known, values))

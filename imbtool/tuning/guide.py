@@ -125,11 +125,12 @@ def changes_for(finding: Finding, settings: Settings, reach: int = 1) -> list[Ch
         settings: what the run was trained with.
         reach: how many steps a label's value may take at once; single steps come first.
     """
+    most = {step: reach if step.key in PER_LABEL else step.reach for step in GUIDE[finding.id]}
     changes = [
         _change(step, finding, settings, times)
-        for times in range(1, max(reach, SLOWER.reach) + 1)
-        for step in GUIDE[finding.id]
-        if times <= (reach if step.key in PER_LABEL else step.reach)
+        for times in range(1, max(most.values()) + 1)
+        for step in most
+        if times <= most[step]
     ]
     # a bound cuts longer ways to the same value
     return list(dict.fromkeys(change for change in changes if change is not None))

@@ -15,6 +15,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import f1_score
 
 from imbtool.checkpoint import read_checkpoint
+from imbtool.files import read_json
 from imbtool.training.engine import Engine
 
 CHECKPOINT = Path("runs/first/checkpoint")
@@ -40,11 +41,6 @@ def run(imbtool: Imbtool, *arguments: object, stdin: str | None = None) -> Any:
     result = imbtool(*arguments, stdin=stdin)
     assert result.exit_code == 0, result.stderr
     return result
-
-
-def read_json(path: str | Path) -> Any:
-    """A JSON document."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
@@ -173,7 +169,7 @@ def test_options_lie_over_the_profile_and_set_over_options(project: Path, imbtoo
 
 def test_evaluation_agrees_with_the_decisions_of_predict(project: Path, imbtool: Imbtool) -> None:
     document = json.loads(run(imbtool, "evaluate", "runs/first", "--json").stdout)
-    assert document == read_json("runs/first/evaluation.json")
+    assert document == read_json(Path("runs/first/evaluation.json"))
     run(imbtool, "predict", "runs/first", "test.csv", "-o", "out.csv")
     rows, names = read_csv(Path("out.csv")), list(document["labels"])
     truth, decided = (
@@ -205,7 +201,7 @@ def test_a_moved_checkpoint_is_evaluated_on_a_table(project: Path, imbtool: Imbt
         run(imbtool, "evaluate", "elsewhere/model", "--data", "test.csv", "--json").stdout
     )
     assert moved["labels"] == own["labels"]
-    assert read_json("elsewhere/evaluation-test.json") == moved
+    assert read_json(Path("elsewhere/evaluation-test.json")) == moved
 
 
 @pytest.mark.parametrize("coherence", ["add-parents", "drop-children", None])

@@ -9,6 +9,8 @@ import pytest
 from conftest import PARENTS, Imbtool, read_csv
 from transformers import pipeline
 
+from imbtool.files import read_json
+
 LABELS = {*PARENTS, *PARENTS.values()}
 PROFILE = """\
 data:
@@ -21,10 +23,6 @@ training: {epochs: 1, batch_size: 8, learning_rate: 5e-3, precision: fp32, head_
 """
 
 Rows = list[dict[str, Any]]
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def typed_rows(name: str) -> Rows:

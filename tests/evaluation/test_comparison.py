@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from binormal import binormal
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from imbtool.errors import UserError
 from imbtool.evaluation import bootstrap
@@ -216,7 +216,7 @@ def test_intervals_of_a_difference_hold_it_in_at_least_92_of_100_simulated_split
     names = tuple(map(str, range(labels)))
     ours, theirs = (judged(part, names, cut) for part in scores)
     document = comparison_document(ours, theirs, targets, ["head"] * labels, "")
-    truth = [figures(distance, cut, prevalence) for distance in (3, 2)]
+    truth = [binormal(prevalence, distance, cut) for distance in (3, 2)]
     for name in ("precision", "recall", "f1"):
         true = truth[0][name] - truth[1][name]
         rows = [row[name] for row in document["labels"].values()]
@@ -225,16 +225,6 @@ def test_intervals_of_a_difference_hold_it_in_at_least_92_of_100_simulated_split
         # and they are not so wide that nothing can be told
         assert np.mean([row["high"] - row["low"] for row in rows]) < 0.6
         assert np.mean([row["low"] > 0 for row in rows]) > 0.2, name
-
-
-def figures(distance: float, cut: float, prevalence: float) -> dict[str, float]:
-    """What scores with normal noise make of endlessly many texts."""
-    hits, alarms = prevalence * norm.sf(cut - distance), (1 - prevalence) * norm.sf(cut)
-    return {
-        "precision": hits / (hits + alarms),
-        "recall": hits / prevalence,
-        "f1": 2 * hits / (hits + alarms + prevalence),
-    }
 
 
 def test_a_label_s_own_figures_are_what_the_difference_is_made_of():

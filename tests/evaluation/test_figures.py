@@ -4,12 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from binormal import binormal
 
 from imbtool.evaluation import bootstrap
 from imbtool.evaluation.figures import Figure, Figures, figure, figure_text
 from imbtool.evaluation.intervals import exact_interval, f1_interval
-from imbtool.evaluation.metrics import mean_defined, measure, weighted_mean
+from imbtool.evaluation.metrics import mean_defined, mean_of_each, measure
 
 NAN = np.nan
 TARGETS = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, NAN], [1, NAN, 0]], np.float32)
@@ -51,7 +51,7 @@ def test_values_are_those_of_the_metrics(name):
     for index in range(3):
         assert FIGURES.label(index)[name]["value"] == pytest.approx(values[index], nan_ok=True)
     assert FIGURES.macro([0, 1, 2])[name]["value"] == pytest.approx(mean_defined(values))
-    weighted = weighted_mean(values, measured.counts.support)
+    weighted = mean_of_each(values, measured.counts.support)
     assert FIGURES.weighted()[name]["value"] == pytest.approx(weighted)
     if name in FIGURES.micro():
         pooled = measured.counts.micro().by_name()[name][0]
@@ -97,22 +97,6 @@ def test_a_label_that_decides_nothing_leaves_the_mean_precision_open():
 def test_nothing_is_known_of_no_labels():
     for row in FIGURES.macro([]).values():
         assert np.isnan([*row.values()]).all()
-
-
-def binormal(prevalence: float, distance: float, cut: float) -> dict[str, float]:
-    """What the measures come to when scores are normal, positives `distance` above negatives."""
-    grid = np.linspace(-8, 8 + distance, 100_001)
-    recalls, false = prevalence * norm.sf(grid - distance), (1 - prevalence) * norm.sf(grid)
-    hits, alarms = prevalence * norm.sf(cut - distance), (1 - prevalence) * norm.sf(cut)
-    return {
-        "precision": hits / (hits + alarms),
-        "recall": hits / prevalence,
-        "f1": 2 * hits / (hits + alarms + prevalence),
-        "average_precision": float(
-            -np.trapezoid(recalls / (recalls + false), recalls / prevalence)
-        ),
-        "roc_auc": float(norm.cdf(distance / 2**0.5)),
-    }
 
 
 def test_intervals_of_25_positives_cover_as_often_as_they_say(monkeypatch):

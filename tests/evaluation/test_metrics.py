@@ -18,8 +18,8 @@ from imbtool.evaluation.metrics import (
     average_precision,
     confusion,
     mean_defined,
+    mean_of_each,
     roc_auc,
-    weighted_mean,
 )
 
 NAN = np.nan
@@ -93,7 +93,7 @@ def test_micro_figures_are_those_of_sklearn_over_all_known_elements(name, sample
 def test_the_weighted_mean_is_that_of_sklearn(name, sample):
     decisions, _, targets = sample
     counts = confusion(decisions, targets)
-    ours = weighted_mean(getattr(counts, name), counts.support)
+    ours = mean_of_each(getattr(counts, name), counts.support)
     assert ours == pytest.approx(averaged(name, "weighted", decisions, targets), nan_ok=True)
 
 
@@ -167,6 +167,6 @@ def test_precision_is_zero_where_positives_exist_and_nothing_was_decided():
 
 def test_undefined_values_stay_out_of_means():
     assert mean_defined(np.array([0.2, NAN, 0.6])) == pytest.approx(0.4)
-    assert weighted_mean(np.array([0.2, NAN, 0.6]), np.array([3, 0, 1])) == pytest.approx(0.3)
+    assert mean_of_each(np.array([0.2, NAN, 0.6]), np.array([3, 0, 1])) == pytest.approx(0.3)
     assert np.isnan(mean_defined(np.array([NAN])))
-    assert np.isnan(weighted_mean(np.array([NAN]), np.array([0])))
+    assert np.isnan(mean_of_each(np.array([NAN]), np.array([0])))

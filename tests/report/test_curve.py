@@ -1,19 +1,16 @@
 """The plot of a training: what it draws, and that it can draw any run."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
+from drawn import keep_figures
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from imbtool.report import canvas
 from imbtool.report.curve import plot_training
 
 Document = dict[str, Any]
@@ -74,19 +71,12 @@ def test_writes_an_image_without_a_warning_and_again_the_same(run: str, tmp_path
 @pytest.fixture
 def panels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Draw events and give the two panels, losses and figures."""
-    figures: list[Figure] = []
-
-    @contextmanager
-    def kept(path: Path, width: float, height: float) -> Iterator[Figure]:
-        with canvas.canvas(path, width, height) as figure:
-            figures.append(figure)
-            yield figure
+    figures = keep_figures(monkeypatch)
 
     def draw(events: list[Document]) -> list[Axes]:
         plot_training(events, tmp_path / "plot.png")
         return figures[-1].axes
 
-    monkeypatch.setattr("imbtool.report.curve.canvas", kept)
     return draw
 
 

@@ -30,9 +30,7 @@ def test_a_name_stays_one_cell_of_plain_text() -> None:
     assert f"<td>{shown}</td>" in page
     row = page[page.index(shown) :].split("</tr>")[0]
     assert row.count("<td") == 8, "the other cells of the row"
-    assert not {"<i>", "<em>", "<a ", "<s>", "<script"} & {
-        tag for tag in ("<i>", "<em>", "<a ", "<s>", "<script") if tag in row
-    }
+    assert not [tag for tag in ("<i>", "<em>", "<a ", "<s>", "<script") if tag in row]
 
 
 def test_labels_stand_rarest_first_with_intervals() -> None:

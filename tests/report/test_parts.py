@@ -1,6 +1,6 @@
 """The screen of a split shows the document's numbers, rarest label first, and escapes names."""
 
-from rich.console import Console
+from screens import printed
 
 from imbtool.report.parts import split_views
 
@@ -21,10 +21,7 @@ DOCUMENT = {
 
 
 def screen(document):
-    console = Console(width=100, record=True, color_system=None)
-    for view in split_views(document):
-        console.print(view)
-    return [" ".join(line.split()) for line in console.export_text().splitlines()]
+    return [" ".join(line.split()) for line in printed(split_views(document)).splitlines()]
 
 
 def test_every_part_and_label_has_its_line():

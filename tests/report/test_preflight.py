@@ -4,18 +4,14 @@ from typing import Any
 
 import pytest
 from analyses import LONE, TOP, analyze, healthy_corpus, tokens_of
-from rich.console import Console
+from screens import printed
 
 from imbtool.corpus import Corpus
 from imbtool.report.preflight import MOST_LABELS, analysis_views, verdict_line
 
 
 def shown(corpus: Corpus, **options: Any) -> str:
-    console = Console(width=120, color_system=None, highlight=False, markup=False)
-    with console.capture() as capture:
-        for view in analysis_views(analyze(corpus, **options).document):
-            console.print(view)
-    return capture.get()
+    return printed(analysis_views(analyze(corpus, **options).document), width=120)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,16 @@
 """Plots of what is uncertain: that they draw any evaluation, and draw what it says."""
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from drawn import keep_figures
 from evaluations import NAMES, Document, evaluation, full_evaluation
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from imbtool.report import canvas
 from imbtool.report.ranges import plot_comparison, plot_intervals, plot_reliability
 
 Plot = Callable[[Document, Path], None]
@@ -47,34 +46,20 @@ def test_writes_an_image_without_a_warning(plot: Plot, document: str, tmp_path: 
     assert pixels[..., :3].std() > 0.02, "an empty canvas"
 
 
-@pytest.mark.parametrize("plot", [plot_reliability, plot_comparison])
-def test_what_is_not_in_the_document_leaves_no_file(plot: Plot, tmp_path: Path) -> None:
-    plot(evaluation(), tmp_path / "plot.png")
+def test_without_a_comparison_no_file_is_left(tmp_path: Path) -> None:
+    plot_comparison(evaluation(), tmp_path / "plot.png")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
 def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
     """Draw a document and give the figure."""
-    figures: list[Figure] = []
-
-    @contextmanager
-    def kept(path: Path, width: float, height: float) -> Iterator[Figure]:
-        with canvas.canvas(path, width, height) as figure:
-            figures.append(figure)
-            yield figure
-
-    @contextmanager
-    def kept_axes(path: Path, width: float, height: float) -> Iterator[Any]:
-        with kept(path, width, height) as figure:
-            yield figure.add_subplot()
+    figures = keep_figures(monkeypatch)
 
     def drawn(plot: Plot, document: Document) -> Figure:
         plot(document, tmp_path / "plot.png")
         return figures[-1]
 
-    monkeypatch.setattr("imbtool.report.ranges.canvas", kept)
-    monkeypatch.setattr("imbtool.report.ranges.axes_on", kept_axes)
     return drawn
 
 

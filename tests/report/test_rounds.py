@@ -1,9 +1,11 @@
 """A tuning on screen: live on a terminal and as plain lines, and its story at the end."""
 
 import io
+from collections.abc import Iterable
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
+from screens import printed
 from stories import NAMES, Document, change, finding, round_, story
 
 from imbtool.report.rounds import TuningView, preview_views, tuning_views
@@ -74,15 +76,13 @@ def test_the_first_round_is_the_profile_and_minutes_may_have_no_limit() -> None:
     assert text.endswith("budget left: 3 runs")
 
 
-def printed(views) -> str:
-    console = Console(file=io.StringIO(), width=160, markup=False, emoji=False, highlight=False)
-    for view in views:
-        console.print(view)
-    return " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+def lines(views: Iterable[RenderableType]) -> str:
+    """What is printed, all in one line."""
+    return " ".join(printed(views).split())
 
 
 def test_the_story_has_rounds_and_labels_before_and_after() -> None:
-    text = printed(tuning_views(story()))
+    text = lines(tuning_views(story()))
     assert "2 1 0.250 0.400 1.5 undone gamma 2 -> 3" in text
     assert "severe 2 -> 3 5 40 0.000 0.300 0.000 0.300 0.000 0.300" in text
     assert "stopped: healthy: all is well" in text
@@ -101,11 +101,11 @@ def preview(**parts: object) -> Document:
 
 
 def test_a_preview_shows_what_fires_and_what_would_change() -> None:
-    text = printed(preview_views(preview()))
+    text = lines(preview_views(preview()))
     assert "runs/first: macro-F1 0.300 on validation" in text
     assert "act zero-recall" in text
     assert "The next round would change" in text
-    assert "nothing would be changed" in printed(preview_views(preview(healthy=True)))
-    nothing = printed(preview_views(preview(findings=[], changes=[])))
+    assert "nothing would be changed" in lines(preview_views(preview(healthy=True)))
+    nothing = lines(preview_views(preview(findings=[], changes=[])))
     assert "nothing unwell was found" in nothing
     assert "the guide has no change" in nothing

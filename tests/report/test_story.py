@@ -3,8 +3,8 @@
 import math
 import re
 
+from pages import Page, plain
 from stories import NAMES, Document, round_, story
-from test_page import Page, plain
 
 from imbtool.report.story import render_story, write_story
 

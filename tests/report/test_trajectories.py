@@ -1,16 +1,12 @@
 """The plot of a tuning: a panel a label, kept rounds joined, and any story can be drawn."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from matplotlib.figure import Figure
+from drawn import keep_figures
 from matplotlib.image import imread
 from stories import NAMES, round_, story
 
-from imbtool.report import canvas
 from imbtool.report.trajectories import plot_trajectories
 
 STORIES = {
@@ -32,15 +28,7 @@ def test_writes_an_image_without_a_warning_and_again_the_same(name: str, tmp_pat
 def test_each_label_has_a_panel_with_kept_rounds_joined(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    figures: list[Figure] = []
-
-    @contextmanager
-    def kept(*arguments: Any) -> Iterator[Figure]:
-        with canvas.canvas(*arguments) as figure:
-            figures.append(figure)
-            yield figure
-
-    monkeypatch.setattr("imbtool.report.trajectories.canvas", kept)
+    figures = keep_figures(monkeypatch)
     plot_trajectories(story(), tmp_path / "plot.png")
     panels = {axes.get_title(loc="left"): axes for axes in figures[0].axes if axes.axison}
     assert list(panels) == ["macro-F1", *NAMES]

@@ -292,32 +292,50 @@ CONTENTS = st.lists(st.sampled_from([*',;"\n\r ax', '""', '"a"', ",b\n", "é"]),
 
 
 @settings(deadline=None, max_examples=300)
-@given(content=CONTENTS, header=st.sampled_from(["a\n", "a,b\n", '\ufeff"a","b"\r\n', "a;b\r"]))
+@given(
+    content=CONTENTS,
+    header=st.sampled_from(["a\n", "a,b\n", '\ufeff"a","b"\r\n', "a;b\r"]),
+    block=st.sampled_from([8, 12, arrow.BLOCK]),
+)
 def test_the_fast_reader_gives_what_the_careful_one_gives_or_its_message(
-    tmp_path_factory: pytest.TempPathFactory, content: list[str], header: str
+    tmp_path_factory: pytest.TempPathFactory, content: list[str], header: str, block: int
 ):
     path = tmp_path_factory.getbasetemp() / "both.csv"
     path.write_text(header + "".join(content), encoding="utf-8", newline="")
-    try:
-        expected = rows(path)
-    except UserError as error:
-        with pytest.raises(UserError) as caught:
-            read_arrow(path)
-        assert caught.value.problems == error.problems
-    else:
-        assert arrow_rows(path) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrow, "BLOCK", block)
+        try:
+            expected = rows(path)
+        except UserError as error:
+            with pytest.raises(UserError) as caught:
+                read_arrow(path)
+            assert caught.value.problems == error.problems
+        else:
+            assert arrow_rows(path) == expected
 
 
 @pytest.mark.parametrize("block", [8, 9, 10, 11, 12, 13])
-def test_a_quote_is_judged_by_its_neighbours_in_the_next_block_too(
+def test_a_csv_is_read_in_blocks_of_whole_rows_whatever_line_ends_their_quotes_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ):
     monkeypatch.setattr(arrow, "BLOCK", block)
-    whole = write(tmp_path, 'a,b\n"1","2"\n"x ""y""","z"\n', "whole.csv")
-    broken = write(tmp_path, 'a,b\n"1","2"\n"x"y","z"\n', "broken.csv")
-    with whole.open("rb") as good, broken.open("rb") as bad:
-        assert arrow._quotes_are_whole(good, ",")
-        assert not arrow._quotes_are_whole(bad, ",")
+    monkeypatch.setattr(arrow, "_careful", lambda *_: pytest.fail("the careful reader"))
+    path = write(tmp_path, 'a,b\n"1\n",2\n"""",\n3,"4\r\n"\n5,6')
+    assert arrow_rows(path)[1:] == [["1\n", "2"], ['"', ""], ["3", "4\r\n"], ["5", "6"]]
+
+
+@pytest.mark.parametrize("block", [8, 9, 10, 11, 12, 13])
+def test_a_broken_quote_is_found_in_any_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+):
+    monkeypatch.setattr(arrow, "BLOCK", block)
+    assert place(write(tmp_path, 'a,b\n"1","2"\n"x"y,"z"\n')) == ":3"
+
+
+def test_a_row_longer_than_a_block_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(arrow, "BLOCK", 8)
+    path = write(tmp_path, 'a,b\n1,2\n"a long\ncell, really",3\n4,5\n')
+    assert arrow_rows(path)[1:] == [["1", "2"], ["a long\ncell, really", "3"], ["4", "5"]]
 
 
 def test_a_plain_csv_takes_the_fast_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -18,7 +18,15 @@ from imbtool.losses import Objective, make_objective
 from imbtool.model import TextModel, head_layer, load_encoder
 from imbtool.profile import LossSection, ModelSection
 from imbtool.training import head
-from imbtool.training.head import HeadFit, Sample, collect_features, fit_head
+from imbtool.training.head import (
+    HeadFit,
+    Sample,
+    collect_features,
+    few_texts,
+    fit_head,
+    fit_path,
+    log_odds,
+)
 from imbtool.training.ranks import Ranks
 
 NAMES = sorted(KEY_WORDS)
@@ -58,17 +66,16 @@ def objective() -> Objective:
     )
 
 
+def sample(model: TextModel, part: slice) -> Sample:
+    """A split of the toy set."""
+    encoded = model.encode(TEXTS[part])
+    return Sample(encoded, TARGETS[part], range(1, len(encoded) + 1))
+
+
 def fit(model: TextModel) -> HeadFit:
     """Fit the head on the toy set."""
-    encoded = model.encode(TEXTS)
-    return fit_head(
-        model,
-        Sample(encoded[TRAIN], TARGETS[TRAIN], range(len(TARGETS))),
-        Sample(encoded[VALIDATION], TARGETS[VALIDATION], range(len(TARGETS))),
-        objective(),
-        nullcontext(),
-        RANKS,
-    )
+    train, validation = (sample(model, part) for part in (TRAIN, VALIDATION))
+    return fit_head(model, train, validation, objective(), nullcontext(), RANKS)
 
 
 def fit_on(features: np.ndarray, model: TextModel, monkeypatch: pytest.MonkeyPatch) -> HeadFit:
@@ -162,3 +169,61 @@ def test_unknown_targets_take_no_part_in_the_log_odds(
     np.testing.assert_allclose(
         bert.logits(TEXTS[:1])[0], np.log(frequency / (1 - frequency)), rtol=1e-5
     )
+
+
+def numbered(targets: np.ndarray) -> Sample:
+    """Texts whose one token is their place, counted from 0 and their row from 1."""
+    return Sample([[place] for place in range(len(targets))], targets, range(1, len(targets) + 1))
+
+
+def test_up_to_the_most_texts_the_head_is_fitted_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head, "MOST_TEXTS", 50)
+    every = numbered(np.zeros((50, 2), dtype=np.float32))
+    assert few_texts(every) is every
+
+
+def test_of_more_texts_it_is_fitted_on_some_with_all_that_is_rare(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(head, "MOST_TEXTS", 1_000)
+    targets = np.zeros((5_000, 3), dtype=np.float32)
+    targets[:2_500, 0] = 1  # half of the texts
+    targets[17::700, 1] = 1  # 8 of them
+    targets[:, 2] = np.nan  # hardly any is known
+    targets[[3, 4_000], 2] = 0, 1
+    few = few_texts(numbered(targets))
+    places = np.array([ids[0] for ids in few.encoded])
+    assert len(places) == 1_000
+    assert (np.diff(places) > 0).all()
+    np.testing.assert_array_equal(few.targets, targets[places])
+    assert list(few.rows) == (places + 1).tolist()
+    assert (few.targets == 1)[:, 1:].sum(axis=0).tolist() == [8, 1]
+    assert (few.targets == 0)[:, 2].sum() == 1
+    assert few.targets[:, 0].mean() == pytest.approx(0.5, abs=0.05)
+    again = few_texts(numbered(targets))
+    np.testing.assert_array_equal(few.rows, again.rows)
+
+
+def test_labels_without_number_leave_room_for_texts_at_random(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(head, "MOST_TEXTS", 40)
+    targets = np.random.default_rng(0).integers(2, size=(500, 30)).astype(np.float32)
+    assert len(few_texts(numbered(targets)).encoded) == 40
+
+
+def test_a_head_that_is_fitted_on_some_texts_has_the_frequencies_of_all(
+    bert: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head, "MOST_TEXTS", 100)
+    few = few_texts(sample(bert, TRAIN))
+    result = fit(bert)
+    layer = head_layer(bert.model)
+    features = collect_features(bert, few.encoded, layer, nullcontext(), RANKS)
+    fitted = fit_path(features, torch.from_numpy(few.targets), objective())[result.l2]
+    shift = log_odds(TARGETS[TRAIN]) - log_odds(few.targets)
+    assert result.kept
+    assert shift.abs().min() > 0
+    torch.testing.assert_close(layer.weight.detach(), fitted.weight)
+    torch.testing.assert_close(layer.bias.detach(), fitted.bias + shift)
+    assert mean_loss(bert, dropout=False) < constant_loss()

@@ -82,6 +82,17 @@ def test_losses_do_not_depend_on_how_a_batch_is_shared(
     assert support[0] == support[1]
 
 
+@pytest.mark.slow
+def test_losses_of_texts_in_windows_do_not_depend_on_it_either(steady: Path) -> None:
+    windows = ("model.long_texts=windows", "model.max_length=8")
+    alone = record(steady, "windows", *windows)
+    shared = record(steady, "shared", *windows, "training.micro_batch=5", launcher=TORCHRUN)
+    np.testing.assert_allclose(shared["losses"], alone["losses"], rtol=0, atol=1e-5)
+    assert shared["epoch"]["validation_loss"] == pytest.approx(
+        alone["epoch"]["validation_loss"], abs=1e-5
+    )
+
+
 class FakeAccelerator:
     def __init__(self, rank: int, processes: int) -> None:
         self.process_index, self.num_processes = rank, processes

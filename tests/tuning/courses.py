@@ -52,6 +52,24 @@ def with_label(
     return course(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)
 
 
+def swinging() -> Course:
+    """A run whose training loss oscillates."""
+    return course(losses=[0.1 * (8 if step // 10 % 2 else 1) for step in range(200)])
+
+
+def rising(average_precision: float, kept: int = 1) -> Course:
+    """A run whose validation loss rises in its second epoch, which ends at this ranking."""
+    first = epoch(1, validation_loss=0.3)
+    last = epoch(2, validation_loss=0.4, best=kept == 2, average_precision_macro=average_precision)
+    return course(epochs=[first, last])
+
+
+def incoherent(texts: int, decided: int = 60) -> Course:
+    """A run that decides `rare` on some texts, on so many of them without its parent."""
+    row = {"child": "rare", "parent": "common", "texts": texts, "decided": decided}
+    return course(epochs=[epoch(1), epoch(2, violations=[row])])
+
+
 def found(course: Course, **healthy: float) -> dict[tuple[str, str | None], Finding]:
     """The findings of a run by id and label."""
     section = TuningSection.model_validate({"healthy": healthy})

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from courses import course, epoch, found, with_label
+from courses import course, epoch, found, incoherent, rising, swinging, with_label
 
 from imbtool.tuning.diagnosis import Course, Finding, is_healthy, not_finite
 
@@ -131,8 +131,7 @@ def test_a_threshold_at_the_edge(
 def test_a_label_decided_without_its_primary(
     texts: int, decided: int, expected: str | None
 ) -> None:
-    row = {"child": "rare", "parent": "common", "texts": texts, "decided": decided}
-    run = course(epochs=[epoch(1), epoch(2, violations=[row])])
+    run = incoherent(texts, decided)
     assert verdict(run, "incoherent") == expected
     if expected:
         assert "'common'" in found(run)["incoherent", "rare"].message
@@ -162,29 +161,17 @@ def test_rare_recall_is_the_mean_over_rare_labels() -> None:
 # The run.
 
 
-def swinging() -> list[float]:
-    return [0.1 * (8 if step // 10 % 2 else 1) for step in range(200)]
-
-
 def test_an_oscillating_loss_is_acted_on() -> None:
-    finding = found(course(losses=swinging()))["oscillating", None]
+    finding = found(swinging())["oscillating", None]
     assert (finding.verdict, finding.blocks) == ("act", True)
     assert finding.evidence["rises"] >= 3
-
-
-def rising(kept: int, precision_after: float) -> Course:
-    epochs = [
-        epoch(1, validation_loss=0.3, best=True, average_precision_macro=0.5),
-        epoch(2, validation_loss=0.4, best=kept == 2, average_precision_macro=precision_after),
-    ]
-    return course(epochs=epochs)
 
 
 @pytest.mark.parametrize(
     ("kept", "precision_after", "expected"), [(1, 0.4, "act"), (1, 0.6, "leave"), (2, 0.4, "leave")]
 )
 def test_a_rising_validation_loss(kept: int, precision_after: float, expected: str) -> None:
-    finding = found(rising(kept, precision_after))["validation-rising", None]
+    finding = found(rising(precision_after, kept))["validation-rising", None]
     assert finding.verdict == expected
     assert finding.evidence["kept_epoch"] == kept
     assert not finding.blocks, "the best epoch is kept anyway"

@@ -4,7 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from courses import course, epoch, found, label, with_label
+from courses import (
+    course,
+    epoch,
+    found,
+    incoherent,
+    label,
+    rising,
+    swinging,
+    with_label,
+)
 
 from imbtool.profile import Profile
 from imbtool.profilefile import make_profile, read_profile
@@ -27,21 +36,6 @@ def settings(profile: Profile, rate: float = 1e-4, **weights: float) -> dict:
 
 def told(changes: list[Change]) -> list[tuple[str, str | None, float, float]]:
     return [(change.key, change.label, change.before, change.after) for change in changes]
-
-
-def swinging() -> list[float]:
-    return [0.1 * (8 if step // 10 % 2 else 1) for step in range(200)]
-
-
-def incoherent(texts: int) -> Any:
-    row = {"child": "rare", "parent": "common", "texts": texts, "decided": 60}
-    return course(epochs=[epoch(1), epoch(2, violations=[row])])
-
-
-def rising(after: float) -> Any:
-    first = epoch(1, validation_loss=0.3)
-    last = epoch(2, validation_loss=0.4, best=False, average_precision_macro=after)
-    return course(epochs=[first, last])
 
 
 def improving(f1: float) -> Any:
@@ -80,7 +74,7 @@ ROWS = {
         [(*RARE_WEIGHT, 10, 7)],
     ),
     "incoherent": (incoherent(30), incoherent(8), [("loss.constraint", None, 0.5, 1)]),
-    "oscillating": (course(losses=swinging()), course(), SLOWER),
+    "oscillating": (swinging(), course(), SLOWER),
     "worse-than-frozen": (course(frozen=0.8), course(frozen=0.4), SLOWER),
     "validation-rising": (rising(0.4), rising(0.6), [(*EPOCHS, 3, 1)]),
     "still-improving": (

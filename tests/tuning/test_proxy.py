@@ -77,6 +77,12 @@ OPTIONS = {
     ],
 }
 
+APART = {
+    ("threats", 3): 0.4, ("threats", 15): 0.5,
+    ("praise", 1.5): 0.3, ("praise", 7): 0.6, ("praise", 4.9): 0.59,
+}  # fmt: skip
+"""F1 of options that differ clearly, but for the last."""
+
 
 def order(scores: Mapping[tuple[str, float], float]) -> tuple[dict[str, list[float]], Oracle]:
     oracle = Oracle({("threats", 1.0): 0.1, ("praise", 1.0): 0.1} | dict(scores))
@@ -88,11 +94,7 @@ def order(scores: Mapping[tuple[str, float], float]) -> tuple[dict[str, list[flo
 
 
 def test_a_clearly_better_option_goes_first_and_others_keep_their_order(project: Path) -> None:
-    scores = {
-        ("threats", 3): 0.4, ("threats", 15): 0.5,
-        ("praise", 1.5): 0.3, ("praise", 7): 0.6, ("praise", 4.9): 0.59,
-    }  # fmt: skip
-    assert order(scores)[0] == {"threats": [15, 3], "praise": [7, 4.9, 1.5]}
+    assert order(APART)[0] == {"threats": [15, 3], "praise": [7, 4.9, 1.5]}
 
 
 def test_a_slight_difference_leaves_the_guide_its_order(project: Path) -> None:
@@ -104,11 +106,7 @@ def test_a_slight_difference_leaves_the_guide_its_order(project: Path) -> None:
 
 
 def test_one_fit_tries_an_option_of_every_label(project: Path) -> None:
-    scores = {
-        ("threats", 3): 0.4, ("threats", 15): 0.5,
-        ("praise", 1.5): 0.3, ("praise", 7): 0.6, ("praise", 4.9): 0.59,
-    }  # fmt: skip
-    assert order(scores)[1].fits == 3
+    assert order(APART)[1].fits == 3
 
 
 def test_the_fit_of_a_label_hardly_depends_on_the_others(encoder: FrozenEncoder) -> None:
