@@ -43,7 +43,7 @@ class TrainingView:
         """Draw on `console`."""
         self._console = console
         self._last_line: float | None = None
-        self._tokens, self._seconds = 0, 0.0
+        self._tokens, self._seconds, self._steps = 0, 0.0, 0
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
@@ -75,6 +75,7 @@ class TrainingView:
     def _step(self, event: Document) -> None:
         self._tokens += event["tokens"]
         self._seconds += event["seconds"]
+        self._steps += 1
         speed = self._tokens / max(self._seconds, 1e-9)
         self._progress.update(
             self._task,
@@ -85,7 +86,8 @@ class TrainingView:
             speed=speed,
         )
         if not self._console.is_terminal and self._is_due(time.monotonic()):
-            left = (event["steps"] - event["step"]) * self._seconds / event["step"]
+            # a resumed run has steps that were not seen, a tuning's view those of earlier rounds
+            left = (event["steps"] - event["step"]) * self._seconds / self._steps
             self._console.print(
                 f"step {event['step']}/{event['steps']}  loss {event['loss']:.4f}  "
                 f"{speed:,.0f} tokens/s  about {left / 60:.1f} min left"
