@@ -146,7 +146,7 @@ def stop_sentence(reason: Stop, rounds: Sequence[Round]) -> str:
     """Why it stopped, for a person."""
     spent = f"{counted(len(rounds), 'run')}, {sum(each.seconds for each in rounds) / 60:.0f} min"
     return {
-        "healthy": "healthy: no rare label surely below what is healthy, and training steady",
+        "healthy": "healthy: no rare label surely below what is healthy, no training that swings",
         "nothing-left": "nothing is left to try: the guide has no other change from here",
         "budget-runs": f"the budget of runs is spent ({spent})",
         "budget-minutes": f"the budget of minutes has no room for another round ({spent})",
