@@ -32,8 +32,8 @@ MOST_ITERATIONS = 100
 LEAST_DEVIATION = 0.05
 """Floor of a feature's standard deviation, as a share of the median one: behind a random dense
 layer some features are nearly constant, and folding them back would blow their weights up."""
-MOST_TEXTS = 100_000
-"""That the head is fitted on, and as many that it is judged by: features of all would be large."""
+MOST_TEXTS, MOST_JUDGES = 50_000, 20_000
+"""That the head is fitted on, and that it is judged by: features of all would be large."""
 LEAST_OF_EACH = 100
 """Positives and negatives of each label that are among them, if there are so many."""
 
@@ -108,7 +108,7 @@ def fit_head(
     def features_of(sample: Sample, dropout: bool = False) -> Tensor:
         return collect_features(text_model, sample.encoded, layer, autocast, ranks, dropout)
 
-    few, judges = few_texts(train), few_texts(validation)
+    few, judges = few_texts(train, MOST_TEXTS), few_texts(validation, MOST_JUDGES)
     features, clean = features_of(few), features_of(judges)
     noisy = features_of(judges, dropout=True)
     targets = torch.from_numpy(judges.targets).to(device)
@@ -137,24 +137,24 @@ def fit_head(
     return HeadFit(reached, baseline, best, kept, reason)
 
 
-def few_texts(sample: Sample, seed: int = 0) -> Sample:
-    """At most `MOST_TEXTS` of a sample's texts, in their order: all, or so many at random.
+def few_texts(sample: Sample, most: int, seed: int = 0) -> Sample:
+    """At most so many of a sample's texts, in their order: all, or a part at random.
 
     Chance alone would leave hardly any positive of a rare label. So of each label up to
     `LEAST_OF_EACH` positives and as many negatives are drawn first, in half of the room at most.
     """
     n, labels = sample.targets.shape
-    if n <= MOST_TEXTS:
+    if n <= most:
         return sample
     rng = np.random.default_rng(seed)
-    least = min(LEAST_OF_EACH, MOST_TEXTS // (4 * labels))
+    least = min(LEAST_OF_EACH, most // (4 * labels))
     drawn = []
     for label in range(labels):
         for value in (0, 1):
             rows = np.flatnonzero(sample.targets[:, label] == value)
             drawn.append(rng.choice(rows, min(least, len(rows)), replace=False))
     first = np.unique(np.concatenate(drawn))
-    others = rng.permutation(np.setdiff1d(np.arange(n), first))[: MOST_TEXTS - len(first)]
+    others = rng.permutation(np.setdiff1d(np.arange(n), first))[: most - len(first)]
     return sample.take(np.sort(np.concatenate([first, others])))
 
 
@@ -202,7 +202,12 @@ def log_odds(targets: NDArray[np.float32]) -> Tensor:
     return torch.logit(torch.from_numpy(np.nanmean(targets, axis=0)), eps=1e-6)
 
 
-def fit_path(features: Tensor, targets: Tensor, objective: Loss) -> dict[float, Linear]:
+def fit_path(
+    features: Tensor,
+    targets: Tensor,
+    objective: Loss,
+    strengths: Sequence[float] = L2_STRENGTHS,
+) -> dict[float, Linear]:
     """A head for each strength of L2, fitted on features [n, features] and targets [n, L].
 
     Features are standardised for the fit; the standardisation is folded back into the heads.
@@ -216,7 +221,7 @@ def fit_path(features: Tensor, targets: Tensor, objective: Loss) -> dict[float, 
     start = torch.zeros(targets.shape[1], features.shape[1], device=features.device)
     head = Linear(start, log_odds(targets.cpu().numpy()).to(features.device))
     fits = {}
-    for strength in L2_STRENGTHS:
+    for strength in strengths:
         head = _minimise(head, standard, targets, objective, strength * price)
         folded = head.weight / scale
         fits[strength] = Linear(folded, head.bias - folded @ mean)

@@ -19,7 +19,7 @@ from imbtool.model import TextModel, Tokens
 from imbtool.profile import Profile
 from imbtool.training.automatic import autocast
 from imbtool.training.engine import Engine, Event
-from imbtool.training.head import few_texts
+from imbtool.training.head import MOST_JUDGES, MOST_TEXTS, few_texts
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
 from imbtool.training.tokentable import token_counts
 
@@ -71,8 +71,8 @@ def _minutes(materials: Materials, engine: Engine, speed: float) -> dict[str, fl
     training, model = materials.profile.training, materials.text_model
     trained, validated = sum(engine.lengths), sum(token_counts(materials.validation.encoded))
     few, judges = (
-        sum(token_counts(few_texts(sample).encoded))
-        for sample in (materials.train, materials.validation)
+        sum(token_counts(few_texts(sample, most).encoded))
+        for sample, most in ((materials.train, MOST_TEXTS), (materials.validation, MOST_JUDGES))
     )
     texts = materials.train.encoded[:TRIAL_TEXTS]
     context = autocast(engine.precision.value, materials.accelerator.device)

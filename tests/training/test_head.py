@@ -176,22 +176,18 @@ def numbered(targets: np.ndarray) -> Sample:
     return Sample([[place] for place in range(len(targets))], targets, range(1, len(targets) + 1))
 
 
-def test_up_to_the_most_texts_the_head_is_fitted_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "MOST_TEXTS", 50)
+def test_up_to_the_most_texts_the_head_is_fitted_on_all() -> None:
     every = numbered(np.zeros((50, 2), dtype=np.float32))
-    assert few_texts(every) is every
+    assert few_texts(every, 50) is every
 
 
-def test_of_more_texts_it_is_fitted_on_some_with_all_that_is_rare(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(head, "MOST_TEXTS", 1_000)
+def test_of_more_texts_it_is_fitted_on_some_with_all_that_is_rare() -> None:
     targets = np.zeros((5_000, 3), dtype=np.float32)
     targets[:2_500, 0] = 1  # half of the texts
     targets[17::700, 1] = 1  # 8 of them
     targets[:, 2] = np.nan  # hardly any is known
     targets[[3, 4_000], 2] = 0, 1
-    few = few_texts(numbered(targets))
+    few = few_texts(numbered(targets), 1_000)
     places = np.array([ids[0] for ids in few.encoded])
     assert len(places) == 1_000
     assert (np.diff(places) > 0).all()
@@ -200,23 +196,20 @@ def test_of_more_texts_it_is_fitted_on_some_with_all_that_is_rare(
     assert (few.targets == 1)[:, 1:].sum(axis=0).tolist() == [8, 1]
     assert (few.targets == 0)[:, 2].sum() == 1
     assert few.targets[:, 0].mean() == pytest.approx(0.5, abs=0.05)
-    again = few_texts(numbered(targets))
+    again = few_texts(numbered(targets), 1_000)
     np.testing.assert_array_equal(few.rows, again.rows)
 
 
-def test_labels_without_number_leave_room_for_texts_at_random(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(head, "MOST_TEXTS", 40)
+def test_labels_without_number_leave_room_for_texts_at_random() -> None:
     targets = np.random.default_rng(0).integers(2, size=(500, 30)).astype(np.float32)
-    assert len(few_texts(numbered(targets)).encoded) == 40
+    assert len(few_texts(numbered(targets), 40).encoded) == 40
 
 
 def test_a_head_that_is_fitted_on_some_texts_has_the_frequencies_of_all(
     bert: TextModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(head, "MOST_TEXTS", 100)
-    few = few_texts(sample(bert, TRAIN))
+    few = few_texts(sample(bert, TRAIN), 100)
     result = fit(bert)
     layer = head_layer(bert.model)
     features = collect_features(bert, few.encoded, layer, nullcontext(), RANKS)
