@@ -31,6 +31,7 @@ from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
 from imbtool.splitting import stratified_split
 from imbtool.tables import TableWriter, read_table
+from imbtool.training.automatic import choose_epochs
 from imbtool.training.run import train
 from imbtool.tuning.guide import Change, Settings, apply
 from imbtool.weighting import LabelWeight, assign_weights
@@ -83,7 +84,13 @@ class Part:
     @property
     def epoch_texts(self) -> int:
         """Texts that a fine-tune by the profile as it is trains on, each as often as it does."""
-        return len(self.corpus.train) * self.profile.training.epochs
+        return len(self.corpus.train) * self.epochs
+
+    @property
+    def epochs(self) -> int:
+        """Of a fine-tune by the profile as it is, at most."""
+        epochs: int = choose_epochs(self.profile.training, len(self.corpus.train)).value
+        return epochs
 
     def with_settings(self, settings: Settings) -> Profile:
         """The profile with other values, put where the tuning guide puts them."""
@@ -141,10 +148,9 @@ class Part:
         Every epoch trains on the part and reads validation; the fit of the head before them reads
         the part once and validation twice.
         """
-        epochs = self.profile.training.epochs
         training, validation = map(_tokens, (self.corpus.train, self.corpus.validation))
-        read = training + (2 + epochs) * validation
-        return (epochs * training + read / 3) / TOKENS_A_SECOND
+        read = training + (2 + self.epochs) * validation
+        return (self.epochs * training + read / 3) / TOKENS_A_SECOND
 
     def _train(self, settings: Settings) -> Document:
         run = self.run_of(settings)
@@ -232,7 +238,7 @@ def estimate(fine_tunes: int, parts: Sequence[Part]) -> str:
     """What so many fine-tunes on each part would take, for a person who is about to wait."""
     seconds = fine_tunes * sum(part.expected_seconds() for part in parts)
     whole = fine_tunes * len(parts)
-    epochs = counted(parts[0].profile.training.epochs, "epoch")
+    epochs = counted(parts[0].epochs, "epoch")
     return (
         f"at most {whole} fine-tunes, with {epochs} roughly {seconds / whole:.0f} s each and "
         f"{seconds / 60:.0f} min in all on two idle cores; what {parts[0].cache.parent} holds is "

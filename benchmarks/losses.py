@@ -213,22 +213,29 @@ class Bench:
         """The figures of the strength of L2 that ranks best on validation."""
         start = time.perf_counter()
         fits = fit_path(self.train, self.setting.targets, loss, STRENGTHS)
-        rows = [
-            {"l2": strength, **self.figures(name, head.logits(self.validation))}
+        logits = {
+            strength: self.logits(name, head.logits(self.validation))
             for strength, head in fits.items()
-        ]
-        best = max(rows, key=lambda row: row["average_precision_macro"])
-        return {**best, "seconds": time.perf_counter() - start}
+        }
+        best = max(logits, key=lambda strength: mean_defined(self.ranked(logits[strength])))
+        seconds = time.perf_counter() - start
+        return {"l2": best, **self.figures(logits[best]), "seconds": seconds}
 
-    def figures(self, name: str, logits: Tensor) -> Figures:
-        """Of logits on validation."""
-        labels, targets = self.setting.labels, self.materials.validation.targets
+    def logits(self, name: str, logits: Tensor) -> NDArray[np.float64]:
+        """What a loss means by the logits of its head [n, L]."""
         if name in OF_A_FOREST:
-            logits = constrained(logits, labels)
-        scores = logits.double().numpy()
-        choice = choose_thresholds(labels, scores, targets, self.materials.prevalence)
-        f1 = confusion(choice.cross_fitted, targets).f1.mean(axis=0)
-        ranked = average_precision(sigmoid(scores), targets)
+            logits = constrained(logits, self.setting.labels)
+        return logits.double().numpy()
+
+    def ranked(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Average precision of each label on validation [L]."""
+        return average_precision(sigmoid(logits), self.materials.validation.targets)
+
+    def figures(self, logits: NDArray[np.float64]) -> Figures:
+        """Of logits on validation."""
+        targets = self.materials.validation.targets
+        choice = choose_thresholds(self.setting.labels, logits, targets, self.materials.prevalence)
+        f1, ranked = confusion(choice.cross_fitted, targets).f1, self.ranked(logits)
         severe = [weight.tier == "severe" for weight in self.setting.weights]
         return {
             "average_precision_macro": mean_defined(ranked),

@@ -23,8 +23,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from imbtool.corpus import read_corpus
+from imbtool.encoders import encoder_folder
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.model import TextModel, encoder_folder
+from imbtool.model import TextModel
 from imbtool.profile import Profile
 from imbtool.training.automatic import autocast, computes_bf16
 

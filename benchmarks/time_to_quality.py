@@ -107,7 +107,8 @@ def judge(task: Task) -> Callable[[nn.Module], float]:
     """A function that gives a model's mean average precision on validation."""
     from transformers import AutoTokenizer
 
-    from imbtool.model import TextModel, encoder_folder
+    from imbtool.encoders import encoder_folder
+    from imbtool.model import TextModel
 
     profile = profile_of(task)
     validation = read_corpus(profile).validation

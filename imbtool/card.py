@@ -23,6 +23,10 @@ from transformers import pipeline
 folder = "FOLDER"  # of the checkpoint
 meta = json.load(open(f"{folder}/imbtool.json", encoding="utf-8"))
 classify = pipeline("text-classification", model=folder, top_k=None, truncation=True)
+thresholds = {name: label["threshold"] for name, label in meta["labels"].items()}
+coherence = meta["coherence"]
+if alone := meta["neighbours"]:  # what imbtool asks beside the model, transformers cannot
+    thresholds, coherence = alone["thresholds"], alone["coherence"]
 
 
 def line(name):  # a label and all above it
@@ -32,10 +36,10 @@ def line(name):  # a label and all above it
 
 def decide(text):
     scores = {row["label"]: row["score"] for row in classify([text])[0]}
-    decided = {name for name, label in meta["labels"].items() if scores[name] >= label["threshold"]}
-    if meta["coherence"] == "add-parents":
+    decided = {name for name, threshold in thresholds.items() if scores[name] >= threshold}
+    if coherence == "add-parents":
         return set().union(*map(line, decided))
-    drop = meta["coherence"] == "drop-children"
+    drop = coherence == "drop-children"
     return {name for name in decided if not drop or line(name) <= decided}
 """
 """What `imbtool predict` decides, without imbtool; docs/share.md has it too."""
@@ -143,7 +147,19 @@ def _reading(meta: Document) -> str:
         "windows": " at once, a longer one in windows, whose highest scores count",
     }[meta["long_texts"]]
     plain = "; the code below reads the beginning alone, and may decide otherwise" if longer else ""
-    return f"It reads {meta['max_length']} tokens of a text{longer}{plain}."
+    return f"It reads {meta['max_length']} tokens of a text{longer}{plain}.{_neighbours(meta)}"
+
+
+def _neighbours(meta: Document) -> str:
+    """What is said beside the head; a plain pipeline has the head alone."""
+    if not (heard := meta["neighbours"]):
+        return ""
+    return (
+        f" The labels of the nearest of {counted(heard['texts'], 'training text')} are "
+        f"{heard['share']:.0%} of a probability; the code below has the model alone, with "
+        "thresholds of its own, and may decide otherwise. `neighbours.safetensors` holds what the "
+        "encoder makes of these texts, and their labels."
+    )
 
 
 def _score(value: float | None) -> str:

@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imbtool import __version__
 from imbtool.card import model_card
 from imbtool.corpus import Corpus
+from imbtool.encoders import public_name
 from imbtool.errors import fail
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files import publish_folder, read_json, write_json, write_text
 from imbtool.imbalance import Tier
 from imbtool.labels import Coherence, Decisions, Labels, label_set
-from imbtool.model import TextModel, load_trained, public_name
+from imbtool.model import TextModel, load_trained
+from imbtool.neighbours import Neighbours, consult, mixed, read_neighbours
 from imbtool.profile import DataSection, LongTexts, Profile
 from imbtool.weighting import LabelWeight
 
@@ -61,6 +64,18 @@ class DataMeta(BaseModel):
     encoding: str
 
 
+class NeighboursMeta(BaseModel):
+    """What the nearest training texts have to say, and how to decide without them."""
+
+    share: float
+    """Of the probability; the head has the rest."""
+    texts: int
+    thresholds: dict[str, float]
+    """By label, for the probability of the head alone: for readers without imbtool."""
+    coherence: Coherence | None
+    """That goes with these thresholds."""
+
+
 class CheckpointMeta(BaseModel):
     """The content of imbtool.json."""
 
@@ -85,6 +100,8 @@ class CheckpointMeta(BaseModel):
     """sha256 of each split's texts and targets."""
     validation: dict[str, Any]
     """Epoch and cross-fitted figures on validation."""
+    neighbours: NeighboursMeta | None = None
+    """None where the head alone decides."""
 
     @property
     def label_set(self) -> Labels:
@@ -122,6 +139,7 @@ class Checkpoint:
         folder: where it was read from.
         text_model: model and tokenizer.
         meta: labels, thresholds and what they rest on.
+        neighbours: training texts that have a say; None where the head alone decides.
 
     Example:
         >>> from pathlib import Path
@@ -135,6 +153,7 @@ class Checkpoint:
     folder: Path
     text_model: TextModel
     meta: CheckpointMeta
+    neighbours: Neighbours | None = None
 
     @property
     def labels(self) -> Labels:
@@ -143,7 +162,17 @@ class Checkpoint:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The logit of each text and label [n, L], computed in fp32."""
-        return self.text_model.logits(texts).astype(np.float64)
+        if self.neighbours is None or self.meta.neighbours is None:
+            return self.text_model.logits(texts).astype(np.float64)
+        encoded = self.text_model.encode(texts)
+        logits, opinion = consult(self.text_model, self.neighbours, encoded)
+        return mixed(logits, opinion, self.meta.neighbours.share).numpy()
+
+    def to(self, device: torch.device) -> None:
+        """Move the model, and the neighbours if there are any, to a device."""
+        self.text_model.model.to(device)
+        if self.neighbours is not None:
+            self.neighbours.to(device)
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """sigmoid(logit) of each text and label [n, L]."""
@@ -174,7 +203,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if text_model.model.config.num_labels != len(meta.labels):
         found = f"{text_model.model.config.num_labels} outputs for {len(meta.labels)} labels"
         raise fail(folder, found, "one output a label", "train it again")
-    return Checkpoint(folder, text_model, meta)
+    neighbours = read_neighbours(folder) if meta.neighbours else None
+    return Checkpoint(folder, text_model, meta, neighbours)
 
 
 def read_meta(folder: Path) -> CheckpointMeta:
@@ -213,6 +243,7 @@ def make_meta(
     calibration: Calibration,
     max_length: int,
     validation: dict[str, Any],
+    neighbours: NeighboursMeta | None = None,
 ) -> CheckpointMeta:
     """Gather what a checkpoint must know."""
     parent_of = dict(profile.labels.edges)
@@ -249,10 +280,13 @@ def make_meta(
         data=DataMeta.model_validate(columns),
         fingerprints={name: split.fingerprint for name, split in corpus.splits.items()},
         validation=validation,
+        neighbours=neighbours,
     )
 
 
-def write_checkpoint(link: Path, text_model: TextModel, meta: CheckpointMeta) -> None:
+def write_checkpoint(
+    link: Path, text_model: TextModel, meta: CheckpointMeta, neighbours: Neighbours | None = None
+) -> None:
     """Write a checkpoint beside `link` and point `link` at it, atomically."""
     if isinstance(meta.data.text, list) and len(meta.data.text) > 1:
         meta = meta.model_copy(update={"joiner": text_model.joiner})
@@ -265,6 +299,8 @@ def write_checkpoint(link: Path, text_model: TextModel, meta: CheckpointMeta) ->
         text_model.model.config.imbtool = {"version": meta.version, "max_length": meta.max_length}
         text_model.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        if neighbours is not None:
+            neighbours.save(folder)
         write_json(folder / META, meta.model_dump(mode="json"))
         write_text(folder / "README.md", model_card(meta.model_dump(mode="json")))
 

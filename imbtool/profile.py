@@ -135,7 +135,11 @@ class ModelSection(Section):
 class TrainingSection(Section):
     """How long, how fast, in which precision."""
 
-    epochs: Count = Field(3, description="passes over the training texts")
+    epochs: Literal["auto"] | Count = Field(
+        "auto",
+        description="passes over the training texts; auto: 3, of a small set more, up to 20, and "
+        "fewer of these where validation gets no better",
+    )
     batch_size: Count = Field(32, description="texts a step")
     learning_rate: Literal["auto"] | Positive = Field(
         "auto", description="auto: 1e-4 under 40M parameters, 3e-5 base size, 1e-5 large"
@@ -176,6 +180,11 @@ class TrainingSection(Section):
     )
     freeze_embeddings: bool = Field(
         True, description="leave the word embeddings as they are: faster, and overfits less"
+    )
+    neighbours: bool = Field(
+        False,
+        description="let the nearest training texts have a say in the labels; the checkpoint then "
+        "holds what the encoder makes of them, and transformers alone ranks a little worse",
     )
 
     @field_validator("save_every")

@@ -10,11 +10,12 @@ import transformers
 from transformers import AutoTokenizer
 
 from imbtool.corpus import Corpus
+from imbtool.encoders import encoder_folder
 from imbtool.errors import fail
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
 from imbtool.longtexts import most_read, special_frame
-from imbtool.model import UNUSABLE, column_joiner, encoder_folder
+from imbtool.model import UNUSABLE, column_joiner
 from imbtool.profile import ModelSection
 from imbtool.tables import COLUMN_MARK
 

@@ -35,6 +35,7 @@ def meta(**parts: Any) -> Document:
         "threshold_rule": "mean",
         "coherence": "add-parents",
         "joiner": None,
+        "neighbours": None,
         "validation": {"epoch": 2, "f1_macro": 0.345, "average_precision_macro": 0.31},
         **parts,
     }

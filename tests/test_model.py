@@ -8,7 +8,8 @@ import pytest
 import torch
 from encoders import KINDS, make_encoder
 
-from imbtool.model import TextModel, column_joiner, head_layer, load_encoder, public_name
+from imbtool.encoders import public_name
+from imbtool.model import TextModel, column_joiner, head_layer, load_encoder
 from imbtool.profile import ModelSection
 from imbtool.tables import COLUMN_MARK
 

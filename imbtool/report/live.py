@@ -115,6 +115,8 @@ def _start(event: Document) -> Iterator[str]:
         f"{counted(event['steps'], 'step')}, "
         f"{event['tokens_an_epoch']:,} tokens an epoch"
     )
+    if event["epochs_reason"].startswith("auto, "):
+        yield f"epochs {event['epochs']} at most ({event['epochs_reason']})"
     for name in ("precision", "learning_rate"):
         choice = event[name]
         yield f"{name.replace('_', ' ')} {choice['value']} ({choice['reason']})"
@@ -189,9 +191,20 @@ def _warning(event: Document) -> Iterator[RenderableType]:
     yield Text(f"warning: {event['id']}: ", style="yellow") + label_text(about + event["message"])
 
 
+def _neighbours(event: Document) -> Iterator[str]:
+    if not event["share"]:
+        yield f"nearest training texts have no say: {event['reason']}"
+        return
+    share, ranked = event["share"], event["average_precision"]
+    yield (
+        f"the nearest of {counted(event['texts'], 'training text')} have {share:.0%} of the say: "
+        f"mean average precision {ranked['0']:.3f} to {ranked[f'{share:g}']:.3f} on validation"
+    )
+
+
 def _end(event: Document) -> Iterator[RenderableType]:
     if event["early"]:
-        yield "stopped early: no better epoch within training.patience"
+        yield "stopped early: no better epoch for a while (training.patience)"
     yield f"kept epoch {event['best_epoch']}, validation macro-F1 {event['f1_macro']:.3f}"
     for requirement in (event.get("requirements") or {}).values():
         yield _sentence(requirement)
@@ -217,6 +230,7 @@ VIEWS: dict[str, Callable[[Document], Iterator[RenderableType]]] = {
     "epoch": _epoch,
     "skipped": _skipped,
     "warning": _warning,
+    "neighbours": _neighbours,
     "end": _end,
     "resume": _resume,
     "interrupted": _interrupted,

@@ -9,8 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from imbtool.errors import counted
 from imbtool.profile import TrainingSection
 
+USUAL_EPOCHS, MOST_EPOCHS = 3, 20
+LEAST_STEPS = 500
+"""That a training has, if so many epochs make as many."""
 SMALL, BASE = 40_000_000, 250_000_000
 """Parameters up to which an encoder is called small, and base."""
 
@@ -21,6 +25,17 @@ class Decision:
 
     value: Any
     reason: str
+
+
+def choose_epochs(section: TrainingSection, texts: int) -> Decision:
+    """3, or as many as make 500 steps, at most 20, if the profile says auto."""
+    if section.epochs != "auto":
+        return Decision(section.epochs, "from the profile")
+    steps = -(-texts // section.batch_size)
+    epochs = min(max(USUAL_EPOCHS, -(-LEAST_STEPS // steps)), MOST_EPOCHS)
+    return Decision(
+        epochs, "auto" if epochs == USUAL_EPOCHS else f"auto, {counted(steps, 'step')} each"
+    )
 
 
 def choose_learning_rate(section: TrainingSection, model: nn.Module) -> Decision:

@@ -23,7 +23,12 @@ from imbtool.longtexts import count_windows, grouped
 from imbtool.losses import Objective, Size, size_of
 from imbtool.model import TextModel, pooled
 from imbtool.profile import TrainingSection
-from imbtool.training.automatic import autocast, choose_learning_rate, choose_precision
+from imbtool.training.automatic import (
+    autocast,
+    choose_epochs,
+    choose_learning_rate,
+    choose_precision,
+)
 from imbtool.training.averaging import WeightAverage
 from imbtool.training.batches import plan_epoch, share
 from imbtool.training.dropout import quick_dropout
@@ -87,7 +92,8 @@ class Engine:
         self.rate = choose_learning_rate(section, text_model.model)
         self.precision = choose_precision(section, accelerator.device)
         self.lengths = token_counts(sample.encoded)
-        self.steps = section.epochs * -(-len(self.lengths) // section.batch_size)
+        self.epochs = choose_epochs(section, len(self.lengths))
+        self.steps = self.epochs.value * -(-len(self.lengths) // section.batch_size)
         if section.freeze_embeddings:
             freeze_word_embeddings(text_model.model)
         self.optimizer = make_optimizer(text_model.model, self.rate.value)

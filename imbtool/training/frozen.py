@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from imbtool.errors import fail
-from imbtool.longtexts import text_of_each
-from imbtool.model import TextModel, Tokens, head_layer
+from imbtool.model import TextModel, Tokens, averaged, head_layer
 from imbtool.profile import TrainingSection
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.training.head import collect_features, rows_of_texts
@@ -40,15 +38,6 @@ def feature_reader(
 
     def read(encoded: Sequence[Tokens]) -> Tensor:
         features = collect_features(text_model, encoded, layer, context, ranks)
-        return _means(features, rows_of_texts(text_model, encoded))
+        return averaged(features, rows_of_texts(text_model, encoded))
 
     return read
-
-
-def _means(features: Tensor, windows: Sequence[int]) -> Tensor:
-    """Mean features of texts [n, features] that have so many windows each [n]."""
-    if len(features) == len(windows):
-        return features
-    text = torch.from_numpy(text_of_each(windows)).to(features.device)
-    sums = features.new_zeros(len(windows), features.shape[1]).index_add(0, text, features)
-    return sums / torch.tensor(windows, device=features.device)[:, None]

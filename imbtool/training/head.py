@@ -181,14 +181,9 @@ def collect_features(
     places = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
     features = torch.zeros(sum(counts), layer.in_features, device=layer.weight.device)
     mine = ranks.mine(len(encoded))
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    try:
-        for texts, _ in text_model.forward_all(taken(encoded, mine), autocast, dropout):
-            rows = np.concatenate([places[text] for text in mine[texts]])
-            features[torch.from_numpy(rows)] = seen.pop().float().reshape(len(rows), -1)
-    finally:
-        hook.remove()
+    for texts, _, seen in text_model.forward_seen(taken(encoded, mine), layer, autocast, dropout):
+        rows = np.concatenate([places[text] for text in mine[texts]])
+        features[torch.from_numpy(rows)] = seen
     return ranks.total(features)
 
 

@@ -21,6 +21,7 @@ from imbtool.training.automatic import autocast
 from imbtool.training.engine import Engine, Event
 from imbtool.training.head import MOST_JUDGES, MOST_TEXTS, few_texts
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
+from imbtool.training.neighbourhood import MOST_REMEMBERED
 from imbtool.training.tokentable import token_counts
 
 WARM_UP_STEPS = 3
@@ -74,14 +75,18 @@ def _minutes(materials: Materials, engine: Engine, speed: float) -> dict[str, fl
         sum(token_counts(few_texts(sample, most).encoded))
         for sample, most in ((materials.train, MOST_TEXTS), (materials.validation, MOST_JUDGES))
     )
+    remembered = sum(token_counts(few_texts(materials.train, MOST_REMEMBERED).encoded))
     texts = materials.train.encoded[:TRIAL_TEXTS]
     context = autocast(engine.precision.value, materials.accelerator.device)
     frozen = _reading_speed(model, texts, context) * materials.ranks.processes
     exact = _reading_speed(model, texts, nullcontext()) * materials.ranks.processes
+    epochs: int = engine.epochs.value
+    asked = remembered / frozen + validated / exact
     return {
         "head": (few + 2 * judges) / frozen / 60 if training.head_first else 0.0,
-        "training": training.epochs * trained / speed / 60,
-        "validation": training.epochs * validated / exact / 60,
+        "training": epochs * trained / speed / 60,
+        "validation": epochs * validated / exact / 60,
+        "neighbours": asked / 60 if training.neighbours else 0.0,
     }
 
 

@@ -23,10 +23,15 @@ from imbtool.training.engine import Emit, Engine, Event
 from imbtool.training.head import HeadFit, fit_head
 from imbtool.training.manifest import refuse_changes
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
+from imbtool.training.neighbourhood import Heard, ask_neighbours
 from imbtool.training.saving import Saver
 from imbtool.training.stopping import StopRequest, stop_on_signals
 from imbtool.training.tracking import require_trackers, start_tracking, track
-from imbtool.training.validation import validate
+from imbtool.training.validation import validate, validation_logits
+
+AUTO_PATIENCE = 3
+"""Epochs without a better one after which `training.epochs: auto` stops; weights are averaged since
+half of them, and before that a pause says little."""
 
 
 def ignore(event: Event) -> None:
@@ -172,7 +177,7 @@ def _train(
     if training.head_first and not resumed:
         emit({"event": "head", **asdict(_fit_head(materials, engine))})
     saver = Saver(engine, folder / "last", training.save_every, request)
-    while engine.progress.epoch <= training.epochs and not _out_of_patience(materials, engine):
+    while engine.progress.epoch <= engine.epochs.value and not _out_of_patience(engine):
         epoch = engine.progress.epoch
         loss = engine.run_epoch(saver.after_step)
         with engine.average.in_place():
@@ -180,7 +185,9 @@ def _train(
         saver.save()
     best = engine.progress.best
     assert best is not None  # a profile has at least one epoch
-    early = engine.progress.epoch <= training.epochs
+    if training.neighbours:
+        best = _hear_neighbours(materials, folder, best, emit)
+    early = engine.progress.epoch <= engine.epochs.value
     kept = {key: best.get(key) for key in ("f1_macro", "requirements")}
     emit({"event": "end", "best_epoch": best["epoch"], "early": early, **kept})
     return best
@@ -190,7 +197,7 @@ def _finish_epoch(
     materials: Materials, engine: Engine, folder: Path, trained: Event, emit: Emit
 ) -> None:
     """Validate, and keep the epoch if it is the best so far."""
-    figures, choice, calibration = validate(materials)
+    figures, choice, calibration = validate(materials, validation_logits(materials))
     metric, best = materials.profile.training.best_by, engine.progress.best
     event = {"event": "epoch", **trained, **figures, "step": engine.progress.step}
     # one process decides, lest a last digit make them disagree
@@ -202,13 +209,27 @@ def _finish_epoch(
     emit(event)
 
 
-def _out_of_patience(materials: Materials, engine: Engine) -> bool:
-    patience, best = materials.profile.training.patience, engine.progress.best
-    return (
-        patience is not None
-        and best is not None
-        and engine.progress.epoch - 1 - best["epoch"] >= patience
-    )
+def _hear_neighbours(materials: Materials, folder: Path, best: Event, emit: Emit) -> Event:
+    """Let the nearest training texts have a say in the best epoch's checkpoint, if it helps."""
+    event, heard = ask_neighbours(materials, folder / "checkpoint")
+    if heard is not None:
+        best = {**best, **heard.figures}
+        if materials.ranks.first:
+            _save(materials, folder, heard.choice, heard.calibration, best, heard)
+        materials.ranks.wait()
+    emit(event)
+    return best
+
+
+def _out_of_patience(engine: Engine) -> bool:
+    """Whether epochs without a better one are enough; auto counts those of the latter half."""
+    patience, best = engine.section.patience, engine.progress.best
+    if best is None:
+        return False
+    since = best["epoch"]
+    if patience is None and engine.section.epochs == "auto":
+        patience, since = AUTO_PATIENCE, max(since, engine.epochs.value // 2)
+    return patience is not None and engine.progress.epoch - 1 - since >= patience
 
 
 def _fit_head(materials: Materials, engine: Engine) -> HeadFit:
@@ -228,6 +249,7 @@ def _save(
     choice: ThresholdChoice,
     calibration: Calibration,
     event: Event,
+    heard: Heard | None = None,
 ) -> None:
     kept = ("epoch", "f1_macro", "f1_macro_at_half", "average_precision_macro", "labels")
     meta = make_meta(
@@ -238,5 +260,7 @@ def _save(
         calibration,
         materials.text_model.max_length,
         {key: event[key] for key in kept},
+        heard.meta if heard else None,
     )
-    write_checkpoint(folder / "checkpoint", materials.text_model, meta)
+    neighbours = heard.neighbours if heard else None
+    write_checkpoint(folder / "checkpoint", materials.text_model, meta, neighbours)

@@ -17,16 +17,21 @@ from imbtool.training.materials import Materials
 from imbtool.training.tokentable import taken
 
 
-def validate(materials: Materials) -> tuple[Event, ThresholdChoice, Calibration]:
+def validate(
+    materials: Materials, logits: NDArray[np.float64]
+) -> tuple[Event, ThresholdChoice, Calibration]:
     """Measure on validation, by decisions cross-fitted on half-splits of it.
+
+    Args:
+        materials: of the run.
+        logits: of the validation texts [n, L].
 
     Returns:
         The figures of an `epoch` event, and the thresholds and the calibration from all of
-        validation. Processes share the pass over the texts; each row counts once.
+        validation.
     """
     labels, profile = materials.corpus.labels, materials.profile
     targets = materials.validation.targets
-    logits = _logits(materials)
     choice = choose_thresholds(
         labels,
         logits,
@@ -53,8 +58,8 @@ def validate(materials: Materials) -> tuple[Event, ThresholdChoice, Calibration]
     return figures, choice, pooled_calibration(logits, targets, profile.training.seed)
 
 
-def _logits(materials: Materials) -> NDArray[np.float64]:
-    """Logits [n, L] of the validation texts."""
+def validation_logits(materials: Materials) -> NDArray[np.float64]:
+    """Logits [n, L] of the validation texts; processes share the pass over them."""
     encoded, ranks = materials.validation.encoded, materials.ranks
     rows = ranks.mine(len(encoded))
     logits = torch.zeros(len(encoded), len(materials.corpus.labels))

@@ -80,17 +80,19 @@ class Course:
         frozen: mean average precision on validation of the head alone, the encoder frozen; None
             where no head was fitted first.
         labels: of the checkpoint, by name.
+        heard: figures of the kept epoch with the nearest training texts, if they have a say.
     """
 
     epochs: Sequence[Event]
     losses: Sequence[float]
     frozen: float | None
     labels: Mapping[str, LabelState]
+    heard: Event | None = None
 
     @property
     def kept(self) -> Event:
         """The epoch whose checkpoint was kept."""
-        return [event for event in self.epochs if event["best"]][-1]
+        return {**[event for event in self.epochs if event["best"]][-1], **(self.heard or {})}
 
     @property
     def rare_recall(self) -> float | None:

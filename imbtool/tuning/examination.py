@@ -90,6 +90,7 @@ def read_course(run: Path) -> Course:
         mend = "give the folder of a training, such as RUN/rounds/1 of a tuning"
         raise fail(run, "no epoch in events.jsonl", "a run that was trained", mend)
     steps = [event for event in events if event["event"] == "step"]
+    heard = [event["figures"] for event in events if event.get("figures")]
     heads = [event["average_precision"] for event in events if event["event"] == "head"]
     meta = read_meta(checkpoint_folder(run))
     return Course(
@@ -97,6 +98,7 @@ def read_course(run: Path) -> Course:
         [loss for event in steps for loss in event.get("losses", ())],
         heads[-1] if heads else None,
         {name: _state(label) for name, label in meta.labels.items()},
+        heard[-1] if heard else None,
     )
 
 
@@ -107,4 +109,5 @@ def _state(label: LabelMeta) -> LabelState:
 
 def _settings(run: Path, profile: Profile, weights: Mapping[str, float]) -> dict[Place, float]:
     starts = [event for event in read_events(run) if event["event"] == "start"]
-    return settings_of(profile, starts[-1]["learning_rate"]["value"], weights)
+    start = starts[-1]
+    return settings_of(profile, start["learning_rate"]["value"], start["epochs"], weights)

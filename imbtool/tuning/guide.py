@@ -100,15 +100,18 @@ class Change:
         return self.key, self.label
 
 
-def settings_of(profile: Profile, rate: float, weights: Mapping[str, float]) -> dict[Place, float]:
+def settings_of(
+    profile: Profile, rate: float, epochs: int, weights: Mapping[str, float]
+) -> dict[Place, float]:
     """What a run was trained with, of all that the guide may change.
 
     Args:
         profile: of the run.
         rate: the learning rate, which the profile may leave to imbtool.
+        epochs: that were planned, which it may leave as well.
         weights: of the labels, as the rules of the profile gave them.
     """
-    values: dict[Place, float] = {(RATE, None): rate, (EPOCHS, None): profile.training.epochs}
+    values: dict[Place, float] = {(RATE, None): rate, (EPOCHS, None): epochs}
     if profile.labels.edges:
         values[CONSTRAINT, None] = profile.loss.constraint
     for name, weight in weights.items():

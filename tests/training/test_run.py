@@ -18,7 +18,7 @@ from imbtool.model import head_layer
 from imbtool.profilefile import Override, read_profile
 from imbtool.training import run as run_module
 from imbtool.training.engine import MOST_SKIPPED, Engine
-from imbtool.training.run import RunResult, train
+from imbtool.training.run import AUTO_PATIENCE, RunResult, train
 
 STEPS_AN_EPOCH = 25
 
@@ -232,8 +232,8 @@ def test_patience_ends_a_run_that_gets_no_better(
     scores = iter([0.3, 0.5, 0.4, 0.5, 0.9])
     real = run_module.validate
 
-    def scored(materials: Any) -> tuple[dict[str, Any], Any, Any]:
-        figures, *rest = real(materials)
+    def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
+        figures, *rest = real(*arguments)
         return figures | {"f1_macro": next(scores)}, *rest
 
     monkeypatch.setattr(run_module, "validate", scored)
@@ -243,14 +243,34 @@ def test_patience_ends_a_run_that_gets_no_better(
     assert events(result, "end")[0]["early"] is True
 
 
+def test_a_small_set_trains_until_it_gets_no_better(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.9, *[0.3] * 9, 0.8, 0.3, 0.95, *[0.3] * 9])
+    real = run_module.validate
+
+    def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
+        figures, *rest = real(*arguments)
+        return figures | {"f1_macro": next(scores)}, *rest
+
+    monkeypatch.setattr(run_module, "validate", scored)
+    result = run("a", training__epochs="auto")
+    (start,) = events(result, "start")
+    assert (start["epochs"], start["steps"]) == (20, 20 * STEPS_AN_EPOCH)
+    assert start["epochs_reason"] == f"auto, {STEPS_AN_EPOCH} steps each"
+    assert len(events(result, "epoch")) == 13 + AUTO_PATIENCE
+    assert result.best["epoch"] == 13
+    assert events(result, "end")[0]["early"] is True
+
+
 def test_the_profile_chooses_the_metric_of_the_best_epoch(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     precisions = iter([0.2, 0.6, 0.4])
     real = run_module.validate
 
-    def scored(materials: Any) -> tuple[dict[str, Any], Any, Any]:
-        figures, *rest = real(materials)
+    def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
+        figures, *rest = real(*arguments)
         return figures | {"average_precision_macro": next(precisions)}, *rest
 
     monkeypatch.setattr(run_module, "validate", scored)
@@ -304,7 +324,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(project: Path, imbtool
     assert document["steps"] == 2 * STEPS_AN_EPOCH
     assert document["tokens_per_second"] > 0
     assert 0 <= document["padding_share"] < 0.5
-    assert set(document["minutes"]) == {"head", "training", "validation"}
+    assert set(document["minutes"]) == {"head", "training", "validation", "neighbours"}
     assert document["weights"]["threats"]["weight"] >= 1
     shown = " ".join(imbtool("train", "-p", "profile.yaml", "--dry-run").stdout.split())
     for piece in ("50 steps", "tokens/s", "GiB", "min (", "threats"):

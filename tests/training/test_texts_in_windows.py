@@ -121,7 +121,7 @@ def trained(model: TextModel, micro_batch: int | None) -> tuple[list[float], set
     model.model.register_forward_pre_hook(
         lambda module, args, inputs: rows.add(len(inputs["input_ids"])), with_kwargs=True
     )
-    for _ in range(section.epochs):
+    for _ in range(2):
         engine.run_epoch(lambda: None)
     assert sum(event["tokens"] for event in events) == 2 * sum(map(len, data.encoded))
     return [event["loss"] for event in events], rows

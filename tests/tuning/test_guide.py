@@ -31,7 +31,7 @@ def profile(**sections: Any) -> Profile:
 
 
 def settings(profile: Profile, rate: float = 1e-4, **weights: float) -> dict:
-    return settings_of(profile, rate, WEIGHTS | weights)
+    return settings_of(profile, rate, 3, WEIGHTS | weights)
 
 
 def told(changes: list[Change]) -> list[tuple[str, str | None, float, float]]:

@@ -52,7 +52,8 @@ class Training:
 
     def _write(self, folder: Path, profile: Profile) -> None:
         reached = self.script[int(folder.name)]
-        start = {"event": "start", "learning_rate": {"value": reached.get("rate", 1e-4)}}
+        rate = {"value": reached.get("rate", 1e-4)}
+        start = {"event": "start", "learning_rate": rate, "epochs": profile.training.epochs}
         if "error" in reached:
             self._events(folder, [start])
             raise NotFiniteError(Problem("training step 3", reached["error"], "", ""))
