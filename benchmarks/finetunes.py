@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from tasks import find_profile
 
-from imbtool.assessment import read_events
 from imbtool.checkpoint import read_checkpoint
 from imbtool.corpus import SPLITS, Corpus, Split, read_corpus, text_key
 from imbtool.errors import NotFiniteError, counted
 from imbtool.evaluation.metrics import confusion, mean_defined
+from imbtool.events import read_events
 from imbtool.files import read_json, replacing, to_json, write_json
 from imbtool.imbalance import count_labels
 from imbtool.profile import Profile

@@ -99,10 +99,12 @@ class ByImbtool:
         name: of the method.
         as_first_written: weighted focal loss and penalty alone: no head first, all weights trained
             and none averaged, and decisions at 0.5 that are not made to fit the hierarchy.
+        neighbours: whether the nearest training texts may have a say.
     """
 
     name: str
-    as_first_written: bool
+    as_first_written: bool = False
+    neighbours: bool = False
     packages: ClassVar[Sequence[str]] = ("imbtool", "torch", "transformers")
     reads_encoder: ClassVar[bool] = True
 
@@ -122,7 +124,7 @@ class ByImbtool:
         profile = self._profile(task, seed)
         with TemporaryDirectory() as folder:
             checkpoint = read_checkpoint(train(profile, Path(folder) / "run").checkpoint)
-            checkpoint.text_model.model.to(task.device)
+            checkpoint.to(torch.device(task.device))
             logits = checkpoint.logits(read_corpus(profile).test.texts)
         probabilities = sigmoid(logits)
         if self.as_first_written:
@@ -132,7 +134,13 @@ class ByImbtool:
     def _profile(self, task: Task, seed: int) -> Profile:
         later = not self.as_first_written
         refined = dict.fromkeys(("head_first", "freeze_embeddings", "average_weights"), later)
-        profile = with_training(profile_of(task), seed=seed, learning_rate="auto", **refined)
+        profile = with_training(
+            profile_of(task),
+            seed=seed,
+            learning_rate="auto",
+            neighbours=self.neighbours,
+            **refined,
+        )
         method = "0.5" if self.as_first_written else profile.thresholds.method
         thresholds = profile.thresholds.model_copy(update={"method": method})
         return profile.model_copy(update={"thresholds": thresholds})
@@ -248,7 +256,8 @@ METHODS: dict[str, Method] = {
         ByLibMultiLabel("thresholding"),
         ByLibMultiLabel("cost_sensitive"),
         BySetFit(),
-        ByImbtool("imbtool", as_first_written=False),
+        ByImbtool("imbtool"),
+        ByImbtool("imbtool-neighbours", neighbours=True),
     )
 }
 

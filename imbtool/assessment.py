@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,25 +133,6 @@ def evaluate(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALON
     if wanted.errors:
         document["mistakes"] = _mistakes(checkpoint, split, ours.decisions, scores, wanted.errors)
     return document
-
-
-def read_events(run: Path) -> list[Document]:
-    """The events of a run, oldest first; none where there is no run.
-
-    A half line is left out, and so is what a resumed run did over again.
-    """
-    path = run / "events.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    events: list[Document] = []
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if event["event"] == "resume":
-            events = [past for past in events if past.get("step", 0) <= event["step"]]
-        events.append(event)
-    return events
 
 
 def _figures(checkpoint: Checkpoint, split: Split, scores: Floats) -> Document:

@@ -12,7 +12,7 @@ import yaml
 
 from imbtool.errors import counted, printable
 from imbtool.evaluation.figures import figure_text
-from imbtool.files import to_json, write_text
+from imbtool.files import as_filed, write_text
 
 Document = dict[str, Any]
 
@@ -66,7 +66,7 @@ def model_card(meta: Document, evaluation: Document | None = None) -> str:
         evaluation: the evaluation document, if the model has been measured.
     """
     # as the files say it: what is not finite is null
-    meta, measured = json.loads(to_json(meta)), json.loads(to_json(evaluation))
+    meta, measured = as_filed(meta), as_filed(evaluation)
     front = {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",

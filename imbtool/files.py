@@ -63,6 +63,11 @@ def to_json(document: Any, indent: int | None = 2) -> str:
     return json.dumps(_finite(document), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
+def as_filed(document: Any) -> Any:
+    """A document as its file gives it back: what is not finite is null."""
+    return json.loads(to_json(document))
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON document.
 

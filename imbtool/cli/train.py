@@ -163,7 +163,7 @@ def _processes_of(run: Path) -> int | None:
 
 def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
     """Show a run's events as they come, and its result."""
-    from imbtool.assessment import read_events
+    from imbtool.events import read_events
     from imbtool.report.curve import plot_training
     from imbtool.report.live import TrainingView
 

@@ -42,8 +42,8 @@ def weights(
     from imbtool.imbalance import count_labels
     from imbtool.profilefile import read_profile
     from imbtool.profilewriter import render_profile
-    from imbtool.report.console import weight_views
     from imbtool.report.plots import plot_weights
+    from imbtool.report.weights import weight_views
     from imbtool.weighting import assign_weights, with_custom_weights
 
     if save is not None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.figures import Figures
-from imbtool.evaluation.metrics import Confusion, mean_defined
+from imbtool.evaluation.metrics import Confusion, average_precision, confusion, mean_defined
+from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.imbalance import TIERS, Tier
 from imbtool.labels import Coherence, Decisions, Labels
 
@@ -68,6 +70,32 @@ def evaluation_document(
             for index, name in enumerate(labels.names)
         },
         "hierarchy": _hierarchy(labels, raw, decisions, coherence),
+    }
+
+
+def validation_figures(
+    labels: Labels,
+    choice: ThresholdChoice,
+    logits: NDArray[np.float64],
+    targets: NDArray[np.float32],
+) -> Document:
+    """What a model reaches on the texts of its thresholds, by cross-fitted decisions.
+
+    Args:
+        labels: the label set.
+        choice: the thresholds.
+        logits: [n, L], that they were chosen on.
+        targets: [n, L], NaN unknown.
+
+    Returns:
+        `f1_macro`, `average_precision_macro`, those of `group_metrics`, and `labels`.
+    """
+    counts = confusion(choice.cross_fitted, targets)
+    return {
+        "f1_macro": mean_defined(counts.f1),
+        "average_precision_macro": mean_defined(average_precision(sigmoid(logits), targets)),
+        **group_metrics(labels, counts),
+        "labels": label_metrics(labels, counts, choice.positives),
     }
 
 

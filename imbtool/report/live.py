@@ -14,7 +14,7 @@ from rich.text import Text
 from imbtool.errors import counted, printable, some
 from imbtool.evaluation.figures import is_known
 from imbtool.report.cells import figure, label_text, plain_table
-from imbtool.report.console import weight_views
+from imbtool.report.weights import weight_views
 
 Document = dict[str, Any]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.corpus import SPLITS
-from imbtool.files import write_text
+from imbtool.files import as_filed, write_text
 from imbtool.imbalance import TIERS
 from imbtool.report.charts import curves, reach, reliability, scatter
 from imbtool.report.drawing import make_environment
 from imbtool.report.order import Row, rarest_first
-from imbtool.report.verdict import as_filed, rare_rows, verdict
+from imbtool.report.verdict import rare_rows, verdict
 
 Document = dict[str, Any]
 

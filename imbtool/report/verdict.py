@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from imbtool.errors import counted
 from imbtool.evaluation.figures import figure_text
-from imbtool.files import to_json
 from imbtool.imbalance import RARE
 from imbtool.report.order import Row, rarest_first
 
@@ -27,11 +25,6 @@ class Name(str):
 
 Sentence = list[str]
 """Pieces, the names of labels among them as `Name`."""
-
-
-def as_filed(document: Any) -> Any:
-    """A document as its file says it: what is not finite is null."""
-    return json.loads(to_json(document))
 
 
 def verdict(document: Document) -> dict[str, Sentence]:

@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imbtool.events import Event as Event
 from imbtool.longtexts import count_windows, grouped
 from imbtool.losses import Objective, Size, size_of
 from imbtool.model import TextModel, pooled
@@ -47,7 +48,6 @@ from imbtool.training.residual import narrow_residual
 from imbtool.training.state import Progress, load_state, save_state
 from imbtool.training.tokentable import token_counts
 
-Event = dict[str, Any]
 Emit = Callable[[Event], None]
 
 MOST_SKIPPED = 10
@@ -102,7 +102,6 @@ class Engine:
         self._forward = torch.compile(self.model, dynamic=True) if section.compile else self.model
         self.progress = Progress()
         narrow_residual(text_model.model)
-        keep_freed_memory()
         if not self.ranks.alone:
             torch.manual_seed(section.seed + self.ranks.rank)
 
@@ -130,6 +129,8 @@ class Engine:
             UserError: a batch that does not fit into memory, or a loss or gradient that is not
                 finite.
         """
+        # not before: what fitting the head has freed goes back
+        keep_freed_memory()
         self.model.train()
         at = self.progress
         for rows in self.plan(at.epoch)[at.batch :]:

@@ -65,12 +65,12 @@ def ran_out_of_memory(error: RuntimeError) -> bool:
 
 
 def out_of_memory(step: int, shape: tuple[int, ...]) -> UserError:
-    """What to say when a batch of [texts, tokens] does not fit."""
-    texts, tokens = shape
+    """What to say when a batch of [texts or windows, tokens] does not fit."""
+    rows, tokens = shape
     return fail(
         f"training step {step}",
-        f"out of memory with {texts} texts of {tokens} tokens at once",
-        "texts that fit",
-        f"set training.micro_batch below {texts}, which changes no result, or lower "
+        f"out of memory with {rows} texts, or windows of them, of {tokens} tokens at once",
+        "as many as fit",
+        f"set training.micro_batch below {rows}, which changes no result, or lower "
         "model.max_length",
     )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.events import Event
 
-Event = dict[str, Any]
 Floats = NDArray[np.float64]
 
 UNPROVEN_RECALL = 0.3

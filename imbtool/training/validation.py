@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imbtool.evaluation.calibration import Calibration, sigmoid
-from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
+from imbtool.evaluation.calibration import Calibration
+from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.pooling import pooled_calibration
-from imbtool.evaluation.summary import group_metrics, label_metrics
+from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.labels import Decisions, Labels
 from imbtool.training.engine import Event
@@ -41,18 +41,14 @@ def validate(
         profile.training.seed,
         profile.thresholds.require,
     )
-    crossed, at_half = confusion(choice.cross_fitted, targets), confusion(logits >= 0, targets)
     figures = {
         "validation_loss": _loss(materials, logits),
-        "f1_macro": mean_defined(crossed.f1),
-        "f1_macro_at_half": mean_defined(at_half.f1),
-        "average_precision_macro": mean_defined(average_precision(sigmoid(logits), targets)),
-        **group_metrics(labels, crossed),
+        "f1_macro_at_half": mean_defined(confusion(logits >= 0, targets).f1),
+        **validation_figures(labels, choice, logits, targets),
         "threshold_rule": choice.rule,
         "threshold_scores": choice.scores,
         "coherence": choice.coherence,
         "violations": _violations(labels, logits >= choice.logits),
-        "labels": label_metrics(labels, crossed, choice.positives),
         "requirements": choice.requirements,
     }
     return figures, choice, pooled_calibration(logits, targets, profile.training.seed)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from imbtool.errors import counted
 from imbtool.evaluation.figures import is_known
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.events import Event
 from imbtool.imbalance import Tier
 from imbtool.profile import HealthySection, TuningSection
 from imbtool.training.symptoms import UNPROVEN_RECALL, findings
 from imbtool.training.symptoms import Finding as Symptom
 
-Event = dict[str, Any]
 Verdict = Literal["act", "watch", "leave"]
 
 CLEAR_GAIN = 0.01

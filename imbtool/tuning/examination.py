@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from imbtool.assessment import read_events
 from imbtool.checkpoint import LabelMeta, checkpoint_folder, read_meta
 from imbtool.errors import NotFiniteError, fail
+from imbtool.events import read_events
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
 from imbtool.tuning.diagnosis import Course, LabelState, diagnose, not_finite

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from imbtool.errors import counted
+from imbtool.events import Event
 from imbtool.profile import TuningSection
-from imbtool.tuning.diagnosis import METRIC_NAMES, Event, Finding, is_healthy
+from imbtool.tuning.diagnosis import METRIC_NAMES, Finding, is_healthy
 from imbtool.tuning.guide import PER_LABEL, Change, Place, changes_for
 
 Stop = Literal["healthy", "nothing-left", "budget-runs", "budget-minutes"]

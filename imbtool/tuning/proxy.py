@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imbtool.corpus import Corpus
-from imbtool.evaluation.calibration import sigmoid
-from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
-from imbtool.evaluation.summary import group_metrics, label_metrics
+from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.imbalance import count_labels
 from imbtool.losses import make_objective
@@ -71,13 +69,7 @@ class FrozenEncoder:
             profile.training.seed,
             profile.thresholds.require,
         )
-        counts = confusion(choice.cross_fitted, targets)
-        return {
-            "f1_macro": mean_defined(counts.f1),
-            "average_precision_macro": mean_defined(average_precision(sigmoid(logits), targets)),
-            **group_metrics(corpus.labels, counts),
-            "labels": label_metrics(corpus.labels, counts, choice.positives),
-        }
+        return validation_figures(corpus.labels, choice, logits, targets)
 
     def _logits(self, profile: Profile) -> NDArray[np.float64]:
         corpus, device = self.corpus, self.train.device

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from imbtool.assessment import read_events
 from imbtool.errors import NotFiniteError, fail
+from imbtool.events import read_events
 from imbtool.files import (
     append_line,
     cut_half_line,

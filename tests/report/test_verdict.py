@@ -2,7 +2,8 @@
 
 from evaluations import NAMES, comparison, evaluation, figure, figures, full_evaluation, gate
 
-from imbtool.report.verdict import Document, Name, as_filed, verdict
+from imbtool.files import as_filed
+from imbtool.report.verdict import Document, Name, verdict
 
 
 def said(document: Document) -> dict[str, str]:

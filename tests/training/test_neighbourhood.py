@@ -13,8 +13,8 @@ from accelerate import Accelerator
 from conftest import Imbtool, read_csv
 from safetensors.numpy import load_file
 
-from imbtool.assessment import read_events
 from imbtool.checkpoint import read_checkpoint
+from imbtool.events import read_events
 from imbtool.files import read_json
 from imbtool.model import head_layer
 from imbtool.training import neighbourhood

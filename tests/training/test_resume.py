@@ -13,7 +13,7 @@ import pytest
 from conftest import Imbtool
 from safetensors import SafetensorError
 
-from imbtool.assessment import read_events
+from imbtool.events import read_events
 from imbtool.training import state
 from imbtool.training.engine import Engine
 

@@ -14,8 +14,8 @@ from accelerate import Accelerator
 from conftest import KEY_WORDS, Imbtool, make_row, read_csv
 from encoders import KINDS, make_encoder
 
-from imbtool.assessment import read_events
 from imbtool.checkpoint import read_checkpoint
+from imbtool.events import read_events
 from imbtool.labels import label_set
 from imbtool.losses import make_objective
 from imbtool.model import TextModel, head_layer, load_encoder
