@@ -700,7 +700,7 @@ MODELS = [
         "model.safetensors",
         f"sha256 {'0' * 64}",
         "reinstall",
-        patch=("imbtool.model.BUNDLED_SHA256", "0" * 64),
+        patch=("imbtool.encoders.BUNDLED_SHA256", "0" * 64),
     ),
     case(
         "missing checkpoint",

@@ -38,7 +38,11 @@ def test_a_loss_or_a_gradient_may_be_what_is_not(loss: float, norm: float):
 
 def test_out_of_memory_names_the_texts_and_the_key_that_changes_no_result():
     message = str(out_of_memory(3, (32, 512)))
-    for piece in ("step 3", "32 texts of 512 tokens", "training.micro_batch below 32"):
+    for piece in (
+        "step 3",
+        "32 texts, or windows of them, of 512 tokens",
+        "training.micro_batch below 32",
+    ):
         assert piece in message
 
 
