@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from imbtool.evaluation.intervals import (
     mean_trials,
     resampled_interval,
 )
-from imbtool.evaluation.metrics import Confusion, mean_of_each, measure
+from imbtool.evaluation.metrics import Confusion, left_out_precision, mean_of_each, measure
 from imbtool.labels import Decisions
 
 Figure = dict[str, float]
@@ -85,6 +85,7 @@ class Estimates:
             "average_precision": self.counts.support.astype(np.float64),
             "roc_auc": self.counts.support.astype(np.float64),
         }
+        self._left_out = None if scores is None else left_out_precision(scores, targets)
 
     def label(self, index: int) -> dict[str, Estimate]:
         """Every measure of one label."""
@@ -119,7 +120,13 @@ class Estimates:
         if name == "f1":
             ends = f1_interval(found, 2 * (trials - found))
             return _estimate(value, ends, resamples, trials)
-        return _resampled(name, value, resamples, trials)
+        return _resampled(name, value, resamples, trials, self._centre(name, [index], np.ones(1)))
+
+    def _centre(self, name: str, rows: Sequence[int], shares: NDArray[Any]) -> float | None:
+        """Where the interval of a mean average precision stands; of other measures None."""
+        if name != "average_precision" or self._left_out is None:
+            return None
+        return float(mean_of_each(self._left_out[rows], shares))
 
     def _mean(
         self, name: str, rows: Sequence[int], shares: Counts, resampled_shares: Counts
@@ -132,7 +139,8 @@ class Estimates:
             return self._of_label(name, rows[defined[0]])
         means = mean_of_each(self._resampled[name][:, rows], resampled_shares)
         trials = mean_trials(self._trials[name][rows][defined], shares[defined])
-        mean = _resampled(name, float(mean_of_each(values, shares)), means, trials)
+        centre = self._centre(name, rows, shares)
+        mean = _resampled(name, float(mean_of_each(values, shares)), means, trials, centre)
         if name != "precision":
             return mean
         parts = shares[defined] / shares[defined].sum()
@@ -189,9 +197,12 @@ def _trials(counts: Confusion) -> dict[str, Floats]:
     return {"precision": decided, "recall": positive, "f1": (decided + positive) / 2}
 
 
-def _resampled(name: str, value: float, resamples: Floats, trials: float) -> Estimate:
+def _resampled(
+    name: str, value: float, resamples: Floats, trials: float, centre: float | None = None
+) -> Estimate:
     most = AUC_WORTH if name == "roc_auc" else np.inf
-    return _estimate(value, resampled_interval(value, resamples, trials, most), resamples, trials)
+    ends = resampled_interval(value, resamples, trials, most, centre)
+    return _estimate(value, ends, resamples, trials)
 
 
 def _estimate(value: float, ends: Interval, resamples: Floats, trials: float) -> Estimate:

@@ -56,7 +56,11 @@ def f1_interval(found: float, errors: float) -> Interval:
 
 
 def resampled_interval(
-    value: float, resamples: NDArray[np.float64], trials: float, most_worth: float = np.inf
+    value: float,
+    resamples: NDArray[np.float64],
+    trials: float,
+    most_worth: float = np.inf,
+    centre: float | None = None,
 ) -> Interval:
     """The exact interval of a share that varies as much as the resamples of a figure do.
 
@@ -69,11 +73,14 @@ def resampled_interval(
         resamples: the figure in each resample [R]; NaN where it is undefined, and left out.
         trials: what the figure rests on; the sample size where the resamples do not differ.
         most_worth: what a trial may count for, where the resamples differ little.
+        centre: the figure less its bias, where more is known of the bias than resamples show.
     """
     defined = resamples[~np.isnan(resamples)]
     if np.isnan(value) or not defined.size:
         return np.nan, np.nan
-    variance, centre = float(defined.var()), float(np.clip(2 * value - defined.mean(), 0, 1))
+    variance = float(defined.var())
+    if centre is None:
+        centre = float(np.clip(2 * value - defined.mean(), 0, 1))
     size = trials
     if np.ptp(defined) > ROUNDING:
         size = min(value * (1 - value) / variance, most_worth * trials)

@@ -116,6 +116,31 @@ def average_precision(scores: Floats, targets: NDArray[np.float32]) -> Floats:
     return result
 
 
+def left_out_precision(scores: Floats, targets: NDArray[np.float32]) -> Floats:
+    """Average precision of each column, every positive judged by the other texts alone.
+
+    A positive is itself among the texts that give the precision at its score, so few positives
+    alone make average precision too high. NaN where there is no positive; of a single one, whom no
+    other judges, its average precision.
+
+    Args:
+        scores: [n, L].
+        targets: [n, L], NaN unknown.
+    """
+    result = np.full(targets.shape[1], np.nan)
+    for label, column in enumerate(targets.T):
+        ranked = np.sort(scores[~np.isnan(column), label])
+        positive = np.sort(scores[column == 1, label])
+        if not (number := len(positive)):
+            continue
+        found = number - np.searchsorted(positive, positive)
+        wrong = len(ranked) - np.searchsorted(ranked, positive) - found
+        others = (found - 1) * number / (number - 1) if number > 1 else found
+        precision = np.divide(others, others + wrong, out=np.ones(number), where=wrong > 0)
+        result[label] = precision.mean()
+    return result
+
+
 def roc_auc(scores: Floats, targets: NDArray[np.float32]) -> Floats:
     """Area under the ROC curve of each column of scores [n, L]; NaN unless both classes occur.
 

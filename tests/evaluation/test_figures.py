@@ -7,9 +7,9 @@ import pytest
 from binormal import binormal
 
 from imbtool.evaluation import bootstrap
-from imbtool.evaluation.figures import Figure, Figures, figure, figure_text
-from imbtool.evaluation.intervals import exact_interval, f1_interval
-from imbtool.evaluation.metrics import mean_defined, mean_of_each, measure
+from imbtool.evaluation.figures import Estimates, Figure, Figures, figure, figure_text
+from imbtool.evaluation.intervals import exact_interval, f1_interval, resampled_interval
+from imbtool.evaluation.metrics import left_out_precision, mean_defined, mean_of_each, measure
 
 NAN = np.nan
 TARGETS = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, NAN], [1, NAN, 0]], np.float32)
@@ -97,6 +97,21 @@ def test_a_label_that_decides_nothing_leaves_the_mean_precision_open():
 def test_nothing_is_known_of_no_labels():
     for row in FIGURES.macro([]).values():
         assert np.isnan([*row.values()]).all()
+
+
+def test_an_average_precision_stands_where_it_is_when_other_texts_judge_each_positive():
+    rng = np.random.default_rng(0)
+    targets = (rng.random((600, 3)) < 0.04).astype(np.float32)
+    scores = rng.normal(size=targets.shape) + targets
+    estimates = Estimates(scores >= 2, scores, targets)
+    left_out = left_out_precision(scores, targets)
+    for found, centre in (
+        (estimates.label(1), left_out[1]),
+        (estimates.macro(range(3)), left_out.mean()),
+    ):
+        of = found["average_precision"]
+        expected = resampled_interval(of.value, of.resamples, of.trials, centre=centre)
+        assert (of.low, of.high) == pytest.approx(expected)
 
 
 def test_intervals_of_25_positives_cover_as_often_as_they_say(monkeypatch):

@@ -106,3 +106,11 @@ def test_a_mean_rests_on_the_trials_that_give_its_variance() -> None:
     assert mean_trials(trials, shares) == pytest.approx(1 / variance)
     # weighted by themselves they are pooled
     assert mean_trials(trials, trials) == pytest.approx(trials.sum())
+
+
+def test_a_known_bias_takes_the_place_of_that_of_resamples() -> None:
+    resamples = 0.3 + np.random.default_rng(0).normal(0, (0.3 * 0.7 / 50) ** 0.5, 4_000)
+    told = resampled_interval(0.3, resamples, 50, centre=0.2)
+    low, high = exact_interval(10, 50)
+    assert told == pytest.approx((low, high), abs=5e-3)
+    assert resampled_interval(0.3, resamples, 50, centre=0.05)[1] == 0.3

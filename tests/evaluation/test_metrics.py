@@ -17,6 +17,7 @@ from sklearn.metrics import (
 from imbtool.evaluation.metrics import (
     average_precision,
     confusion,
+    left_out_precision,
     mean_defined,
     mean_of_each,
     roc_auc,
@@ -131,6 +132,35 @@ def test_average_precision_takes_tied_scores_together():
     tied = average_precision(np.array([[2.0], [2.0], [1.0], [1.0]]), targets)
     assert tied.tolist() == [0.5]
     assert average_precision(np.zeros((4, 1)), targets).tolist() == [0.5]
+
+
+def test_a_positive_that_others_judge_has_no_say_at_its_own_score():
+    targets = np.array([[1], [0], [1], [0], [1], [np.nan]], dtype=np.float32)
+    scores = np.array([[6.0], [5.0], [4.0], [3.0], [2.0], [9.0]])
+    # two others stand for three positives: 0 of 0, 1 of 2, 2 of 4 texts become 1, 1.5 / 2.5, 3 / 5
+    assert left_out_precision(scores, targets) == pytest.approx([(1 + 0.6 + 0.6) / 3])
+    assert average_precision(scores, targets) == pytest.approx([(1 + 2 / 3 + 3 / 5) / 3])
+
+
+def test_tied_positives_judge_each_other():
+    targets = np.array([[1], [1], [0], [0]], dtype=np.float32)
+    assert left_out_precision(np.zeros((4, 1)), targets) == pytest.approx([0.5])
+
+
+def test_a_single_positive_has_its_average_precision_and_none_has_none():
+    targets = np.array([[1, 0], [0, 0], [0, 0]], dtype=np.float32)
+    scores = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 0.0]])
+    single, none = left_out_precision(scores, targets)
+    assert single == 0.5
+    assert np.isnan(none)
+
+
+def test_the_average_precision_of_chance_is_the_prevalence_once_others_judge():
+    rng = np.random.default_rng(0)
+    targets = (rng.random((200, 400)) < 0.05).astype(np.float32)
+    scores = rng.random(targets.shape)
+    assert np.nanmean(left_out_precision(scores, targets)) == pytest.approx(0.05, abs=0.01)
+    assert np.nanmean(average_precision(scores, targets)) > 0.07
 
 
 def test_counts_leave_unknown_rows_out_label_by_label():
