@@ -10,6 +10,7 @@ import torch
 from encoders import KINDS, make_encoder
 from torch import Tensor, nn
 
+from imbtool.longtexts import windows_of
 from imbtool.model import TextModel, load_encoder, pooled
 from imbtool.profile import LongTexts, ModelSection
 
@@ -79,6 +80,21 @@ def test_a_batch_has_a_row_for_each_window(windowed: TextModel):
     assert windows[0] == 1 and windows[1] > 2
     assert batch["input_ids"].shape == (sum(windows), WIDTH)
     assert batch["attention_mask"].sum() == sum(map(len, encoded))
+
+
+def test_windows_are_padded_on_the_side_of_the_tokenizer(windowed: TextModel, monkeypatch):
+    encoded = windowed.encode([LONG, "a knife"])
+    windows = [window for ids in encoded for window in windows_of(ids, WIDTH)]
+    assert len(windows[-1]) < WIDTH
+    for side in ("right", "left"):
+        monkeypatch.setattr(windowed.tokenizer, "padding_side", side)
+        batch = windowed.batch(encoded)
+        for window, row, mask in zip(
+            windows, batch["input_ids"], batch["attention_mask"], strict=True
+        ):
+            read = slice(len(window)) if side == "right" else slice(WIDTH - len(window), None)
+            assert row[read].tolist() == list(window)
+            assert mask[read].all() and mask.sum() == len(window)
 
 
 def test_a_book_is_read_by_so_many_windows_and_no_more(windowed: TextModel):

@@ -1,6 +1,6 @@
 """The mean of the weights of a training's latter half, which generalises better than the last ones.
 
-Stochastic weight averaging: arXiv 1803.05407; here under a falling learning rate, to its end.
+Stochastic weight averaging: arXiv 1803.05407.
 """
 
 from __future__ import annotations
