@@ -3,7 +3,7 @@
 python benchmarks/lever_quality.py --data data/edos [--texts 3000] [--epochs 3] [--seeds 0 1]
     [--levers bf16]
 
-Prints, for every lever and seed, the best epoch's macro-F1 and mean average precision on
+Prints, for every lever and seed, the best epoch, its macro-F1 and mean average precision on
 validation, and the seconds that the run took. With --texts on a stratified part of the data, the
 same one for all seeds.
 """
@@ -35,9 +35,15 @@ NOTHING = "nothing"
 class Outcome(NamedTuple):
     """The best epoch of a run on validation, and the seconds that the run took."""
 
+    epoch: int
     f1: float
     average_precision: float
     seconds: float
+
+    def cells(self) -> list[str]:
+        """The outcome in its row of the table."""
+        figures = (f"{self.f1:.3f}", f"{self.average_precision:.3f}")
+        return [str(self.epoch), *figures, f"{self.seconds:.0f}"]
 
 
 def main() -> None:
@@ -60,13 +66,12 @@ def outcomes(
     profile: Profile, levers: Sequence[str], epochs: int, seeds: Sequence[int]
 ) -> list[list[str]]:
     """The rows of the table, each said as soon as it is known."""
-    rows = [["switched off", "seed", "macro-F1", "average precision", "seconds"]]
+    rows = [["switched off", "seed", "epoch", "macro-F1", "average precision", "seconds"]]
     for lever in [NOTHING, *levers]:
         for seed in seeds:
             settled = with_training(profile, epochs=epochs, seed=seed)
             outcome = in_its_own_process(settled, lever)
-            rows.append([lever, str(seed), *(f"{value:.3f}" for value in outcome[:2])])
-            rows[-1].append(f"{outcome.seconds:.0f}")
+            rows.append([lever, str(seed), *outcome.cells()])
             say("  ".join(rows[-1]))
     return rows
 
@@ -86,7 +91,7 @@ def train_without(profile: Profile, lever: str) -> Outcome:
         start = time.perf_counter()
         best = train(profile, Path(folder) / "run", lambda _: None, []).best
         seconds = time.perf_counter() - start
-    return Outcome(best["f1_macro"], best["average_precision_macro"], seconds)
+    return Outcome(best["epoch"], best["f1_macro"], best["average_precision_macro"], seconds)
 
 
 if __name__ == "__main__":
