@@ -262,7 +262,7 @@ class TuningSection(Section):
     )
     healthy: HealthySection = Field(default_factory=HealthySection)
     proxy: bool = Field(
-        True, description="order changes of labels by a head fitted on frozen features"
+        False, description="order changes of labels by a head fitted on frozen features"
     )
 
 
