@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,9 @@ class Estimates:
             "average_precision": self.counts.support.astype(np.float64),
             "roc_auc": self.counts.support.astype(np.float64),
         }
-        self._left_out = None if scores is None else left_out_precision(scores, targets)
+        self._less_bias = (
+            {"average_precision": left_out_precision(scores, targets)} if scores is not None else {}
+        )
 
     def label(self, index: int) -> dict[str, Estimate]:
         """Every measure of one label."""
@@ -120,13 +122,13 @@ class Estimates:
         if name == "f1":
             ends = f1_interval(found, 2 * (trials - found))
             return _estimate(value, ends, resamples, trials)
-        return _resampled(name, value, resamples, trials, self._centre(name, [index], np.ones(1)))
+        centre = self._centre(name, [index], np.ones(1, dtype=np.int64))
+        return _resampled(name, value, resamples, trials, centre)
 
-    def _centre(self, name: str, rows: Sequence[int], shares: NDArray[Any]) -> float | None:
-        """Where the interval of a mean average precision stands; of other measures None."""
-        if name != "average_precision" or self._left_out is None:
-            return None
-        return float(mean_of_each(self._left_out[rows], shares))
+    def _centre(self, name: str, rows: Sequence[int], shares: Counts) -> float | None:
+        """A mean less its bias; None where resamples alone show that."""
+        known = self._less_bias.get(name)
+        return None if known is None else float(mean_of_each(known[rows], shares))
 
     def _mean(
         self, name: str, rows: Sequence[int], shares: Counts, resampled_shares: Counts
