@@ -1,7 +1,8 @@
 """Fine-tunes on a part of a data set, each done once: what it reached is kept as JSON.
 
-A benchmark that was killed finds what it has done in its cache folder and goes on from there. The
-folder holds texts of the data set and, while a benchmark runs, weights.
+A benchmark that was killed finds what it has done in its folder of results and goes on from there.
+The results hold no text. The cache folder holds the part's texts and, while a benchmark runs,
+weights.
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ from imbtool.corpus import SPLITS, Corpus, Split, read_corpus, text_key
 from imbtool.errors import NotFiniteError, counted
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.events import read_events
-from imbtool.files import read_json, replacing, to_json, write_json
+from imbtool.files import (
+    append_line,
+    cut_half_line,
+    read_json,
+    replacing,
+    to_json,
+    write_json,
+)
 from imbtool.imbalance import count_labels
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
@@ -42,6 +50,9 @@ TOKENS_A_SECOND = 3_400
 """That the bundled encoder is trained on with two cores; it reads about three times as many."""
 CHARACTERS_A_TOKEN = 4
 
+RESULTS = Path(__file__).parent / "results"
+RUNS = Path("runs/benchmarks")
+
 MEANS = ("f1", "recall")
 """Of the rare labels on validation."""
 
@@ -54,11 +65,13 @@ class Part:
 
     Attributes:
         profile: that reads it, otherwise the one of the data set.
-        cache: folder of all that is kept.
+        cache: folder of its tables and runs.
+        results: folder of what was reached.
     """
 
     profile: Profile
     cache: Path
+    results: Path
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -98,19 +111,24 @@ class Part:
         return apply(self.profile, changes, self.corpus.labels.names)
 
     def fine_tune(self, settings: Settings) -> Document:
-        """What the profile with other values reaches; it is trained unless the cache has it.
+        """What the profile with other values reaches; it is trained unless that is known.
 
         Returns:
             `figures` on validation (empty if training broke off; see `figures_of`), `texts` that
             it was trained on, `seconds`.
         """
-        run = self.run_of(settings)
-        return cached(run.with_suffix(".json"), lambda: self._train(settings))
+        path = self.results / "fine-tunes.jsonl"
+        return kept(path, self.key_of(settings), lambda: self._train(settings))
+
+    def key_of(self, settings: Settings) -> str:
+        """The name of a profile with other values: the same wherever the same texts lie."""
+        document = self.with_settings(settings).model_dump(mode="json", exclude={"data"})
+        texts = [split.fingerprint for split in self.corpus.splits.values()]
+        return hashlib.sha256(to_json([document, texts]).encode()).hexdigest()[:16]
 
     def run_of(self, settings: Settings) -> Path:
         """The run folder of a fine-tune."""
-        document = self.with_settings(settings).model_dump(mode="json")
-        return self.fine_tunes / hashlib.sha256(to_json(document).encode()).hexdigest()[:16]
+        return self.fine_tunes / self.key_of(settings)
 
     def on_test(self, settings: Settings) -> Document:
         """What a fine-tune reaches on the test split; trained again if its weights are gone."""
@@ -167,7 +185,7 @@ class Part:
         return {"figures": figures, "texts": texts_trained(run), "seconds": seconds}
 
 
-def part_of(data: Path, texts: int, epochs: int, seed: int, cache: Path) -> Part:
+def part_of(data: Path, texts: int, epochs: int, seed: int, cache: Path, results: Path) -> Part:
     """A stratified part of a data set's training texts, and of validation where it is large.
 
     Args:
@@ -175,16 +193,19 @@ def part_of(data: Path, texts: int, epochs: int, seed: int, cache: Path) -> Part
         texts: to train on.
         epochs: of a fine-tune.
         seed: of the part and of training.
-        cache: of all parts; the tables and results of this one go into a folder in it.
+        cache: of all parts; the tables and runs of this one go into a folder in it.
+        results: of all parts; the same.
     """
-    folder = cache.resolve() / f"{data.resolve().name}-{texts}x{epochs}-{seed}"
+    name = f"{data.resolve().name}-{texts}x{epochs}-{seed}"
+    folder = cache.resolve() / name
     tables = {name: data.resolve() / f"{name}.csv" for name in SPLITS}
     parts = {name: folder / f"{name}.csv" for name in ("train", "validation")}
     if not all(path.is_file() for path in parts.values()):
         corpus = read_corpus(_read(data, tables))
         _write_part(corpus.train, texts, seed, parts["train"])
         _write_part(corpus.validation, MOST_VALIDATION, seed, parts["validation"])
-    return Part(_read(data, {**tables, **parts}, epochs=epochs, seed=seed), folder)
+    profile = _read(data, {**tables, **parts}, epochs=epochs, seed=seed)
+    return Part(profile, folder, results / name)
 
 
 def _read(data: Path, tables: Mapping[str, Path], **training: int) -> Profile:
@@ -211,6 +232,20 @@ def cached(path: Path, make: Callable[[], Document]) -> Document:
     return document
 
 
+def kept(path: Path, key: str, make: Callable[[], Document]) -> Document:
+    """A record in a file of JSON lines, made and appended first if it is not there."""
+    if path.is_file():
+        cut_half_line(path)
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record: Document = json.loads(line)
+            if record["key"] == key:
+                return record
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"key": key, **make()}
+    append_line(path, record)
+    return record
+
+
 def forget_weights(folder: Path) -> None:
     """Delete the tensors of the runs in a folder; nothing else of them is large."""
     for path in folder.rglob("*.safetensors"):
@@ -226,11 +261,13 @@ def texts_trained(run: Path) -> int:
     return round(whole * steps / int(start["steps"]))
 
 
-def add_part_options(parser: argparse.ArgumentParser, cache: str) -> None:
-    """Options for what is trained on, and where results are kept."""
+def add_part_options(parser: argparse.ArgumentParser, benchmark: str) -> None:
+    """Options for what is trained on, and where results of a benchmark are kept."""
     parser.add_argument("--texts", type=int, default=3_000, help="to train on")
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", default=Path(cache))
+    cache, results = RUNS / benchmark, RESULTS / benchmark
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", default=cache, help="may be lost")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", default=results)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 
 
@@ -241,7 +278,7 @@ def estimate(fine_tunes: int, parts: Sequence[Part]) -> str:
     epochs = counted(parts[0].epochs, "epoch")
     return (
         f"at most {whole} fine-tunes, with {epochs} roughly {seconds / whole:.0f} s each and "
-        f"{seconds / 60:.0f} min in all on two idle cores; what {parts[0].cache.parent} holds is "
+        f"{seconds / 60:.0f} min in all on two idle cores; what {parts[0].results.parent} holds is "
         "not done again"
     )
 

@@ -17,20 +17,24 @@
 set -euo pipefail
 
 python=${PYTHON:-.venv/bin/python}
+device=${DEVICE:-cuda}
 export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-0} # one card: Trainer would take them all
 export TOKENIZERS_PARALLELISM=true
 
-if ! "$python" -c "import torch, sys; sys.exit(not torch.cuda.is_available())"; then
-    echo "benchmarks/gpu.sh: torch sees no CUDA card. It needs one, with its driver, and a torch" \
-        "that was built for CUDA (see https://pytorch.org/get-started/locally)." >&2
-    exit 1
-fi
-"$python" - <<'PYTHON'
+"$python" - "$device" <<'PYTHON'
+import sys
+
 import torch
 
-card = torch.cuda.get_device_properties(0)
-bf16 = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no bf16: fp32"
-print(f"{card.name}, {card.total_memory / 2**30:.0f} GiB, {bf16}; torch {torch.__version__}")
+if sys.argv[1] == "cuda":
+    if not torch.cuda.is_available():
+        sys.exit(
+            "benchmarks/gpu.sh: torch sees no CUDA card. It needs one, with its driver, and a "
+            "torch that was built for CUDA (see https://pytorch.org/get-started/locally)."
+        )
+    card = torch.cuda.get_device_properties(0)
+    bf16 = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no bf16: fp32"
+    print(f"{card.name}, {card.total_memory / 2**30:.0f} GiB, {bf16}; torch {torch.__version__}")
 PYTHON
 
 encoder=$(mktemp -d)
@@ -41,7 +45,7 @@ import sys
 import torch
 from transformers import AutoTokenizer, RobertaConfig, RobertaModel
 
-from imbtool.model import BUNDLED, encoder_folder
+from imbtool.encoders import BUNDLED, encoder_folder
 
 tokenizer = AutoTokenizer.from_pretrained(encoder_folder(BUNDLED), model_max_length=512)
 config = RobertaConfig(
@@ -59,6 +63,6 @@ PYTHON
 test -f data/sample/train.csv || "$python" data/generate.py
 for tokens in 128 512; do
     printf '\n%s tokens a text, 32 texts a step\n' "$tokens"
-    "$python" benchmarks/throughput.py --data data/sample --device cuda --encoder "$encoder" \
+    "$python" benchmarks/throughput.py --data data/sample --device "$device" --encoder "$encoder" \
         --learning-rate 3e-5 --tokens "$tokens" "$@"
 done

@@ -58,7 +58,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         profile = read_profile(find_profile(options.data))
         if options.texts:
-            profile = part_of(options.data, options.texts, options.epochs, 0, Path(folder)).profile
+            size, folders = (options.texts, options.epochs), (Path(folder), Path(folder))
+            profile = part_of(options.data, *size, 0, *folders).profile
         print(table(outcomes(profile, options.levers, options.epochs, options.seeds)))
 
 

@@ -28,9 +28,9 @@ from finetunes import (
     Document,
     Part,
     add_part_options,
-    cached,
     estimate,
     forget_weights,
+    kept,
     part_of,
 )
 from numpy.typing import NDArray
@@ -103,8 +103,8 @@ def measure(part: Part, profiles: Sequence[Settings]) -> list[Document]:
 
     measured = []
     for number, settings in enumerate(profiles, start=1):
-        path = part.cache / "heads" / part.run_of(settings).with_suffix(".json").name
-        proxy = cached(path, partial(fit_head, settings))
+        path, key = part.results / "heads.jsonl", part.key_of(settings)
+        proxy = kept(path, key, partial(fit_head, settings))
         tuned = part.fine_tune(settings)
         forget_weights(part.fine_tunes)
         places = [[*place, value] for place, value in settings.items()]
@@ -255,16 +255,14 @@ def share(row: Document) -> str:
 
 
 def main() -> None:
-    """Measure what the cache lacks, and print a table for each data set."""
+    """Measure what the results lack, and print a table for each data set."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, nargs="+", required=True)
-    add_part_options(parser, "runs/benchmarks/proxy")
+    add_part_options(parser, "proxy")
     parser.add_argument("--profiles", type=int, default=8, help="the one as it is among them")
     options = parser.parse_args()
-    parts = {
-        data.resolve().name: part_of(data, options.texts, options.epochs, SEED, options.cache)
-        for data in options.data
-    }
+    size, folders = (options.texts, options.epochs), (options.cache, options.results)
+    parts = {data.resolve().name: part_of(data, *size, SEED, *folders) for data in options.data}
     say(estimate(options.profiles, list(parts.values())))
     documents = {}
     for name, part in parts.items():

@@ -53,9 +53,9 @@ def run_method(name: str, part: Part, seed: int, fine_tunes: int) -> Document:
         `points` after each fine-tune, `fine_tunes`, `deciding` (texts and seconds), `stop` and
         `test`.
     """
-    result = part.cache / f"{name}-of-{fine_tunes}.json"
+    result = part.results / f"{name}-of-{fine_tunes}.json"
     if name == IMBTOOL:
-        folder = result.with_suffix("")
+        folder = part.cache / result.stem
         document = cached(result, lambda: by_imbtool(part, folder, fine_tunes))
     else:
         folder = part.fine_tunes

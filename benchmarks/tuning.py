@@ -173,7 +173,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    add_part_options(parser, "runs/benchmarks/tuning")
+    add_part_options(parser, "tuning")
     parser.add_argument("--fine-tunes", type=int, default=16, help="that a method may do")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     choices = (IMBTOOL, *SEARCHES)
@@ -183,12 +183,10 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run what the cache lacks, and print a table."""
+    """Run what the results lack, and print a table."""
     options = parse()
-    parts = [
-        part_of(options.data, options.texts, options.epochs, seed, options.cache)
-        for seed in options.seeds
-    ]
+    size, folders = (options.texts, options.epochs), (options.cache, options.results)
+    parts = [part_of(options.data, *size, seed, *folders) for seed in options.seeds]
     say(estimate(options.fine_tunes * len(options.methods), parts))
     results: dict[str, list[Document]] = {name: [] for name in options.methods}
     for seed, part in zip(options.seeds, parts, strict=True):
