@@ -14,7 +14,7 @@ from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
 from imbtool.tuning.diagnosis import Course, LabelState, diagnose, not_finite
 from imbtool.tuning.guide import Place, settings_of
-from imbtool.tuning.history import Outcome, Round, next_changes, stop_reason
+from imbtool.tuning.history import RANKING, Outcome, Round, next_changes, stop_reason
 
 Document = dict[str, Any]
 
@@ -37,6 +37,7 @@ def examine(run: Path, profile: Profile, weights: Mapping[str, float]) -> Outcom
         course.kept["labels"],
         diagnose(course, profile.tuning),
         _settings(run, profile, weights),
+        course.kept[RANKING],
     )
 
 

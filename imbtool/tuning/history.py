@@ -24,6 +24,10 @@ Rank = Callable[[Options], Options]
 
 MOST_LOSS_OF_RECALL = 0.05
 """Of the rare labels' mean recall: a better objective does not buy more than this."""
+TIE = 0.01
+"""Of the objective: another seed moves it by as much. Within it the better ranking wins: that rests
+on all scores rather than on a few decisions."""
+RANKING = "average_precision_macro"
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Outcome:
 
     Attributes:
         objective: the metric that counts, of the kept epoch; None if training did not end.
+        ranking: mean average precision of that epoch; None if it is not known.
         rare_recall: mean recall of the rare labels; None where none has positives.
         labels: precision, recall, F1 and support of each, cross-fitted on validation.
         findings: of the diagnosis.
@@ -43,6 +48,7 @@ class Outcome:
     labels: dict[str, Event]
     findings: list[Finding]
     settings: dict[Place, float]
+    ranking: float | None = None
 
     def f1(self, label: str | None) -> float:
         """Of a label; NaN where it is not known."""
@@ -108,22 +114,40 @@ def lineage(rounds: Sequence[Round], number: int) -> list[Round]:
     return [each for each in rounds if each.kept and each.number <= number]
 
 
-def judge(new: Outcome, best: Outcome | None, metric: str) -> tuple[bool, str]:
-    """Whether a round is kept, and why: better by the objective, the rare labels not given up."""
-    if best is None:
+def judge(new: Outcome, rounds: Sequence[Round], metric: str) -> tuple[bool, str]:
+    """Whether a round is kept, and why: better than the best, the rare labels not given up.
+
+    Args:
+        new: what it reached.
+        rounds: all before it. One that was kept for its ranking may have a lower objective than
+            another before it; lest such steps lead down, `TIE` is counted from the highest.
+        metric: the objective.
+    """
+    if not rounds:
         return True, "the baseline"
+    best = best_of(rounds).outcome
     if best.objective is None:
         return True, "training before did not end"
     if new.objective is None:
         return False, "training did not end"
-    moved = f"{METRIC_NAMES[metric]} {best.objective:.3f} -> {new.objective:.3f}"
-    if new.objective <= best.objective:
+    highest = max(each.outcome.objective or 0.0 for each in rounds if each.kept)
+    moved = _moved(METRIC_NAMES[metric], best.objective, new.objective)
+    better = new.objective > best.objective
+    tied = metric != RANKING and highest - TIE <= new.objective <= best.objective + TIE
+    if tied and new.ranking is not None and best.ranking is not None:
+        better = new.ranking > best.ranking
+        moved += f", within chance; {_moved(METRIC_NAMES[RANKING], best.ranking, new.ranking)}"
+    if not better:
         return False, f"{moved}: not better"
     if new.rare_recall is not None and best.rare_recall is not None:
-        moved += f", recall of rare labels {best.rare_recall:.3f} -> {new.rare_recall:.3f}"
+        moved += f", {_moved('recall of rare labels', best.rare_recall, new.rare_recall)}"
         if new.rare_recall < best.rare_recall - MOST_LOSS_OF_RECALL:
             return False, f"{moved}: too much of it lost"
     return True, f"{moved}: better"
+
+
+def _moved(name: str, before: float, after: float) -> str:
+    return f"{name} {before:.3f} -> {after:.3f}"
 
 
 def stop_reason(rounds: Sequence[Round], section: TuningSection) -> Stop | None:

@@ -189,8 +189,7 @@ class _Session:
         start = time.monotonic()
         outcome = self._outcome(profile, self._round_folder(number))
         seconds = time.monotonic() - start
-        best = best_of(self.rounds).outcome if self.rounds else None
-        kept, why = judge(outcome, best, self.profile.tuning.objective)
+        kept, why = judge(outcome, self.rounds, self.profile.tuning.objective)
         made = Round(number, base, changes, outcome, seconds, kept, why)
         self.rounds.append(made)
         self._record({"event": "result", "result": made.document()})

@@ -45,7 +45,8 @@ def outcome(
     settings = dict(START)
     for change in more.get("changed", ()):
         settings[change.place] = change.after
-    return Outcome(objective, recall, labels, list(findings), settings)
+    ranking = more.get("ranking", 0.3)
+    return Outcome(objective, recall, labels, list(findings), settings, ranking)
 
 
 def first(*findings: Finding, **more: Any) -> Round:
@@ -190,11 +191,10 @@ def test_options_are_taken_in_the_order_that_a_rank_gives_them() -> None:
 @pytest.mark.parametrize(
     ("objective", "recall", "kept", "says"),
     [
-        (0.51, 0.4, True, "macro-F1 0.500 -> 0.510"),
-        (0.51, 0.36, True, "0.400 -> 0.360"),
-        (0.51, 0.34, False, "too much of it lost"),
-        (0.51, None, True, "better"),
-        (0.5, 0.9, False, "not better"),
+        (0.52, 0.4, True, "macro-F1 0.500 -> 0.520"),
+        (0.52, 0.36, True, "0.400 -> 0.360"),
+        (0.52, 0.34, False, "too much of it lost"),
+        (0.52, None, True, "better"),
         (0.4, 0.9, False, "not better"),
         (None, None, False, "did not end"),
     ],
@@ -203,16 +203,54 @@ def test_a_round_is_kept_if_it_is_better_and_rare_labels_are_not_given_up(
     objective: float | None, recall: float | None, kept: bool, says: str
 ) -> None:
     new = outcome(objective=objective, recall=recall)
-    decided, why = judge(new, outcome(), "f1_macro")
+    decided, why = judge(new, [first()], "f1_macro")
     assert decided == kept
     assert says in why
 
 
+@pytest.mark.parametrize(
+    ("objective", "ranking", "kept"),
+    [
+        (0.491, 0.31, True),
+        (0.491, 0.3, False),
+        (0.509, 0.31, True),
+        (0.509, 0.29, False),
+        (0.489, 0.9, False),
+        (0.511, 0.1, True),
+    ],
+)
+def test_where_chance_may_have_moved_the_objective_the_better_ranking_is_kept(
+    objective: float, ranking: float, kept: bool
+) -> None:
+    new = outcome(objective=objective, ranking=ranking)
+    decided, why = judge(new, [first()], "f1_macro")
+    assert decided == kept
+    assert ("within chance" in why) == (0.49 <= objective <= 0.51)
+
+
+def test_better_rankings_do_not_lead_the_objective_down_step_by_step() -> None:
+    rounds = then([first()], [], kept=True, objective=0.492, ranking=0.31)
+    lower = outcome(objective=0.488, ranking=0.32)
+    assert not judge(lower, rounds, "f1_macro")[0]
+
+
+def test_an_objective_that_is_the_ranking_itself_is_compared_as_it_is() -> None:
+    new = outcome(objective=0.501, ranking=0.501)
+    kept, why = judge(new, [first(ranking=0.5)], "average_precision_macro")
+    assert kept
+    assert "within chance" not in why
+
+
+def test_a_round_whose_ranking_is_not_known_is_judged_by_its_objective() -> None:
+    assert judge(outcome(objective=0.501), [first(ranking=None)], "f1_macro")[0]
+
+
 def test_the_baseline_is_kept_and_so_is_what_follows_one_that_did_not_end() -> None:
     broken = outcome(objective=None)
-    assert judge(broken, None, "f1_macro")[0]
-    assert judge(outcome(), broken, "f1_macro")[0]
-    assert judge(broken, broken, "f1_macro")[0], "a lower rate is tried from there"
+    after = [Round(1, None, [], broken, 60.0, True, "")]
+    assert judge(broken, [], "f1_macro")[0]
+    assert judge(outcome(), after, "f1_macro")[0]
+    assert judge(broken, after, "f1_macro")[0], "a lower rate is tried from there"
 
 
 def test_the_best_round_is_the_one_kept_last() -> None:
