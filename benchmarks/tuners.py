@@ -127,7 +127,7 @@ def search(name: str, part: Part, seed: int, fine_tunes: int) -> Document:
         made = part.fine_tune(tried[-1])
         objective = made["figures"].get("f1_macro") or 0.0  # training that broke off is the worst
         study.tell(trial, objective)
-        attempts.append((made["texts"], made["seconds"], objective))
+        attempts.append((made["texts"], made["seconds"], study.best_value))
         say(f"  {number} of {fine_tunes}: {objective:.4f}, {made['seconds']:.0f} s")
     return {
         "points": climb(attempts),
@@ -174,10 +174,15 @@ def suggest(trial: Trial, part: Part) -> dict[Place, float]:
 
 
 def climb(attempts: Iterable[tuple[float, float, float | None]]) -> list[Point]:
-    """Texts, seconds and objectives one after the other become sums and the best so far."""
+    """Texts and seconds one after the other become sums.
+
+    Args:
+        attempts: texts, seconds, and the objective of what would be handed over after it; None:
+            the same as before it.
+    """
     points = [Point(0.0, 0.0, None)]
     for texts, seconds, objective in attempts:
         past = points[-1]
-        known = [value for value in (past.best, objective) if value is not None]
-        points.append(Point(past.texts + texts, past.seconds + seconds, max(known, default=None)))
+        best = past.best if objective is None else objective
+        points.append(Point(past.texts + texts, past.seconds + seconds, best))
     return points[1:]

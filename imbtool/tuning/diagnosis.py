@@ -38,10 +38,12 @@ PRICE_OF = {
 }
 """What a threshold that is set for a required measure may well lead to."""
 
+RANKING = "average_precision_macro"
+"""The metric that rests on scores alone, whatever the thresholds."""
 METRIC_NAMES = {
     "f1_macro": "macro-F1",
     "secondary_f1_macro": "macro-F1 of secondary labels",
-    "average_precision_macro": "mean average precision",
+    RANKING: "mean average precision",
 }
 """As people call the keys of `epoch` events."""
 
@@ -172,7 +174,7 @@ def _rising(symptom: Symptom, course: Course) -> Finding:
 
 def _worse_than_frozen(course: Course) -> Iterator[Finding]:
     """Has fine-tuning undone what the encoder knew?"""
-    reached, frozen = course.kept["average_precision_macro"], course.frozen
+    reached, frozen = course.kept[RANKING], course.frozen
     if frozen is None or not _known(reached, frozen) or reached > frozen - CLEAR_GAIN:
         return
     message = f"mean average precision {reached:.3f}, but {frozen:.3f} with the encoder frozen"
@@ -187,8 +189,7 @@ def _still_improving(course: Course, metric: str) -> Iterator[Finding]:
     if len(course.epochs) < 2 or not course.epochs[-1]["best"]:
         return
     before, last = course.epochs[-2:]
-    ranking = "average_precision_macro"
-    if not _known(before[metric], last[metric], before[ranking], last[ranking]):
+    if not _known(before[metric], last[metric], before[RANKING], last[RANKING]):
         return
     if last[metric] - before[metric] < CLEAR_GAIN:
         return
@@ -197,12 +198,12 @@ def _still_improving(course: Course, metric: str) -> Iterator[Finding]:
         f"{name} still rose in the last epoch, from {before[metric]:.3f} to {last[metric]:.3f}"
     )
     evidence = {"before": before[metric], "last": last[metric]}
-    better = last[ranking] > before[ranking]
+    better = last[RANKING] > before[RANKING]
     verdict: Verdict = "act" if better else "watch"
     reason = (
         "and its ranking still gets better"
         if better
-        else f"but its ranking does not get better ({before[ranking]:.3f} to {last[ranking]:.3f})"
+        else f"but its ranking does not get better ({before[RANKING]:.3f} to {last[RANKING]:.3f})"
     )
     seen = [before["epoch"], last["epoch"]]
     yield Finding("still-improving", None, message, evidence, seen, verdict, reason, False)

@@ -12,9 +12,9 @@ from imbtool.errors import NotFiniteError, fail
 from imbtool.events import read_events
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
-from imbtool.tuning.diagnosis import Course, LabelState, diagnose, not_finite
+from imbtool.tuning.diagnosis import RANKING, Course, LabelState, diagnose, not_finite
 from imbtool.tuning.guide import Place, settings_of
-from imbtool.tuning.history import RANKING, Outcome, Round, next_changes, stop_reason
+from imbtool.tuning.history import Outcome, Round, next_changes, stop_reason
 
 Document = dict[str, Any]
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from imbtool.errors import counted
 from imbtool.events import Event
 from imbtool.profile import TuningSection
-from imbtool.tuning.diagnosis import METRIC_NAMES, Finding, is_healthy
+from imbtool.tuning.diagnosis import METRIC_NAMES, RANKING, Finding, is_healthy
 from imbtool.tuning.guide import PER_LABEL, Change, Place, changes_for
 
 Stop = Literal["healthy", "nothing-left", "budget-runs", "budget-minutes"]
@@ -27,7 +27,6 @@ MOST_LOSS_OF_RECALL = 0.05
 TIE = 0.01
 """Of the objective: another seed moves it by as much. Within it the better ranking wins: that rests
 on all scores rather than on a few decisions."""
-RANKING = "average_precision_macro"
 
 
 @dataclass(frozen=True)
