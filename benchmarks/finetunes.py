@@ -266,8 +266,9 @@ def add_part_options(parser: argparse.ArgumentParser, benchmark: str) -> None:
     parser.add_argument("--texts", type=int, default=3_000, help="to train on")
     parser.add_argument("--epochs", type=int, default=2)
     cache, results = RUNS / benchmark, RESULTS / benchmark
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", default=cache, help="may be lost")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", default=results)
+    where: dict[str, Any] = {"type": Path, "metavar": "FOLDER"}
+    parser.add_argument("--cache", **where, default=cache, help="of texts and weights")
+    parser.add_argument("--results", **where, default=results, help="of figures, without texts")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 
 
