@@ -14,6 +14,7 @@ from imbtool.evaluation.bootstrap import resample
 from imbtool.evaluation.intervals import (
     AUC_WORTH,
     Interval,
+    as_wide_as_splits,
     exact_interval,
     f1_interval,
     mean_trials,
@@ -79,11 +80,15 @@ class Estimates:
         """
         measured, resampled = (of(decisions, scores, targets) for of in (measure, resample))
         self.counts, self._resampled_counts = measured.counts, resampled.counts
-        self._values, self._resampled = measured.by_name(), resampled.by_name()
+        self._values = measured.by_name()
         self._trials = {
             **_trials(self.counts),
             "average_precision": self.counts.support.astype(np.float64),
             "roc_auc": self.counts.support.astype(np.float64),
+        }
+        self._resampled = {
+            name: as_wide_as_splits(resamples, self._trials[name])
+            for name, resamples in resampled.by_name().items()
         }
         self._less_bias = (
             {"average_precision": left_out_precision(scores, targets)} if scores is not None else {}

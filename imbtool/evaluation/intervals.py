@@ -55,6 +55,25 @@ def f1_interval(found: float, errors: float) -> Interval:
     return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
+def as_wide_as_splits(
+    resamples: NDArray[np.float64], trials: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Resamples spread about their mean as other splits would be.
+
+    Of n trials resamples vary by a share of 1/n too little, as a variance does that is divided by n
+    instead of n - 1 (Hesterberg, The American Statistician 69, 2015, "narrowness bias").
+
+    Args:
+        resamples: a figure of each label in each resample [R, L]; NaN where it is undefined.
+        trials: what it rests on [L]; fewer than two count as two.
+    """
+    known = ~np.isnan(resamples)
+    means = np.where(known, resamples, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    least = np.maximum(trials, 2)
+    wide: NDArray[np.float64] = means + (resamples - means) * np.sqrt(least / (least - 1))
+    return wide
+
+
 def resampled_interval(
     value: float,
     resamples: NDArray[np.float64],

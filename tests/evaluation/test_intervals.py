@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from imbtool.evaluation.intervals import (
+    as_wide_as_splits,
     exact_interval,
     f1_interval,
     mean_trials,
@@ -114,3 +115,22 @@ def test_a_known_bias_takes_the_place_of_that_of_resamples() -> None:
     low, high = exact_interval(10, 50)
     assert told == pytest.approx((low, high), abs=5e-3)
     assert resampled_interval(0.3, resamples, 50, centre=0.05)[1] == 0.3
+
+
+def test_resamples_of_few_trials_vary_as_much_as_other_splits_would() -> None:
+    rng = np.random.default_rng(0)
+    splits = rng.random((5, 20_000))
+    drawn = rng.integers(5, size=(100, 5))
+    narrow = splits[drawn].mean(axis=1)
+    wide = as_wide_as_splits(narrow, np.full(20_000, 5.0))
+    expected = splits.mean(axis=0).var()
+    assert narrow.var(axis=0, ddof=1).mean() < 0.85 * expected
+    assert wide.var(axis=0, ddof=1).mean() == pytest.approx(expected, rel=0.05)
+
+
+def test_widening_keeps_the_mean_of_resamples_and_what_is_undefined() -> None:
+    resamples = np.array([[0.2, np.nan, np.nan], [0.4, 0.5, np.nan]])
+    wide = as_wide_as_splits(resamples, np.array([2.0, 0.0, 1.0]))
+    assert wide[:, 0] == pytest.approx([0.3 - 0.1 * 2**0.5, 0.3 + 0.1 * 2**0.5])
+    assert np.array_equal(np.isnan(wide), np.isnan(resamples))
+    assert wide[1, 1] == 0.5
