@@ -262,7 +262,7 @@ class TuningSection(Section):
     )
     healthy: HealthySection = Field(default_factory=HealthySection)
     proxy: bool = Field(
-        False, description="order changes of labels by a head fitted on frozen features"
+        True, description="look with the encoder frozen for weights and gammas that rank better"
     )
 
 

@@ -58,7 +58,9 @@ class TuningView:
             case "round":
                 self._print(_round(event))
             case "frozen":
-                self._print([_frozen(event)])
+                self._print(["trying weights and gammas with the encoder frozen"])
+            case "explored":
+                self._print([_explored(event)])
             case "epoch":
                 self._print([_epoch(event)])
 
@@ -104,8 +106,10 @@ def _round(event: Document) -> Iterator[RenderableType]:
         yield _changes(f"Round {event['round']}, from round {event['base']}", event["changes"])
 
 
-def _frozen(event: Document) -> str:
-    return f"trying changes of {counted(event['labels'], 'label')} with the encoder frozen"
+def _explored(event: Document) -> str:
+    heads = counted(event["heads"], "head")
+    found = "some rank better" if event["changes"] else "none ranks clearly better"
+    return f"fitted {heads}: {found} than this round's values"
 
 
 def _epoch(event: Document) -> str:

@@ -33,6 +33,11 @@ class TuningData:
         return [label.label for label in self.labels]
 
     @property
+    def rare(self) -> list[str]:
+        """The labels of the tiers severe and moderate."""
+        return [label.label for label in self.labels if label.tier != "head"]
+
+    @property
     def rows(self) -> dict[str, dict[str, Any]]:
         """`tier` and `training_positives` of each label."""
         return {

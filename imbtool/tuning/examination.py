@@ -68,7 +68,7 @@ def preview(run: Path) -> Document:
     outcome = examine(run, profile, weights)
     only = Round(1, None, [], outcome, seconds=0.0, kept=True, why="the baseline")
     healthy = stop_reason([only], profile.tuning) == "healthy"
-    changes = [] if healthy else next_changes([only], lambda options: options)
+    changes = [] if healthy else next_changes([only], list)
     return {
         "run": str(run),
         "objective": {"name": profile.tuning.objective, "value": outcome.objective},

@@ -34,10 +34,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One way to change a key of the profile: from its value and the finding to another value."""
+    """One way to change a key of the profile: from its value and the evidence to another value."""
 
     key: str
-    move: Callable[[float, Finding], float]
+    move: Callable[[float, Mapping[str, Any]], float]
     reach: int = 1
     """How many may be taken at once: where one is not enough to help, two may be."""
 
@@ -49,7 +49,7 @@ LESS_WEIGHT = Step(WEIGHT, lambda weight, _: _cut(0.7 * weight))
 SLOWER = Step(RATE, lambda rate, _: float(f"{rate / 3:.0e}"), reach=3)
 FASTER = Step(RATE, lambda rate, _: float(f"{rate * 3:.0e}"))
 LONGER = Step(EPOCHS, lambda epochs, _: math.ceil(1.5 * epochs))
-UP_TO_KEPT = Step(EPOCHS, lambda _, finding: finding.evidence["kept_epoch"])
+UP_TO_KEPT = Step(EPOCHS, lambda _, evidence: evidence["kept_epoch"])
 STRICTER = Step(CONSTRAINT, lambda price, _: max(0.5, 2.0 * price))
 
 GUIDE: Mapping[str, tuple[Step, ...]] = {
@@ -68,6 +68,12 @@ GUIDE: Mapping[str, tuple[Step, ...]] = {
     "still-improving": (LONGER, FASTER),
 }
 """Finding: what is tried, in this order; a step is taken again only after the others had a turn."""
+
+EXPLORED = ((LESS_WEIGHT, MORE_WEIGHT), (LESS_GAMMA, MORE_GAMMA), (STRICTER,))
+"""Steps of all rare labels at once that a head on the frozen encoder tries; of each row the first
+that helps, as often as it does."""
+RANKS_BETTER = "ranks-better"
+"""The id of what such a head has found."""
 
 Place = tuple[str, str | None]
 """A key of the profile, and the label where each label has its own value."""
@@ -120,23 +126,41 @@ def settings_of(
     return values
 
 
-def changes_for(finding: Finding, settings: Settings, reach: int = 1) -> list[Change]:
+def changes_for(finding: Finding, settings: Settings) -> list[Change]:
     """What the guide has for a finding, within the bounds.
 
     Args:
         finding: that is acted on.
         settings: what the run was trained with.
-        reach: how many steps a label's value may take at once; single steps come first.
     """
-    most = {step: reach if step.key in PER_LABEL else step.reach for step in GUIDE[finding.id]}
+    steps = GUIDE[finding.id]
     changes = [
         _change(step, finding, settings, times)
-        for times in range(1, max(most.values()) + 1)
-        for step in most
-        if times <= most[step]
+        for times in range(1, max(step.reach for step in steps) + 1)
+        for step in steps
+        if times <= step.reach
     ]
     # a bound cuts longer ways to the same value
     return list(dict.fromkeys(change for change in changes if change is not None))
+
+
+def stepped(step: Step, settings: Settings, rare: Iterable[str]) -> dict[Place, float]:
+    """What settings become after a step of every rare label, or of the run; its bounds hold."""
+    places = [(step.key, name) for name in rare] if step.key in PER_LABEL else [(step.key, None)]
+    after = dict(settings)
+    for place in places:
+        if place in settings and (moved := _moved(step, settings[place], {})) is not None:
+            after[place] = moved
+    return after
+
+
+def between(before: Settings, after: Settings, because: str) -> list[Change]:
+    """The changes from some settings to others that rank better on frozen features."""
+    return [
+        Change(*place, value, after[place], because, RANKS_BETTER)
+        for place, value in before.items()
+        if after[place] != value
+    ]
 
 
 def _change(step: Step, finding: Finding, settings: Settings, times: int) -> Change | None:
@@ -144,7 +168,7 @@ def _change(step: Step, finding: Finding, settings: Settings, times: int) -> Cha
     before = settings.get(place)
     after = before
     for _ in range(times):
-        after = None if after is None else _moved(step, after, finding)
+        after = None if after is None else _moved(step, after, finding.evidence)
     if before is None or after is None:
         return None
     because = finding.message
@@ -153,10 +177,10 @@ def _change(step: Step, finding: Finding, settings: Settings, times: int) -> Cha
     return Change(*place, before, after, because, finding.id)
 
 
-def _moved(step: Step, value: float, finding: Finding) -> float | None:
+def _moved(step: Step, value: float, evidence: Mapping[str, Any]) -> float | None:
     """The value after a step; None where a bound leaves no way in its direction."""
     low, high = BOUNDS[step.key]
-    wanted = step.move(value, finding)
+    wanted = step.move(value, evidence)
     after = min(max(wanted, low), high)
     return after if (after - value) * (wanted - value) > 0 else None
 

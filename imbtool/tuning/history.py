@@ -7,7 +7,7 @@ next base, or undone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -18,9 +18,8 @@ from imbtool.tuning.diagnosis import METRIC_NAMES, RANKING, Finding, is_healthy
 from imbtool.tuning.guide import PER_LABEL, Change, Place, changes_for
 
 Stop = Literal["healthy", "nothing-left", "budget-runs", "budget-minutes"]
-Options = Mapping[str, Sequence[Change]]
-"""What may be changed for each label, most promising first."""
-Rank = Callable[[Options], Options]
+Explore = Callable[[], Sequence[Change]]
+"""What ranks better with the encoder frozen; it takes some time to find out."""
 
 MOST_LOSS_OF_RECALL = 0.05
 """Of the rare labels' mean recall: a better objective does not buy more than this."""
@@ -177,17 +176,17 @@ def stop_sentence(reason: Stop, rounds: Sequence[Round]) -> str:
     }[reason]
 
 
-def next_changes(rounds: Sequence[Round], rank: Rank, reach: int = 1) -> list[Change]:
+def next_changes(rounds: Sequence[Round], explore: Explore) -> list[Change]:
     """What the next round changes in the best one; empty if nothing is left to try.
 
     What is unwell in the run as a whole goes first, one change alone: figures of labels say little
-    before. Then each label that needs it gets one change, its own. Incoherence comes last, since
-    decisions are made coherent anyway.
+    before. Then what ranks better with the encoder frozen, all of it at once. Then each label that
+    needs it gets one change, its own. Incoherence comes last, since decisions are made coherent
+    anyway.
 
     Args:
         rounds: all so far.
-        rank: puts each label's options in another order.
-        reach: how many steps of a label's value may be taken at once.
+        explore: asked if nothing is unwell in the run.
     """
     base = best_of(rounds)
     undone = [each for each in rounds if each.base == base.number and not each.kept]
@@ -195,28 +194,39 @@ def next_changes(rounds: Sequence[Round], rank: Rank, reach: int = 1) -> list[Ch
     at_last: list[Change] = []
     by_label: dict[str, Sequence[Change]] = {}
     for finding in base.outcome.findings:
-        changes = _options(finding, rounds, base, undone, reach)
+        changes = _options(finding, rounds, base, undone)
         if changes and changes[0].label is not None:
             by_label.setdefault(changes[0].label, changes)
         elif changes:
             (of_run if finding.label is None else at_last).append(changes[0])
     if of_run:
         return of_run[:1]
-    return _bundle(rank(by_label), undone, base) or at_last[:1]
+    explored = list(explore())
+    if explored and _targets(explored) not in [_targets(each.changes) for each in undone]:
+        return explored
+    return _bundle(by_label, undone, base) or at_last[:1]
 
 
-def _bundle(options: Options, undone: Sequence[Round], base: Round) -> list[Change]:
-    """One change a label, such that the set of them is new from here."""
+def _bundle(
+    options: Mapping[str, Sequence[Change]], undone: Sequence[Round], base: Round
+) -> list[Change]:
+    """One change a label, such that the set of them is new from here.
+
+    Args:
+        options: of each label, most promising first.
+        undone: rounds from here.
+        base: the round they stood on.
+    """
     chosen = {label: changes[0] for label, changes in options.items()}
-    tried = [{_target(change) for change in each.changes} for each in undone]
+    tried = [_targets(each.changes) for each in undone]
     for bundle in ({**chosen, **_worth_keeping(undone, base)}, chosen):
-        if {_target(change) for change in bundle.values()} not in tried:
+        if _targets(bundle.values()) not in tried:
             return list(bundle.values())
     return []
 
 
 def _options(
-    finding: Finding, rounds: Sequence[Round], base: Round, undone: Sequence[Round], reach: int
+    finding: Finding, rounds: Sequence[Round], base: Round, undone: Sequence[Round]
 ) -> list[Change]:
     """What the guide has for a finding that is acted on, and was not tried from here.
 
@@ -228,7 +238,7 @@ def _options(
     way = [change.place for each in lineage(rounds, base.number) for change in each.changes]
     fresh = [
         change
-        for change in changes_for(finding, base.outcome.settings, reach)
+        for change in changes_for(finding, base.outcome.settings)
         if _target(change) not in tried
     ]
     return sorted(fresh, key=lambda change: way.count(change.place))
@@ -247,6 +257,10 @@ def _worth_keeping(undone: Sequence[Round], base: Round) -> dict[str, Change]:
         for label, (change, each) in last.items()
         if each.outcome.f1(label) > base.outcome.f1(label)
     }
+
+
+def _targets(changes: Iterable[Change]) -> set[tuple[Place, float]]:
+    return {_target(change) for change in changes}
 
 
 def _target(change: Change) -> tuple[Place, float]:

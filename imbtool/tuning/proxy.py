@@ -1,12 +1,11 @@
 """The cheap stage: with the encoder frozen, a head is fitted in seconds instead of a fine-tune.
 
-It is not the model that is asked for: it only puts changes of labels in an order, and only where it
-sees a clear difference. What it prefers is fine-tuned like anything else.
+It is not the model that is asked for: it only proposes what a fine-tune then confirms or refutes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imbtool.corpus import Corpus
+from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.imbalance import count_labels
@@ -24,12 +24,20 @@ from imbtool.profile import Profile
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import fit_path
 from imbtool.training.materials import gather_materials, make_accelerator
-from imbtool.tuning.guide import Change, apply
-from imbtool.tuning.history import Options
+from imbtool.tuning.guide import (
+    EXPLORED,
+    Change,
+    Place,
+    Settings,
+    Step,
+    apply,
+    between,
+    stepped,
+)
 from imbtool.weighting import assign_weights
 
-CLEAR = 0.02
-"""Of a label's F1: the guide's own order stands between options that differ by less."""
+CLEAR = 0.001
+"""Of mean average precision: a smaller gain on frozen features is not worth a fine-tune."""
 
 Figures = dict[str, Any]
 
@@ -57,8 +65,7 @@ class FrozenEncoder:
         Returns:
             `f1_macro`, `average_precision_macro`, `secondary_f1_macro` and the like, and `labels`.
         """
-        corpus = self.corpus
-        logits = self._logits(profile)
+        corpus, logits = self.corpus, self._logits(profile)
         targets = corpus.validation.targets
         choice = choose_thresholds(
             corpus.labels,
@@ -70,6 +77,11 @@ class FrozenEncoder:
             profile.thresholds.require,
         )
         return validation_figures(corpus.labels, choice, logits, targets)
+
+    def average_precision(self, profile: Profile) -> float:
+        """Mean average precision of the same head on validation."""
+        logits, targets = self._logits(profile), self.corpus.validation.targets
+        return mean_defined(average_precision(logits, targets))
 
     def _logits(self, profile: Profile) -> NDArray[np.float64]:
         corpus, device = self.corpus, self.train.device
@@ -108,39 +120,66 @@ def freeze_encoder(profile: Profile) -> FrozenEncoder:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """Options of labels in a new order, and the F1 of the label that each reached by a frozen head.
+class Exploration:
+    """Where the steps of the guide lead a head on the frozen encoder.
 
     Attributes:
-        options: of each label.
-        scores: the first options of all labels, the second ones, and so on: change, F1.
+        changes: that it ranks clearly better with; empty: none.
+        heads: how many were fitted.
     """
 
-    options: Options
-    scores: list[tuple[Change, float]]
+    changes: list[Change]
+    heads: int
 
 
-def rank_options(
-    encoder: FrozenEncoder, profile: Profile, options: Mapping[str, Sequence[Change]]
-) -> Ranking:
-    """Put the options of each label in the order of the F1 that a frozen head reaches with them.
+def explore(
+    encoder: FrozenEncoder, profile: Profile, settings: Settings, rare: Sequence[str]
+) -> Exploration:
+    """Climb the mean average precision that a head on the frozen encoder reaches on validation.
 
-    Labels of a linear head hardly touch each other, so one fit tries an option of every label at
-    once. Options within `CLEAR` of the best one keep their order, ahead of the others.
+    Weights, gammas and the price of incoherence take one step after the other, each again as long
+    as it helps. What a head decides says little of a fine-tune, how it ranks says something.
 
     Args:
         encoder: the frozen encoder.
         profile: that would be changed.
-        options: of each label, in the guide's order.
+        settings: that its run was trained with.
+        rare: labels whose weights and gammas move, together.
     """
-    scores: dict[Change, float] = {}
-    for number in range(max(map(len, options.values()), default=0)):
-        tried = [changes[number] for changes in options.values() if number < len(changes)]
-        labels = encoder.figures(apply(profile, tried, encoder.corpus.labels.names))["labels"]
-        scores |= {change: labels[change.label]["f1"] for change in tried}
-    ranked = {
-        label: sorted(changes, key=lambda change: scores[change] < best - CLEAR)
-        for label, changes in options.items()
-        for best in [max(scores[change] for change in changes)]
-    }
-    return Ranking(ranked, list(scores.items()))
+    known: dict[tuple[tuple[Place, float], ...], float] = {}
+
+    def ranking(wanted: Settings) -> float:
+        key = tuple(wanted.items())
+        if key not in known:
+            changes = between(settings, wanted, "")
+            changed = apply(profile, changes, encoder.corpus.labels.names)
+            known[key] = encoder.average_precision(changed)
+        return known[key]
+
+    best = settings
+    for steps in EXPLORED:
+        best = _climbed(steps, best, rare, ranking)
+    before, after = ranking(settings), ranking(best)
+    if after - before < CLEAR:
+        return Exploration([], len(known))
+    because = (
+        f"with the encoder frozen a head ranks better: mean average precision {before:.4f} -> "
+        f"{after:.4f}"
+    )
+    return Exploration(between(settings, best, because), len(known))
+
+
+def _climbed(
+    steps: Iterable[Step],
+    settings: Settings,
+    rare: Sequence[str],
+    ranking: Callable[[Settings], float],
+) -> Settings:
+    """Settings after the first of some steps that helps, taken as often as it does."""
+    best = settings
+    for step in steps:
+        while ranking(further := stepped(step, best, rare)) > ranking(best):
+            best = further
+        if best is not settings:
+            break
+    return best

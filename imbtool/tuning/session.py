@@ -28,7 +28,6 @@ from imbtool.tuning.data import TuningData, read_data
 from imbtool.tuning.examination import examine, examine_broken
 from imbtool.tuning.guide import Change, apply
 from imbtool.tuning.history import (
-    Options,
     Outcome,
     Round,
     Stop,
@@ -39,12 +38,10 @@ from imbtool.tuning.history import (
     round_of,
     stop_reason,
 )
-from imbtool.tuning.proxy import FrozenEncoder, freeze_encoder, rank_options
+from imbtool.tuning.proxy import FrozenEncoder, explore, freeze_encoder
 from imbtool.tuning.story import Document, profile_comments, tell_story
 
 DECISIONS = "decisions.jsonl"
-REACH = 3
-"""Steps of the guide that a change may take at once where a frozen head looks ahead."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +137,7 @@ class _Session:
     allow_changed: bool = False
     rounds: list[Round] = field(default_factory=list)
     encoder: FrozenEncoder | None = None
+    explored: dict[int, list[Change]] = field(default_factory=dict)
 
     def record_start(self) -> None:
         """Write down by what is judged, how far it may go, and how far it is."""
@@ -165,7 +163,7 @@ class _Session:
         if reason := stop_reason(self.rounds, self.profile.tuning):
             return reason
         base: int | None = None
-        changes, scores = self._next_changes() if self.rounds else ([], [])
+        changes = next_changes(self.rounds, self._explore) if self.rounds else []
         if self.rounds:
             if not changes:
                 return "nothing-left"
@@ -176,7 +174,6 @@ class _Session:
                 "round": len(self.rounds) + 1,
                 "base": base,
                 "changes": [asdict(change) for change in changes],
-                "frozen": scores,
             }
         )
         self.train_round(base, changes)
@@ -214,23 +211,19 @@ class _Session:
         shutil.rmtree(run, ignore_errors=True)
         training.train(profile, run, self.emit, self.command)
 
-    def _next_changes(self) -> tuple[list[Change], list[Document]]:
-        """The next round's changes, and what a frozen head said of the options."""
-        scores: list[Document] = []
-
-        def rank(options: Options) -> Options:
-            if not any(len(changes) > 1 for changes in options.values()):
-                return options
+    def _explore(self) -> list[Change]:
+        """What a head on the frozen encoder ranks better with than with the best round's values."""
+        if not (self.profile.tuning.proxy and self.data.has_head_layer):
+            return []
+        best = best_of(self.rounds)
+        if best.number not in self.explored:
+            self.emit({"event": "frozen"})
             self.encoder = self.encoder or freeze_encoder(self.profile)
-            self.emit({"event": "frozen", "labels": len(options)})
-            profile = self._profile_of(best_of(self.rounds).number)
-            ranking = rank_options(self.encoder, profile, options)
-            scores.extend({**asdict(change), "f1": f1} for change, f1 in ranking.scores)
-            return ranking.options
-
-        if self.profile.tuning.proxy and self.data.has_head_layer:
-            return next_changes(self.rounds, rank, REACH), scores
-        return next_changes(self.rounds, lambda options: options), scores
+            profile, settings = self._profile_of(best.number), best.outcome.settings
+            found = explore(self.encoder, profile, settings, self.data.rare)
+            self.emit({"event": "explored", **asdict(found)})
+            self.explored[best.number] = found.changes
+        return self.explored[best.number]
 
     def _profile_of(self, number: int | None) -> Profile:
         profile = self.profile

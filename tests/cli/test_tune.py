@@ -19,7 +19,6 @@ STRICT = (
     *("--set", "weights.moderate={ratio: 1.1, weight: 5}"),
     *("--set", "tuning.healthy.recall=0.95"),
     *("--set", "tuning.healthy.precision=0.99"),
-    *("--set", "tuning.proxy=true"),
     *("--set", "training.epochs=1"),
     *("--budget-runs", "2"),
 )

@@ -19,7 +19,18 @@ from imbtool.profile import Profile
 from imbtool.profilefile import make_profile, read_profile
 from imbtool.profilewriter import render_profile
 from imbtool.tuning.diagnosis import LabelState, not_finite
-from imbtool.tuning.guide import BOUNDS, GUIDE, Change, apply, changes_for, settings_of
+from imbtool.tuning.guide import (
+    BOUNDS,
+    GUIDE,
+    LESS_WEIGHT,
+    STRICTER,
+    Change,
+    apply,
+    between,
+    changes_for,
+    settings_of,
+    stepped,
+)
 
 NAMES = ["rare", "common"]
 HIERARCHY = {"hierarchy": {"common": ["rare"]}}
@@ -175,18 +186,19 @@ def test_five_goes_to_seven() -> None:
     assert changes_for(finding, settings(profile(), rare=5))[1].after == 7
 
 
-def test_longer_steps_of_labels_come_after_single_ones_and_stop_at_the_bound() -> None:
-    (finding,) = acted_on(ROWS["zero-recall"][0], "zero-recall")
-    start = settings(profile(loss={"gamma": 3}))
-    assert told(changes_for(finding, start, reach=3)) == [
-        (*RARE_GAMMA, 3, 4),
-        (*RARE_WEIGHT, 10, 15),
-        (*RARE_GAMMA, 3, 5),
-        (*RARE_WEIGHT, 10, 22),
-        (*RARE_WEIGHT, 10, 30),
-    ]
+def test_values_of_a_run_take_single_steps_unless_longer_ones_may_help() -> None:
     (finding,) = acted_on(improving(0.6), "still-improving")
-    assert len(changes_for(finding, start, reach=3)) == 2, "values of the run take single steps"
+    assert len(changes_for(finding, settings(profile()))) == 2
+
+
+def test_a_step_of_all_rare_labels_leaves_the_others_and_stops_at_the_bound() -> None:
+    start = settings(profile())
+    lighter = stepped(LESS_WEIGHT, start, ["rare"])
+    assert told(between(start, lighter, "why")) == [(*RARE_WEIGHT, 10, 7)]
+    least = start | {RARE_WEIGHT: 1.0}
+    assert stepped(LESS_WEIGHT, least, ["rare"]) == least
+    stricter = stepped(STRICTER, start, ["rare"])
+    assert told(between(start, stricter, "why")) == [("loss.constraint", None, 0.5, 1.0)]
 
 
 def test_without_a_hierarchy_no_price_of_incoherence_is_changed() -> None:

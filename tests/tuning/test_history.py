@@ -64,7 +64,7 @@ def then(
 
 
 def plan(rounds: Sequence[Round]) -> list[Change]:
-    return next_changes(rounds, lambda options: options)
+    return next_changes(rounds, list)
 
 
 def told(changes: Sequence[Change]) -> set[tuple[str, str | None, float]]:
@@ -168,21 +168,23 @@ def test_no_set_of_changes_is_tried_twice_from_a_place_whatever_comes_of_it() ->
         assert 2 <= len(seen) < 12
 
 
-def test_options_are_taken_in_the_order_that_a_rank_gives_them() -> None:
-    rounds = [first(finding("zero-recall", "a"), finding("over-predicted", "b"))]
-    asked: list[Any] = []
+EXPLORED = [
+    Change("weights.custom", "a", 10.0, 4.9, "a head ranks better", "ranks-better"),
+    Change("loss.constraint", None, 0.5, 2.0, "a head ranks better", "ranks-better"),
+]
 
-    def reverse(options: Any) -> Any:
-        asked.append({label: told(changes) for label, changes in options.items()})
-        return {label: list(changes)[::-1] for label, changes in options.items()}
 
-    assert told(next_changes(rounds, reverse, reach=2)) == {
-        ("custom", "a", 22),
-        ("custom", "b", 4.9),
-    }
-    assert asked[0]["a"] == {
-        ("gamma", "a", 3), ("gamma", "a", 4), ("custom", "a", 15), ("custom", "a", 22)
-    }  # fmt: skip
+def test_what_ranks_better_with_the_encoder_frozen_goes_before_labels_and_once() -> None:
+    rounds = [first(finding("zero-recall", "a"), finding("incoherent", "b"))]
+    assert next_changes(rounds, lambda: EXPLORED) == EXPLORED
+    rounds = then(rounds, EXPLORED, kept=False)
+    assert told(next_changes(rounds, lambda: EXPLORED)) == {("gamma", "a", 3)}
+
+
+def test_what_is_unwell_in_the_run_goes_before_it_and_nothing_is_explored() -> None:
+    rounds = [first(finding("oscillating"), finding("zero-recall", "a"))]
+    changes = next_changes(rounds, lambda: pytest.fail("was asked"))
+    assert told(changes) == {("learning_rate", None, 3e-5)}
 
 
 # What is kept.

@@ -1,9 +1,8 @@
-"""The frozen stage: repeatable, sensitive to what it explores, and never more than an order."""
+"""The frozen stage: repeatable, sensitive to what it explores, and never more than a proposal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ import torch
 
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
-from imbtool.tuning.guide import Change
-from imbtool.tuning.proxy import FrozenEncoder, freeze_encoder, rank_options
+from imbtool.tuning.guide import BOUNDS, Place, settings_of
+from imbtool.tuning.proxy import FrozenEncoder, explore, freeze_encoder
 
 
 def settings(**sets: object) -> Profile:
@@ -48,65 +47,67 @@ def test_the_same_profile_gives_the_same_figures_and_another_one_others(
     assert other["average_precision_macro"] != first["average_precision_macro"]
 
 
-def change(key: str, label: str, after: float) -> Change:
-    return Change(key, label, 2.0, after, "", "")
-
-
 class Oracle:
-    """Gives each label an F1 by what the profile says of it, and counts the fits."""
+    """Ranks a profile by what it says of `threats` and of the price, and counts the heads."""
 
-    def __init__(self, scores: Mapping[tuple[str, float], float]) -> None:
-        self.scores, self.fits = scores, 0
-        self.corpus = SimpleNamespace(labels=SimpleNamespace(names=["threats", "praise"]))
+    def __init__(self, worth: Callable[[float, float, float], float]) -> None:
+        self.worth, self.asked = worth, list[tuple[float, float, float]]()
+        self.corpus = SimpleNamespace(labels=SimpleNamespace(names=["threats", "abuse"]))
 
-    def figures(self, profile: Profile) -> dict[str, Any]:
-        self.fits += 1
-        labels = {}
-        for name in ("threats", "praise"):
-            gamma, weight = profile.loss.gamma_of(name), profile.weights.custom.get(name, 1.0)
-            labels[name] = {"f1": self.scores.get((name, gamma), self.scores.get((name, weight)))}
-        return {"labels": labels}
-
-
-OPTIONS = {
-    "threats": [change("loss.gamma", "threats", 3), change("weights.custom", "threats", 15)],
-    "praise": [
-        change("loss.gamma", "praise", 1.5),
-        change("weights.custom", "praise", 7),
-        change("weights.custom", "praise", 4.9),
-    ],
-}
-
-APART = {
-    ("threats", 3): 0.4, ("threats", 15): 0.5,
-    ("praise", 1.5): 0.3, ("praise", 7): 0.6, ("praise", 4.9): 0.59,
-}  # fmt: skip
-"""F1 of options that differ clearly, but for the last."""
+    def average_precision(self, profile: Profile) -> float:
+        values = (
+            profile.weights.custom.get("threats", 10.0),
+            profile.loss.gamma_of("threats"),
+            profile.loss.constraint,
+        )
+        assert values not in self.asked, "no head is fitted twice"
+        self.asked.append(values)
+        return self.worth(*values)
 
 
-def order(scores: Mapping[tuple[str, float], float]) -> tuple[dict[str, list[float]], Oracle]:
-    oracle = Oracle({("threats", 1.0): 0.1, ("praise", 1.0): 0.1} | dict(scores))
-    ranking = rank_options(oracle, settings(), OPTIONS)  # type: ignore[arg-type]
-    assert dict(ranking.scores).keys() == {each for row in OPTIONS.values() for each in row}
-    return {
-        label: [each.after for each in changes] for label, changes in ranking.options.items()
-    }, oracle
+def explored(worth: Callable[[float, float, float], float]) -> tuple[dict[Place, float], int]:
+    oracle, base = Oracle(worth), settings()
+    start = {
+        ("training.learning_rate", None): 1e-4,
+        ("loss.constraint", None): base.loss.constraint,
+        **{("loss.gamma", name): base.loss.gamma_of(name) for name in ("threats", "abuse")},
+        **{("weights.custom", name): 10.0 for name in ("threats", "abuse")},
+    }
+    found = explore(oracle, base, start, ["threats"])  # type: ignore[arg-type]
+    assert found.heads == len(oracle.asked)
+    assert all(each.before == start[each.place] for each in found.changes)
+    assert all("mean average precision" in each.because for each in found.changes)
+    return {each.place: each.after for each in found.changes}, found.heads
 
 
-def test_a_clearly_better_option_goes_first_and_others_keep_their_order(project: Path) -> None:
-    assert order(APART)[0] == {"threats": [15, 3], "praise": [7, 4.9, 1.5]}
+def test_a_head_climbs_each_setting_as_long_as_it_ranks_better(project: Path) -> None:
+    def worth(weight: float, gamma: float, price: float) -> float:
+        return 0.3 - 0.01 * abs(weight - 4.9) - 0.01 * abs(gamma - 3) - 0.01 * abs(price - 4)
+
+    assert explored(worth)[0] == {
+        ("weights.custom", "threats"): 4.9,
+        ("loss.gamma", "threats"): 3.0,
+        ("loss.constraint", None): 4.0,
+    }
 
 
-def test_a_slight_difference_leaves_the_guide_its_order(project: Path) -> None:
-    scores = {
-        ("threats", 3): 0.490, ("threats", 15): 0.5,
-        ("praise", 1.5): 0.585, ("praise", 7): 0.59, ("praise", 4.9): 0.6,
-    }  # fmt: skip
-    assert order(scores)[0] == {"threats": [3, 15], "praise": [1.5, 7, 4.9]}
+def test_a_gain_that_is_not_clear_is_none(project: Path) -> None:
+    assert explored(lambda weight, *_: 0.3 - 1e-4 * weight) == ({}, 11)
 
 
-def test_one_fit_tries_an_option_of_every_label(project: Path) -> None:
-    assert order(APART)[1].fits == 3
+def test_what_does_not_help_costs_a_head_for_each_step(project: Path) -> None:
+    assert explored(lambda *_: 0.3) == ({}, 6)
+
+
+def test_a_frozen_encoder_is_explored_within_the_bounds(encoder: FrozenEncoder) -> None:
+    profile = settings()
+    names = encoder.corpus.labels.names
+    start = settings_of(profile, 1e-4, 3, dict.fromkeys(names, 10.0))
+    found = explore(encoder, profile, start, names)
+    assert found == explore(encoder, profile, start, names)
+    for change in found.changes:
+        low, high = BOUNDS[change.key]
+        assert low <= change.after <= high
 
 
 def test_the_fit_of_a_label_hardly_depends_on_the_others(encoder: FrozenEncoder) -> None:

@@ -320,26 +320,47 @@ def test_it_does_not_go_on_with_other_data(training: Any) -> None:
 # The frozen stage.
 
 
-def test_the_frozen_stage_chooses_among_options_and_what_it_said_is_recorded(
+FROZEN = {"tuning__proxy": True, "weights__moderate": "{ratio: 1.1, weight: 3}"}
+"""All labels are rare to the rules as well."""
+
+
+class Prefers:
+    """A frozen encoder whose head ranks best with a weight of 2.1 for `threats`."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.corpus = type("Corpus", (), {"labels": type("Labels", (), {"names": NAMES})})
+
+    def average_precision(self, profile: Profile) -> float:
+        return 0.3 - 0.01 * abs(profile.weights.custom.get("threats", 3.0) - 2.1)
+
+
+def test_the_frozen_stage_proposes_what_ranks_better_and_a_fine_tune_decides(
     training: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.5, "labels": WELL}})
-
-    class Prefers:
-        """A frozen encoder to which a weight of 6.7 for `threats` is best."""
-
-        def __init__(self, profile: Profile) -> None:
-            self.corpus = type("Corpus", (), {"labels": type("Labels", (), {"names": NAMES})})
-
-        def figures(self, profile: Profile) -> Document:
-            return {"labels": {"threats": {"f1": float(profile.weights.custom == {"threats": 6})}}}
-
+    training({number: {"f1": 0.5 - 0.1 * number, "labels": SILENT} for number in (1, 2, 3)})
     monkeypatch.setattr(session, "freeze_encoder", Prefers)
-    story = start(tuning__proxy=True).story
-    assert told(story["rounds"][1]) == {("weights.custom", "threats", 6)}
-    frozen = decisions()[3]["frozen"]
-    assert [row["after"] for row in frozen] == [3, 4.5, 4, 6, 5, 9]
-    assert [row["f1"] for row in frozen] == [0, 0, 0, 1, 0, 0]
+    story = start(**FROZEN, tuning__budget_runs=3).story
+    assert ("weights.custom", "threats", 2.1) in told(story["rounds"][1])
+    assert {change["finding"] for change in story["rounds"][1]["changes"]} == {"ranks-better"}
+    assert not story["rounds"][1]["kept"]
+    assert told(story["rounds"][2]) == {GAMMA_UP}
+
+
+def test_a_resumed_tuning_proposes_what_an_undisturbed_one_does(
+    training: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "freeze_encoder", Prefers)
+    script = {number: {"f1": 0.4, "labels": SILENT} for number in (1, 2, 3)}
+    training(script)
+    start("whole", **FROZEN, tuning__budget_runs=3)
+    training(script)
+    start("cut", **FROZEN, tuning__budget_runs=1)
+    go_on("cut", budget_runs=3)
+    rounds = [
+        [record["changes"] for record in decisions(name) if record["event"] == "round"]
+        for name in ("whole", "cut")
+    ]
+    assert rounds[0] == rounds[1]
 
 
 def test_switched_off_the_guides_own_order_stands_and_no_head_is_fitted(
