@@ -99,7 +99,7 @@ def test_progress_goes_to_stderr_and_the_story_to_stdout(tuned: Result) -> None:
         "epoch 1: macro-F1",
         "precision",
         "act",
-        "trying changes of",
+        "trying weights and gammas",
         "with the encoder frozen",
         "Round 2, from round",
         "because",

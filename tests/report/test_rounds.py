@@ -22,7 +22,8 @@ STEP = {
 }  # fmt: skip
 EVENTS: list[Document] = [
     SESSION,
-    {"event": "frozen", "labels": 2},
+    {"event": "frozen"},
+    {"event": "explored", "changes": [], "heads": 6},
     {"event": "round", "round": 2, "base": 1, "changes": [change(NAMES[0])]},
     {"event": "start"},
     STEP,
@@ -46,7 +47,8 @@ def test_each_round_tells_what_is_changed_seen_and_left() -> None:
     for terminal in (False, True):
         text = shown(terminal, *EVENTS)
         for piece in (
-            "trying changes of 2 labels with the encoder frozen",
+            "trying weights and gammas with the encoder frozen",
+            "fitted 6 heads: none ranks clearly better than this round's values",
             "Round 2, from round 1",
             "loss.gamma <script>alert('x')</script> 2 3 none of 40 positives found",
             "epoch 1: macro-F1 0.300",
