@@ -47,7 +47,7 @@ LESS_GAMMA = Step(GAMMA, lambda gamma, _: gamma - 0.5)
 MORE_WEIGHT = Step(WEIGHT, lambda weight, _: _cut(1.5 * weight))
 LESS_WEIGHT = Step(WEIGHT, lambda weight, _: _cut(0.7 * weight))
 SLOWER = Step(RATE, lambda rate, _: float(f"{rate / 3:.0e}"), reach=3)
-FASTER = Step(RATE, lambda rate, _: float(f"{rate * 3:.0e}"))
+FASTER = Step(RATE, lambda rate, _: float(f"{rate * 2:.0e}"))
 LONGER = Step(EPOCHS, lambda epochs, _: math.ceil(1.5 * epochs))
 UP_TO_KEPT = Step(EPOCHS, lambda _, evidence: evidence["kept_epoch"])
 STRICTER = Step(CONSTRAINT, lambda price, _: max(0.5, 2.0 * price))
@@ -65,7 +65,7 @@ GUIDE: Mapping[str, tuple[Step, ...]] = {
     "oscillating": (SLOWER,),
     "worse-than-frozen": (SLOWER,),
     "validation-rising": (UP_TO_KEPT,),
-    "still-improving": (LONGER, FASTER),
+    "still-improving": (FASTER, LONGER),  # more steps cost more
 }
 """Finding: what is tried, in this order; a step is taken again only after the others had a turn."""
 

@@ -180,16 +180,17 @@ def next_changes(rounds: Sequence[Round], explore: Explore) -> list[Change]:
     """What the next round changes in the best one; empty if nothing is left to try.
 
     What is unwell in the run as a whole goes first, one change alone: figures of labels say little
-    before. Then what ranks better with the encoder frozen, all of it at once. Then each label that
-    needs it gets one change, its own. Incoherence comes last, since decisions are made coherent
-    anyway.
+    before. Then what ranks better with the encoder frozen, all of it at once, and what else the run
+    itself suggests. Then each label that needs it gets one change, its own. Incoherence comes last,
+    since decisions are made coherent anyway.
 
     Args:
         rounds: all so far.
-        explore: asked if nothing is unwell in the run.
+        explore: asked if the run as a whole is well.
     """
     base = best_of(rounds)
     undone = [each for each in rounds if each.base == base.number and not each.kept]
+    urgent: list[Change] = []
     of_run: list[Change] = []
     at_last: list[Change] = []
     by_label: dict[str, Sequence[Change]] = {}
@@ -197,14 +198,16 @@ def next_changes(rounds: Sequence[Round], explore: Explore) -> list[Change]:
         changes = _options(finding, rounds, base, undone)
         if changes and changes[0].label is not None:
             by_label.setdefault(changes[0].label, changes)
+        elif changes and finding.label is not None:
+            at_last.append(changes[0])
         elif changes:
-            (of_run if finding.label is None else at_last).append(changes[0])
-    if of_run:
-        return of_run[:1]
+            (urgent if finding.blocks else of_run).append(changes[0])
+    if urgent:
+        return urgent[:1]
     explored = list(explore())
     if explored and _targets(explored) not in [_targets(each.changes) for each in undone]:
         return explored
-    return _bundle(by_label, undone, base) or at_last[:1]
+    return of_run[:1] or _bundle(by_label, undone, base) or at_last[:1]
 
 
 def _bundle(
