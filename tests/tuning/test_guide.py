@@ -91,7 +91,7 @@ ROWS = {
     "still-improving": (
         improving(0.6),
         improving(0.505),
-        [(*EPOCHS, 3, 5), (*RATE, 1e-4, 3e-4)],
+        [(*RATE, 1e-4, 2e-4), (*EPOCHS, 3, 5)],
     ),
 }
 
@@ -143,7 +143,7 @@ WAYS = {
     ("over-predicted", "weights.custom"): [10, 7, 4.9, 3.4, 2.3, 1.6, 1.1, 1],
     ("oscillating", "training.learning_rate"): [1e-2, 5e-4, 2e-4, 7e-5, 2e-5, 7e-6, 2e-6, 1e-6],
     ("still-improving", "training.epochs"): [2, 3, 5, 8, 12, 18, 20],
-    ("still-improving", "training.learning_rate"): [1e-5, 3e-5, 9e-5, 3e-4, 5e-4],
+    ("still-improving", "training.learning_rate"): [3e-5, 6e-5, 1e-4, 2e-4, 4e-4, 5e-4],
     ("incoherent", "loss.constraint"): [0, 0.5, 1, 2, 4],
 }
 

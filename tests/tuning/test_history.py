@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -179,6 +180,15 @@ def test_what_ranks_better_with_the_encoder_frozen_goes_before_labels_and_once()
     assert next_changes(rounds, lambda: EXPLORED) == EXPLORED
     rounds = then(rounds, EXPLORED, kept=False)
     assert told(next_changes(rounds, lambda: EXPLORED)) == {("gamma", "a", 3)}
+
+
+def test_what_the_run_itself_suggests_comes_after_it_and_before_labels() -> None:
+    found = [finding("still-improving", verdict="act"), finding("zero-recall", "a")]
+    found[0] = replace(found[0], blocks=False)
+    rounds = [first(*found)]
+    assert next_changes(rounds, lambda: EXPLORED) == EXPLORED
+    rounds = then(rounds, EXPLORED, kept=False)
+    assert told(next_changes(rounds, lambda: EXPLORED)) == {("learning_rate", None, 2e-4)}
 
 
 def test_what_is_unwell_in_the_run_goes_before_it_and_nothing_is_explored() -> None:
