@@ -40,7 +40,10 @@ from texttable import table
 from turns import say
 
 from imbtool.evaluation.figures import Figure, figure
+from imbtool.evaluation.summary import validation_figures
+from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files import to_json
+from imbtool.profile import Profile
 from imbtool.tuning.guide import BOUNDS, GAMMA, WEIGHT, Place
 from imbtool.tuning.proxy import FrozenEncoder, freeze_encoder
 
@@ -100,7 +103,7 @@ def measure(part: Part, profiles: Sequence[Settings]) -> list[Document]:
 
     def fit_head(settings: Settings) -> Document:
         frozen, start = encoder(), time.perf_counter()
-        figures = part.figures_of(frozen.figures(part.with_settings(settings)))
+        figures = part.figures_of(figures_of(frozen, part.with_settings(settings)))
         return {"figures": figures, "seconds": time.perf_counter() - start}
 
     measured = []
@@ -114,6 +117,22 @@ def measure(part: Part, profiles: Sequence[Settings]) -> list[Document]:
         reached = [each["figures"].get("f1_macro", np.nan) for each in (proxy, tuned)]
         say(f"  {number} of {len(profiles)}: {reached[0]:.4f} frozen, {reached[1]:.4f} fine-tuned")
     return measured
+
+
+def figures_of(frozen: FrozenEncoder, profile: Profile) -> Document:
+    """What a profile's head reaches on validation, decisions cross-fitted as a fine-tune's are."""
+    corpus, logits = frozen.corpus, frozen.logits(profile)
+    targets = corpus.validation.targets
+    choice = choose_thresholds(
+        corpus.labels,
+        logits,
+        targets,
+        np.nanmean(corpus.train.targets, axis=0, dtype=np.float64),
+        profile.thresholds.method,
+        profile.training.seed,
+        profile.thresholds.require,
+    )
+    return validation_figures(corpus.labels, choice, logits, targets)
 
 
 # ---- how far they agree

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +15,6 @@ from torch import Tensor
 
 from imbtool.corpus import Corpus
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.evaluation.summary import validation_figures
-from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.imbalance import count_labels
 from imbtool.losses import make_objective
 from imbtool.profile import Profile
@@ -39,8 +36,6 @@ from imbtool.weighting import assign_weights
 CLEAR = 0.001
 """Of mean average precision: a smaller gain on frozen features is not worth a fine-tune."""
 
-Figures = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class FrozenEncoder:
@@ -56,34 +51,15 @@ class FrozenEncoder:
     train: Tensor
     validation: Tensor
 
-    def figures(self, profile: Profile) -> Figures:
-        """What a head fitted by a profile's weights and loss reaches on validation.
-
-        Of the strengths of L2 the one with the lowest loss on validation is taken. Thresholds are
-        chosen by the profile's rule, decisions cross-fitted, as after each epoch of a fine-tune.
-
-        Returns:
-            `f1_macro`, `average_precision_macro`, `secondary_f1_macro` and the like, and `labels`.
-        """
-        corpus, logits = self.corpus, self._logits(profile)
-        targets = corpus.validation.targets
-        choice = choose_thresholds(
-            corpus.labels,
-            logits,
-            targets,
-            np.nanmean(corpus.train.targets, axis=0, dtype=np.float64),
-            profile.thresholds.method,
-            profile.training.seed,
-            profile.thresholds.require,
-        )
-        return validation_figures(corpus.labels, choice, logits, targets)
-
     def average_precision(self, profile: Profile) -> float:
-        """Mean average precision of the same head on validation."""
-        logits, targets = self._logits(profile), self.corpus.validation.targets
-        return mean_defined(average_precision(logits, targets))
+        """Mean average precision on validation of a head fitted by a profile's weights and loss."""
+        return mean_defined(average_precision(self.logits(profile), self.corpus.validation.targets))
 
-    def _logits(self, profile: Profile) -> NDArray[np.float64]:
+    def logits(self, profile: Profile) -> NDArray[np.float64]:
+        """What that head makes of the validation texts [n, L].
+
+        Of the strengths of L2 the one with the lowest loss on validation is taken.
+        """
         corpus, device = self.corpus, self.train.device
         weights = assign_weights(
             corpus.labels.names, count_labels(corpus.train.targets), profile.weights

@@ -105,6 +105,11 @@ def resume(
         raise fail(folder, found, "the data of the rounds before", mend)
     session = _Session(profile, folder, data, emit, command, allow_changed)
     session.rounds += [round_of(each["result"]) for each in records if each["event"] == "result"]
+    session.explored |= {
+        each["base"]: [Change(**change) for change in each["changes"]]
+        for each in records
+        if each["event"] == "explored"
+    }
     begun = [each for each in records if each["event"] == "round"]
     session.record_start()
     if len(begun) > len(session.rounds):
@@ -221,7 +226,7 @@ class _Session:
             self.encoder = self.encoder or freeze_encoder(self.profile)
             profile, settings = self._profile_of(best.number), best.outcome.settings
             found = explore(self.encoder, profile, settings, self.data.rare)
-            self.emit({"event": "explored", **asdict(found)})
+            self._record({"event": "explored", "base": best.number, **asdict(found)})
             self.explored[best.number] = found.changes
         return self.explored[best.number]
 

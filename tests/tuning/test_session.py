@@ -344,6 +344,18 @@ def test_the_frozen_stage_proposes_what_ranks_better_and_a_fine_tune_decides(
     assert {change["finding"] for change in story["rounds"][1]["changes"]} == {"ranks-better"}
     assert not story["rounds"][1]["kept"]
     assert told(story["rounds"][2]) == {GAMMA_UP}
+    (found,) = [record for record in decisions() if record["event"] == "explored"]
+    assert (found["base"], found["changes"]) == (1, story["rounds"][1]["changes"])
+
+
+def test_a_tuning_that_goes_on_does_not_explore_the_same_round_again(
+    training: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training({number: {"f1": 0.5 - 0.1 * number, "labels": SILENT} for number in (1, 2, 3)})
+    monkeypatch.setattr(session, "freeze_encoder", Prefers)
+    start(**FROZEN, tuning__budget_runs=2)
+    monkeypatch.setattr(session, "freeze_encoder", lambda profile: pytest.fail("was asked"))
+    assert told(go_on(budget_runs=3).story["rounds"][2]) == {GAMMA_UP}
 
 
 def test_a_resumed_tuning_proposes_what_an_undisturbed_one_does(
