@@ -7,6 +7,7 @@ import pytest
 from binormal import binormal
 
 from imbtool.evaluation import bootstrap
+from imbtool.evaluation.bootstrap import resample
 from imbtool.evaluation.figures import Estimates, Figure, Figures, figure, figure_text
 from imbtool.evaluation.intervals import exact_interval, f1_interval, resampled_interval
 from imbtool.evaluation.metrics import left_out_precision, mean_defined, mean_of_each, measure
@@ -132,3 +133,16 @@ def test_intervals_of_25_positives_cover_as_often_as_they_say(monkeypatch):
         share = times / splits / (labels if group == "label" else 1)
         # less two standard errors of the simulation
         assert share > 0.92 - 0.03, (group, name, share)
+
+
+def test_figures_rest_on_resamples_that_vary_as_other_splits_would():
+    rng = np.random.default_rng(0)
+    targets = (rng.random((400, 2)) < 0.03).astype(np.float32)
+    scores = rng.normal(size=targets.shape) + targets
+    decisions = scores >= 1
+    found = Estimates(decisions, scores, targets).label(1)
+    raw = resample(decisions, scores, targets).by_name()
+    for name in ("recall", "f1", "average_precision"):
+        of = found[name]
+        expected = np.nanvar(raw[name][:, 1]) * of.trials / (of.trials - 1)
+        assert np.nanvar(of.resamples) == pytest.approx(expected)
