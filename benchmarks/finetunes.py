@@ -87,7 +87,7 @@ class Part:
     @property
     def rare(self) -> list[LabelWeight]:
         """The labels of the tiers severe and moderate."""
-        return [label for label in self.labels if label.tier != "head"]
+        return [label for label in self.labels if label.rare]
 
     @property
     def fine_tunes(self) -> Path:
@@ -141,7 +141,7 @@ class Part:
         """Macro-F1 of a run's checkpoint on the test split, of all labels and of the rare ones."""
         checkpoint, test = read_checkpoint(run), self.corpus.test
         f1 = confusion(checkpoint.decide(checkpoint.probabilities(test.texts)), test.targets).f1
-        rare = [label.tier != "head" for label in self.labels]
+        rare = [label.rare for label in self.labels]
         return {"f1_macro": mean_defined(f1), "rare_f1": mean_defined(f1[rare])}
 
     def figures_of(self, event: Mapping[str, Any]) -> Document:

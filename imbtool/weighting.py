@@ -24,6 +24,11 @@ class LabelWeight:
     weight: float
     reason: str
 
+    @property
+    def rare(self) -> bool:
+        """Is it of the tier severe or moderate?"""
+        return self.tier != "head"
+
 
 def assign_weights(
     names: Sequence[str], counts: Sequence[LabelCount], rules: WeightsSection

@@ -34,8 +34,8 @@ class TuningData:
 
     @property
     def rare(self) -> list[str]:
-        """The labels of the tiers severe and moderate."""
-        return [label.label for label in self.labels if label.tier != "head"]
+        """The labels whose weights and gammas the guide moves."""
+        return [label.label for label in self.labels if label.rare]
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
