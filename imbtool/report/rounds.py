@@ -94,7 +94,7 @@ def preview_views(document: Document) -> Iterator[RenderableType]:
     if document["healthy"]:
         yield "healthy: nothing would be changed"
     elif document["changes"]:
-        yield _changes("The next round would change", document["changes"])
+        yield _changes("For what was found the guide would change", document["changes"])
     else:
         yield "the guide has no change for what was found"
 
@@ -107,9 +107,9 @@ def _round(event: Document) -> Iterator[RenderableType]:
 
 
 def _explored(event: Document) -> str:
-    heads = counted(event["heads"], "head")
+    heads, base = counted(event["heads"], "head"), event["base"]
     found = "some rank better" if event["changes"] else "none ranks clearly better"
-    return f"fitted {heads}: {found} than this round's values"
+    return f"fitted {heads}: {found} than the values of round {base}"
 
 
 def _epoch(event: Document) -> str:

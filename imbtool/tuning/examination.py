@@ -54,7 +54,7 @@ def preview(run: Path) -> Document:
 
     Returns:
         `run`, `objective`, `rare_recall`, `healthy`, `findings`, and `changes`: what a next round
-        would change.
+        would change, the frozen stage left out.
 
     Raises:
         UserError: it is no run, or has no epoch.
@@ -68,7 +68,7 @@ def preview(run: Path) -> Document:
     outcome = examine(run, profile, weights)
     only = Round(1, None, [], outcome, seconds=0.0, kept=True, why="the baseline")
     healthy = stop_reason([only], profile.tuning) == "healthy"
-    changes = [] if healthy else next_changes([only], list)
+    changes = [] if healthy else next_changes([only], explore=lambda: ())
     return {
         "run": str(run),
         "objective": {"name": profile.tuning.objective, "value": outcome.objective},

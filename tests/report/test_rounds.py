@@ -23,7 +23,7 @@ STEP = {
 EVENTS: list[Document] = [
     SESSION,
     {"event": "frozen"},
-    {"event": "explored", "changes": [], "heads": 6},
+    {"event": "explored", "base": 1, "changes": [], "heads": 6},
     {"event": "round", "round": 2, "base": 1, "changes": [change(NAMES[0])]},
     {"event": "start"},
     STEP,
@@ -48,7 +48,7 @@ def test_each_round_tells_what_is_changed_seen_and_left() -> None:
         text = shown(terminal, *EVENTS)
         for piece in (
             "trying weights and gammas with the encoder frozen",
-            "fitted 6 heads: none ranks clearly better than this round's values",
+            "fitted 6 heads: none ranks clearly better than the values of round 1",
             "Round 2, from round 1",
             "loss.gamma <script>alert('x')</script> 2 3 none of 40 positives found",
             "epoch 1: macro-F1 0.300",
@@ -106,7 +106,7 @@ def test_a_preview_shows_what_fires_and_what_would_change() -> None:
     text = lines(preview_views(preview()))
     assert "runs/first: macro-F1 0.300 on validation" in text
     assert "act zero-recall" in text
-    assert "The next round would change" in text
+    assert "For what was found the guide would change" in text
     assert "nothing would be changed" in lines(preview_views(preview(healthy=True)))
     nothing = lines(preview_views(preview(findings=[], changes=[])))
     assert "nothing unwell was found" in nothing
