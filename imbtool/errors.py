@@ -63,6 +63,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def three_digits(value: float) -> str:
+    """A number with three digits, `0.0123`; all those of a large one, `6,992`."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+
+
 def some(items: Iterable[object], most: int = 5) -> str:
     """The first few items in words, with how many more there are."""
     shown = [str(item) for item in items]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.errors import three_digits
 from imbtool.imbalance import LabelCount, Tier, tier_of
 from imbtool.profile import Profile, WeightsSection
 
@@ -58,7 +59,7 @@ def assign_weights(
 
 def _assign(name: str, count: LabelCount, rules: WeightsSection) -> LabelWeight:
     tier = tier_of(count.ratio, rules)
-    shown = f"{count.ratio:.3g}:1"
+    shown = f"{three_digits(count.ratio)}:1"
     if name in rules.custom:
         return LabelWeight(name, count, tier, rules.custom[name], "custom, from the profile")
     if tier != "head":

@@ -1,6 +1,17 @@
 """A message says where, what was found, what was expected and how to mend it."""
 
-from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, printable, some
+import pytest
+
+from imbtool.errors import (
+    Problem,
+    UserError,
+    counted,
+    did_you_mean,
+    fail,
+    printable,
+    some,
+    three_digits,
+)
 
 
 def test_a_problem_reads_in_four_lines():
@@ -41,3 +52,16 @@ def test_long_lists_are_cut_and_counted():
 
 def test_the_mark_between_columns_is_a_broken_bar_on_a_terminal():
     assert printable("title \x1f body") == "title ¦ body"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.000012345, "1.23e-05"), (0.51234, "0.512"), (647.4, "647"), (999.6, "1,000")],
+)
+def test_a_number_is_cut_to_three_digits(value: float, shown: str) -> None:
+    assert three_digits(value) == shown
+
+
+def test_a_large_number_is_no_power_of_ten() -> None:
+    assert three_digits(6992.3) == "6,992"
+    assert three_digits(-6992.3) == "-6,992"

@@ -8,6 +8,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from imbtool.errors import three_digits
 from imbtool.report.cells import ratio_text
 from imbtool.report.verdict import Name
 
@@ -30,7 +31,7 @@ def make_environment() -> Environment:
     )
     environment.globals["most_letters"] = MOST_LETTERS
     environment.filters["decimal"] = lambda value: _shown(value, ".3f")
-    environment.filters["short"] = lambda value: _shown(value, ".3g")
+    environment.filters["short"] = lambda value: UNDEFINED if value is None else three_digits(value)
     environment.filters["signed"] = lambda value: _shown(value, "+.3f").replace("-", "−")
     environment.filters["thousands"] = lambda value: _shown(value, ",")
     environment.filters["percent"] = lambda value: _shown(value, ".1%")

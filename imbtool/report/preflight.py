@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.corpus import SPLITS
-from imbtool.errors import counted, printable
+from imbtool.errors import counted, printable, three_digits
 from imbtool.evaluation.figures import is_known
 from imbtool.report.cells import label_text, plain_table, ratio_text, tier_text
 from imbtool.report.order import rarest_first
@@ -119,7 +119,7 @@ def _measures(imbalance: Document) -> Text:
         "labels a text": imbalance["cardinality"],
         "density": imbalance["density"],
     }
-    shown = [f"{name} {value:.3g}" for name, value in values.items() if value is not None]
+    shown = [f"{name} {three_digits(value)}" for name, value in values.items() if value is not None]
     shots = ", ".join(f"{count} {name}" for name, count in imbalance["shots"].items())
     sets = counted(imbalance["label_sets"], "label set")
     return Text(f"\nImbalance in training: {', '.join(shown)}; {sets}; {shots}")
