@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from imbtool.evaluation.bootstrap import resample
 from imbtool.evaluation.intervals import (
-    AUC_WORTH,
     Interval,
     as_wide_as_splits,
+    auc_interval,
     exact_interval,
     f1_interval,
     mean_trials,
     resampled_interval,
+    unseen_pull,
 )
 from imbtool.evaluation.metrics import Confusion, left_out_precision, mean_of_each, measure
 from imbtool.labels import Decisions
@@ -115,7 +116,7 @@ class Estimates:
         values, trials = pooled.by_name(), _trials(pooled)
         resampled = self._resampled_counts.micro().by_name()
         return {
-            name: _resampled(name, value[0], resampled[name][:, 0], trials[name][0])
+            name: _resampled(value[0], resampled[name][:, 0], trials[name][0])
             for name, value in values.items()
         }
 
@@ -127,13 +128,25 @@ class Estimates:
         if name == "f1":
             ends = f1_interval(found, 2 * (trials - found))
             return _estimate(value, ends, resamples, trials)
-        centre = self._centre(name, [index], np.ones(1, dtype=np.int64))
-        return _resampled(name, value, resamples, trials, centre)
+        return self._spread(name, [index], np.ones(1), value, resamples, trials)
 
-    def _centre(self, name: str, rows: Sequence[int], shares: Counts) -> float | None:
-        """A mean less its bias; None where resamples alone show that."""
+    def _spread(
+        self,
+        name: str,
+        rows: Sequence[int] | Counts,
+        parts: Floats,
+        value: float,
+        resamples: Floats,
+        trials: float,
+    ) -> Estimate:
+        """A figure that is the sum of those of some labels, each in its part, by resamples."""
+        if name == "roc_auc":
+            pulls = parts * unseen_pull(self._values[name][rows], self._trials[name][rows])
+            ends = auc_interval(value, resamples, trials, pulls)
+            return _estimate(value, ends, resamples, trials)
         known = self._less_bias.get(name)
-        return None if known is None else float(mean_of_each(known[rows], shares))
+        centre = None if known is None else float(mean_of_each(known[rows], parts))
+        return _resampled(value, resamples, trials, centre)
 
     def _mean(
         self, name: str, rows: Sequence[int], shares: Counts, resampled_shares: Counts
@@ -146,12 +159,10 @@ class Estimates:
             return self._of_label(name, rows[defined[0]])
         means = mean_of_each(self._resampled[name][:, rows], resampled_shares)
         trials = mean_trials(self._trials[name][rows][defined], shares[defined])
-        centre = self._centre(name, rows, shares)
-        mean = _resampled(name, float(mean_of_each(values, shares)), means, trials, centre)
-        if name != "precision":
-            return mean
-        parts = shares[defined] / shares[defined].sum()
-        return self._with_silent(mean, np.asarray(rows)[defined], parts)
+        known, parts = np.asarray(rows)[defined], shares[defined] / shares[defined].sum()
+        value = float(mean_of_each(values, shares))
+        mean = self._spread(name, known, parts, value, means, trials)
+        return self._with_silent(mean, known, parts) if name == "precision" else mean
 
     def _with_silent(self, mean: Estimate, rows: Counts, parts: Floats) -> Estimate:
         """A mean of precisions whose interval also holds what labels never right could reach.
@@ -205,10 +216,9 @@ def _trials(counts: Confusion) -> dict[str, Floats]:
 
 
 def _resampled(
-    name: str, value: float, resamples: Floats, trials: float, centre: float | None = None
+    value: float, resamples: Floats, trials: float, centre: float | None = None
 ) -> Estimate:
-    most = AUC_WORTH if name == "roc_auc" else np.inf
-    ends = resampled_interval(value, resamples, trials, most, centre)
+    ends = resampled_interval(value, resamples, trials, centre)
     return _estimate(value, ends, resamples, trials)
 
 

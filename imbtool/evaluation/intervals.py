@@ -1,7 +1,7 @@
 """How far chance alone could have moved a figure: 95% intervals.
 
 Counts of independent texts have exact intervals. Everything else takes its spread from resamples
-and its shape from the exact interval of a share with the same spread, since the quantiles of
+and its shape from the interval of a share with the same spread, since the quantiles of
 resamples cover too little where positives are few: they are a single point where a label was
 never found, and they sit where resampling pushed the figure, not where it is.
 """
@@ -18,13 +18,8 @@ TAIL = 0.025
 """Left out on either side of a 95% interval."""
 ROUNDING = 1e-9
 """Resamples no further apart than this are all the same."""
-AUC_WORTH = 3.0
-"""Trials that a positive counts for at most in an AUC.
-
-Few positives seldom show the ones that rank far down, so near 1 resamples differ too little. With
-Hanley and McNeil's variance (Radiology 143, 1982) a positive counts for about two; up to three the
-intervals held the true AUC at least as often as they say in all simulations.
-"""
+UNSEEN = 0.5
+"""Positives beyond those seen, with the score of any negative, that an AUC is to reckon with."""
 
 
 def exact_interval(hits: float, trials: float, tail: float = TAIL) -> Interval:
@@ -78,7 +73,6 @@ def resampled_interval(
     value: float,
     resamples: NDArray[np.float64],
     trials: float,
-    most_worth: float = np.inf,
     centre: float | None = None,
 ) -> Interval:
     """The exact interval of a share that varies as much as the resamples of a figure do.
@@ -91,20 +85,77 @@ def resampled_interval(
         value: the figure, between 0 and 1; NaN has no interval.
         resamples: the figure in each resample [R]; NaN where it is undefined, and left out.
         trials: what the figure rests on; the sample size where the resamples do not differ.
-        most_worth: what a trial may count for, where the resamples differ little.
         centre: the figure less its bias, where more is known of the bias than resamples show.
     """
     defined = resamples[~np.isnan(resamples)]
     if np.isnan(value) or not defined.size:
         return np.nan, np.nan
-    variance = float(defined.var())
+    size = _effective_size(value, float(defined.var()), trials)
     if centre is None:
-        centre = float(np.clip(2 * value - defined.mean(), 0, 1))
-    size = trials
-    if np.ptp(defined) > ROUNDING:
-        size = min(value * (1 - value) / variance, most_worth * trials)
+        centre = _less_bias(value, defined)
     low, high = exact_interval(centre * size, size)
     return min(low, value), max(high, value)
+
+
+def auc_interval(
+    value: float,
+    resamples: NDArray[np.float64],
+    trials: float,
+    pulls: NDArray[np.float64],
+) -> Interval:
+    """The 95% interval of an AUC, or of a mean of AUCs.
+
+    Few positives seldom show the ones that rank like negatives, so near 1 resamples differ too
+    little and sit too high. The end towards 1/2 is where it would be if each label had `UNSEEN` of
+    such a positive more. Either end is Jeffreys' for a share that varies as much (Brown, Cai and
+    DasGupta, Statistical Science 16, 2001), since exact ones cover too much here.
+
+    Args:
+        value: the figure, between 0 and 1; NaN has no interval.
+        resamples: the figure in each resample [R]; NaN where it is undefined, and left out.
+        trials: what the figure rests on; the sample size where nothing varies.
+        pulls: how far each label's unseen positives pull the figure down, by `unseen_pull`, times
+            the label's share in the mean [labels].
+    """
+    defined = resamples[~np.isnan(resamples)]
+    if np.isnan(value) or not defined.size:
+        return np.nan, np.nan
+    variance, centre = float(defined.var()), _less_bias(value, defined)
+    ends = []
+    for side, kept in enumerate((np.maximum(pulls, 0), np.minimum(pulls, 0))):
+        pull = float(kept.sum())
+        wider = variance + float(np.square(kept).sum()) / UNSEEN
+        size = _effective_size(value - pull, wider, trials)
+        ends.append(_jeffreys_interval(float(np.clip(centre - pull, 0, 1)) * size, size)[side])
+    return min(ends[0], value), max(ends[1], value)
+
+
+def unseen_pull(values: NDArray[np.float64], trials: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far `UNSEEN` positives that rank like any negative would pull AUCs down to 1/2 [L].
+
+    Args:
+        values: AUC of each label [L].
+        trials: its positives [L].
+    """
+    return (values - 0.5) * UNSEEN / (trials + UNSEEN)
+
+
+def _effective_size(share: float, variance: float, trials: float) -> float:
+    """Trials of a share with that variance; `trials` where there is none."""
+    return share * (1 - share) / variance if variance > ROUNDING**2 else trials
+
+
+def _less_bias(value: float, resamples: NDArray[np.float64]) -> float:
+    """A figure less its bias: resamples lie as far from it as it lies from the truth."""
+    return float(np.clip(2 * value - resamples.mean(), 0, 1))
+
+
+def _jeffreys_interval(hits: float, trials: float) -> Interval:
+    """Jeffreys' 95% interval of a share, from 0 where nothing hits, to 1 where nothing misses."""
+    around = beta(hits + 0.5, trials - hits + 0.5)
+    low = float(around.ppf(TAIL)) if hits > 0 else 0.0
+    high = float(around.ppf(1 - TAIL)) if hits < trials else 1.0
+    return low, high
 
 
 def mean_trials(trials: NDArray[np.float64], shares: NDArray[np.int64]) -> float:

@@ -9,7 +9,13 @@ from binormal import binormal
 from imbtool.evaluation import bootstrap
 from imbtool.evaluation.bootstrap import resample
 from imbtool.evaluation.figures import Estimates, Figure, Figures, figure, figure_text
-from imbtool.evaluation.intervals import exact_interval, f1_interval, resampled_interval
+from imbtool.evaluation.intervals import (
+    auc_interval,
+    exact_interval,
+    f1_interval,
+    resampled_interval,
+    unseen_pull,
+)
 from imbtool.evaluation.metrics import left_out_precision, mean_defined, mean_of_each, measure
 
 NAN = np.nan
@@ -70,10 +76,30 @@ def test_a_label_s_counts_have_exact_intervals():
 def test_a_perfect_ranking_of_few_positives_is_not_certain():
     targets = np.array([[1], [1], [0], [0], [0]], np.float32)
     row = Figures(targets == 1, targets.astype(float), targets).label(0)
+    exact = exact_interval(2, 2)
+    expected = dict.fromkeys(NAMES, exact) | {
+        "f1": f1_interval(2, 0),
+        "roc_auc": auc_interval(1.0, np.ones(9), 2, unseen_pull(np.ones(1), np.array([2]))),
+    }
     for name in NAMES:
-        expected = f1_interval(2, 0) if name == "f1" else exact_interval(2, 2)
         assert row[name]["value"] == 1.0
-        assert ends(row[name]) == pytest.approx(expected)
+        assert ends(row[name]) == pytest.approx(expected[name])
+
+
+def test_a_mean_auc_reckons_with_unseen_positives_of_each_of_its_labels():
+    rng = np.random.default_rng(0)
+    targets = (rng.random((600, 3)) < [0.01, 0.02, 0.1]).astype(np.float32)
+    scores = rng.normal(size=targets.shape) + 2 * targets
+    estimates = Estimates(scores >= 2, scores, targets)
+    found = [estimates.label(index)["roc_auc"] for index in range(3)]
+    values, trials = (np.array([getattr(of, key) for of in found]) for key in ("value", "trials"))
+    assert trials.tolist() == targets.sum(axis=0).tolist()
+    for of, parts in (
+        (estimates.macro(range(3))["roc_auc"], np.full(3, 1 / 3)),
+        (estimates.weighted()["roc_auc"], trials / trials.sum()),
+    ):
+        pulls = parts * unseen_pull(values, trials)
+        assert (of.low, of.high) == auc_interval(of.value, of.resamples, of.trials, pulls)
 
 
 def test_a_group_that_is_never_found_is_not_surely_at_zero():

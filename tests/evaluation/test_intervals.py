@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 
 from imbtool.evaluation.intervals import (
     as_wide_as_splits,
+    auc_interval,
     exact_interval,
     f1_interval,
     mean_trials,
     resampled_interval,
+    unseen_pull,
 )
 
 
@@ -85,14 +87,6 @@ def test_resamples_that_do_not_differ_leave_the_exact_interval_of_the_trials(val
     assert resampled_interval(value, resamples, 20) == pytest.approx(exact_interval(20 * value, 20))
 
 
-def test_where_resamples_hardly_differ_a_trial_counts_for_no_more_than_it_may() -> None:
-    resamples = 0.9 + np.linspace(-1e-4, 1e-4, 100)
-    low, high = resampled_interval(0.9, resamples, 20, most_worth=3)
-    assert (low, high) == pytest.approx(exact_interval(0.9 * 60, 60))
-    free_low, free_high = resampled_interval(0.9, resamples, 20)
-    assert low < free_low < free_high < high
-
-
 def test_undefined_resamples_are_left_out_and_an_undefined_figure_has_no_interval() -> None:
     resamples = np.array([0.2, 0.4, 0.3, 0.5])
     with_holes = np.append(resamples, [np.nan, np.nan])
@@ -134,3 +128,44 @@ def test_widening_keeps_the_mean_of_resamples_and_what_is_undefined() -> None:
     assert wide[:, 0] == pytest.approx([0.3 - 0.1 * 2**0.5, 0.3 + 0.1 * 2**0.5])
     assert np.array_equal(np.isnan(wide), np.isnan(resamples))
     assert wide[1, 1] == 0.5
+
+
+def test_an_auc_reckons_with_half_a_positive_that_ranks_like_any_negative():
+    assert unseen_pull(np.array([0.9, 0.5, 0.3]), np.array([19.5, 3, 1.5])) == pytest.approx(
+        [0.4 * 0.5 / 20, 0.0, -0.2 * 0.5 / 2]
+    )
+
+
+def test_without_unseen_positives_an_auc_has_jeffreys_interval():
+    # the quantiles of half a hit and half a miss more than 3 of 10 show
+    resamples = 0.3 + np.array([-1, 1]) * (0.3 * 0.7 / 10) ** 0.5
+    ends = auc_interval(0.3, resamples, 10, np.zeros(1))
+    assert ends == pytest.approx(beta(3.5, 7.5).ppf([0.025, 0.975]))
+
+
+@pytest.mark.parametrize("value", [0.9, 0.1])
+def test_the_unseen_positives_move_and_widen_only_the_end_towards_one_half(value: float) -> None:
+    resamples = value + np.random.default_rng(0).normal(0, 0.02, size=4_000)
+    plain = auc_interval(value, resamples, 20, np.zeros(1))
+    doubted = auc_interval(value, resamples, 20, unseen_pull(np.array([value]), np.array([20])))
+    inner, outer = (0, 1) if value > 0.5 else (1, 0)
+    assert doubted[outer] == plain[outer]
+    pull = unseen_pull(np.array([value]), np.array([20]))[0]
+    assert abs(doubted[inner] - plain[inner]) > abs(pull)
+
+
+def test_a_perfect_auc_of_few_positives_is_not_certain():
+    pulls = unseen_pull(np.ones(1), np.array([2.0]))
+    low, high = auc_interval(1.0, np.ones(50), 2, pulls)
+    assert 0.3 < low < 0.7
+    assert high == 1.0
+    few, many = (
+        auc_interval(1.0, np.ones(50), n, unseen_pull(np.ones(1), np.array([n])))[0]
+        for n in (5, 50)
+    )
+    assert low < few < many
+
+
+def test_an_auc_that_is_undefined_has_no_interval():
+    assert np.isnan(auc_interval(np.nan, np.ones(3), 2, np.zeros(1))).all()
+    assert np.isnan(auc_interval(0.7, np.full(3, np.nan), 2, np.zeros(1))).all()
