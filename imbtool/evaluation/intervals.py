@@ -106,9 +106,10 @@ def auc_interval(
     """The 95% interval of an AUC, or of a mean of AUCs.
 
     Few positives seldom show the ones that rank like negatives, so near 1 resamples differ too
-    little and sit too high. The end towards 1/2 is where it would be if each label had `UNSEEN` of
-    such a positive more. Either end is Jeffreys' for a share that varies as much (Brown, Cai and
-    DasGupta, Statistical Science 16, 2001), since exact ones cover too much here.
+    little and sit too high. The end towards 1/2 is where it would be with `UNSEEN` of such a
+    positive more; in a mean these are chances of their own, and add up as deviations do. Either end
+    is Jeffreys' for a share that varies as much (Brown, Cai and DasGupta, Statistical Science 16,
+    2001), since exact ones cover too much here.
 
     Args:
         value: the figure, between 0 and 1; NaN has no interval.
@@ -123,8 +124,9 @@ def auc_interval(
     variance, centre = float(defined.var()), _less_bias(value, defined)
     ends = []
     for side, kept in enumerate((np.maximum(pulls, 0), np.minimum(pulls, 0))):
-        pull = float(kept.sum())
-        wider = variance + float(np.square(kept).sum()) / UNSEEN
+        squares = float(np.square(kept).sum())
+        pull = (-1) ** side * squares**0.5
+        wider = variance + squares / UNSEEN
         size = _effective_size(value - pull, wider, trials)
         ends.append(_jeffreys_interval(float(np.clip(centre - pull, 0, 1)) * size, size)[side])
     return min(ends[0], value), max(ends[1], value)

@@ -154,6 +154,19 @@ def test_the_unseen_positives_move_and_widen_only_the_end_towards_one_half(value
     assert abs(doubted[inner] - plain[inner]) > abs(pull)
 
 
+def test_the_pulls_of_several_labels_add_up_as_deviations_do() -> None:
+    resamples = 0.9 + np.random.default_rng(0).normal(0, 0.02, size=4_000)
+    of_two = auc_interval(0.9, resamples, 40, np.array([0.03, 0.04]))
+    assert of_two == pytest.approx(auc_interval(0.9, resamples, 40, np.array([0.05])))
+
+
+def test_a_label_below_one_half_pulls_at_the_other_end() -> None:
+    resamples = 0.6 + np.random.default_rng(0).normal(0, 0.02, size=4_000)
+    low, high = auc_interval(0.6, resamples, 40, np.array([0.03, -0.04]))
+    assert low == pytest.approx(auc_interval(0.6, resamples, 40, np.array([0.03]))[0])
+    assert high == pytest.approx(auc_interval(0.6, resamples, 40, np.array([-0.04]))[1])
+
+
 def test_a_perfect_auc_of_few_positives_is_not_certain():
     pulls = unseen_pull(np.ones(1), np.array([2.0]))
     low, high = auc_interval(1.0, np.ones(50), 2, pulls)
