@@ -20,9 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from charts import curve_chart
 from contenders import Contender, WithImbtool, WithTrainer, default_trainer
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from tasks import Task, profile_of, steps_an_epoch, with_training
 from texttable import table
 from throughput import STEPS, add_task_options, choose_best, make_task
@@ -208,23 +207,14 @@ def show(document: dict[str, Any]) -> str:
 
 def plot(points: dict[str, list[Point]], data: str, path: Path) -> None:
     """Draw the curves as PNG; a dotted line stands where a contender of imbtool's ended."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for (name, curve), colour, mark in zip(points.items(), COLOURS, MARKS, strict=True):
-        seconds, quality = zip(*curve, strict=True)
-        axes.plot(seconds, quality, color=colour, marker=mark, markersize=4, label=name)
-    for curve, colour in list(zip(points.values(), COLOURS, strict=True))[:-1]:
-        axes.axhline(curve[-1].quality, color=colour, linestyle=":", linewidth=1)
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("seconds of training, measurements left out")
-    axes.set_ylabel("mean average precision on validation")
-    axes.set_title(data, loc="left")
-    axes.grid(color="#e4e6ea")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", frameon=False)
-    figure.savefig(path, dpi=150)
+    cost = "seconds of training, measurements left out"
+    with curve_chart(path, data, cost, "mean average precision on validation") as axes:
+        for (name, curve), colour, mark in zip(points.items(), COLOURS, MARKS, strict=True):
+            seconds, quality = zip(*curve, strict=True)
+            axes.plot(seconds, quality, color=colour, marker=mark, markersize=4, label=name)
+        for curve, colour in list(zip(points.values(), COLOURS, strict=True))[:-1]:
+            axes.axhline(curve[-1].quality, color=colour, linestyle=":", linewidth=1)
+        axes.set_ylim(bottom=0)
 
 
 def parse() -> argparse.Namespace:

@@ -25,9 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from charts import curve_chart
 from finetunes import Document, add_part_options, estimate, part_of
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from texttable import table
 from tuners import IMBTOOL, SEARCHES, Point, run_method
 from turns import say
@@ -147,26 +146,16 @@ def percent(share: float) -> str:
 
 def plot(document: Document, title: str, path: Path) -> None:
     """Draw objective against cost as PNG: the median of the seeds, and each seed faintly."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    curves = {name: each["curves"] for name, each in document["methods"].items()}
-    ends = {point.texts for seeds in curves.values() for curve in seeds for point in curve}
-    costs = sorted({0.0, *ends})
-    for name, seeds in curves.items():
-        heights = [[best_at(curve, cost) for cost in costs] for curve in seeds]
-        look: dict[str, Any] = {"color": COLOURS[name], "where": "post"}
-        for each in heights:
-            axes.step(costs, each, linewidth=0.8, alpha=0.35, **look)
-        axes.step(costs, np.median(heights, axis=0), linewidth=2, label=name, **look)
-    axes.set_xlim(left=0)
-    axes.set_xlabel("cost: texts trained, in fine-tunes by the profile as it is")
-    axes.set_ylabel("best macro-F1 on validation so far")
-    axes.set_title(title, loc="left")
-    axes.grid(color="#e4e6ea")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="best", frameon=False)
-    figure.savefig(path, dpi=150)
+    across = "cost: texts trained, in fine-tunes by the profile as it is"
+    with curve_chart(path, title, across, "best macro-F1 on validation so far") as axes:
+        for name, each in document["methods"].items():
+            ends = {point.texts for curve in each["curves"] for point in curve}
+            costs = sorted({0.0, *ends})
+            heights = [[best_at(curve, cost) for cost in costs] for curve in each["curves"]]
+            look: dict[str, Any] = {"color": COLOURS[name], "where": "post"}
+            for height in heights:
+                axes.step(costs, height, linewidth=0.8, alpha=0.35, **look)
+            axes.step(costs, np.median(heights, axis=0), linewidth=2, label=name, **look)
 
 
 def parse() -> argparse.Namespace:
