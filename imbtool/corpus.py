@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -21,9 +22,9 @@ from imbtool.labels import Labels, label_set
 from imbtool.profile import DataSection, Profile
 from imbtool.splitting import stratified_split
 from imbtool.tables import (
-    COLUMN_MARK,
     Files,
     Table,
+    as_arrow,
     cell_text,
     dataset_splits,
     joined_cells,
@@ -200,8 +201,9 @@ def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
     An encoder puts its own separator there (`TextModel.encode`), people see a line break.
     """
     names = [columns] if isinstance(columns, str) else list(columns)
-    parts = ([cell_text(cell) for cell in frame[name]] for name in names)
-    return [COLUMN_MARK.join(filter(None, row)) for row in zip(*parts, strict=True)]
+    cells = [pa.chunked_array([as_arrow(frame[name].tolist())]) for name in names]
+    texts: list[str] = joined_cells(cells).to_pylist()
+    return texts
 
 
 def _read(name: str, path: Path, data: DataSection) -> _Read:

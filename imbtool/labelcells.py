@@ -21,8 +21,8 @@ Targets = NDArray[np.float32]
 Codes = NDArray[np.int32]
 
 LIKELY_SEPARATORS = "|;,/\t"
-FLAGS = {"1": 1.0, "0": 0.0, "": np.nan}
-
+FLAGS = {"1": 1.0, "0": 0.0, "true": 1.0, "false": 0.0, "1.0": 1.0, "0.0": 0.0, "": np.nan}
+"""What the cells of 0/1 columns mean, in lower case: pandas writes them in all these ways."""
 
 RowText = Callable[[int], str]
 
@@ -46,6 +46,11 @@ def label_cells(data: pa.Table, source: LabelSource) -> LabelCells:
     if source.columns is not None:
         return _Flags({name: _Coded.of(data[name]) for name in source.columns})
     return _Names.of(data[source.column], source)
+
+
+def flag_of(cell: str) -> float | None:
+    """What a cell of a 0/1 column means: 1, 0, or NaN for unknown; None: it is no such cell."""
+    return FLAGS.get(cell.strip().lower())
 
 
 def names_in(cell: object, separator: str) -> list[str]:
@@ -115,8 +120,9 @@ class _Names:
         return rows.take(self.codes, axis=0, mode="wrap", out=result)
 
     def problems(self, where: Path, _: RowText) -> Iterable[Problem]:
-        """A separator that never occurs is wrong where another one would make labels recur."""
-        if self.are_lists or any(len(names) > 1 for names in self.parsed):
+        """One that nobody chose and that never occurs is wrong where another makes labels recur."""
+        is_chosen = "separator" in self.source.model_fields_set
+        if is_chosen or self.are_lists or any(len(names) > 1 for names in self.parsed):
             return
         whole = {names[0] for names in self.parsed if names}
         reuse = {mark: separator_reuse(whole, mark) for mark in LIKELY_SEPARATORS}
@@ -126,7 +132,8 @@ class _Names:
                 f"{where}: {self.source.column}",
                 f"the separator {self.source.separator!r} in no cell, but {best!r} in some",
                 "the separator that the table uses",
-                f"set data.labels.separator to {best!r}",
+                f"set data.labels.separator to {best!r}, or to "
+                f"{self.source.separator!r} if {best!r} is part of names",
             )
 
 
@@ -145,13 +152,13 @@ class _Flags:
         result = _room(len(codes[0].codes), len(names))
         for place, coded in enumerate(codes):
             # -1, a missing value, takes the last
-            values = [*(FLAGS[cell.strip()] for cell in coded.cells), np.nan]
+            values = [*map(flag_of, coded.cells), np.nan]
             result[:, place] = np.array(values, dtype=np.float32)[coded.codes]
         return result
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
         for column, coded in self.columns.items():
-            wrong = [*(cell.strip() not in FLAGS for cell in coded.cells), False]
+            wrong = [*(flag_of(cell) is None for cell in coded.cells), False]
             rows = np.flatnonzero(np.array(wrong)[coded.codes])
             if len(rows):
                 value = coded.cells[coded.codes[rows[0]]]

@@ -201,4 +201,4 @@ def _why_rare(positive: NDArray[np.bool_], together: Rows, parts: int) -> str:
         return f"{counted(count, 'positive')}, of which {LEAST_POSITIVES * parts} are needed"
     if groups < count:
         return f"its {count} positives stand in {counted(groups, 'group')} of rows kept together"
-    return "its positives did not fit into the parts' sizes"
+    return "no cut of these sizes was found that has more; try another --seed"

@@ -12,17 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbtool.corpus import Corpus, read_corpus
-from imbtool.datasection import is_hub
+from imbtool.datasection import LabelSource, is_hub
 from imbtool.errors import counted, fail
 from imbtool.imbalance import co_occurrence
-from imbtool.labelcells import LIKELY_SEPARATORS, separator_reuse
+from imbtool.labelcells import LIKELY_SEPARATORS, flag_of, separator_reuse
 from imbtool.profile import Profile
-from imbtool.profilefile import make_profile
+from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.tables import (
     dataset_splits,
     is_list,
     is_there,
     read_arrow,
+    require_columns,
     split_path,
     text_cells,
 )
@@ -52,31 +53,47 @@ class Proposal:
         return {".".join(map(str, key)): text for key, text in self.comments.items()}
 
 
-def propose_profile(train: Path) -> Proposal:
+def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal:
     """Guess the columns, the separator, the other splits and the hierarchy.
 
+    Args:
+        train: the training table.
+        overrides: what is known; it is not guessed, and the rest is read by it.
+
     Raises:
-        UserError: the table cannot be read, or nothing in it looks like texts or labels.
+        UserError: the table cannot be read, nothing in it looks like texts or labels, or an
+            override does not fit.
     """
     path = train if is_hub(train) else train.resolve()
-    table = read_arrow(split_path(path, "train")).data
+    given = overlay(make_profile({"data": {"train": str(path)}}), overrides).data
+    table = read_arrow(split_path(path, "train"), given.encoding).data
     columns = {name: pc.fill_null(text_cells(table[name]), "") for name in table.column_names}
     lists = [name for name in columns if is_list(table[name])]
     comments: dict[Key, str] = {}
     data: dict[str, Any] = {"train": str(path), **_siblings(path, comments)}
-    texts = {name: cells for name, cells in columns.items() if name not in lists}
-    data["text"], comments[("data", "text")] = _text_column(texts, train)
-    rest = {name: cells for name, cells in columns.items() if name != data["text"]}
-    identity = _id_column(rest)
+    if "text" not in given.model_fields_set:
+        texts = {name: cells for name, cells in columns.items() if name not in lists}
+        data["text"], comments["data", "text"] = _text_column(texts, train)
+    used = _as_list(data.get("text", given.text))
+    rest = {name: cells for name, cells in columns.items() if name not in used}
+    identity = given.id if "id" in given.model_fields_set else _id_column(rest)
     if identity:
         data["id"] = identity
-        comments[("data", "id")] = "its cells differ from row to row"
-        del rest[identity]
-    data["labels"], comments[("data", "labels")] = _label_source(rest, lists, train)
-    flat = make_profile({"data": data})
+        comments["data", "id"] = "its cells differ from row to row"
+    rest = {name: cells for name, cells in rest.items() if name != identity}
+    known = given.labels if "labels" in given.model_fields_set else None
+    data["labels"], comments["data", "labels"] = _label_source(rest, lists, train, known)
+    for name in given.model_fields_set:
+        comments.pop(("data", name), None)
+    flat = overlay(make_profile({"data": data}), overrides)
     hierarchy, reason = _hierarchy(read_corpus(flat))
-    comments[("labels", "hierarchy")] = reason
-    return Proposal(make_profile({"data": data, "labels": {"hierarchy": hierarchy}}), comments)
+    comments["labels", "hierarchy"] = reason
+    whole = make_profile({"data": data, "labels": {"hierarchy": hierarchy}})
+    return Proposal(overlay(whole, overrides), comments)
+
+
+def _as_list(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def _siblings(train: Path, comments: dict[Key, str]) -> dict[str, str]:
@@ -117,12 +134,20 @@ def _id_column(columns: Columns) -> str | None:
 
 
 def _label_source(
-    columns: Columns, lists: Sequence[str], train: Path
+    columns: Columns, lists: Sequence[str], train: Path, known: LabelSource | None
 ) -> tuple[dict[str, Any], str]:
     distinct = {name: cells.unique().to_pylist() for name, cells in columns.items()}
-    flags = [name for name, cells in distinct.items() if {"1"} <= set(cells) <= {"0", "1", ""}]
-    if len(flags) > 1:
-        return {"columns": flags}, f"{len(flags)} columns hold only 0 and 1"
+    if known is not None:
+        column, given = known.column or "", known.model_dump(exclude_unset=True)
+        require_columns(distinct, known.columns or [column], train)
+        if known.columns or column in lists or "separator" in given:
+            return given, "as given"
+        separator, reason = _separator(distinct[column])
+        return {**given, "separator": separator}, reason
+    flags = [name for name, cells in distinct.items() if _are_flags(cells)]
+    if len(flags) > 1 or (flags and len(flags) == len(distinct)):
+        holders = "its column holds" if len(flags) == 1 else f"{len(flags)} columns hold"
+        return {"columns": flags}, f"{holders} only 0 and 1"
     if not distinct:
         mend = "add a column of labels, or one column of 0 and 1 a label"
         raise fail(train, "no column besides text and id", "labels", mend)
@@ -132,6 +157,11 @@ def _label_source(
         return {"column": column}, f"{why}; its cells are lists"
     separator, reason = _separator(distinct[column])
     return {"column": column, "separator": separator}, f"{why}; {reason}"
+
+
+def _are_flags(cells: Iterable[str]) -> bool:
+    values = [flag_of(cell) for cell in cells]
+    return 1.0 in values and None not in values
 
 
 def _label_column(distinct: Mapping[str, Sequence[str]]) -> tuple[str, str]:

@@ -18,6 +18,11 @@ SAMPLE = 128
 MOST_EXCHANGES = 2000
 PATIENCE = 4
 """Tries in vain with each pair of parts until the exchanges end."""
+LOOSE_SIZE_WEIGHT = 1e-2
+"""The same while positives are looked for that are lacking."""
+INSISTENCE, INSISTED = 4.0, 10
+"""Where a part lacks positives of a label, that label's misfit there is made to cost so many times
+as much and the exchanges go on, so often."""
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -50,7 +55,7 @@ def stratified_split(
     group_of_row = np.argsort(order)[group_of_row]
     counts = _counts(targets, group_of_row, len(order))
     wanted = _wanted(counts, np.asarray(shares, dtype=float))
-    part_of_group = _exchanged(counts, wanted, _assigned(counts, wanted), rng)
+    part_of_group = _mended(counts, wanted, _assigned(counts, wanted), rng)
     part_of_row = part_of_group[group_of_row]
     return [np.flatnonzero(part_of_row == part) for part in range(len(shares))]
 
@@ -128,12 +133,42 @@ def _most_positives_first(by_label: csc_array, label: int) -> list[int]:
     return [int(group) for group in groups[np.argsort(-positives, kind="stable")]]
 
 
-def _exchanged(counts: csr_array, wanted: Floats, part: Rows, rng: np.random.Generator) -> Rows:
-    """Move or swap groups between two parts for as long as it brings them nearer to `wanted`."""
+def _mended(counts: csr_array, wanted: Floats, part: Rows, rng: np.random.Generator) -> Rows:
+    """Exchange groups until every part has what it should, or insisting on it is in vain.
+
+    What costs more where it is lacking, and sizes that are left loose for a while, lead out of
+    exchanges each of which makes something worse (Morris, The breakout method for escaping from
+    local minima, AAAI 1993). Of all tries the one that misses sizes least is taken, then the one
+    that lacks positives least often.
+    """
     weight = 1 / np.maximum(wanted, 1) ** 2
     weight[:, 0] = SIZE_WEIGHT
-    excess = np.stack([counts[part == number].sum(axis=0) for number in range(len(wanted))])
-    excess -= wanted
+    tries = []
+    for _ in range(1 + INSISTED):
+        part = _exchanged(counts, wanted, weight, part, rng)
+        excess = _excess(counts, wanted, part)
+        lacking = (wanted >= LEAST_POSITIVES) & (wanted + excess < LEAST_POSITIVES)
+        lacking[:, 0] = False
+        tries.append((np.abs(excess[:, 0]).sum(), int(lacking.sum()), part))
+        if not lacking.any():
+            break
+        weight = np.where(lacking, INSISTENCE * weight, weight)
+        loose = weight.copy()
+        loose[:, 0] = LOOSE_SIZE_WEIGHT
+        part = _exchanged(counts, wanted, loose, part, rng)
+    return min(tries, key=lambda each: each[:2])[2]
+
+
+def _excess(counts: csr_array, wanted: Floats, part: Rows) -> Floats:
+    got = np.stack([counts[part == number].sum(axis=0) for number in range(len(wanted))])
+    return np.asarray(got - wanted, dtype=np.float64)
+
+
+def _exchanged(
+    counts: csr_array, wanted: Floats, weight: Floats, part: Rows, rng: np.random.Generator
+) -> Rows:
+    """Move or swap groups between two parts for as long as it brings them nearer to `wanted`."""
+    part, excess = part.copy(), _excess(counts, wanted, part)
     pairs, in_vain = list(combinations(range(len(wanted)), 2)), 0
     for turn in range(MOST_EXCHANGES):
         if in_vain > PATIENCE * len(pairs) or (np.abs(excess) < 1).all():

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbtool.corpus import read_corpus, read_split
+from imbtool.corpus import joined_text, read_corpus, read_split
 from imbtool.errors import UserError
+from imbtool.labels import label_set
 from imbtool.profilefile import make_profile
-from imbtool.tables import COLUMN_MARK, shown_text
+from imbtool.tables import COLUMN_MARK, read_table, shown_text
 
 ROWS = [("one", "a|b"), ("two", "a"), ("three", ""), ("four", "b")]
 
@@ -165,3 +166,12 @@ def test_ids_that_stand_twice_are_told_in_the_order_of_the_table(tmp_path):
     rows = [(f"text {row}", "a", "zaabz"[row]) for row in range(5)]
     with pytest.raises(UserError, match="2 ids more than once: z, a"):
         read_corpus(profile_of(tmp_path, rows, header=("text", "labels", "key"), id="key"))
+
+
+def test_a_list_of_texts_is_read_as_one_text_in_training_and_in_prediction(tmp_path: Path):
+    rows = [{"text": ["one", "two"], "labels": ["a"]}, {"text": ["three"], "labels": []}]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = make_profile({"data": {"train": str(path)}}).data
+    split = read_split("test", path, data, label_set(["a"], ()))
+    assert joined_text(read_table(path), "text") == split.texts

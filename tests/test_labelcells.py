@@ -53,7 +53,15 @@ def test_numbers_are_names_as_they_would_be_written():
 
 
 @pytest.mark.parametrize(
-    "flags", [["1", "0", ""], [1, 0, None], [True, False, None], [1.0, 0, np.nan]]
+    "flags",
+    [
+        ["1", "0", ""],
+        ["1.0", "0.0", " "],
+        ["True", "FALSE", ""],
+        [1, 0, None],
+        [True, False, None],
+        [1.0, 0, np.nan],
+    ],
 )
 def test_flags_of_every_type_give_the_same_targets(flags: list[object]):
     source = LabelSource(columns=["b", "a"])
@@ -74,6 +82,12 @@ def test_a_separator_that_another_one_should_be_is_told_of_text_but_not_of_lists
         "t.csv: labels: the separator '|' in no cell, but ';' in some"
     ]
     assert told({"labels": [["a;b"], ["a"], ["b"]]}, source) == []
+
+
+def test_a_separator_that_was_chosen_is_believed():
+    chosen = LabelSource(column="labels", separator="|")
+    assert told({"labels": ["sports/football", "sports/tennis"]}, chosen) == []
+    assert label_cells(pa.table({"labels": ["a/b", "a/c"]}), chosen).names == {"a/b", "a/c"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from imbtool.corpus import SPLIT_SHARE, read_corpus
 from imbtool.errors import UserError
-from imbtool.profilefile import read_profile
+from imbtool.profilefile import Override, read_profile
 from imbtool.profilewriter import render_profile
 from imbtool.proposal import Proposal, propose_profile
 
@@ -65,6 +65,33 @@ def test_a_mark_inside_label_names_is_no_separator(tmp_path: Path):
     proposal = propose(tmp_path, ["hate/abuse", "spam", "other, mild", ""])
     assert read_corpus(proposal.profile).labels.names == ("hate/abuse", "other, mild", "spam")
     assert "more than one label" in proposal.reasons["data.labels"]
+
+
+def test_one_column_of_true_and_false_is_a_label(tmp_path: Path):
+    rows = [(f"text number {row}", ["True", "False"][row % 2]) for row in range(60)]
+    proposal = propose_profile(write(tmp_path / "t.csv", ("text", "toxic"), rows))
+    assert proposal.profile.data.labels.columns == ["toxic"]
+    assert proposal.reasons["data.labels"] == "its column holds only 0 and 1"
+
+
+def test_what_is_known_is_not_guessed_and_the_rest_is_read_by_it(tmp_path: Path):
+    path = labelled(tmp_path, header=("kind", "text"))
+    path.write_bytes(path.read_text().replace("number", "café").encode("cp1252"))
+    known = {
+        "data.encoding": "cp1252",
+        "data.text": "kind",
+        "data.labels.column": "text",
+        "loss.gamma": "1",
+    }
+    overrides = [Override(key, value, "--set") for key, value in known.items()]
+    proposal = propose_profile(path, overrides)
+    data = proposal.profile.data
+    assert (data.text, data.labels.column, data.labels.separator) == ("kind", "text", "|")
+    assert proposal.profile.loss.gamma == 1
+    assert set(proposal.reasons) == {"data.validation", "data.test", "labels.hierarchy"}
+    assert read_corpus(proposal.profile).train.texts[0].startswith("text café")
+    with pytest.raises(UserError, match="no column 'kin'"):
+        propose_profile(path, [*overrides, Override("data.text", "kin", "--set")])
 
 
 def test_columns_of_zero_and_one_are_labels(tmp_path: Path):

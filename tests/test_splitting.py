@@ -120,6 +120,16 @@ def test_positives_that_lie_in_groups_are_spread_where_the_groups_allow_it():
     assert sorted(int(targets[part, 0].sum()) for part in parts) == [3, 3, 6]
 
 
+@pytest.mark.parametrize("seed", [2, 7, 8, 9, 12, 16, 17, 18])
+def test_positives_that_single_exchanges_cannot_spread_are_spread_all_the_same(seed):
+    """Of these tables exchanges that each make things better leave a part without its three."""
+    rng = np.random.default_rng(seed)
+    targets = (rng.random((100, 4)) < 0.16).astype(np.float32)
+    parts = stratified_split(targets, (0.8, 0.1, 0.1), 0, rng.integers(0, 70, 100).tolist())
+    assert [len(part) for part in parts] == [80, 10, 10]
+    assert min(targets[part].sum(axis=0).min() for part in parts) >= 3
+
+
 def test_halves_share_the_positives_of_a_rare_label_evenly():
     targets = np.zeros((60, 2), np.float32)
     targets[:4, 0] = 1

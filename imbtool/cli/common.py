@@ -130,13 +130,13 @@ def source_profile(source: Path, sets: list[str] | None) -> Profile:
     Raises:
         UserError: the file cannot be read, or nothing in the table looks like texts or labels.
     """
-    from imbtool.profilefile import overlay, read_profile
+    from imbtool.profilefile import read_profile
     from imbtool.proposal import propose_profile
 
     overrides = parsed_sets(sets)
     if is_profile(source):
         return read_profile(source, overrides)
-    return overlay(propose_profile(source).profile, overrides)
+    return propose_profile(source, overrides).profile
 
 
 def option_overrides(*options: tuple[str, str, str | None]) -> list[Override]:

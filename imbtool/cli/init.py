@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import Json, hint, require_new, show
+from imbtool.cli.common import Json, Sets, hint, parsed_sets, require_new, show
 
 
 def init(
@@ -19,6 +19,7 @@ def init(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the profile's JSON Schema and stop.")
     ] = False,
+    sets: Sets = None,
     json: Json = False,
 ) -> None:
     """Look at a table and write a first profile, with what was guessed and why.
@@ -31,6 +32,8 @@ def init(
         imbtool init train.csv
 
         imbtool init data/train.csv -o profiles/mine.yaml
+
+        imbtool init train.csv --set data.text='[title, body]' --set data.encoding=cp1252
 
         imbtool init --schema > profile.schema.json
     """
@@ -46,7 +49,7 @@ def init(
     if train is None:
         raise fail("TRAIN", "no table", "a training table", "imbtool init train.csv")
     require_new(output, force, "-o")
-    proposal = propose_profile(train)
+    proposal = propose_profile(train, parsed_sets(sets))
     write_text(output, render_profile(proposal.profile, proposal.comments, output.parent))
     document = {"profile": str(output), "guesses": proposal.reasons}
     show(document, [f"{key}: {reason}" for key, reason in proposal.reasons.items()], json)

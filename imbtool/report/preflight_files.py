@@ -6,10 +6,11 @@ from pathlib import Path
 
 from imbtool.analysis import Analysis
 from imbtool.corpus import Corpus
-from imbtool.files import write_json, write_text
+from imbtool.files import replacing, write_json
 from imbtool.findings.finding import CATALOGUE, frames, listed_rows
 from imbtool.report.inspection import write_inspection
 from imbtool.report.plots import plot_co_occurrence, plot_counts, plot_weights
+from imbtool.tables import TableWriter
 
 QUOTED = 20
 """Rows of a finding that the page shows; its csv has all."""
@@ -37,4 +38,5 @@ def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool
     for kind in CATALOGUE:
         (folder / "findings" / f"{kind}.csv").unlink(missing_ok=True)
     for path, frame in frames(analysis.findings, corpus, texts):
-        write_text(folder / path, frame.to_csv(index=False, lineterminator="\n"))
+        with replacing(folder / path) as draft, TableWriter(draft, ".csv") as writer:
+            writer.write(frame)

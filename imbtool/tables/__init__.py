@@ -3,6 +3,7 @@
 from imbtool.tables.cells import (
     COLUMN_MARK,
     ITEM_MARK,
+    as_arrow,
     cell_text,
     is_list,
     joined_cells,
@@ -39,6 +40,7 @@ __all__ = [
     "Files",
     "Table",
     "TableWriter",
+    "as_arrow",
     "cell_text",
     "dataset_splits",
     "is_dataset",

@@ -19,7 +19,14 @@ import pyarrow.parquet as pq
 
 from imbtool.tables.cells import as_arrow
 from imbtool.tables.sources import CODECS, open_bytes, source_format
-from imbtool.tables.text import UTF8, codec_of, csv_header, damaged, text_chunks
+from imbtool.tables.text import (
+    UTF8,
+    codec_of,
+    csv_header,
+    damaged,
+    refuse_repeated,
+    text_chunks,
+)
 
 BLOCK = 1 << 20
 """Bytes read at once; a longer row is left to the careful reader."""
@@ -46,19 +53,25 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield a parquet file in batches of `rows`.
 
     Raises:
-        UserError: a damaged file.
+        UserError: a damaged file, or one with a column twice.
     """
     try:
-        yield from pq.ParquetFile(_seekable(path)).iter_batches(rows)
+        yield from _opened(path).iter_batches(rows)
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
 
 
 def _parquet(path: Path) -> pa.Table:
     try:
-        return pq.ParquetFile(_seekable(path)).read()
+        return _opened(path).read()
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    file = pq.ParquetFile(_seekable(path))
+    refuse_repeated(str(path), file.schema_arrow.names)
+    return file
 
 
 def _seekable(path: Path) -> Any:
@@ -178,19 +191,19 @@ def _json_lines(path: Path) -> pa.Table | None:
             lines = sum(1 for line in stream if line.strip())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
         return None
-    same = lines == len(table) and all(_is_as_written(column) for column in table.columns)
-    return table if same else None
+    chunks = (chunk for column in table.columns for chunk in column.chunks)
+    return table if lines == len(table) and all(map(_is_as_written, chunks)) else None
 
 
-def _is_as_written(column: Any) -> bool:
+def _is_as_written(values: pa.Array) -> bool:
     """Whether Arrow has left values as they are: it takes some text for times, and may round."""
-    kind = column.type
+    kind = values.type
     if pa.types.is_list(kind):
-        return _is_as_written(column.combine_chunks().flatten())
+        return _is_as_written(values.flatten())
     if pa.types.is_struct(kind):
-        return all(_is_as_written(part) for part in column.combine_chunks().flatten())
+        return all(map(_is_as_written, values.flatten()))
     if pa.types.is_floating(kind):
-        return bool((pc.max(pc.abs(column)).as_py() or 0) < MOST_EXACT)
+        return bool((pc.max(pc.abs(values)).as_py() or 0) < MOST_EXACT)
     return not pa.types.is_temporal(kind)
 
 

@@ -102,7 +102,7 @@ def as_arrow(values: Sequence[Any]) -> pa.Array:
     """Python values as one column: of their common type, or, if they have none, as text."""
     try:
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return _texts([_item_text(value) if isinstance(value, list) else value for value in values])
 
 
@@ -111,10 +111,8 @@ def _item_text(items: Sequence[Any]) -> str:
 
 
 def _texts(values: Iterable[Any]) -> pa.Array:
-    """Values as text; half a surrogate pair, which JSON can hold, becomes a question mark."""
     known = (None if value is None or value != value else cell_text(value) for value in values)
-    clean = [text and text.encode("utf-8", "replace").decode() for text in known]
-    return pa.array(clean, pa.string())
+    return pa.array(list(known), pa.string())
 
 
 def _lists_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -74,8 +74,11 @@ def _load(path: Path) -> Any:
             return library.load_from_disk(str(path))
         name, config, split = _hub_name(path)
         found = _from_hub(name, config)
-    except (library.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-        found = str(error).strip().splitlines()[0]
+    except (
+        *(library.exceptions.DatasetsError, OSError, ValueError, RuntimeError),
+        *(LookupError, TypeError),  # of its own files, where they are damaged
+    ) as error:
+        found = (str(error).strip() or type(error).__name__).splitlines()[0]
         mend = "check the name and the network; hf:owner/name:config names a configuration"
         raise fail(path, found, "a data set", mend if is_hub(path) else "save it anew") from None
     if split and split not in found:
@@ -117,6 +120,8 @@ def _named(column: pa.ChunkedArray, feature: Any) -> pa.ChunkedArray:
     names = getattr(inner or feature, "names", None)
     if names is None or not (inner is None or pa.types.is_nested(column.type)):
         return column
+    if inner:
+        column = column.cast(pa.list_(column.type.value_type))
     chunks = [_lists(part, names) if inner else _classes(part, names) for part in column.chunks]
     kind = pa.list_(pa.string()) if inner else pa.string()
     return pa.chunked_array(chunks, kind)

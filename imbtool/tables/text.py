@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +21,10 @@ from imbtool.tables.sources import open_bytes, source_format
 
 UTF8 = "utf-8-sig"
 """Also reads files without the mark."""
+
+HALF_PAIR = "\\ud"
+"""How JSON begins to write a character as two halves, or one half of none."""
+TOO_DEEP = "values nested too deep"
 
 Rows = tuple[list[str] | None, Iterator[Any]]
 """The header, if the rows do not bring their own, and the rows."""
@@ -74,6 +78,18 @@ def damaged(path: Path, error: Exception) -> UserError:
     return fail(path, str(error).splitlines()[0], expected, "write it anew")
 
 
+def refuse_repeated(where: str, columns: Sequence[str]) -> None:
+    """Check that no two columns have the same name.
+
+    Raises:
+        UserError: two have.
+    """
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if repeated:
+        found = f"the column {repeated[0]!r} twice"
+        raise fail(where, found, "each column once", "rename one of the two")
+
+
 def _broken_encoding(path: Path, encoding: str) -> UserError:
     name = encoding.removesuffix("-sig")
     mend = "save it as UTF-8, or name its encoding: `data.encoding: cp1252`, say"
@@ -99,10 +115,7 @@ def _parsed(
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header = next(_checked(path, reader, None), [])
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        found = f"the column {repeated[0]!r} twice"
-        raise fail(f"{path}:1", found, "each column once", "rename one of the two")
+    refuse_repeated(f"{path}:1", header)
     return header, _checked(path, reader, len(header))
 
 
@@ -140,10 +153,11 @@ def _line_objects(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError as error:
-            found = str(error).partition(":")[0]
-            raise fail(f"{path}:{number}", found, "JSON", "mend the line") from None
+            row = _json(line)
+        except json.JSONDecodeError as error:
+            raise fail(f"{path}:{number}", error.msg, "JSON", "mend the line") from None
+        except RecursionError:
+            raise fail(f"{path}:{number}", TOO_DEEP, "JSON", "make it flatter") from None
         if not isinstance(row, dict):
             found = f"a JSON {type(row).__name__}"
             raise fail(f"{path}:{number}", found, "one JSON object a line", "mend the line")
@@ -153,9 +167,11 @@ def _line_objects(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
 def _array_rows(path: Path, stream: IO[str]) -> Rows:
     mend = "write [{...}, {...}]; a file of one object a line is a .jsonl"
     try:
-        rows = json.load(stream)
+        rows = _json(stream.read())
     except json.JSONDecodeError as error:
         raise fail(f"{path}:{error.lineno}", error.msg, "JSON", mend) from None
+    except RecursionError:
+        raise fail(path, TOO_DEEP, "JSON", "make it flatter") from None
     if not isinstance(rows, list):
         raise fail(path, f"a JSON {type(rows).__name__}", "an array of objects", mend)
     for number, row in enumerate(rows, start=1):
@@ -163,6 +179,22 @@ def _array_rows(path: Path, stream: IO[str]) -> Rows:
             found = f"a JSON {type(row).__name__} as element {number}"
             raise fail(path, found, "an array of objects", mend)
     return None, iter(rows)
+
+
+def _json(text: str) -> Any:
+    """What a JSON text says; half of a surrogate pair, which is no text, as a question mark."""
+    value = json.loads(text)
+    return _encodable(value) if HALF_PAIR in text.lower() else value
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return list(map(_encodable, value))
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(inner) for key, inner in value.items()}
+    return value
 
 
 PARSERS: dict[str, Callable[[Path, IO[str]], Rows]] = {

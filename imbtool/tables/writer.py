@@ -86,11 +86,11 @@ class TableWriter:
             (careful if has_return else plain).writerow(row)
 
     def _write_parquet(self, frame: pd.DataFrame) -> None:
-        if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self._target, _schema(frame))
         try:
+            if self._parquet is None:
+                self._parquet = pq.ParquetWriter(self._target, _schema(frame))
             table = pa.Table.from_pandas(frame, self._parquet.schema, preserve_index=False)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             mend = "write .jsonl, which takes any value"
             raise fail(self._target, str(error), "one type a column", mend) from None
         self._parquet.write_table(table)

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from conftest import Imbtool, read_csv, write_csv
+
+from imbtool.tables import TableWriter
 
 
 def leak(rows: int) -> None:
@@ -56,6 +59,18 @@ def test_texts_are_written_down_unless_they_are_private(project: Path, imbtool: 
     ]
     assert len(written) >= 3
     assert not any("secret" in path.read_text() for path in written)
+
+
+def test_the_rows_of_a_finding_read_back_whatever_their_texts_hold(
+    project: Path, imbtool: Imbtool
+) -> None:
+    rows = read_csv(Path("train.csv"))
+    rows[0]["text"] = rows[1]["text"] = "first\r=1+1"
+    with TableWriter(Path("train.csv"), ".csv") as writer:
+        writer.write(pd.DataFrame(rows))
+    look(imbtool)
+    listed = read_csv(Path("look/findings/duplicate.csv"))
+    assert [row["text"] for row in listed] == ["first\r=1+1"]
 
 
 def test_the_json_and_the_screen_quote_no_text(project: Path, imbtool: Imbtool) -> None:

@@ -77,6 +77,26 @@ def test_classes_become_their_names_and_missing_ones_stay_missing(tmp_path: Path
     assert data["kind"] == ["reply", "post", None, "reply"]
 
 
+@pytest.mark.parametrize(
+    "kind", [lambda names: library.List(names, length=1), lambda names: library.LargeList(names)]
+)
+def test_lists_of_classes_of_any_kind_become_names(tmp_path: Path, kind):
+    features = library.Features({"labels": kind(library.ClassLabel(names=NAMES))})
+    library.Dataset.from_dict({"labels": [[2], [0]]}, features=features).save_to_disk(
+        str(tmp_path / "one")
+    )
+    assert read_arrow(tmp_path / "one").data["labels"].to_pylist() == [["praise"], ["insults"]]
+
+
+def test_a_damaged_or_empty_data_set_is_refused(saved: Path, tmp_path: Path):
+    (saved / "train" / "state.json").write_text("{}")
+    with pytest.raises(UserError, match="save it anew"):
+        read_arrow(saved / "train")
+    library.Dataset.from_dict({"text": []}).save_to_disk(str(tmp_path / "none"))
+    with pytest.raises(UserError, match=r"no rows|save it anew"):
+        read_arrow(tmp_path / "none")
+
+
 def test_rows_that_were_selected_and_shuffled_come_in_their_new_order(tmp_path: Path):
     dataset().select([2, 0]).save_to_disk(str(tmp_path / "one"))
     assert read_arrow(tmp_path / "one").data["labels"].to_pylist() == [

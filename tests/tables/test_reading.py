@@ -22,6 +22,7 @@ from imbtool.tables import (
     ITEM_MARK,
     TableWriter,
     arrow,
+    as_arrow,
     cell_text,
     joined_cells,
     neutralised,
@@ -174,6 +175,30 @@ def test_a_line_that_is_no_json_object_is_refused_with_its_number(tmp_path: Path
 
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path):
     assert place(write(tmp_path, "no parquet", "t.parquet")) == ""
+
+
+@pytest.mark.parametrize("read", [read_arrow, read_table])
+def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path: Path, read: Callable[..., object]):
+    twice = pa.Table.from_arrays([pa.array(["x"]), pa.array(["y"])], names=["a", "a"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+    with pytest.raises(UserError, match="the column 'a' twice"):
+        read(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(("name", "around"), [("t.jsonl", "{}"), ("t.json", "[{}]")])
+def test_json_nested_too_deep_is_refused(tmp_path: Path, name: str, around: str):
+    deep = f'{{"a": {"[" * 100_000}{"]" * 100_000}}}'
+    with pytest.raises(UserError, match="nested too deep"):
+        read_table(write(tmp_path, around.replace("{}", deep), name))
+
+
+def test_a_value_that_parquet_cannot_hold_is_refused(tmp_path: Path):
+    frame = pd.DataFrame({"a": [2**70]}, dtype=object)
+    with (
+        TableWriter(tmp_path / "t.parquet", ".parquet") as writer,
+        pytest.raises(UserError, match=r"write \.jsonl"),
+    ):
+        writer.write(frame)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -354,6 +379,9 @@ JSON_LINES = {
     "lists and text": ['{"a": ["x", "y|z"]}', '{"a": "x"}', '{"a": []}', '{"a": null}'],
     "a key twice": ['{"a": "x", "a": "y"}'],
     "half a surrogate pair": ['{"a": "\\ud800b"}'],
+    "a number beyond 64 bits alone": ['{"a": 36893488147419103233}'],
+    "objects in a list": ['{"a": "x", "b": [{"c": 1}]}', '{"a": "y", "b": [{"c": 2}]}'],
+    "lists in a list": ['{"a": "x", "b": [["c"], []]}'],
 }
 
 
@@ -367,6 +395,9 @@ JSON_LINES = {
         ("lists and text", [f"x{ITEM_MARK}y|z{ITEM_MARK}", "x", "", None]),
         ("a key twice", ["y"]),
         ("half a surrogate pair", ["?b"]),
+        ("a number beyond 64 bits alone", ["36893488147419103233"]),
+        ("objects in a list", ["x", "y"]),
+        ("lists in a list", ["x"]),
     ],
 )
 def test_json_that_arrow_would_change_is_read_with_care(
@@ -377,6 +408,8 @@ def test_json_that_arrow_would_change_is_read_with_care(
         assert place(path) == ":1"
     else:
         assert text_cells(read_arrow(path).data["a"]).to_pylist() == cells
+        careful = pa.chunked_array([as_arrow(read_table(path)["a"].tolist())])
+        assert text_cells(careful).to_pylist() == cells
 
 
 def test_json_is_an_array_of_objects(tmp_path: Path):
