@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 NEAR = 0.8
@@ -70,14 +70,25 @@ def near_duplicate_groups(texts: Sequence[str], seed: int = 0) -> Numbers:
     Returns:
         int64 [n]: equal numbers are one group. Texts of the same `normalised` form always are.
     """
+    forms, links = near_forms(texts, seed)
+    return connected_components(links, directed=False)[1].astype(np.int64)[forms]
+
+
+def near_forms(texts: Sequence[str], seed: int = 0) -> tuple[Numbers, csr_array]:
+    """The `normalised` form of each text, and which forms are nearly the same.
+
+    Returns:
+        int64 [n]: the number of each text's form, in order of first appearance; and bool
+        [forms, forms]: each form is near itself, and is not near all that its likes are near.
+    """
     distinct: dict[str, int] = {}
     form_of = [distinct.setdefault(normalised(text), len(distinct)) for text in texts]
     shingles = _shingles(list(distinct))
     first, second = _near(shingles, _candidates(shingles, seed)).T
-    shape = (len(distinct), len(distinct))
-    links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=shape)
-    group_of_form = connected_components(links, directed=False)[1]
-    return group_of_form[np.array(form_of, dtype=np.int64)].astype(np.int64)
+    own = np.arange(len(distinct))
+    rows, columns = np.concatenate([first, second, own]), np.concatenate([second, first, own])
+    links = csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(len(own),) * 2)
+    return np.array(form_of, dtype=np.int64), links
 
 
 def _shingles(texts: Sequence[str]) -> csr_array:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from imbtool.corpus import SPLITS, Corpus
-from imbtool.duplicates import near_duplicate_groups, normalised, text_keys
+from imbtool.duplicates import near_forms, normalised, text_keys
 from imbtool.errors import counted, some
 from imbtool.findings.finding import Document, Finding, Place, Severity, found, percent
 from imbtool.findings.pool import Pool, pool_of
@@ -47,7 +48,7 @@ def text_findings(exact: SameTexts) -> Iterator[Finding]:
     alike = SameTexts(sample, text_numbers(map(normalised, texts)))
     yield from alike.leaks("leak-normalised", "in {} but for URLs and user names", known)
     known = [one | other for one, other in zip(known, alike.leaked(), strict=True)]
-    near = SameTexts(sample, near_duplicate_groups(texts))
+    near = SameTexts(sample, *near_forms(texts))
     yield from near.leaks("leak-near", "nearly as in {}", known)
     yield from near.repeats("near-duplicate", "near repeat", exact.repeated()[where])
 
@@ -77,15 +78,17 @@ def _places_in(pool: Pool, sample: Pool) -> Groups:
 
 @dataclass(frozen=True)
 class SameTexts:
-    """Texts in groups of those that are the same.
+    """Texts in groups of those that are the same, some of which may be like others.
 
     Attributes:
         pool: the texts.
         groups: for each text the number of its group [n].
+        links: bool [groups, groups]: which are alike, each with itself; None: no two are.
     """
 
     pool: Pool
     groups: Groups
+    links: csr_array | None = None
 
     def repeat_counts(self) -> dict[str, int]:
         """For each split how many of its texts repeat an earlier one of it."""
@@ -109,7 +112,7 @@ class SameTexts:
     def repeats(self, kind: str, how: str, but: Flags) -> Iterator[Finding]:
         """A finding if texts repeat others of their split, some texts left out."""
         kept = np.flatnonzero(~but)
-        part = SameTexts(self.pool.part(kept), self.groups[kept])
+        part = SameTexts(self.pool.part(kept), self.groups[kept], self.links)
         rows, firsts = np.flatnonzero(part.repeated()), part._firsts()
         if len(rows):
             counts = part._by_split(rows)
@@ -118,17 +121,33 @@ class SameTexts:
             yield found(kind, message, {"splits": counts}, places)
 
     def _shared(self, first: int, second: int) -> Flags:
-        there = np.zeros((2, self.groups.max(initial=-1) + 1), bool)
-        for part, number in enumerate((first, second)):
-            there[part, self.groups[self.pool.split == number]] = True
-        inside = (self.pool.split == first) | (self.pool.split == second)
-        shared = there[0] & there[1]
-        return np.asarray(shared[self.groups] & inside, dtype=np.bool_)
+        """The texts of one of two splits that are the same as, or like, one of the other."""
+        split, nowhere = self.pool.split, len(self.pool)
+        like_first, like_second = (
+            self._any_like(number)[self.groups] < nowhere for number in (first, second)
+        )
+        return ((split == first) & like_second) | ((split == second) & like_first)
+
+    def _any_like(self, split: int) -> Groups:
+        """For each group the first text of a split that is in it or in one like it; n if none."""
+        n = self.groups.max(initial=-1) + 1 if self.links is None else self.links.shape[0]
+        rows = np.flatnonzero(self.pool.split == split)[::-1]
+        first = np.full(n, len(self.pool), np.int64)
+        first[self.groups[rows]] = rows
+        if self.links is None:
+            return first
+        return np.minimum.reduceat(first[self.links.indices], self.links.indptr[:-1])
 
     def _firsts(self) -> Groups:
-        """The place of the first text of its group and split, for each text."""
+        """The place of the first text of its group and split, for each text.
+
+        A group that is like an earlier one of the split has that one's, unless that has another's:
+        who deletes all texts but the first ones keeps a text like each.
+        """
         keys = self.groups * len(SPLITS) + self.pool.split
-        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        distinct, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        if self.links is not None:
+            first = _led_back(self.links, distinct, first)
         return np.asarray(first[inverse], dtype=np.int64)
 
     def _leak(self, kind: str, how: str, rows: Groups, first: int, second: int) -> Finding:
@@ -164,17 +183,10 @@ class SameTexts:
 
     def _both_sides(self, rows: Groups, first: int, second: int) -> list[Place]:
         """Each row with the first one like it in the other split; those to remove come first."""
-        others = {first: self._any_of(second), second: self._any_of(first)}
+        others = {first: self._any_like(second), second: self._any_like(first)}
         return [
             self._place(row, others[int(self.pool.split[row])][self.groups[row]]) for row in rows
         ]
-
-    def _any_of(self, split: int) -> Groups:
-        """For each group its first text of a split."""
-        rows = np.flatnonzero(self.pool.split == split)[::-1]
-        first = np.zeros(self.groups.max(initial=-1) + 1, np.int64)
-        first[self.groups[rows]] = rows
-        return first
 
     def _place(self, row: int, other: int) -> Place:
         detail = f"as {self.pool.name(other)} row {self.pool.row(other)}"
@@ -183,6 +195,25 @@ class SameTexts:
     def _by_split(self, rows: Groups) -> dict[str, int]:
         counts = np.bincount(self.pool.split[rows], minlength=len(SPLITS))
         return dict(zip(SPLITS, counts.tolist(), strict=True))
+
+
+def _led_back(links: csr_array, keys: Groups, first: Groups) -> Groups:
+    """The first text of each group and split, or that of the earliest like it that keeps its own.
+
+    Args:
+        links: which groups are alike.
+        keys: group * number of splits + split, sorted.
+        first: the first text of each.
+    """
+    at = {key: place for place, key in enumerate(keys.tolist())}
+    result, keeps = first.copy(), np.zeros(len(keys), np.bool_)
+    for place in np.argsort(first, kind="stable").tolist():
+        group, split = divmod(int(keys[place]), len(SPLITS))
+        likes = links.indices[links.indptr[group] : links.indptr[group + 1]].tolist()
+        there = [at[key] for like in likes if (key := like * len(SPLITS) + split) in at]
+        result[place] = min((first[other] for other in there if keeps[other]), default=first[place])
+        keeps[place] = result[place] == first[place]
+    return result
 
 
 def _contradictions(same: SameTexts) -> Iterator[Finding]:
@@ -245,7 +276,7 @@ def _worst(labels: Document) -> str:
     name, row = max(labels.items(), key=lambda item: item[1]["share"], default=("", None))
     if row is None or row["share"] < LABEL_LEAK_WARNS:
         return ""
-    return f"; most of {name}: {row['leaked']:,} of {row['positives']:,} positives"
+    return f"; {name} is hit hardest: {row['leaked']:,} of its {row['positives']:,} positives"
 
 
 def _in_each(counts: dict[str, int]) -> str:

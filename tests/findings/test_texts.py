@@ -75,7 +75,7 @@ def test_the_label_that_leaks_most_is_named():
     corpus.test.texts[1] = corpus.train.texts[1]
     (leak,) = findings(corpus)
     assert leak.evidence["labels"] == {"lone": {"leaked": 1, "positives": 15, "share": 1 / 15}}
-    assert leak.message.endswith("most of lone: 1 of 15 positives")
+    assert leak.message.endswith("; lone is hit hardest: 1 of its 15 positives")
 
 
 def test_texts_that_differ_in_user_names_and_urls_leak_as_such_and_not_as_near():
@@ -93,6 +93,28 @@ def test_nearly_the_same_text_leaks_as_near_and_never_blocks():
         corpus.test.texts[row] = corpus.train.texts[row] + " indeed"
     leaks = [each for each in findings(corpus) if each.id.startswith("leak")]
     assert [(each.id, each.severity) for each in leaks] == [("leak-near", "warns")]
+
+
+CHAIN = [" ".join(f"w{number}" for number in range(start, start + 60)) for start in (0, 5, 10)]
+"""The second is nearly the first and nearly the third; those two are not alike."""
+
+
+def test_what_is_near_a_near_text_is_not_near_itself():
+    corpus = healthy_corpus()
+    corpus.train.texts[0], corpus.validation.texts[0], corpus.test.texts[0] = CHAIN
+    told = [places(each) for each in findings(corpus) if each.id == "leak-near"]
+    assert told == [
+        [("train", 0, "as validation row 1"), ("validation", 0, "as train row 1")],
+        [("validation", 0, "as test row 1"), ("test", 0, "as validation row 1")],
+    ]
+
+
+def test_of_texts_that_are_near_in_a_chain_one_like_each_is_left():
+    corpus = healthy_corpus()
+    for row, text in enumerate(CHAIN):
+        corpus.train.texts[row] = text
+    (near,) = findings(corpus)
+    assert (near.id, places(near)) == ("near-duplicate", [("train", 1, "as train row 1")])
 
 
 def test_a_repeat_is_listed_with_the_first_text_of_its_split_that_is_the_same():
