@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from imbtool.corpus import Corpus, Split
 from imbtool.findings import drift, lengths
 from imbtool.findings import texts as same_and_near
@@ -15,7 +17,13 @@ from imbtool.findings.forest import forest_document, forest_findings
 from imbtool.findings.labels import Counts, label_findings, measurability
 from imbtool.findings.lengths import Tokens, length_findings, lengths_document
 from imbtool.findings.texts import same_texts, text_findings
-from imbtool.imbalance import co_occurrence, count_labels, imbalance_document, labels_per_text
+from imbtool.imbalance import (
+    cardinality,
+    co_occurrence,
+    count_labels,
+    imbalance_document,
+    labels_per_text,
+)
 from imbtool.weighting import LabelWeight, effective_number_weights
 
 Document = dict[str, Any]
@@ -136,13 +144,14 @@ def _samples(corpus: Corpus, tokens: Tokens | None) -> Document:
 
 def _split_row(split: Split, duplicates: int) -> Document:
     numbers = labels_per_text(split.targets)
+    known = sum(numbers.values())
     return {
         "source": str(split.source),
         "texts": len(split),
         "labels_per_text": numbers,
-        "mean_labels": sum(number * texts for number, texts in numbers.items()) / len(split),
+        "mean_labels": cardinality(split.targets),
         "unlabelled": numbers.get(0, 0),
-        "unlabelled_share": numbers.get(0, 0) / len(split),
+        "unlabelled_share": numbers.get(0, 0) / known if known else np.nan,
         "duplicates": duplicates,
         "fingerprint": split.fingerprint,
     }

@@ -92,9 +92,19 @@ def co_known(targets: Targets) -> Counts:
 
 
 def labels_per_text(targets: Targets) -> dict[int, int]:
-    """How many texts have how many labels, by number of labels."""
-    numbers, texts = np.unique((targets == 1).sum(axis=1), return_counts=True)
+    """How many texts have how many labels, by their number; texts with an unknown one left out."""
+    sums = targets.sum(axis=1)
+    numbers, texts = np.unique(sums[~np.isnan(sums)], return_counts=True)
     return {int(number): int(count) for number, count in zip(numbers, texts, strict=True)}
+
+
+def cardinality(targets: Targets) -> float:
+    """Labels a text on average: the sum over labels of their share of the texts they are known of.
+
+    Without unknown ones this is the mean number of labels (Tsoumakas and Katakis, Multi-Label
+    Classification: An Overview, IJDWM 3, 2007).
+    """
+    return sum(count.prevalence for count in count_labels(targets))
 
 
 def label_set_keys(targets: Targets) -> NDArray[np.uint64]:
@@ -172,22 +182,21 @@ def scumble(targets: Targets, ratios: Floats) -> tuple[float, Floats]:
 def imbalance_document(targets: Targets) -> dict[str, Any]:
     """Every measure of training targets [n, L].
 
-    Cardinality is the mean number of labels a text, density that over L (Tsoumakas and Katakis,
-    Multi-Label Classification: An Overview, IJDWM 3, 2007); label sets are the different sets of
-    labels that texts have, the empty one among them.
+    Density is `cardinality` over L; label sets are the different sets of labels that texts have,
+    the empty one among them.
     """
     positives = _totals(targets, _positive)
     ratios = irlbl(positives.tolist())
     whole, of_labels = scumble(targets, ratios)
     _, sizes = np.unique(label_set_keys(targets), return_counts=True)
-    cardinality = float(positives.sum() / max(1, len(targets)))
+    a_text = cardinality(targets)
     shots = [shots_of(int(count)) for count in positives]
     return {
         "mean_ir": mean_ir(ratios),
         "cvir": cvir(ratios),
         "scumble": whole,
-        "cardinality": cardinality,
-        "density": cardinality / targets.shape[1],
+        "cardinality": a_text,
+        "density": a_text / targets.shape[1],
         "label_sets": len(sizes),
         "label_sets_once": int((sizes == 1).sum()),
         "shots": {name: shots.count(name) for name in ("head", "medium", "tail")},

@@ -97,6 +97,18 @@ def test_each_split_is_summed_up():
     assert row["duplicates"] == 1
 
 
+def test_texts_whose_labels_nobody_knows_are_neither_labelled_nor_unlabelled():
+    corpus = healthy_corpus()
+    corpus.test.targets[2::6] = np.nan
+    row = analyze(corpus).document["splits"]["test"]
+    known = 45 - len(range(2, 45, 6))
+    assert row["labels_per_text"] == {0: known - 30, 1: 15, 2: 15}
+    assert row["mean_labels"] == pytest.approx(45 / known)
+    assert row["unlabelled_share"] == pytest.approx((known - 30) / known)
+    corpus.test.targets[:] = np.nan
+    assert np.isnan(analyze(corpus).document["splits"]["test"]["unlabelled_share"])
+
+
 def test_co_occurrence_and_broken_edges_are_counted():
     corpus = healthy_corpus()
     corpus.validation.targets[0, TOP] = 0

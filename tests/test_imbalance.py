@@ -6,6 +6,7 @@ import pytest
 from imbtool import imbalance
 from imbtool.imbalance import (
     LabelCount,
+    cardinality,
     co_known,
     co_occurrence,
     count_labels,
@@ -70,8 +71,15 @@ def test_co_occurrence_counts_exactly_where_float32_would_round():
     assert co_occurrence(many).tolist() == [[2**12 + 1]]
 
 
-def test_labels_per_text_takes_unknown_as_not_positive():
-    assert labels_per_text(TARGETS) == {0: 2, 1: 1, 2: 2}
+def test_labels_are_counted_of_texts_of_which_all_are_known():
+    assert labels_per_text(TARGETS) == {1: 1, 2: 1}
+    assert labels_per_text(np.full((3, 2), NAN)) == {}
+
+
+def test_cardinality_takes_unknown_neither_for_a_label_nor_for_none():
+    assert cardinality(TARGETS) == pytest.approx(3 / 5 + 1 / 5 + 1 / 2)
+    assert cardinality(SMALL) == 1
+    assert cardinality(np.full((3, 2), NAN)) == 0
 
 
 def test_counts_are_the_same_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch):

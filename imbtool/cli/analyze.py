@@ -47,8 +47,9 @@ def analyze(
     """
     from imbtool.corpus import read_corpus
     from imbtool.report.preflight import analysis_views
-    from imbtool.report.preflight_files import write_analysis
+    from imbtool.report.preflight_files import require_free, write_analysis
 
+    require_free(output)
     profile = source_profile(source, sets)
     corpus = read_corpus(profile)
     suspects = _suspects(profile, corpus) if label_errors else []

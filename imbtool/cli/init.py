@@ -33,7 +33,7 @@ def init(
 
         imbtool init data/train.csv -o profiles/mine.yaml
 
-        imbtool init train.csv --set data.text='[title, body]' --set data.encoding=cp1252
+        imbtool init train.csv --set data.labels.column=topics --set data.encoding=cp1252
 
         imbtool init --schema > profile.schema.json
     """

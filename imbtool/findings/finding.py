@@ -19,6 +19,9 @@ SEVERITIES: tuple[Severity, ...] = ("blocks", "warns", "note")
 COLUMNS = ("finding", "split", "file", "row", "label", "detail", "labels", "text")
 
 
+SPLIT_ANEW = "split all rows anew (`imbtool split 'FOLDER/*.csv' -o NEW`)"
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of finding.
@@ -40,27 +43,27 @@ CATALOGUE: dict[str, Kind] = {
     "leak-exact": Kind(
         "warns",
         "the same text stands in two splits: what is measured is memory",
-        "remove these rows from training; `imbtool split` makes splits that share none",
+        f"remove these rows from training, or {SPLIT_ANEW}",
         "at least 5% of validation or test stand in training too, or half of the positives that a "
         "label has there (of 10 or more)",
     ),
     "leak-normalised": Kind(
         "warns",
         "the same text but for URLs and user names stands in two splits",
-        "remove these rows from training; `imbtool split` makes splits that share none",
+        f"remove these rows from training, or {SPLIT_ANEW}",
         "as `leak-exact`",
     ),
     "label-absent": Kind(
         "warns",
         "a label has no positive in validation or test: no threshold can be chosen for it, or "
         "nothing can be said of it",
-        "split anew with `imbtool split`, or add texts that have it",
+        f"{SPLIT_ANEW}, or add texts that have it",
         "the label has none in validation and `thresholds.require` asks for it",
     ),
     "leak-near": Kind(
         "warns",
         "nearly the same text stands in two splits: results are better than on new texts",
-        "split anew with `imbtool split`, which keeps near duplicates together",
+        f"{SPLIT_ANEW}, which keeps near duplicates together",
     ),
     "contradiction": Kind(
         "warns",
@@ -74,8 +77,8 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "truncation": Kind(
         "warns",
-        "the encoder does not read texts to their end; what makes a label true may stand there",
-        "raise model.max_length, or read long texts whole: model.long_texts: windows",
+        "the encoder does not read all of a text; what makes a label true may stand in the rest",
+        "raise model.max_length if the encoder can read more, or model.long_texts: windows",
     ),
     "label-error": Kind(
         "warns",
@@ -90,8 +93,8 @@ CATALOGUE: dict[str, Kind] = {
     "drift": Kind(
         "warns",
         "the splits are not alike: thresholds chosen on one will not fit the other",
-        "split anew with `imbtool split`; if the splits are of different times or sources, keep "
-        "them and measure each with `imbtool evaluate --by`",
+        f"{SPLIT_ANEW}; if the splits are of different times or sources, keep them and measure "
+        "each with `imbtool evaluate --by`",
     ),
     "measurability": Kind(
         "note",

@@ -19,7 +19,8 @@ QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, 
 SAMPLED_TEXTS = 200_000
 """Of more texts the tokens are counted in a sample of this size."""
 CUT_WARNS = 0.1
-"""From this share of texts cut off on, of the training texts or of a label's."""
+"""From this share of texts cut off on, of a split's texts or of a label's."""
+TEXTS_OF = {"train": "training", "validation": "validation", "test": "test"}
 CUT_NOTED = 0.01
 CUT_LABEL_POSITIVES = 10
 """Of a label with fewer positives no share is a finding."""
@@ -68,15 +69,17 @@ def length_findings(tokens: Tokens | None, document: Document) -> Iterator[Findi
     if tokens is None:
         return
     splits, labels = document["tokens"]["splits"], document["tokens"]["labels"]
-    share = splits["train"]["cut"]["value"]
+    usual = max(splits["train"]["cut"]["value"], CUT_WARNS)
     worse = {
         name: row["cut"]
         for name, row in labels.items()
-        if row["texts"] >= CUT_LABEL_POSITIVES and row["cut"]["low"] > max(share, CUT_WARNS)
+        if row["texts"] >= CUT_LABEL_POSITIVES and row["cut"]["low"] > usual
     }
+    most = max(splits, key=lambda name: splits[name]["cut"]["value"])
+    share = splits[most]["cut"]["value"]
     if share >= CUT_NOTED or worse:
-        longest = splits["train"]["p99"]
-        message = f"{share:.1%} of the training texts are longer than {tokens.limit} tokens"
+        longest = splits[most]["p99"]
+        message = f"{share:.1%} of the {TEXTS_OF[most]} texts are longer than {tokens.limit} tokens"
         message += f" (99% have at most {longest:,.0f})" + _worst(worse)
         evidence = {
             "limit": tokens.limit,

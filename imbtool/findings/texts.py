@@ -13,7 +13,15 @@ from scipy.sparse import csr_array
 from imbtool.corpus import SPLITS, Corpus
 from imbtool.duplicates import near_forms, normalised, text_keys
 from imbtool.errors import counted, some
-from imbtool.findings.finding import Document, Finding, Place, Severity, found, percent
+from imbtool.findings.finding import (
+    SPLIT_ANEW,
+    Document,
+    Finding,
+    Place,
+    Severity,
+    found,
+    percent,
+)
 from imbtool.findings.pool import Pool, pool_of
 
 SAMPLED_TEXTS = 200_000
@@ -24,7 +32,6 @@ LABEL_LEAK_BLOCKS, LABEL_LEAK_POSITIVES = 0.5, 10
 """The same of one label: this share of its positives, if it has so many."""
 LEAK_WARNS, LABEL_LEAK_WARNS = 0.005, 0.05
 """Below these shares of a split, and of each label's positives, a leak moves no figure."""
-SPLIT_ANEW = "`imbtool split` makes splits that share none"
 PAIRS = ((0, 1), (0, 2), (1, 2))
 """The numbers of every two splits in `SPLITS`; the first is the one to remove rows from."""
 
@@ -126,7 +133,8 @@ class SameTexts:
         like_first, like_second = (
             self._any_like(number)[self.groups] < nowhere for number in (first, second)
         )
-        return ((split == first) & like_second) | ((split == second) & like_first)
+        shared = ((split == first) & like_second) | ((split == second) & like_first)
+        return np.asarray(shared, dtype=np.bool_)
 
     def _any_like(self, split: int) -> Groups:
         """For each group the first text of a split that is in it or in one like it; n if none."""
@@ -166,7 +174,7 @@ class SameTexts:
         message += _worst(labels)
         severity = _leak_severity(kind, first, share, labels)
         places = self._both_sides(rows, first, second)
-        mend = None if kind == "leak-near" else f"remove these rows from {theirs}; {SPLIT_ANEW}"
+        mend = None if kind == "leak-near" else f"remove these rows from {theirs}, or {SPLIT_ANEW}"
         return found(kind, message, evidence, places, severity, mend)
 
     def _label_shares(self, rows: Groups, split: int) -> Document:

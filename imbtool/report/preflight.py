@@ -98,7 +98,7 @@ def _splits(document: Document) -> Table:
         cells = [
             f"{row['texts']:,}",
             f"{row['mean_labels']:.2f}",
-            f"{row['unlabelled_share']:.0%}",
+            f"{row['unlabelled_share']:.0%}" if is_known(row["unlabelled_share"]) else "–",
             f"{row['duplicates']:,}",
             f"{document['lengths']['characters'][name]['median']:,.0f}",
         ]

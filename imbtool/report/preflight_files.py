@@ -6,6 +6,7 @@ from pathlib import Path
 
 from imbtool.analysis import Analysis
 from imbtool.corpus import Corpus
+from imbtool.errors import fail, some
 from imbtool.files import replacing, write_json
 from imbtool.findings.finding import CATALOGUE, frames, listed_rows
 from imbtool.report.inspection import write_inspection
@@ -15,6 +16,19 @@ from imbtool.tables import TableWriter
 QUOTED = 20
 """Rows of a finding that the page shows; its csv has all."""
 ANALYSIS, PAGE = "analysis.json", "analysis.html"
+PICTURES = ("counts.png", "weights.png", "co_occurrence.png")
+
+
+def require_free(folder: Path) -> None:
+    """Check that a folder has no file that an analysis would overwrite, unless one has written it.
+
+    Raises:
+        UserError: it has.
+    """
+    there = [name for name in (PAGE, *PICTURES, "findings") if (folder / name).exists()]
+    if there and not (folder / ANALYSIS).is_file():
+        mend = "choose another folder with -o"
+        raise fail(f"-o {folder}", f"{some(there)} that no analysis wrote", "a free folder", mend)
 
 
 def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool = True) -> None:
@@ -32,9 +46,10 @@ def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool
     write_json(folder / ANALYSIS, document)
     quoted = [listed_rows(each, corpus, texts, QUOTED) for each in analysis.findings]
     write_inspection(document, quoted, folder / PAGE)
-    plot_counts(document, folder / "counts.png")
-    plot_weights(document["labels"], folder / "weights.png")
-    plot_co_occurrence(document, folder / "co_occurrence.png")
+    counts, weights, together = (folder / name for name in PICTURES)
+    plot_counts(document, counts)
+    plot_weights(document["labels"], weights)
+    plot_co_occurrence(document, together)
     for kind in CATALOGUE:
         (folder / "findings" / f"{kind}.csv").unlink(missing_ok=True)
     for path, frame in frames(analysis.findings, corpus, texts):

@@ -73,6 +73,16 @@ def test_the_rows_of_a_finding_read_back_whatever_their_texts_hold(
     assert [row["text"] for row in listed] == ["first\r=1+1"]
 
 
+def test_files_that_no_analysis_wrote_are_not_overwritten(project: Path, imbtool: Imbtool) -> None:
+    Path("look").mkdir()
+    Path("look/counts.png").write_text("mine")
+    refused = look(imbtool)
+    assert (refused.exit_code, Path("look/counts.png").read_text()) == (2, "mine")
+    assert "counts.png that no analysis wrote" in refused.stderr
+    Path("look/counts.png").unlink()
+    assert [look(imbtool).exit_code for _ in range(2)] == [0, 0]
+
+
 def test_the_json_and_the_screen_quote_no_text(project: Path, imbtool: Imbtool) -> None:
     leak(20)
     for options in ((), ("--json",)):

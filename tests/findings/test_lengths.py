@@ -43,6 +43,14 @@ def test_a_tenth_of_the_texts_cut_off_warns_and_less_is_a_note(long: int, severi
     assert truncation.places[0].detail == "40 tokens"
 
 
+def test_the_split_that_is_cut_off_most_is_named():
+    corpus = healthy_corpus()
+    corpus.test.texts[:9] = ["word " * 40] * 9
+    _, (truncation,) = look(lengthen(corpus, [0]))
+    assert truncation.message.startswith("20.0% of the test texts are longer than 20 tokens")
+    assert truncation.severity == "warns"
+
+
 def test_a_label_whose_texts_are_cut_off_warns_and_is_named():
     _, (truncation,) = look(lengthen(healthy_corpus(), list(range(1, 24, 3))))
     assert truncation.severity == "warns"

@@ -7,7 +7,7 @@ import pytest
 from analyses import hostile_analysis, quoted_rows, tokens_of
 
 from imbtool.report.inspection import render_inspection
-from imbtool.report.preflight_files import write_analysis
+from imbtool.report.preflight_files import QUOTED, write_analysis
 
 HOSTILE_TEXT = "<img src=x onerror=alert(1)>"
 
@@ -49,7 +49,9 @@ def test_only_the_first_rows_of_a_finding_are_quoted(tmp_path: Path):
     analysis, corpus = hostile_analysis(HOSTILE_TEXT)
     write_analysis(analysis, corpus, tmp_path)
     html = (tmp_path / "analysis.html").read_text()
-    assert "The first 20 of 60 texts" in html
+    assert "60 texts; the first lines of" in html
+    section = html.partition('<h2 id="findings">')[2].partition("</section>")[0]
+    assert section.partition("</ol>")[0].count("<li>") == QUOTED
     assert len((tmp_path / "findings" / "leak-exact.csv").read_text().splitlines()) == 61
 
 
