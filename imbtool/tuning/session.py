@@ -212,6 +212,8 @@ class _Session:
         if any(event["event"] == "end" for event in read_events(run)):
             return
         if (run / "last").is_dir():
+            # the round's own, whatever the file says by now: data may have moved
+            write_text(run / "profile.yaml", render_profile(profile))
             training.resume(run, self.emit, self.command, self.allow_changed)
             return
         # a kill before the first save leaves nothing to go on from

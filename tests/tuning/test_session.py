@@ -284,6 +284,17 @@ def test_a_round_stopped_in_the_middle_is_resumed_not_repeated(training: Any) ->
     assert [each["kept"] for each in story["rounds"]] == [True, False, True, True]
 
 
+def test_a_round_goes_on_with_the_profile_that_it_was_decided_to_have(training: Any) -> None:
+    made = training(STORY)
+    made.stop_in = 1
+    with pytest.raises(Stopped):
+        start(tuning__budget_runs=1)
+    path = Path("runs/t/rounds/1/profile.yaml")
+    path.write_text(path.read_text().replace("epochs: 2", "epochs: 7"))
+    resume(Path("runs/t"), lambda event: None, [], allow_changed=True)
+    assert read_profile(path) == settings(tuning__budget_runs=1)
+
+
 def test_a_round_killed_before_its_first_save_is_trained_anew(training: Any) -> None:
     made = training(STORY)
     made.stop_in = 2
