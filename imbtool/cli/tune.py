@@ -92,8 +92,9 @@ def tune(
 def _refuse_several_processes() -> None:
     from imbtool.errors import fail
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        found, mend = "several processes", "start it without a launcher"
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size != "1":
+        found, mend = f"WORLD_SIZE={size}", "start it without a launcher"
         raise fail("launch", found, "one process: rounds come one after the other", mend)
 
 
@@ -143,12 +144,14 @@ def _watch(folder: Path, start: Start, json: bool) -> None:
     from imbtool.report.rounds import TuningView, tuning_views
     from imbtool.report.story import write_story
     from imbtool.report.trajectories import plot_trajectories
+    from imbtool.tuning.memory import is_begun
 
     try:
         with TuningView(console(stderr=True)) as view:
             story = start(view).story
     except KeyboardInterrupt:
-        hint(f"`imbtool tune --resume {folder}` goes on from here")
+        if is_begun(folder):
+            hint(f"`imbtool tune --resume {folder}` goes on from here")
         raise
     page = folder / "tuning.html"
     plot_trajectories(story, folder / "plots" / "tuning.png")

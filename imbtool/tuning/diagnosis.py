@@ -255,7 +255,8 @@ def _low_recall(
     )
     evidence = {"recall": recall, "low": low, "high": high, "support": support}
     name = "low-recall" if recall else "zero-recall"
-    yield Finding(name, label, message, evidence, [epoch], verdict, reason, proven)
+    blocks = proven and state.rare
+    yield Finding(name, label, message, evidence, [epoch], verdict, reason, blocks)
 
 
 def _over_predicted(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.checkpoint import LabelMeta, checkpoint_folder, read_meta
-from imbtool.errors import NotFiniteError, fail
+from imbtool.errors import NotFiniteError, fail, some
 from imbtool.events import read_events
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
@@ -57,7 +57,7 @@ def preview(run: Path) -> Document:
         would change, the frozen stage left out.
 
     Raises:
-        UserError: it is no run, or has no epoch.
+        UserError: it is no run, has no epoch, or has not ended.
     """
     if not (run / "profile.yaml").is_file():
         found = "no profile.yaml in it" if run.exists() else "no such folder"
@@ -66,6 +66,9 @@ def preview(run: Path) -> Document:
     meta = read_meta(checkpoint_folder(run))
     weights = {name: label.weight for name, label in meta.labels.items()}
     outcome = examine(run, profile, weights)
+    if not any(event["event"] == "end" for event in read_events(run)):
+        mend = f"finish it: imbtool train --resume {run}"
+        raise fail(run, "a training that has not ended", "a finished run", mend)
     only = Round(1, None, [], outcome, seconds=0.0, kept=True, why="the baseline")
     healthy = stop_reason([only], profile.tuning) == "healthy"
     changes = [] if healthy else next_changes([only], explore=lambda: ())
@@ -83,7 +86,7 @@ def read_course(run: Path) -> Course:
     """A run as diagnosis reads it.
 
     Raises:
-        UserError: it has no epoch or no checkpoint.
+        UserError: it has no epoch or no checkpoint, or one of other labels.
     """
     events = read_events(run)
     epochs = [event for event in events if event["event"] == "epoch"]
@@ -94,6 +97,9 @@ def read_course(run: Path) -> Course:
     heard = [event["figures"] for event in events if event.get("figures")]
     heads = [event["average_precision"] for event in events if event["event"] == "head"]
     meta = read_meta(checkpoint_folder(run))
+    if lacking := {name for event in epochs for name in event["labels"]} - set(meta.labels):
+        found = f"labels in events.jsonl that its checkpoint lacks: {some(sorted(lacking))}"
+        raise fail(run, found, "events and checkpoint of one run", "restore them, or train anew")
     return Course(
         epochs,
         [loss for event in steps for loss in event.get("losses", ())],
@@ -110,5 +116,8 @@ def _state(label: LabelMeta) -> LabelState:
 
 def _settings(run: Path, profile: Profile, weights: Mapping[str, float]) -> dict[Place, float]:
     starts = [event for event in read_events(run) if event["event"] == "start"]
+    if not starts:
+        found, mend = "no start in events.jsonl", "restore it, or train anew"
+        raise fail(run, found, "the events of a run from its start", mend)
     start = starts[-1]
     return settings_of(profile, start["learning_rate"]["value"], start["epochs"], weights)

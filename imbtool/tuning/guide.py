@@ -40,6 +40,8 @@ class Step:
     move: Callable[[float, Mapping[str, Any]], float]
     reach: int = 1
     """How many may be taken at once: where one is not enough to help, two may be."""
+    bounded: bool = True
+    """Whether the bounds hold it; a value that the run itself has shown needs none."""
 
 
 MORE_GAMMA = Step(GAMMA, lambda gamma, _: max(2.0, gamma + 1.0))
@@ -49,7 +51,7 @@ LESS_WEIGHT = Step(WEIGHT, lambda weight, _: _cut(0.7 * weight))
 SLOWER = Step(RATE, lambda rate, _: float(f"{rate / 3:.0e}"), reach=3)
 FASTER = Step(RATE, lambda rate, _: float(f"{rate * 2:.0e}"))
 LONGER = Step(EPOCHS, lambda epochs, _: math.ceil(1.5 * epochs))
-UP_TO_KEPT = Step(EPOCHS, lambda _, evidence: evidence["kept_epoch"])
+UP_TO_KEPT = Step(EPOCHS, lambda _, evidence: evidence["kept_epoch"], bounded=False)
 STRICTER = Step(CONSTRAINT, lambda price, _: max(0.5, 2.0 * price))
 
 GUIDE: Mapping[str, tuple[Step, ...]] = {
@@ -181,7 +183,7 @@ def _moved(step: Step, value: float, evidence: Mapping[str, Any]) -> float | Non
     """The value after a step; None where a bound leaves no way in its direction."""
     low, high = BOUNDS[step.key]
     wanted = step.move(value, evidence)
-    after = min(max(wanted, low), high)
+    after = min(max(wanted, low), high) if step.bounded else wanted
     return after if (after - value) * (wanted - value) > 0 else None
 
 

@@ -7,15 +7,23 @@ next base, or undone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, product
 from typing import Any, Literal
 
 from imbtool.errors import counted
 from imbtool.events import Event
 from imbtool.profile import TuningSection
 from imbtool.tuning.diagnosis import METRIC_NAMES, RANKING, Finding, is_healthy
-from imbtool.tuning.guide import PER_LABEL, Change, Place, changes_for
+from imbtool.tuning.guide import (
+    PER_LABEL,
+    RANKS_BETTER,
+    Change,
+    Place,
+    Settings,
+    changes_for,
+)
 
 Stop = Literal["healthy", "nothing-left", "budget-runs", "budget-minutes"]
 Explore = Callable[[], Sequence[Change]]
@@ -117,8 +125,9 @@ def judge(new: Outcome, rounds: Sequence[Round], metric: str) -> tuple[bool, str
 
     Args:
         new: what it reached.
-        rounds: all before it. One that was kept for its ranking may have a lower objective than
-            another before it; lest such steps lead down, `TIE` is counted from the highest.
+        rounds: all before it. One that was kept may be a little lower than another before it, in
+            its objective or in recall; lest such steps lead down, what may be lost is counted from
+            the highest.
         metric: the objective.
     """
     if not rounds:
@@ -128,7 +137,8 @@ def judge(new: Outcome, rounds: Sequence[Round], metric: str) -> tuple[bool, str
         return True, "training before did not end"
     if new.objective is None:
         return False, "training did not end"
-    highest = max(each.outcome.objective or 0.0 for each in rounds if each.kept)
+    kept = [each.outcome for each in rounds if each.kept]
+    highest = max(each.objective or 0.0 for each in kept)
     moved = _moved(METRIC_NAMES[metric], best.objective, new.objective)
     better = new.objective > best.objective
     tied = metric != RANKING and highest - TIE <= new.objective <= best.objective + TIE
@@ -139,8 +149,9 @@ def judge(new: Outcome, rounds: Sequence[Round], metric: str) -> tuple[bool, str
         return False, f"{moved}: not better"
     if new.rare_recall is not None and best.rare_recall is not None:
         moved += f", {_moved('recall of rare labels', best.rare_recall, new.rare_recall)}"
-        if new.rare_recall < best.rare_recall - MOST_LOSS_OF_RECALL:
-            return False, f"{moved}: too much of it lost"
+        most = max(each.rare_recall or 0.0 for each in kept)
+        if new.rare_recall < most - MOST_LOSS_OF_RECALL:
+            return False, f"{moved}: too much of it lost since it was {most:.3f}"
     return True, f"{moved}: better"
 
 
@@ -190,42 +201,50 @@ def next_changes(rounds: Sequence[Round], explore: Explore) -> list[Change]:
     """
     base = best_of(rounds)
     undone = [each for each in rounds if each.base == base.number and not each.kept]
-    urgent: list[Change] = []
-    of_run: list[Change] = []
-    at_last: list[Change] = []
+    urgent: list[list[Change]] = []
+    of_run: list[list[Change]] = []
+    at_last: list[list[Change]] = []
     by_label: dict[str, Sequence[Change]] = {}
     for finding in base.outcome.findings:
         changes = _options(finding, rounds, base, undone)
         if changes and changes[0].label is not None:
             by_label.setdefault(changes[0].label, changes)
-        elif changes and finding.label is not None:
-            at_last.append(changes[0])
-        elif changes:
-            (urgent if finding.blocks else of_run).append(changes[0])
-    if urgent:
-        return urgent[:1]
-    explored = list(explore())
-    if explored and _targets(explored) not in [_targets(each.changes) for each in undone]:
-        return explored
-    return of_run[:1] or _bundle(by_label, undone, base) or at_last[:1]
+        elif finding.label is not None:
+            at_last += [[change] for change in changes]
+        else:
+            (urgent if finding.blocks else of_run).extend([change] for change in changes)
+    if changes := _first_new(urgent, rounds):
+        return changes
+    bundles = _bundles(by_label, _worth_keeping(undone, base))
+    return _first_new(chain([list(explore())], of_run, bundles, at_last), rounds)
 
 
-def _bundle(
-    options: Mapping[str, Sequence[Change]], undone: Sequence[Round], base: Round
-) -> list[Change]:
-    """One change a label, such that the set of them is new from here.
+def _first_new(candidates: Iterable[list[Change]], rounds: Sequence[Round]) -> list[Change]:
+    """The first changes of the best round that give settings which no round has had; else none.
+
+    Training is repeatable: the same settings again would tell nothing new.
+    """
+    base = best_of(rounds).outcome.settings
+    had = [each.outcome.settings for each in rounds]
+    return next((changes for changes in candidates if _changed(base, changes) not in had), [])
+
+
+def _changed(settings: Settings, changes: Iterable[Change]) -> Settings:
+    return {**settings, **{change.place: change.after for change in changes}}
+
+
+def _bundles(
+    options: Mapping[str, Sequence[Change]], helped: Mapping[str, Change]
+) -> Iterator[list[Change]]:
+    """Sets of one change a label, most promising first.
 
     Args:
         options: of each label, most promising first.
-        undone: rounds from here.
-        base: the round they stood on.
+        helped: what goes along wherever it may.
     """
-    chosen = {label: changes[0] for label, changes in options.items()}
-    tried = [_targets(each.changes) for each in undone]
-    for bundle in ({**chosen, **_worth_keeping(undone, base)}, chosen):
-        if _targets(bundle.values()) not in tried:
-            return list(bundle.values())
-    return []
+    first = {label: changes[0] for label, changes in options.items()}
+    yield list({**first, **helped}.values())
+    yield from map(list, product(*options.values()))
 
 
 def _options(
@@ -248,22 +267,21 @@ def _options(
 
 
 def _worth_keeping(undone: Sequence[Round], base: Round) -> dict[str, Change]:
-    """Changes of rounds that were undone as a whole, yet helped their own label when last made."""
+    """Changes of rounds that were undone as a whole, yet helped their own label when last made.
+
+    Those of the frozen stage belong together: none of them was made for its label alone.
+    """
     last = {
         change.label or "": (change, each)
         for each in undone
         for change in each.changes
-        if change.key in PER_LABEL
+        if change.key in PER_LABEL and change.finding != RANKS_BETTER
     }
     return {
         label: change
         for label, (change, each) in last.items()
         if each.outcome.f1(label) > base.outcome.f1(label)
     }
-
-
-def _targets(changes: Iterable[Change]) -> set[tuple[Place, float]]:
-    return {_target(change) for change in changes}
 
 
 def _target(change: Change) -> tuple[Place, float]:

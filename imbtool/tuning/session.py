@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from imbtool.errors import NotFiniteError, fail
+from imbtool.errors import NotFiniteError, fail, some
 from imbtool.events import read_events
 from imbtool.files import (
     append_line,
@@ -35,13 +34,11 @@ from imbtool.tuning.history import (
     judge,
     lineage,
     next_changes,
-    round_of,
     stop_reason,
 )
+from imbtool.tuning.memory import DECISIONS, Memory, is_begun, read_memory
 from imbtool.tuning.proxy import FrozenEncoder, explore, freeze_encoder
 from imbtool.tuning.story import Document, profile_comments, tell_story
-
-DECISIONS = "decisions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> Tuni
 
     Args:
         profile: resolved; the baseline.
-        folder: of the run; must not exist.
+        folder: of the run; no run may be in it.
         emit: called with each record of decisions.jsonl, and with the events of each training.
         command: as typed, for the manifests.
 
@@ -66,11 +63,12 @@ def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> Tuni
             unless training can start.
         Stopped: a signal asked for it; the state is saved.
     """
-    if folder.exists():
+    if is_begun(folder):
         mend = "choose another --run, move the old run away, or go on with --resume"
         raise fail(folder, "a run of this name", "a new name", mend)
     data = read_data(profile)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    cut_half_line(folder / DECISIONS)
     write_text(folder / "profile.yaml", render_profile(profile))
     session = _Session(profile, folder, data, emit, command)
     session.record_start()
@@ -94,40 +92,34 @@ def resume(
         allow_changed: go on although data or versions have changed.
 
     Raises:
-        UserError: there is no such run, or something changed.
+        UserError: there is no such run, its decisions are damaged, or something changed: another
+            profile or other labels are refused whatever is allowed.
         Stopped: a signal asked for it; the state is saved.
     """
-    records = _read_decisions(folder)
-    profile = read_profile(folder / "profile.yaml", overrides)
+    memory = read_memory(folder)
+    profile = memory.profile(read_profile(folder / "profile.yaml"), overrides, folder)
     data = read_data(profile)
-    if records[0]["fingerprints"] != data.fingerprints and not allow_changed:
-        found, mend = "other texts or labels than at the start", "restore them, or --allow-changed"
-        raise fail(folder, found, "the data of the rounds before", mend)
+    _refuse_other_data(folder, memory, data, allow_changed)
     session = _Session(profile, folder, data, emit, command, allow_changed)
-    session.rounds += [round_of(each["result"]) for each in records if each["event"] == "result"]
-    session.explored |= {
-        each["base"]: [Change(**change) for change in each["changes"]]
-        for each in records
-        if each["event"] == "explored"
-    }
-    begun = [each for each in records if each["event"] == "round"]
+    session.rounds += memory.rounds
+    session.explored |= memory.explored
     session.record_start()
-    if len(begun) > len(session.rounds):
-        last = begun[-1]
-        session.train_round(last["base"], [Change(**change) for change in last["changes"]])
+    # a kill may have come between a result and this
+    for each in memory.rounds:
+        session.forget_state(each.number)
+    if memory.begun is not None:
+        session.train_round(memory.begun.base, memory.begun.changes)
     return session.run()
 
 
-def _read_decisions(folder: Path) -> list[Event]:
-    path = folder / DECISIONS
-    cut_half_line(path)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    if not lines:
-        found = f"no decision in {DECISIONS}" if folder.exists() else "no such folder"
-        raise fail(
-            folder, found, "the run of a tuning", "give the folder that `imbtool tune` named"
-        )
-    return [json.loads(line) for line in lines]
+def _refuse_other_data(folder: Path, memory: Memory, data: TuningData, allow_changed: bool) -> None:
+    if memory.labels != data.names:
+        odd = sorted(set(memory.labels) ^ set(data.names))
+        found = f"other labels than at the start: {some(odd or data.names)}"
+        raise fail(folder, found, "the labels of the rounds before", "restore them")
+    if memory.fingerprints != data.fingerprints and not allow_changed:
+        found, mend = "other texts or labels than at the start", "restore them, or --allow-changed"
+        raise fail(folder, found, "the data of the rounds before", mend)
 
 
 @dataclass
@@ -152,6 +144,8 @@ class _Session:
                 **self.profile.tuning.model_dump(mode="json"),
                 "runs_done": len(self.rounds),
                 "minutes_spent": sum(each.seconds for each in self.rounds) / 60,
+                "profile": self.profile.model_dump(mode="json", exclude_unset=True),
+                "labels": self.data.names,
                 "fingerprints": self.data.fingerprints,
             }
         )
@@ -195,7 +189,15 @@ class _Session:
         made = Round(number, base, changes, outcome, seconds, kept, why)
         self.rounds.append(made)
         self._record({"event": "result", "result": made.document()})
-        _forget_state(self._round_folder(number))
+        self.forget_state(number)
+
+    def forget_state(self, number: int) -> None:
+        """Delete what resuming a finished round would need: three times the model's size."""
+        for path in self._round_folder(number).glob("last*"):
+            if path.is_symlink():
+                path.unlink()
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _outcome(self, profile: Profile, run: Path) -> Outcome:
         weights = self.data.weights(profile)
@@ -210,6 +212,8 @@ class _Session:
         if any(event["event"] == "end" for event in read_events(run)):
             return
         if (run / "last").is_dir():
+            # the round's own, whatever the file says by now: data may have moved
+            write_text(run / "profile.yaml", render_profile(profile))
             training.resume(run, self.emit, self.command, self.allow_changed)
             return
         # a kill before the first save leaves nothing to go on from
@@ -244,9 +248,13 @@ class _Session:
             mend = "look at the data, or start from a lower training.learning_rate"
             raise fail(self.folder, f"no round trained to its end ({found})", "one that does", mend)
         run = self._round_folder(best.number)
+        checkpoint = run / "checkpoint"
+        if not checkpoint.is_dir():
+            mend = "restore it, or start a new run"
+            raise fail(checkpoint, "no such folder", "the best round's checkpoint", mend)
 
         def fill(folder: Path) -> None:
-            shutil.copytree(run / "checkpoint", folder, dirs_exist_ok=True)
+            shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
 
         publish_folder(self.folder / "checkpoint", fill)
         write_json(self.folder / "manifest.json", read_json(run / "manifest.json"))
@@ -264,12 +272,3 @@ class _Session:
     def _record(self, record: Event) -> None:
         append_line(self.folder / DECISIONS, record)
         self.emit(record)
-
-
-def _forget_state(run: Path) -> None:
-    """Delete what resuming a finished round would need: three times the model's size."""
-    for path in run.glob("last*"):
-        if path.is_symlink():
-            path.unlink()
-        else:
-            shutil.rmtree(path, ignore_errors=True)

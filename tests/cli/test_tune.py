@@ -14,6 +14,7 @@ from conftest import Imbtool
 from typer.testing import Result
 
 from imbtool.training.engine import Engine
+from imbtool.tuning import session
 
 STRICT = (
     *("--set", "weights.moderate={ratio: 1.1, weight: 5}"),
@@ -169,6 +170,19 @@ def test_ctrl_c_saves_first_and_says_how_to_go_on(
     assert Path("runs/stopped/rounds/1/last").is_dir()
 
 
+def test_ctrl_c_before_anything_is_written_names_no_run_to_go_on_with(
+    project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(profile: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "read_data", interrupted)
+    stopped = imbtool(*TUNE, "--run", "stopped")
+    assert stopped.exit_code == 130
+    assert "--resume" not in stopped.stderr
+    assert not Path("runs/stopped").exists()
+
+
 def test_a_dry_run_shows_which_rules_would_fire_and_writes_nothing(
     project: Path, imbtool: Imbtool
 ) -> None:
@@ -192,10 +206,11 @@ def test_a_dry_run_shows_which_rules_would_fire_and_writes_nothing(
         assert piece in shown.stdout
 
 
+@pytest.mark.parametrize("processes", ["2", "abc"])
 def test_a_launcher_of_several_processes_is_refused(
-    project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+    processes: str, project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("WORLD_SIZE", processes)
     refused = imbtool(*TUNE)
     assert refused.exit_code == 2
     assert "start it without a launcher" in refused.stderr

@@ -1,5 +1,6 @@
 """The tuning guide: every row fires for its finding, changes what it says, and keeps its bounds."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,13 @@ def test_a_value_beyond_its_bound_is_not_moved_back_by_a_step_that_goes_on(
 ) -> None:
     (finding,) = acted_on(ROWS[name][0], name)
     assert changes_for(finding, {place: value}) == []
+
+
+@pytest.mark.parametrize(("epochs", "kept"), [(40, 30), (3, 1)])
+def test_no_bound_cuts_the_best_epoch_off(epochs: int, kept: int) -> None:
+    (finding,) = acted_on(rising(0.4), "validation-rising")
+    finding = replace(finding, evidence={"kept_epoch": kept})
+    assert told(changes_for(finding, {EPOCHS: epochs})) == [(*EPOCHS, epochs, kept)]
 
 
 def test_five_goes_to_seven() -> None:

@@ -197,6 +197,33 @@ def test_what_is_unwell_in_the_run_goes_before_it_and_nothing_is_explored() -> N
     assert told(changes) == {("learning_rate", None, 3e-5)}
 
 
+def test_what_ranks_better_belongs_together_and_no_part_of_it_goes_along() -> None:
+    pair = [
+        Change("weights.custom", "a", 10.0, 4.9, "a head ranks better", "ranks-better"),
+        Change("loss.gamma", "a", 2.0, 1.5, "a head ranks better", "ranks-better"),
+    ]
+    rounds = then([first(finding("zero-recall", "b"))], pair, kept=False, f1={"a": 0.9})
+    assert told(next_changes(rounds, lambda: pair)) == {("gamma", "b", 3)}
+
+
+def test_no_way_leads_back_to_settings_that_a_round_has_had() -> None:
+    longer = Change("training.epochs", None, 3, 5, "seen", "still-improving")
+    shorter = replace(finding("validation-rising"), evidence={"kept_epoch": 3})
+    assert plan(then([first()], [longer], shorter, kept=True)) == []
+    lighter = Change("weights.custom", "a", 10.0, 6.7, "seen", "over-predicted")
+    assert plan(then([first()], [lighter], finding("threshold-low", "a"), kept=True)) == []
+
+
+def test_a_label_whose_first_change_would_lead_back_gets_its_next() -> None:
+    more = [Change("loss.gamma", "a", 2.0, 3.0, "seen", "zero-recall")]
+    less = [
+        Change("loss.gamma", "a", 3.0, 2.0, "seen", "ranks-better"),
+        Change("weights.custom", "a", 10.0, 6.7, "seen", "ranks-better"),
+    ]
+    rounds = then(then([first()], more, kept=True), less, finding("zero-recall", "a"), kept=True)
+    assert told(plan(rounds)) == {("gamma", "a", 3)}, "a weight of 10 is that of the baseline"
+
+
 # What is kept.
 
 
@@ -205,7 +232,7 @@ def test_what_is_unwell_in_the_run_goes_before_it_and_nothing_is_explored() -> N
     [
         (0.52, 0.4, True, "macro-F1 0.500 -> 0.520"),
         (0.52, 0.36, True, "0.400 -> 0.360"),
-        (0.52, 0.34, False, "too much of it lost"),
+        (0.52, 0.34, False, "0.400 -> 0.340: too much of it lost since it was 0.400"),
         (0.52, None, True, "better"),
         (0.4, 0.9, False, "not better"),
         (None, None, False, "did not end"),
@@ -244,6 +271,18 @@ def test_better_rankings_do_not_lead_the_objective_down_step_by_step() -> None:
     rounds = then([first()], [], kept=True, objective=0.492, ranking=0.31)
     lower = outcome(objective=0.488, ranking=0.32)
     assert not judge(lower, rounds, "f1_macro")[0]
+
+
+def test_better_objectives_do_not_lead_recall_down_step_by_step() -> None:
+    rounds = then([first()], [], kept=True, objective=0.52, recall=0.36)
+    kept, why = judge(outcome(objective=0.54, recall=0.34), rounds, "f1_macro")
+    assert not kept
+    assert "0.360 -> 0.340: too much of it lost since it was 0.400" in why
+
+
+def test_recall_of_a_round_that_was_undone_is_no_measure() -> None:
+    rounds = then([first()], [], kept=False, objective=0.4, recall=0.9)
+    assert judge(outcome(objective=0.52, recall=0.38), rounds, "f1_macro")[0]
 
 
 def test_an_objective_that_is_the_ranking_itself_is_compared_as_it_is() -> None:

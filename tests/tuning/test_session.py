@@ -284,6 +284,17 @@ def test_a_round_stopped_in_the_middle_is_resumed_not_repeated(training: Any) ->
     assert [each["kept"] for each in story["rounds"]] == [True, False, True, True]
 
 
+def test_a_round_goes_on_with_the_profile_that_it_was_decided_to_have(training: Any) -> None:
+    made = training(STORY)
+    made.stop_in = 1
+    with pytest.raises(Stopped):
+        start(tuning__budget_runs=1)
+    path = Path("runs/t/rounds/1/profile.yaml")
+    path.write_text(path.read_text().replace("epochs: 2", "epochs: 7"))
+    resume(Path("runs/t"), lambda event: None, [], allow_changed=True)
+    assert read_profile(path) == settings(tuning__budget_runs=1)
+
+
 def test_a_round_killed_before_its_first_save_is_trained_anew(training: Any) -> None:
     made = training(STORY)
     made.stop_in = 2
@@ -305,6 +316,73 @@ def test_a_finished_tuning_goes_on_with_a_larger_budget(training: Any) -> None:
     story = go_on(budget_runs=8).story
     assert (story["best_round"], story["stop"]["reason"]) == (4, "healthy")
     assert len(made.profiles) == 4
+
+
+def test_it_goes_on_with_the_budget_that_it_went_on_with_before(training: Any) -> None:
+    made = training({number: {"f1": number / 10, "labels": SILENT} for number in range(1, 9)})
+    start(tuning__budget_runs=1)
+    go_on(budget_runs=3)
+    story = go_on().story
+    assert (len(made.profiles), story["budget"]["runs"]) == (3, 3)
+    assert go_on(budget_minutes=60).story["budget"]["runs"] == 3
+
+
+def test_it_does_not_go_on_with_another_profile_whatever_is_allowed(training: Any) -> None:
+    made = training(STORY)
+    made.stop_in = 1
+    with pytest.raises(Stopped):
+        start()
+    path = Path("runs/t/profile.yaml")
+    path.write_text(path.read_text().replace("epochs: 2", "epochs: 3"))
+    with pytest.raises(UserError, match=r"training\.epochs \(2 -> 3\)"):
+        resume(path.parent, lambda event: None, [], allow_changed=True)
+
+
+def test_it_goes_on_where_the_same_data_have_moved(training: Any) -> None:
+    training(STORY)
+    start(tuning__budget_runs=1)
+    Path("train.csv").rename("moved.csv")
+    path = Path("runs/t/profile.yaml")
+    path.write_text(path.read_text().replace("train.csv", "moved.csv"))
+    go_on(budget_runs=2)
+    assert read_profile(Path("runs/t/tuned-profile.yaml")).data.train.name == "moved.csv"
+
+
+def test_it_does_not_go_on_with_other_labels_whatever_is_allowed(training: Any) -> None:
+    training(STORY)
+    start(tuning__budget_runs=1)
+    with Path("train.csv").open("a") as stream:
+        stream.write("x-1,hello,extra\n")
+    with pytest.raises(UserError, match="other labels than at the start: extra"):
+        resume(Path("runs/t"), lambda event: None, [], allow_changed=True)
+
+
+def test_what_a_kill_left_of_a_finished_round_is_cleared_away(training: Any) -> None:
+    training(STORY)
+    start(tuning__budget_runs=1)
+    (Path("runs/t/rounds/1") / "last-7").mkdir()
+    go_on()
+    assert not list(Path("runs/t/rounds/1").glob("last*"))
+
+
+def test_killed_before_the_first_decision_it_starts_anew(training: Any) -> None:
+    training(STORY)
+    folder = Path("runs/t")
+    folder.mkdir()
+    (folder / "profile.yaml").write_text("data:\n")
+    (folder / "decisions.jsonl").write_text('{"event": "ses')
+    start(tuning__budget_runs=1)
+    assert decisions()[0]["event"] == "session"
+    with pytest.raises(UserError, match="a run of this name"):
+        start()
+
+
+def test_a_best_checkpoint_that_is_gone_is_named(training: Any) -> None:
+    training(STORY)
+    start(tuning__budget_runs=1)
+    shutil.rmtree("runs/t/rounds/1")
+    with pytest.raises(UserError, match=r"rounds/1/checkpoint\n  found     no such folder"):
+        go_on()
 
 
 def test_it_does_not_go_on_with_other_data(training: Any) -> None:

@@ -1,0 +1,54 @@
+"""A run is read as it was written down: what is damaged is left out or refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imbtool.errors import UserError
+from imbtool.events import read_events
+from imbtool.tuning.examination import preview, read_course
+
+RUN = Path("runs/first")
+EVENTS = RUN / "events.jsonl"
+
+
+def keep(*names: str) -> None:
+    """Leave only some events of the run."""
+    kept = [event for event in read_events(RUN) if event["event"] in names]
+    EVENTS.write_text("".join(json.dumps(event) + "\n" for event in kept))
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}", b'{"step": 1}', b"5", b"null", b"", b'{"event": "epo', b"\xff\xfe"]
+)
+def test_a_line_that_is_no_event_is_left_out(line: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"event": "start"}\n' + line + b'\n{"event": "end"}\n')
+    assert [event["event"] for event in read_events(tmp_path)] == ["start", "end"]
+
+
+def test_a_finished_run_is_looked_at(project: Path) -> None:
+    assert preview(RUN)["objective"]["name"] == "f1_macro"
+
+
+def test_an_unfinished_run_is_no_finished_one(project: Path) -> None:
+    keep("start", "epoch")
+    with pytest.raises(UserError, match="imbtool train --resume runs/first"):
+        preview(RUN)
+
+
+def test_without_its_start_a_run_cannot_be_judged(project: Path) -> None:
+    keep("epoch", "end")
+    with pytest.raises(UserError, match=r"no start in events\.jsonl"):
+        preview(RUN)
+
+
+def test_events_and_checkpoint_must_be_of_the_same_labels(project: Path) -> None:
+    path = RUN / "checkpoint" / "imbtool.json"
+    meta: dict[str, Any] = json.loads(path.read_text())
+    del meta["labels"]["threats"]
+    path.write_text(json.dumps(meta))
+    with pytest.raises(UserError, match="lacks: threats"):
+        read_course(RUN)
