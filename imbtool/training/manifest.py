@@ -57,17 +57,19 @@ def refuse_changes(folder: Path, before: dict[str, Any], now: dict[str, Any]) ->
     changed = [
         f"{key} ({before_value} -> {now_value})"
         for part in ("profile", "data", "versions", "device.processes")
-        for key, before_value, now_value in _differences(part, _at(before, part), _at(now, part))
+        for key, before_value, now_value in differences(part, _at(before, part), _at(now, part))
     ]
     if changed:
         mend = "restore it, start a new run, or --allow-changed to go on all the same"
         raise fail(folder, f"changed since the start: {some(changed, 8)}", "the same", mend)
 
 
-def _differences(key: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
+def differences(key: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Every dotted key, `key` above it, whose value differs, with the value before and now."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*before, *now]):
-            yield from _differences(f"{key}.{name}", before.get(name), now.get(name))
+            below = f"{key}.{name}" if key else name
+            yield from differences(below, before.get(name), now.get(name))
     elif before != now:
         yield key, before, now
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from imbtool.errors import UserError, fail, some
 from imbtool.events import Event
 from imbtool.files import cut_half_line, leftovers
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
+from imbtool.training.manifest import differences
 from imbtool.tuning.guide import Change
 from imbtool.tuning.history import Round, round_of
 
@@ -76,7 +76,8 @@ class Memory:
         before, now = (
             each.model_dump(mode="json", exclude={"data"}) for each in (self.profiles[0], given)
         )
-        if changed := list(_changed("", before, now)):
+        changed = [f"{key} ({old} -> {new})" for key, old, new in differences("", before, now)]
+        if changed:
             mend = "restore it, or start a new run; --budget-runs and --budget-minutes may change"
             found = f"changed since the start: {some(changed, 8)}"
             raise fail(folder / "profile.yaml", found, "the profile of the rounds before", mend)
@@ -137,11 +138,3 @@ def _next_of(rounds: Sequence[Round], document: Event) -> Round:
 
 def _changes_of(record: Event) -> list[Change]:
     return [Change(**change) for change in record["changes"]]
-
-
-def _changed(key: str, before: Any, now: Any) -> Iterator[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for name in dict.fromkeys([*before, *now]):
-            yield from _changed(f"{key}.{name}".lstrip("."), before.get(name), now.get(name))
-    elif before != now:
-        yield f"{key} ({before} -> {now})"
