@@ -293,9 +293,11 @@ def write_checkpoint(
 
     def fill(folder: Path) -> None:
         tokenizer = text_model.tokenizer
-        # what encode() asked for last would otherwise stay in tokenizer.json
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.backend_tokenizer.no_padding()
+        backend = getattr(tokenizer, "backend_tokenizer", None)  # one in Python has none
+        if backend is not None:
+            # what encode() asked for last would otherwise stay in tokenizer.json
+            backend.no_truncation()
+            backend.no_padding()
         text_model.model.config.imbtool = {"version": meta.version, "max_length": meta.max_length}
         text_model.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
