@@ -16,8 +16,10 @@ from imbtool.checkpoint import read_checkpoint
 from imbtool.losses import Objective
 from imbtool.model import head_layer
 from imbtool.profilefile import Override, read_profile
+from imbtool.training import engine as engine_module
 from imbtool.training import run as run_module
 from imbtool.training.engine import MOST_SKIPPED, Engine
+from imbtool.training.optimizer import clipped_step
 from imbtool.training.run import AUTO_PATIENCE, RunResult, train
 
 STEPS_AN_EPOCH = 25
@@ -72,6 +74,24 @@ def test_the_kept_weights_are_the_mean_over_the_latter_half(project: Path) -> No
     name = next(name for name in kept if name.endswith("query.weight"))
     assert np.array_equal(kept[name], state[f"average.{name}"])
     assert not np.array_equal(kept[name], state[f"model.{name}"])
+
+
+def test_skipped_steps_have_no_share_in_the_mean(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[torch.Tensor] = []
+
+    def step(optimizer: torch.optim.AdamW, *rest: Any) -> None:
+        clipped_step(optimizer, *rest)
+        passed.append(optimizer.param_groups[0]["params"][-1].detach().clone())
+
+    monkeypatch.setattr(engine_module, "clipped_step", step)
+    first_of_the_half, a_later_one = STEPS_AN_EPOCH // 2 + 1, 20
+    break_the_loss(monkeypatch, lambda number: number in (first_of_the_half, a_later_one))
+    kept = weights(run("a", training__on_nonfinite="skip"))["classifier.weight"]
+    half = torch.stack(passed[first_of_the_half - 1 :])
+    assert len(half) == STEPS_AN_EPOCH - STEPS_AN_EPOCH // 2 - 2
+    np.testing.assert_allclose(kept, half.mean(dim=0), rtol=1e-4, atol=1e-6)
 
 
 def test_without_averaging_the_kept_weights_are_the_last_ones(project: Path) -> None:
