@@ -246,6 +246,14 @@ def test_too_many_skipped_steps_in_a_row_stop_the_run(
     assert f"step {4 + MOST_SKIPPED + 1}" in result.stderr.partition("error: ")[2]
 
 
+def test_weights_that_give_no_probability_stop_the_run(project: Path, imbtool: Imbtool) -> None:
+    wild = ("learning_rate=1e30", "batch_size=200", "warmup=0", "epochs=1")
+    sets = [word for setting in wild for word in ("--set", f"training.{setting}")]
+    result = imbtool("train", "-p", "profile.yaml", *sets)
+    assert result.exit_code == 2
+    assert "lower training.learning_rate" in result.stderr.partition("error: validation")[2]
+
+
 def test_patience_ends_a_run_that_gets_no_better(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
