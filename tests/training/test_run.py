@@ -315,6 +315,26 @@ def test_a_secondary_metric_needs_a_hierarchy(project: Path, imbtool: Imbtool) -
     assert not Path("runs/profile-1").exists()
 
 
+def test_a_secondary_metric_needs_a_secondary_label_on_validation(
+    project: Path, imbtool: Imbtool
+) -> None:
+    rows = [row | {"labels": "violence"} for row in read_csv(Path("validation.csv"))]
+    write_csv(Path("validation.csv"), rows)
+    best_by = ("--set", "training.best_by=secondary_f1_macro")
+    refused = imbtool("train", "-p", "profile.yaml", *best_by)
+    assert refused.exit_code == 2
+    assert "no positive of a secondary label in" in refused.stderr
+    assert not Path("runs/profile-1").exists()
+
+
+def test_one_text_is_no_validation_even_if_it_has_a_label(project: Path, imbtool: Imbtool) -> None:
+    row = read_csv(Path("validation.csv"))[0]
+    write_csv(Path("validation.csv"), [row | {"labels": "violence"}])
+    refused = imbtool("train", "-p", "profile.yaml")
+    assert refused.exit_code == 2
+    assert "found     1 text\n" in refused.stderr
+
+
 def test_tensorboard_follows_a_run(project: Path, imbtool: Imbtool) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     result = imbtool("train", "-p", "profile.yaml", "--run", "tracked", "--track", "tensorboard")
