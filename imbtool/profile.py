@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from imbtool.datasection import DataSection as DataSection
 from imbtool.datasection import LabelSource as LabelSource
@@ -295,6 +295,20 @@ class Profile(Section):
     thresholds: ThresholdsSection = Field(default_factory=ThresholdsSection)
     tuning: TuningSection = Field(default_factory=TuningSection)
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
+
+    @field_validator("loss")
+    @classmethod
+    def _constraint_has_effect(cls, loss: LossSection, info: ValidationInfo) -> LossSection:
+        """Refuse a price of nothing; the usual one stands in every profile that is written out."""
+        labels = info.data.get("labels")
+        idle = isinstance(labels, LabelsSection) and not labels.edges
+        if idle and loss.constraint not in (0.0, LossSection().constraint):
+            raise contradiction(
+                f"constraint {loss.constraint:g}, which has no effect without labels.hierarchy",
+                "a hierarchy that it is the price of",
+                "write labels.hierarchy, or delete loss.constraint",
+            )
+        return loss
 
 
 def _leaves(tree: Any) -> Any:

@@ -118,6 +118,18 @@ def test_a_hierarchy_must_be_a_forest():
     assert "a cycle" in complaint(labels={"hierarchy": {"a": ["b"], "b": ["a"]}})
 
 
+def test_a_constraint_needs_a_hierarchy():
+    said = complaint(loss={"constraint": 3})
+    assert said == "constraint 3, which has no effect without labels.hierarchy"
+    tree = {"hierarchy": {"a": ["b"]}}
+    assert profile(labels=tree, loss={"constraint": 3}).loss.constraint == 3
+
+
+@pytest.mark.parametrize("constraint", [0, 0.5])
+def test_none_and_the_usual_one_may_stand_without_a_hierarchy(constraint: float):
+    assert profile(loss={"constraint": constraint}).loss.constraint == constraint
+
+
 def test_the_hierarchy_gives_its_edges():
     tree = {"a": ["b", {"c": ["d"]}]}
     assert profile(labels={"hierarchy": tree}).labels.edges == [("b", "a"), ("c", "a"), ("d", "c")]
