@@ -106,7 +106,9 @@ def fit_head(
     layer = head_layer(text_model.model)
     if layer is None:
         nothing = float("nan")
-        return HeadFit(nothing, nothing, nothing, False, "its head does not end in one layer")
+        return HeadFit(
+            nothing, nothing, nothing, False, "its head does not end in one layer with a bias"
+        )
     device = layer.weight.device
 
     def features_of(sample: Sample, dropout: bool = False) -> Tensor:
@@ -166,8 +168,7 @@ def few_texts(sample: Sample, most: int, seed: int = 0) -> Sample:
 def _place(layer: nn.Linear, head: Linear, ranks: Ranks) -> None:
     with torch.no_grad():
         layer.weight.copy_(ranks.same(head.weight.contiguous()))
-        if layer.bias is not None:
-            layer.bias.copy_(ranks.same(head.bias.contiguous()))
+        layer.bias.copy_(ranks.same(head.bias.contiguous()))
 
 
 def collect_features(
