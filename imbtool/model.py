@@ -113,8 +113,10 @@ class TextModel:
 
         A text has a row for each of its `windows`; `pooled` makes one of their outputs.
         """
-        rows = [window for ids in encoded for window in windows_of(ids, self.max_length)]
-        width = max(len(ids) for ids in rows)
+        windows = (window for ids in encoded for window in windows_of(ids, self.max_length))
+        # where a tokenizer adds no special tokens a text may have none at all
+        rows = [self._with_one_end(window) or [self.tokenizer.pad_token_id] for window in windows]
+        width = max(map(len, rows))
         tokens = np.full((len(rows), width), self.tokenizer.pad_token_id, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         left = self.tokenizer.padding_side == "left"
@@ -123,6 +125,16 @@ class TextModel:
             tokens[row, place], mask[row, place] = ids, 1
         arrays = {"input_ids": tokens} if mask.all() else {"input_ids": tokens, MASK: mask}
         return {name: self._moved(array) for name, array in arrays.items()}
+
+    def _with_one_end(self, ids: Tokens) -> Tokens:
+        """A window as it is, or, for an encoder with a decoder, with its end mark at its end only.
+
+        The head of such a model reads there, and refuses texts that have not all as many.
+        """
+        if not self.model.config.is_encoder_decoder:
+            return ids
+        end, unknown = self.tokenizer.eos_token_id, self.tokenizer.unk_token_id
+        return [*(unknown if token == end else token for token in ids[:-1]), *ids[-1:]]
 
     def _moved(self, array: NDArray[np.int64]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -358,6 +370,7 @@ def _by_length(
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, most // padded_tokens([int(lengths[order[start]])], max_length))
+        tokens = padded_tokens([int(lengths[order[start]])], max_length)
+        size = max(1, most // max(1, tokens))
         yield order[start : start + size]
         start += size

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 from encoders import KINDS, make_encoder
-from transformers import GPT2Config, GPT2ForSequenceClassification
+from tokenizers import processors
+from transformers import (
+    BartConfig,
+    BartForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+)
 
 from imbtool.encoders import public_name
 from imbtool.errors import UserError
@@ -53,6 +59,25 @@ def test_tokens_of_a_text_do_not_depend_on_its_batch(folder: Path) -> None:
     assert model.encode(TEXTS) == [model.encode([text])[0] for text in TEXTS]
     assert max(map(len, model.encode(TEXTS))) == model.max_length == 32
     assert model.encode([]) == []
+
+
+def test_a_text_without_any_token_has_logits_too(folder: Path) -> None:
+    model = load(folder)
+    model.tokenizer.backend_tokenizer.post_processor = processors.Sequence([])
+    assert model.encode([""]) == [[]]
+    alone = model.logits([""])
+    np.testing.assert_allclose(model.logits(["", "a knife"])[:1], alone, atol=1e-5)
+    assert np.isfinite(alone).all()
+
+
+def test_an_encoder_with_a_decoder_reads_a_text_that_writes_its_end_mark(tmp_path: Path) -> None:
+    tokenizer = load(make_encoder("roberta", tmp_path / "roberta", corpus=TEXTS)).tokenizer
+    size = {"d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 8}
+    heads = {"encoder_attention_heads": 1, "decoder_attention_heads": 1, "decoder_ffn_dim": 8}
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id")}
+    config = BartConfig(vocab_size=len(tokenizer), **size, **heads, **ids)
+    model = TextModel(BartForSequenceClassification(config).eval(), tokenizer, 32)
+    assert np.isfinite(model.logits(["a </s> b", "knife"])).all()
 
 
 def test_columns_of_a_text_are_read_as_the_tokenizers_own_pair(folder: Path) -> None:
