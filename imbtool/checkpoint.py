@@ -6,7 +6,7 @@ holds what transformers has no place for: thresholds, forest, weights, what each
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from imbtool import __version__
 from imbtool.card import model_card
@@ -103,11 +103,16 @@ class CheckpointMeta(BaseModel):
     neighbours: NeighboursMeta | None = None
     """None where the head alone decides."""
 
+    @field_validator("labels")
+    @classmethod
+    def _is_forest(cls, labels: dict[str, LabelMeta]) -> dict[str, LabelMeta]:
+        _label_set(labels)
+        return labels
+
     @property
     def label_set(self) -> Labels:
         """The labels and their forest."""
-        edges = [(name, label.parent) for name, label in self.labels.items() if label.parent]
-        return label_set(self.labels, edges)
+        return _label_set(self.labels)
 
     @property
     def thresholds(self) -> NDArray[np.float64]:
@@ -129,6 +134,11 @@ class CheckpointMeta(BaseModel):
     def data_section(self, table: Path) -> DataSection:
         """The columns of the training tables, for another table."""
         return DataSection.model_validate({"train": table, **self.data.model_dump()})
+
+
+def _label_set(labels: Mapping[str, LabelMeta]) -> Labels:
+    edges = [(name, label.parent) for name, label in labels.items() if label.parent]
+    return label_set(labels, edges)
 
 
 @dataclass(frozen=True)
@@ -293,9 +303,11 @@ def write_checkpoint(
 
     def fill(folder: Path) -> None:
         tokenizer = text_model.tokenizer
-        # what encode() asked for last would otherwise stay in tokenizer.json
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.backend_tokenizer.no_padding()
+        backend = getattr(tokenizer, "backend_tokenizer", None)  # one in Python has none
+        if backend is not None:
+            # what encode() asked for last would otherwise stay in tokenizer.json
+            backend.no_truncation()
+            backend.no_padding()
         text_model.model.config.imbtool = {"version": meta.version, "max_length": meta.max_length}
         text_model.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

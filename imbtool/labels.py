@@ -89,10 +89,18 @@ class Labels:
 
 
 def label_set(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> Labels:
-    """Build the label set from names and (child, parent) name pairs among them."""
+    """Build the label set from names and (child, parent) name pairs among them.
+
+    Raises:
+        ValueError: a parent that is no label; a cycle.
+    """
     ordered = tuple(names)
     index = {name: position for position, name in enumerate(ordered)}
     parent_of = dict(edges)
+    for name in filter(parent_of.__contains__, ordered):
+        if parent_of[name] not in index:
+            raise ValueError(f"{name!r} stands under {parent_of[name]!r}, which is no label")
+        _refuse_cycle(name, parent_of)
     parents = (index[parent_of[name]] if name in parent_of else -1 for name in ordered)
     return Labels(ordered, tuple(parents))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,8 +113,10 @@ class TextModel:
 
         A text has a row for each of its `windows`; `pooled` makes one of their outputs.
         """
-        rows = [window for ids in encoded for window in windows_of(ids, self.max_length)]
-        width = max(len(ids) for ids in rows)
+        windows = (window for ids in encoded for window in windows_of(ids, self.max_length))
+        # where a tokenizer adds no special tokens a text may have none at all
+        rows = [self._with_one_end(window) or [self.tokenizer.pad_token_id] for window in windows]
+        width = max(map(len, rows))
         tokens = np.full((len(rows), width), self.tokenizer.pad_token_id, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         left = self.tokenizer.padding_side == "left"
@@ -123,6 +125,16 @@ class TextModel:
             tokens[row, place], mask[row, place] = ids, 1
         arrays = {"input_ids": tokens} if mask.all() else {"input_ids": tokens, MASK: mask}
         return {name: self._moved(array) for name, array in arrays.items()}
+
+    def _with_one_end(self, ids: Tokens) -> Tokens:
+        """A window as it is, or, for an encoder with a decoder, with its end mark at its end only.
+
+        The head of such a model reads there, and refuses texts that have not all as many.
+        """
+        if not self.model.config.is_encoder_decoder:
+            return ids
+        end, unknown = self.tokenizer.eos_token_id, self.tokenizer.unk_token_id
+        return [*(unknown if token == end else token for token in ids[:-1]), *ids[-1:]]
 
     def _moved(self, array: NDArray[np.int64]) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -194,11 +206,7 @@ def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
             trust_remote_code=section.trust_remote_code,
         )
         return _load(
-            where,
-            section.max_length,
-            section.long_texts,
-            section.trust_remote_code,
-            config=config,
+            where, section.max_length, section.long_texts, section.trust_remote_code, config
         )
     except UNUSABLE as error:
         raise fail(
@@ -266,7 +274,16 @@ def averaged(features: Tensor, windows: Sequence[int]) -> Tensor:
 
 
 def head_layer(model: Any) -> nn.Linear | None:
-    """The last linear layer outside the encoder that gives one output a label, if there is one."""
+    """The last linear layer outside the encoder that gives one output a label, if there is one.
+
+    It has a bias, unlike that of a decoder, which is laid over every token instead of every text.
+    """
+    layer = _output_layer(model)
+    return layer if layer is not None and layer.bias is not None else None
+
+
+def _output_layer(model: Any) -> nn.Linear | None:
+    """As `head_layer`, with a bias or without."""
     inside = set(model.base_model.modules())
     layers = [
         module
@@ -279,22 +296,31 @@ def head_layer(model: Any) -> nn.Linear | None:
 
 
 def _load(
-    where: str, max_length: int, long_texts: LongTexts, trust_remote_code: bool, **extra: Any
+    where: str,
+    max_length: int,
+    long_texts: LongTexts,
+    trust_remote_code: bool,
+    new_head_of: Any = None,
 ) -> TextModel:
+    """Load a model as it was saved, or with a fresh head as this configuration says."""
     # its bars and load reports would stand between the user and the result
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     # eager attention is the faster one on CPU for short texts
     attention = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
     # the default dtype follows the checkpoint, and one in bf16 would then train in bf16
-    model = AutoModelForSequenceClassification.from_pretrained(
+    model, loaded = AutoModelForSequenceClassification.from_pretrained(
         where,
+        config=new_head_of,
         dtype=torch.float32,
         use_safetensors=True,
         trust_remote_code=trust_remote_code,
+        ignore_mismatched_sizes=new_head_of is not None,
+        output_loading_info=True,
         **attention,
-        **extra,
     )
+    if new_head_of is not None:
+        _renew_head(model, loaded)
     tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=trust_remote_code)
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise ValueError("no tokenizer files beside its weights")
@@ -303,6 +329,26 @@ def _load(
     length = min(max_length, tokenizer.model_max_length, _most_positions(model))
     tokenizer.model_max_length = length
     return TextModel(model, tokenizer, length, long_texts)
+
+
+def _renew_head(model: Any, loaded: Mapping[str, Any]) -> None:
+    """See that the head's last layer is fresh, if a classifier of other labels was loaded.
+
+    Args:
+        model: as loaded with another number of labels, perhaps.
+        loaded: what transformers says of its weights; those that are not the file's are fresh.
+
+    Raises:
+        ValueError: weights outside of that layer do not fit the configuration.
+    """
+    layer = _output_layer(model)
+    own = set() if layer is None else set(layer.parameters())
+    head = {name for name, tensor in model.named_parameters() if tensor in own}
+    misfits = {name for name, *_ in loaded["mismatched_keys"]}
+    if misfits - head:
+        raise ValueError(f"{min(misfits - head)} has another shape than config.json says")
+    if layer is not None and not head & (misfits | set(loaded["missing_keys"])):
+        layer.reset_parameters()
 
 
 def _most_positions(model: Any) -> int:
@@ -324,6 +370,7 @@ def _by_length(
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        size = max(1, most // padded_tokens([int(lengths[order[start]])], max_length))
+        tokens = padded_tokens([int(lengths[order[start]])], max_length)
+        size = max(1, most // max(1, tokens))
         yield order[start : start + size]
         start += size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from imbtool.datasection import DataSection as DataSection
 from imbtool.datasection import LabelSource as LabelSource
@@ -13,8 +13,11 @@ from imbtool.datasection import Section as Section
 from imbtool.datasection import contradiction
 from imbtool.labels import hierarchy_edges
 
+# beyond these no training gains anything, and far beyond numbers overflow
+Weight = Annotated[float, Field(gt=0, le=1e4)]
+Gamma = Annotated[float, Field(ge=0, le=20)]
+Constraint = Annotated[float, Field(ge=0, le=1e4)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 RequiredShare = Annotated[float, Field(gt=0, le=1)]
@@ -54,23 +57,23 @@ class SevereRule(Section):
     """Which labels are severe, and their weight."""
 
     ratio: Positive = Field(100.0, description="negatives for each positive, from which it holds")
-    weight: Positive = Field(10.0, description="of such a label's positives in the loss")
+    weight: Weight = Field(10.0, description="of such a label's positives in the loss")
 
 
 class ModerateRule(Section):
     """Which labels are moderate, if they are not severe, and their weight."""
 
     ratio: Positive = Field(10.0, description="negatives for each positive, from which it holds")
-    weight: Positive = Field(5.0, description="of such a label's positives in the loss")
+    weight: Weight = Field(5.0, description="of such a label's positives in the loss")
 
 
 class WeightsSection(Section):
     """The rules that give each label its weight; custom wins over tier, tier over automatic."""
 
-    custom: dict[str, Positive] = Field(default_factory=dict, description="label: weight")
+    custom: dict[str, Weight] = Field(default_factory=dict, description="label: weight")
     severe: SevereRule = Field(default_factory=SevereRule)
     moderate: ModerateRule = Field(default_factory=ModerateRule)
-    cap: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+    cap: Annotated[float, Field(ge=1, le=1e4)] = Field(
         3.0, description="all other labels: their ratio, at least 1 and at most this"
     )
 
@@ -89,10 +92,10 @@ class LossSection(Section):
     """L = w (1 - p_t)^gamma BCE + constraint * penalty."""
 
     name: Literal["focal", "bce"] = Field("focal", description="focal, or bce (gamma 0)")
-    gamma: NotNegative | dict[str, NotNegative] = Field(
+    gamma: Gamma | dict[str, Gamma] = Field(
         2.0, description="focus on hard texts: one number, or label: number (others keep 2.0)"
     )
-    constraint: NotNegative = Field(
+    constraint: Constraint = Field(
         0.5, description="price of a secondary label more probable than its primary"
     )
 
@@ -292,6 +295,20 @@ class Profile(Section):
     thresholds: ThresholdsSection = Field(default_factory=ThresholdsSection)
     tuning: TuningSection = Field(default_factory=TuningSection)
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
+
+    @field_validator("loss")
+    @classmethod
+    def _constraint_has_effect(cls, loss: LossSection, info: ValidationInfo) -> LossSection:
+        """Refuse a price of nothing; the usual one stands in every profile that is written out."""
+        labels = info.data.get("labels")
+        idle = isinstance(labels, LabelsSection) and not labels.edges
+        if idle and loss.constraint not in (0.0, LossSection().constraint):
+            raise contradiction(
+                f"constraint {loss.constraint:g}, which has no effect without labels.hierarchy",
+                "a hierarchy that it is the price of",
+                "write labels.hierarchy, or delete loss.constraint",
+            )
+        return loss
 
 
 def _leaves(tree: Any) -> Any:

@@ -1,12 +1,14 @@
 """A checkpoint is a plain transformers folder, and reads back as it was written."""
 
+import dataclasses
 import json
+import string
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import PARENTS, Imbtool
-from transformers import pipeline
+from transformers import BertweetTokenizer, pipeline
 
 from imbtool.card import model_card
 from imbtool.checkpoint import read_checkpoint, write_checkpoint
@@ -86,6 +88,20 @@ def test_reading_gives_back_order_thresholds_and_forest(project: Path) -> None:
     names = again.labels.names
     edges = {(names[child], names[parent]) for child, parent in again.labels.edges}
     assert edges == set(PARENTS.items())
+
+
+def test_a_tokenizer_in_python_is_kept_too(project: Path) -> None:
+    letters = "".join(f"{letter} 1\n" for letter in string.ascii_lowercase)
+    Path("vocab.txt").write_text(letters)
+    Path("bpe.codes").write_text("#version: 0.2\n")
+    tokenizer = BertweetTokenizer("vocab.txt", "bpe.codes", model_max_length=24)
+    checkpoint = read_checkpoint(FOLDER)
+    text_model = dataclasses.replace(checkpoint.text_model, tokenizer=tokenizer)
+
+    write_checkpoint(project / "copy", text_model, checkpoint.meta)
+
+    again = read_checkpoint(project / "copy").text_model
+    assert again.encode(["a b"]) == text_model.encode(["a b"])
 
 
 def test_a_checkpoint_is_calibrated_if_all_its_labels_are(project: Path) -> None:

@@ -92,6 +92,15 @@ def test_without_a_hierarchy_there_are_no_groups_no_pairs_and_no_violations():
     assert flat.violation_rate(np.ones((3, 2), dtype=np.bool_)) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("edges", "said"),
+    [([("a", "c")], "'c', which is no label"), ([("a", "b"), ("b", "a")], "a cycle: ")],
+)
+def test_edges_that_make_no_forest_of_the_labels_are_refused(edges, said):
+    with pytest.raises(ValueError, match=said):
+        label_set(["a", "b"], edges)
+
+
 def test_depth_counts_ancestors():
     labels = forest()
     assert [labels.depth(NAMES.index(n)) for n in ("insults", "threats", "armed threats")] == [

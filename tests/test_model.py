@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 import torch
 from encoders import KINDS, make_encoder
+from tokenizers import processors
+from transformers import (
+    BartConfig,
+    BartForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+)
 
 from imbtool.encoders import public_name
-from imbtool.model import TextModel, column_joiner, head_layer, load_encoder
+from imbtool.errors import UserError
+from imbtool.model import TextModel, column_joiner, head_layer, load_encoder, load_trained
 from imbtool.profile import ModelSection
 from imbtool.tables import COLUMN_MARK
 
@@ -53,6 +61,25 @@ def test_tokens_of_a_text_do_not_depend_on_its_batch(folder: Path) -> None:
     assert model.encode([]) == []
 
 
+def test_a_text_without_any_token_has_logits_too(folder: Path) -> None:
+    model = load(folder)
+    model.tokenizer.backend_tokenizer.post_processor = processors.Sequence([])
+    assert model.encode([""]) == [[]]
+    alone = model.logits([""])
+    np.testing.assert_allclose(model.logits(["", "a knife"])[:1], alone, atol=1e-5)
+    assert np.isfinite(alone).all()
+
+
+def test_an_encoder_with_a_decoder_reads_a_text_that_writes_its_end_mark(tmp_path: Path) -> None:
+    tokenizer = load(make_encoder("roberta", tmp_path / "roberta", corpus=TEXTS)).tokenizer
+    size = {"d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 8}
+    heads = {"encoder_attention_heads": 1, "decoder_attention_heads": 1, "decoder_ffn_dim": 8}
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id")}
+    config = BartConfig(vocab_size=len(tokenizer), **size, **heads, **ids)
+    model = TextModel(BartForSequenceClassification(config).eval(), tokenizer, 32)
+    assert np.isfinite(model.logits(["a </s> b", "knife"])).all()
+
+
 def test_columns_of_a_text_are_read_as_the_tokenizers_own_pair(folder: Path) -> None:
     model = load(folder)
     pairs = [("a knife", "the people walk"), ("Camera!", "2 heroes")]
@@ -85,6 +112,42 @@ def test_the_output_of_the_head_layer_are_the_logits(folder: Path, labels: int) 
     layer.register_forward_hook(lambda _, inputs, output: seen.append(output))
     logits = model.logits(["a knife"])
     np.testing.assert_array_equal(seen[-1].reshape(1, -1).numpy(), logits)
+
+
+@pytest.mark.parametrize("names", [NAMES[::-1], [*NAMES, "praise"]], ids=["same", "other"])
+def test_a_classifier_of_any_number_of_labels_gets_a_fresh_head(
+    names: list[str], folder: Path, tmp_path: Path
+) -> None:
+    trained = load(folder)
+    for parameter in trained.model.parameters():
+        torch.nn.init.ones_(parameter)
+    trained.model.save_pretrained(tmp_path)
+    trained.tokenizer.save_pretrained(tmp_path)
+    kept = load_trained(tmp_path, 32, "truncate").model
+    first, again = (load(tmp_path, names=names).model for _ in range(2))
+    old, new, same = (head_layer(model).weight for model in (kept, first, again))
+    assert (old == 1).all()
+    assert new.shape[0] == len(names)
+    assert not (new == 1).any()
+    assert torch.equal(new, same)
+    assert all((each == 1).all() for each in first.base_model.parameters())
+    assert first.config.id2label == dict(enumerate(names))
+
+
+def test_other_weights_that_do_not_fit_are_an_error(folder: Path, tmp_path: Path) -> None:
+    model = load(folder)
+    model.model.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    changed = json.loads(path.read_text()) | {"intermediate_size": 48}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(UserError, match="another shape than config"):
+        load(tmp_path)
+
+
+def test_a_decoder_has_no_head_that_sees_one_row_a_text() -> None:
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9, num_labels=3)
+    assert head_layer(GPT2ForSequenceClassification(config)) is None
 
 
 def test_the_positions_of_the_encoder_limit_the_length(folder: Path, kind: str) -> None:

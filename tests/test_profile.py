@@ -85,8 +85,11 @@ def test_the_severe_tier_starts_above_the_moderate_one():
         {"weights": {"cap": "inf"}},
         {"weights": {"custom": {"a": 0}}},
         {"weights": {"custom": {"a": "nan"}}},
+        {"weights": {"custom": {"a": 10_001}}},
+        {"weights": {"severe": {"weight": 10_001}}},
         {"loss": {"constraint": -0.1}},
-        {"loss": {"gamma": "inf"}},
+        {"loss": {"constraint": 10_001}},
+        {"loss": {"gamma": 21}},
         {"loss": {"gamma": -1}},
         {"loss": {"gamma": {"a": -1}}},
         {"training": {"epochs": 0}},
@@ -113,6 +116,18 @@ def test_an_unknown_encoding_is_refused():
 def test_a_hierarchy_must_be_a_forest():
     assert "stands under" in complaint(labels={"hierarchy": {"a": ["c"], "b": ["c"]}})
     assert "a cycle" in complaint(labels={"hierarchy": {"a": ["b"], "b": ["a"]}})
+
+
+def test_a_constraint_needs_a_hierarchy():
+    said = complaint(loss={"constraint": 3})
+    assert said == "constraint 3, which has no effect without labels.hierarchy"
+    tree = {"hierarchy": {"a": ["b"]}}
+    assert profile(labels=tree, loss={"constraint": 3}).loss.constraint == 3
+
+
+@pytest.mark.parametrize("constraint", [0, 0.5])
+def test_none_and_the_usual_one_may_stand_without_a_hierarchy(constraint: float):
+    assert profile(loss={"constraint": constraint}).loss.constraint == constraint
 
 
 def test_the_hierarchy_gives_its_edges():

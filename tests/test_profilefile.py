@@ -213,9 +213,9 @@ def test_a_problem_inside_a_map_given_by_set_names_the_set_not_the_line_it_repla
 
 
 def test_bce_by_set_drops_the_gamma_of_the_file(folder: Path):
-    text = DATA + "loss: {gamma: 1.5, constraint: 0.1}\n"
+    text = DATA + "loss: {gamma: 1.5, constraint: 0}\n"
     profile = read(folder, text, "loss.name=bce")
-    assert (profile.loss.name, profile.loss.constraint) == ("bce", 0.1)
+    assert (profile.loss.name, profile.loss.constraint) == ("bce", 0)
     assert profile.loss.gamma_of("any") == 0.0
 
 

@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 SLOPES = (0.1, 10.0)
 MOST_STEPS = 60
 TOLERANCE = 1e-6
+LEAST_PREVALENCE = 1e-6
+"""The odds of a label are finite: no text in training is no proof that there is none."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,11 @@ def fit_calibration(
     Args:
         logits: [n, L].
         targets: [n, L], NaN unknown.
-        prevalence: [L], each label's share of positives in training, between 0 and 1.
+        prevalence: [L], each label's share of positives in training. A label that training has
+            seen only without positives, or only without negatives, has no say in the slope.
     """
-    known = ~np.isnan(targets)
+    known = ~np.isnan(targets) & (prevalence > 0) & (prevalence < 1)
+    prevalence = np.clip(prevalence, LEAST_PREVALENCE, 1.0 - LEAST_PREVALENCE)
     sign = np.where(targets == 1, -1.0, 1.0)
 
     def loss(log_slope: float) -> float:

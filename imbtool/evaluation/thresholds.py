@@ -45,7 +45,8 @@ class ThresholdChoice:
 
     Attributes:
         rule: the rule that won, or was asked for.
-        rules: what gave each label its threshold [L]: that rule, or `required recall` and the like.
+        rules: what gave each label its threshold [L]: that rule, what it comes to for a label
+            without positives on validation, or `required recall` and the like.
         scores: cross-fitted macro-F1 of each rule that competed.
         logits: threshold of each label on the logit scale [L]; at or above it is decided.
         positives: validation positives of each label [L].
@@ -129,13 +130,15 @@ def choose_thresholds(
         return kept_requirements(judge(how)), float(_macro_f1(coherent, targets).mean())
 
     coherence = max(COHERENCES, key=worth) if labels.edges else None
-    sources = {column: f"required {wanted[column].measure}" for column in fits}
+    positives = sample.positives
+    sources = {int(column): UNSEEN.get(best, best) for column in np.flatnonzero(positives == 0)}
+    sources |= {column: f"required {wanted[column].measure}" for column in fits}
     return ThresholdChoice(
         rule=best,
         rules=[sources.get(column, best) for column in range(len(labels))],
         scores={name: float(score.mean()) for name, score in scores.items()},
         logits=thresholds,
-        positives=sample.positives,
+        positives=positives,
         coherence=coherence,
         cross_fitted=_make_coherent(labels, crossed[best], coherence),
         requirements=judge(coherence),
@@ -195,6 +198,13 @@ RULES: Mapping[str, Rule] = {
     "calibrated": calibrated,
     "mean": mean_of_both,
 }
+
+UNSEEN: Mapping[str, str] = {
+    "per-label": "global (no positives)",
+    "blended": "global (no positives)",
+    "mean": "mean of global and calibrated (no positives)",
+}
+"""What a rule comes to for a label that has no threshold of its own to find on validation."""
 
 
 def _cross_fit(rule: Rule, sample: _Sample, halves: list[list[NDArray[np.int64]]]) -> Decisions:

@@ -33,17 +33,18 @@ class WeightAverage:
         self._every = -(-(steps - self._start) // MOST_WEIGHTS)
         self.tensors: dict[str, Tensor] = {}
 
-    def after_step(self, step: int) -> None:
-        """Take the weights after a step, from 1, into the mean if it is their turn."""
-        count, rest = divmod(step - self._start, self._every)
-        if count < 1 or rest:
-            return
+    def due(self, step: int) -> bool:
+        """Whether the weights after a step, from 1, are to be averaged."""
+        return step > self._start and (step - self._start) % self._every == 0
+
+    def take(self, share: float) -> None:
+        """Let the weights as they are be this share of the mean: 1 for the first ones."""
         with torch.no_grad():
             for name, parameter in self._parameters.items():
-                if count == 1:
-                    self.tensors[name] = parameter.detach().clone()
+                if name in self.tensors:
+                    self.tensors[name].lerp_(parameter, share)
                 else:
-                    self.tensors[name].lerp_(parameter, 1.0 / count)
+                    self.tensors[name] = parameter.detach().clone()
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -150,8 +150,10 @@ class Engine:
         step = Step(at.step, [self.sample.rows[row] for row in rows], rate, loss, float(norm))
         if step.finite:
             clipped_step(self.optimizer, norm, rate)
-            if self.section.average_weights:
-                self.average.after_step(at.step)
+            if averaged and self.average.due(at.step):
+                # not the share of a step's number: steps may have been skipped
+                at.averaged += 1
+                self.average.take(1.0 / at.averaged)
             at.loss, at.texts, at.skipped = at.loss + loss * len(rows), at.texts + len(rows), 0
             self.emit(self._step_event(step, rows, time.perf_counter() - start))
         else:

@@ -20,6 +20,7 @@ from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.longtexts import count_windows
 from imbtool.losses import Objective
 from imbtool.model import TextModel, Tokens, head_layer, pooled
+from imbtool.training.health import require_finite
 from imbtool.training.ranks import Ranks
 from imbtool.training.tokentable import taken, token_counts
 
@@ -98,11 +99,16 @@ def fit_head(
     by the label's log-odds among all texts less those among the few: the correction of a sample in
     which an outcome has another share (King and Zeng, Logistic Regression in Rare Events Data,
     2001). Validation is thinned out alike.
+
+    Raises:
+        UserError: what the encoder makes of the texts is no finite number.
     """
     layer = head_layer(text_model.model)
     if layer is None:
         nothing = float("nan")
-        return HeadFit(nothing, nothing, nothing, False, "its head does not end in one layer")
+        return HeadFit(
+            nothing, nothing, nothing, False, "its head does not end in one layer with a bias"
+        )
     device = layer.weight.device
 
     def features_of(sample: Sample, dropout: bool = False) -> Tensor:
@@ -111,6 +117,7 @@ def fit_head(
     few, judges = few_texts(train, MOST_TEXTS), few_texts(validation, MOST_JUDGES)
     features, clean = features_of(few), features_of(judges)
     noisy = features_of(judges, dropout=True)
+    require_finite(features, text_model.model.config.name_or_path)
     targets = torch.from_numpy(judges.targets).to(device)
     learned, judged = (rows_of_texts(text_model, each.encoded) for each in (few, judges))
 
@@ -161,8 +168,7 @@ def few_texts(sample: Sample, most: int, seed: int = 0) -> Sample:
 def _place(layer: nn.Linear, head: Linear, ranks: Ranks) -> None:
     with torch.no_grad():
         layer.weight.copy_(ranks.same(head.weight.contiguous()))
-        if layer.bias is not None:
-            layer.bias.copy_(ranks.same(head.bias.contiguous()))
+        layer.bias.copy_(ranks.same(head.bias.contiguous()))
 
 
 def collect_features(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from imbtool.errors import NotFiniteError, Problem, UserError, fail, some
 
@@ -57,6 +58,32 @@ def not_finite(step: Step) -> NotFiniteError:
         "rows, or let training.on_nonfinite: skip pass over them",
     )
     return NotFiniteError(problem)
+
+
+def logits_not_finite() -> NotFiniteError:
+    """What to say when training has led to weights with which no text has a probability."""
+    problem = Problem(
+        "validation",
+        "logits that are no numbers: the weights have grown without bound",
+        "finite numbers",
+        "lower training.learning_rate (a third of it), or try training.precision: fp32",
+    )
+    return NotFiniteError(problem)
+
+
+def require_finite(features: Tensor, encoder: str) -> None:
+    """See that a fit on features [n, features] of an untrained encoder can be computed.
+
+    Raises:
+        UserError: they, or their squares, are no finite numbers. No training would mend that.
+    """
+    if not features.square().sum().isfinite():
+        raise fail(
+            f"model.encoder: {encoder}",
+            "it makes numbers that are not finite of the training texts",
+            "finite numbers",
+            "try training.precision: fp32, get its files anew, or choose another encoder",
+        )
 
 
 def ran_out_of_memory(error: RuntimeError) -> bool:

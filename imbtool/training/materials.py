@@ -15,11 +15,11 @@ from accelerate.utils import set_seed
 from numpy.typing import NDArray
 
 from imbtool.corpus import Corpus, Split, read_corpus
-from imbtool.errors import fail
+from imbtool.errors import counted, fail
 from imbtool.imbalance import count_labels
 from imbtool.losses import Objective, make_objective
 from imbtool.model import TextModel, load_encoder
-from imbtool.profile import Profile
+from imbtool.profile import Profile, ValidationMetric
 from imbtool.training.engine import Emit, Engine
 from imbtool.training.head import Sample
 from imbtool.training.manifest import manifest
@@ -100,13 +100,8 @@ def gather_materials(
         UserError: the data or the encoder cannot be used.
     """
     corpus = read_corpus(profile)
-    if len(corpus.validation) < 2 or not (corpus.validation.targets == 1).any():
-        found = f"{len(corpus.validation)} texts and no positive of any label"
-        mend = "give a larger data.validation"
-        raise fail(corpus.validation.source, found, "positives to choose thresholds by", mend)
-    if profile.training.best_by.startswith("secondary") and not corpus.labels.edges:
-        found, mend = "secondary_f1_macro without a hierarchy", "choose f1_macro"
-        raise fail("training.best_by", found, "labels.hierarchy, or another metric", mend)
+    _check_validation(corpus)
+    _check_best_by(profile.training.best_by, corpus)
     set_seed(profile.training.seed)
     weights = assign_weights(
         corpus.labels.names, count_labels(corpus.train.targets), profile.weights
@@ -136,6 +131,33 @@ def gather_materials(
         accelerator,
         ranks,
     )
+
+
+def _check_validation(corpus: Corpus) -> None:
+    """See that thresholds can be chosen."""
+    texts = len(corpus.validation)
+    some = (corpus.validation.targets == 1).any()
+    if texts < 2 or not some:
+        found = counted(texts, "text") + ("" if some else " and no positive of any label")
+        expected, mend = "2 texts or more, with positives", "give a larger data.validation"
+        raise fail(corpus.validation.source, found, expected, mend)
+
+
+def _check_best_by(metric: ValidationMetric, corpus: Corpus) -> None:
+    """See that the metric of the best epoch is defined on validation."""
+    if metric != "secondary_f1_macro":
+        return
+    if not corpus.labels.edges:
+        found, mend = f"{metric} without a hierarchy", "choose f1_macro"
+        raise fail("training.best_by", found, "labels.hierarchy, or another metric", mend)
+    secondary = corpus.validation.targets[:, corpus.labels.groups["secondary"]]
+    if not (secondary == 1).any():
+        raise fail(
+            "training.best_by",
+            f"{metric}, and no positive of a secondary label in {corpus.validation.source}",
+            "a metric that validation can measure",
+            "choose f1_macro, or give a larger data.validation",
+        )
 
 
 def make_accelerator(trackers: Sequence[str] = (), folder: Path | None = None) -> Accelerator:

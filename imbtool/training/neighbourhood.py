@@ -59,7 +59,7 @@ def ask_neighbours(materials: Materials, checkpoint: Path) -> tuple[Event, Heard
     """
     layer = head_layer(materials.text_model.model)
     if layer is None:
-        reason = "the head of the model does not end in one layer"
+        reason = "the head of the model does not end in one layer with a bias"
         return {"event": "neighbours", "share": 0.0, "reason": reason}, None
     _take_back(materials, checkpoint)
     few = few_texts(materials.train, MOST_REMEMBERED)

@@ -5,6 +5,7 @@ Decoupled weight decay: arXiv 1711.05101.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -20,7 +21,9 @@ def freeze_word_embeddings(model: Any) -> None:
     Most words of a data set stand in few of its texts: what their vectors learn is those texts. And
     they are half of a small encoder, to be stepped each time although a batch has few of them.
     """
-    model.get_input_embeddings().weight.requires_grad_(False)
+    # a model of characters has no vocabulary, and transformers no table to give
+    with suppress(NotImplementedError):
+        model.get_input_embeddings().weight.requires_grad_(False)
 
 
 def make_optimizer(model: nn.Module, rate: float) -> torch.optim.AdamW:

@@ -33,6 +33,7 @@ class Progress:
         loss: sum of the losses of this epoch's texts so far.
         texts: how many texts that sum is of.
         skipped: how many steps in a row had no finite loss and gradient.
+        averaged: how many steps' weights the averaged ones are the mean of.
         best: the event of the best epoch so far.
     """
 
@@ -42,6 +43,7 @@ class Progress:
     loss: float = 0.0
     texts: int = 0
     skipped: int = 0
+    averaged: int = 0
     best: dict[str, Any] | None = None
 
 

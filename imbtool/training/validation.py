@@ -13,6 +13,7 @@ from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.labels import Decisions, Labels
 from imbtool.training.engine import Event
+from imbtool.training.health import logits_not_finite
 from imbtool.training.materials import Materials
 from imbtool.training.tokentable import taken
 
@@ -55,12 +56,19 @@ def validate(
 
 
 def validation_logits(materials: Materials) -> NDArray[np.float64]:
-    """Logits [n, L] of the validation texts; processes share the pass over them."""
+    """Logits [n, L] of the validation texts; processes share the pass over them.
+
+    Raises:
+        NotFiniteError: one of them is no finite number.
+    """
     encoded, ranks = materials.validation.encoded, materials.ranks
     rows = ranks.mine(len(encoded))
     logits = torch.zeros(len(encoded), len(materials.corpus.labels))
     logits[rows] = torch.from_numpy(materials.text_model.logits_of(taken(encoded, rows)))
-    return ranks.total(logits.to(materials.accelerator.device)).cpu().numpy().astype(np.float64)
+    logits = ranks.total(logits.to(materials.accelerator.device)).cpu()
+    if not logits.isfinite().all():
+        raise logits_not_finite()
+    return logits.numpy().astype(np.float64)
 
 
 def _violations(labels: Labels, decisions: Decisions) -> list[Event]:

@@ -83,6 +83,12 @@ def forget_calibration(folder: Path) -> None:
     path.write_text(json.dumps(meta))
 
 
+def under(parent: str) -> tuple[str, str]:
+    """What a checkpoint says of `abuse`, without a parent and with one."""
+    start = '"abuse": {\n      "parent": '
+    return f"{start}null", f"{start}{parent}"
+
+
 def remove(name: str) -> Prepare:
     """Delete a file."""
     return lambda folder: (folder / name).unlink()
@@ -730,6 +736,22 @@ MODELS = [
         edit(f"{CHECKPOINT}/imbtool.json", '"labels": {\n    "abuse"', '"names": {\n    "abuse"'),
         "predict runs/first test.csv",
         f"{CHECKPOINT}/imbtool.json: labels",
+        "train it again",
+    ),
+    case(
+        "checkpoint with a label under one that it has not",
+        edit(f"{CHECKPOINT}/imbtool.json", *under('"nobody"')),
+        "predict runs/first test.csv",
+        f"{CHECKPOINT}/imbtool.json: labels",
+        "'nobody', which is no label",
+        "train it again",
+    ),
+    case(
+        "checkpoint with a label under itself",
+        edit(f"{CHECKPOINT}/imbtool.json", *under('"insults"')),
+        "predict runs/first test.csv",
+        f"{CHECKPOINT}/imbtool.json: labels",
+        "a cycle",
         "train it again",
     ),
     case(

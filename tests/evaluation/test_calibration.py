@@ -66,6 +66,16 @@ def test_the_shared_slope_is_found_again():
     assert fitted.bias == pytest.approx([-1.75] * 3, abs=0.2)
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["no positive", "no negative"])
+def test_a_label_of_one_value_in_training_harms_no_other(share: float):
+    logits, targets, prevalence = squeezed()
+    alone = fit_calibration(logits[:, 1:], targets[:, 1:], prevalence[1:])
+    beside = fit_calibration(logits, targets, np.array([share, *prevalence[1:]]))
+    assert beside.slope[1:] == pytest.approx(alone.slope)
+    assert beside.bias[1:] == pytest.approx(alone.bias)
+    assert sigmoid(beside.logits(logits))[:, 0].mean() == pytest.approx(share, abs=1e-4)
+
+
 def test_unknown_targets_do_not_move_the_slope():
     logits, targets, prevalence = squeezed()
     targets[::2] = np.nan

@@ -90,6 +90,23 @@ def test_a_label_without_positives_on_validation_gets_the_global_threshold(metho
     assert own.positives[3] == 0
 
 
+@pytest.mark.parametrize(
+    ("method", "rests_on"),
+    [
+        ("0.5", "0.5"),
+        ("global", "global"),
+        ("per-label", "global (no positives)"),
+        ("blended", "global (no positives)"),
+        ("calibrated", "calibrated"),
+        ("mean", "mean of global and calibrated (no positives)"),
+    ],
+)
+def test_what_a_threshold_rests_on_is_said_of_each_label(method: str, rests_on: str):
+    logits, targets = noisy()
+    targets[:, 3] = 0
+    assert choose(logits, targets, method).rules == [method, method, method, rests_on]
+
+
 def test_a_half_is_the_threshold_of_the_rule_named_so():
     logits, targets = noisy(shift=-3)
     choice = choose(logits, targets, "0.5")

@@ -16,9 +16,12 @@ def model() -> nn.Linear:
 
 def walk(model: nn.Linear, average: WeightAverage, steps: int) -> None:
     """Let the weights be the number of the step."""
+    taken = 0
     for step in range(1, steps + 1):
         nn.init.constant_(model.weight, step)
-        average.after_step(step)
+        if average.due(step):
+            taken += 1
+            average.take(1.0 / taken)
 
 
 def test_it_is_the_mean_over_the_latter_half(model: nn.Linear):

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from conftest import KEY_WORDS, make_row
 from encoders import KINDS, make_encoder
 
+from imbtool.errors import UserError
 from imbtool.evaluation.metrics import average_precision
 from imbtool.labels import label_set
 from imbtool.losses import Objective, make_objective
@@ -156,6 +157,16 @@ def test_features_that_say_nothing_leave_the_log_odds(
     np.testing.assert_allclose(
         bert.logits(TEXTS[:3]), [np.log(frequency / (1 - frequency))] * 3, rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e30], ids=["not a number", "overflows"])
+def test_features_that_are_not_finite_are_refused(
+    value: float, bert: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = np.ones((len(TEXTS), 32))
+    features[3, 5] = value
+    with pytest.raises(UserError, match="not finite"):
+        fit_on(features, bert, monkeypatch)
 
 
 def test_unknown_targets_take_no_part_in_the_log_odds(

@@ -5,11 +5,13 @@ import copy
 import pytest
 import torch
 from torch import nn
+from transformers import CanineConfig, CanineModel
 
 from imbtool.training.optimizer import (
     MOST_GRADIENT_NORM,
     WEIGHT_DECAY,
     clipped_step,
+    freeze_word_embeddings,
     gradient_norm,
     make_optimizer,
     scheduled,
@@ -20,6 +22,13 @@ from imbtool.training.optimizer import (
 def model() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(8, 16), nn.LayerNorm(16), nn.Linear(16, 3))
+
+
+def test_a_model_of_characters_has_no_word_embeddings_to_freeze() -> None:
+    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = CanineModel(CanineConfig(**size, num_hash_functions=1, num_hash_buckets=8))
+    freeze_word_embeddings(model)
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("size", [0.01, 100.0], ids=["small gradients", "large gradients"])

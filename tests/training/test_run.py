@@ -16,8 +16,10 @@ from imbtool.checkpoint import read_checkpoint
 from imbtool.losses import Objective
 from imbtool.model import head_layer
 from imbtool.profilefile import Override, read_profile
+from imbtool.training import engine as engine_module
 from imbtool.training import run as run_module
 from imbtool.training.engine import MOST_SKIPPED, Engine
+from imbtool.training.optimizer import clipped_step
 from imbtool.training.run import AUTO_PATIENCE, RunResult, train
 
 STEPS_AN_EPOCH = 25
@@ -72,6 +74,24 @@ def test_the_kept_weights_are_the_mean_over_the_latter_half(project: Path) -> No
     name = next(name for name in kept if name.endswith("query.weight"))
     assert np.array_equal(kept[name], state[f"average.{name}"])
     assert not np.array_equal(kept[name], state[f"model.{name}"])
+
+
+def test_skipped_steps_have_no_share_in_the_mean(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[torch.Tensor] = []
+
+    def step(optimizer: torch.optim.AdamW, *rest: Any) -> None:
+        clipped_step(optimizer, *rest)
+        passed.append(optimizer.param_groups[0]["params"][-1].detach().clone())
+
+    monkeypatch.setattr(engine_module, "clipped_step", step)
+    first_of_the_half, a_later_one = STEPS_AN_EPOCH // 2 + 1, 20
+    break_the_loss(monkeypatch, lambda number: number in (first_of_the_half, a_later_one))
+    kept = weights(run("a", training__on_nonfinite="skip"))["classifier.weight"]
+    half = torch.stack(passed[first_of_the_half - 1 :])
+    assert len(half) == STEPS_AN_EPOCH - STEPS_AN_EPOCH // 2 - 2
+    np.testing.assert_allclose(kept, half.mean(dim=0), rtol=1e-4, atol=1e-6)
 
 
 def test_without_averaging_the_kept_weights_are_the_last_ones(project: Path) -> None:
@@ -226,6 +246,14 @@ def test_too_many_skipped_steps_in_a_row_stop_the_run(
     assert f"step {4 + MOST_SKIPPED + 1}" in result.stderr.partition("error: ")[2]
 
 
+def test_weights_that_give_no_probability_stop_the_run(project: Path, imbtool: Imbtool) -> None:
+    wild = ("learning_rate=1e30", "batch_size=200", "warmup=0", "epochs=1")
+    sets = [word for setting in wild for word in ("--set", f"training.{setting}")]
+    result = imbtool("train", "-p", "profile.yaml", *sets)
+    assert result.exit_code == 2
+    assert "lower training.learning_rate" in result.stderr.partition("error: validation")[2]
+
+
 def test_patience_ends_a_run_that_gets_no_better(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +313,26 @@ def test_a_secondary_metric_needs_a_hierarchy(project: Path, imbtool: Imbtool) -
     assert refused.exit_code == 2
     assert "without a hierarchy" in refused.stderr
     assert not Path("runs/profile-1").exists()
+
+
+def test_a_secondary_metric_needs_a_secondary_label_on_validation(
+    project: Path, imbtool: Imbtool
+) -> None:
+    rows = [row | {"labels": "violence"} for row in read_csv(Path("validation.csv"))]
+    write_csv(Path("validation.csv"), rows)
+    best_by = ("--set", "training.best_by=secondary_f1_macro")
+    refused = imbtool("train", "-p", "profile.yaml", *best_by)
+    assert refused.exit_code == 2
+    assert "no positive of a secondary label in" in refused.stderr
+    assert not Path("runs/profile-1").exists()
+
+
+def test_one_text_is_no_validation_even_if_it_has_a_label(project: Path, imbtool: Imbtool) -> None:
+    row = read_csv(Path("validation.csv"))[0]
+    write_csv(Path("validation.csv"), [row | {"labels": "violence"}])
+    refused = imbtool("train", "-p", "profile.yaml")
+    assert refused.exit_code == 2
+    assert "found     1 text\n" in refused.stderr
 
 
 def test_tensorboard_follows_a_run(project: Path, imbtool: Imbtool) -> None:
