@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from imbtool.encoders import encoder_folder
 from imbtool.errors import fail
+from imbtool.headlayer import renew_head
 from imbtool.longtexts import (
     Frame,
     count_windows,
@@ -273,28 +274,6 @@ def averaged(features: Tensor, windows: Sequence[int]) -> Tensor:
     return sums / torch.tensor(windows, device=features.device)[:, None]
 
 
-def head_layer(model: Any) -> nn.Linear | None:
-    """The last linear layer outside the encoder that gives one output a label, if there is one.
-
-    It has a bias, unlike that of a decoder, which is laid over every token instead of every text.
-    """
-    layer = _output_layer(model)
-    return layer if layer is not None and layer.bias is not None else None
-
-
-def _output_layer(model: Any) -> nn.Linear | None:
-    """As `head_layer`, with a bias or without."""
-    inside = set(model.base_model.modules())
-    layers = [
-        module
-        for module in model.modules()
-        if isinstance(module, nn.Linear)
-        and module not in inside
-        and module.out_features == model.config.num_labels
-    ]
-    return layers[-1] if layers else None
-
-
 def _load(
     where: str,
     max_length: int,
@@ -320,7 +299,7 @@ def _load(
         **attention,
     )
     if new_head_of is not None:
-        _renew_head(model, loaded)
+        renew_head(model, loaded)
     tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=trust_remote_code)
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise ValueError("no tokenizer files beside its weights")
@@ -329,26 +308,6 @@ def _load(
     length = min(max_length, tokenizer.model_max_length, _most_positions(model))
     tokenizer.model_max_length = length
     return TextModel(model, tokenizer, length, long_texts)
-
-
-def _renew_head(model: Any, loaded: Mapping[str, Any]) -> None:
-    """See that the head's last layer is fresh, if a classifier of other labels was loaded.
-
-    Args:
-        model: as loaded with another number of labels, perhaps.
-        loaded: what transformers says of its weights; those that are not the file's are fresh.
-
-    Raises:
-        ValueError: weights outside of that layer do not fit the configuration.
-    """
-    layer = _output_layer(model)
-    own = set() if layer is None else set(layer.parameters())
-    head = {name for name, tensor in model.named_parameters() if tensor in own}
-    misfits = {name for name, *_ in loaded["mismatched_keys"]}
-    if misfits - head:
-        raise ValueError(f"{min(misfits - head)} has another shape than config.json says")
-    if layer is not None and not head & (misfits | set(loaded["missing_keys"])):
-        layer.reset_parameters()
 
 
 def _most_positions(model: Any) -> int:

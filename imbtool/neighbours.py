@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 
 from imbtool.errors import fail
-from imbtool.model import TextModel, Tokens, averaged, head_layer
+from imbtool.headlayer import head_layer
+from imbtool.model import TextModel, Tokens, averaged
 
 FILE = "neighbours.safetensors"
 NEAREST = 50

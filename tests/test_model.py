@@ -17,7 +17,8 @@ from transformers import (
 
 from imbtool.encoders import public_name
 from imbtool.errors import UserError
-from imbtool.model import TextModel, column_joiner, head_layer, load_encoder, load_trained
+from imbtool.headlayer import head_layer
+from imbtool.model import TextModel, column_joiner, load_encoder, load_trained
 from imbtool.profile import ModelSection
 from imbtool.tables import COLUMN_MARK
 

@@ -8,7 +8,8 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from imbtool.errors import fail
-from imbtool.model import TextModel, Tokens, averaged, head_layer
+from imbtool.headlayer import head_layer
+from imbtool.model import TextModel, Tokens, averaged
 from imbtool.profile import TrainingSection
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.training.head import collect_features, rows_of_texts

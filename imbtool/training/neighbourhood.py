@@ -14,7 +14,8 @@ from imbtool.checkpoint import NeighboursMeta, read_checkpoint
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.model import averaged, head_layer
+from imbtool.headlayer import head_layer
+from imbtool.model import averaged
 from imbtool.neighbours import Neighbours, consult, mixed, remember
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.training.engine import Event

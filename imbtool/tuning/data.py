@@ -8,7 +8,7 @@ from typing import Any
 
 from imbtool.corpus import Corpus
 from imbtool.errors import fail
-from imbtool.model import head_layer
+from imbtool.headlayer import head_layer
 from imbtool.profile import Profile
 from imbtool.training.materials import gather_materials, make_accelerator
 from imbtool.weighting import LabelWeight, assign_weights

@@ -14,9 +14,10 @@ from encoders import KINDS, make_encoder
 
 from imbtool.errors import UserError
 from imbtool.evaluation.metrics import average_precision
+from imbtool.headlayer import head_layer
 from imbtool.labels import label_set
 from imbtool.losses import Objective, make_objective
-from imbtool.model import TextModel, head_layer, load_encoder
+from imbtool.model import TextModel, load_encoder
 from imbtool.profile import LossSection, ModelSection
 from imbtool.training import head
 from imbtool.training.head import (

@@ -16,9 +16,10 @@ from encoders import KINDS, make_encoder
 
 from imbtool.checkpoint import read_checkpoint
 from imbtool.events import read_events
+from imbtool.headlayer import head_layer
 from imbtool.labels import label_set
 from imbtool.losses import make_objective
-from imbtool.model import TextModel, head_layer, load_encoder
+from imbtool.model import TextModel, load_encoder
 from imbtool.profile import LossSection, ModelSection, TrainingSection
 from imbtool.training.engine import Engine
 from imbtool.training.frozen import feature_reader

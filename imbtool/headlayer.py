@@ -1,0 +1,50 @@
+"""The layer of a model that gives one output a label: which it is, and that it is fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+
+def head_layer(model: Any) -> nn.Linear | None:
+    """The last linear layer outside the encoder that gives one output a label, if there is one.
+
+    It has a bias, unlike that of a decoder, which is laid over every token instead of every text.
+    """
+    layer = _output_layer(model)
+    return layer if layer is not None and layer.bias is not None else None
+
+
+def renew_head(model: Any, loaded: Mapping[str, Any]) -> None:
+    """See that the head's last layer is fresh, if a classifier of other labels was loaded.
+
+    Args:
+        model: as loaded with another number of labels, perhaps.
+        loaded: what transformers says of its weights; those that are not the file's are fresh.
+
+    Raises:
+        ValueError: weights outside of that layer do not fit the configuration.
+    """
+    layer = _output_layer(model)
+    own = set() if layer is None else set(layer.parameters())
+    head = {name for name, tensor in model.named_parameters() if tensor in own}
+    misfits = {name for name, *_ in loaded["mismatched_keys"]}
+    if misfits - head:
+        raise ValueError(f"{min(misfits - head)} has another shape than config.json says")
+    if layer is not None and not head & (misfits | set(loaded["missing_keys"])):
+        layer.reset_parameters()
+
+
+def _output_layer(model: Any) -> nn.Linear | None:
+    """As `head_layer`, with a bias or without."""
+    inside = set(model.base_model.modules())
+    layers = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Linear)
+        and module not in inside
+        and module.out_features == model.config.num_labels
+    ]
+    return layers[-1] if layers else None
