@@ -9,6 +9,7 @@ import pytest
 import torch
 from encoders import KINDS, make_encoder
 from torch import Tensor, nn
+from transformers import PreTrainedConfig
 
 from imbtool.longtexts import windows_of
 from imbtool.model import TextModel, load_encoder, pooled
@@ -108,7 +109,7 @@ class Spotter(nn.Module):
 
     def __init__(self, token: int) -> None:
         super().__init__()
-        self.token, self.config = token, SimpleNamespace(num_labels=1)
+        self.token, self.config = token, PreTrainedConfig(num_labels=1)
         self.unused = nn.Parameter(torch.zeros(1))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> SimpleNamespace:

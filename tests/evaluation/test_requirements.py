@@ -264,7 +264,7 @@ def test_without_positives_the_threshold_is_the_rule_s():
     plain = choose(logits, targets, FLAT, "blended")
     required = choose(logits, targets, FLAT, "blended", b=Requirement(precision=0.9))
     assert np.array_equal(required.logits, plain.logits)
-    assert required.rules == ["blended", "blended"]
+    assert required.rules == ["blended", "global (no positives)"]
     assert required.requirements["b"]["verdict"] == "unmet"
 
 
