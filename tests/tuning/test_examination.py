@@ -20,15 +20,6 @@ def keep(*names: str) -> None:
     EVENTS.write_text("".join(json.dumps(event) + "\n" for event in kept))
 
 
-@pytest.mark.parametrize(
-    "line", [b"{}", b'{"step": 1}', b"5", b"null", b"", b'{"event": "epo', b"\xff\xfe"]
-)
-def test_a_line_that_is_no_event_is_left_out(line: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    path.write_bytes(b'{"event": "start"}\n' + line + b'\n{"event": "end"}\n')
-    assert [event["event"] for event in read_events(tmp_path)] == ["start", "end"]
-
-
 def test_a_finished_run_is_looked_at(project: Path) -> None:
     assert preview(RUN)["objective"]["name"] == "f1_macro"
 
