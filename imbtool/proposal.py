@@ -82,9 +82,11 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
         comments["data", "id"] = "its cells differ from row to row"
     rest = {name: cells for name, cells in rest.items() if name != identity}
     known = given.labels if "labels" in given.model_fields_set else None
-    data["labels"], comments["data", "labels"] = _label_source(rest, lists, train, known)
+    data["labels"], reason = _label_source(rest, lists, train, known)
     for name in given.model_fields_set:
         comments.pop(("data", name), None)
+    if reason:
+        comments["data", "labels"] = reason
     flat = overlay(make_profile({"data": data}), overrides)
     hierarchy, reason = _hierarchy(read_corpus(flat))
     comments["labels", "hierarchy"] = reason
@@ -136,12 +138,13 @@ def _id_column(columns: Columns) -> str | None:
 def _label_source(
     columns: Columns, lists: Sequence[str], train: Path, known: LabelSource | None
 ) -> tuple[dict[str, Any], str]:
+    """The profile's `data.labels`, and why; empty where all of it is known."""
     distinct = {name: cells.unique().to_pylist() for name, cells in columns.items()}
     if known is not None:
         column, given = known.column or "", known.model_dump(exclude_unset=True)
         require_columns(distinct, known.columns or [column], train)
         if known.columns or column in lists or "separator" in given:
-            return given, "as given"
+            return given, ""
         separator, reason = _separator(distinct[column])
         return {**given, "separator": separator}, reason
     flags = [name for name, cells in distinct.items() if _are_flags(cells)]

@@ -19,7 +19,7 @@ MOST_EXCHANGES = 2000
 PATIENCE = 4
 """Tries in vain with each pair of parts until the exchanges end."""
 LOOSE_SIZE_WEIGHT = 1e-2
-"""The same while positives are looked for that are lacking."""
+"""Cost of one row too many while positives are looked for that a part lacks."""
 INSISTENCE, INSISTED = 4.0, 10
 """Where a part lacks positives of a label, that label's misfit there is made to cost so many times
 as much and the exchanges go on, so often."""

@@ -88,7 +88,11 @@ def test_what_is_known_is_not_guessed_and_the_rest_is_read_by_it(tmp_path: Path)
     data = proposal.profile.data
     assert (data.text, data.labels.column, data.labels.separator) == ("kind", "text", "|")
     assert proposal.profile.loss.gamma == 1
-    assert set(proposal.reasons) == {"data.validation", "data.test", "labels.hierarchy"}
+    guessed = {"data.labels", "data.validation", "data.test", "labels.hierarchy"}
+    assert set(proposal.reasons) == guessed
+    separator = Override("data.labels.separator", "|", "--set")
+    wholly = propose_profile(path, [*overrides, separator])
+    assert set(wholly.reasons) == guessed - {"data.labels"}
     assert read_corpus(proposal.profile).train.texts[0].startswith("text café")
     with pytest.raises(UserError, match="no column 'kin'"):
         propose_profile(path, [*overrides, Override("data.text", "kin", "--set")])

@@ -24,7 +24,6 @@ UTF8 = "utf-8-sig"
 
 HALF_PAIR = "\\ud"
 """How JSON begins to write a character as two halves, or one half of none."""
-TOO_DEEP = "values nested too deep"
 
 Rows = tuple[list[str] | None, Iterator[Any]]
 """The header, if the rows do not bring their own, and the rows."""
@@ -152,12 +151,7 @@ def _line_objects(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(stream, start=1):
         if not line.strip():
             continue
-        try:
-            row = _json(line)
-        except json.JSONDecodeError as error:
-            raise fail(f"{path}:{number}", error.msg, "JSON", "mend the line") from None
-        except RecursionError:
-            raise fail(f"{path}:{number}", TOO_DEEP, "JSON", "make it flatter") from None
+        row = _json(line.strip(), path, number, "mend the line")
         if not isinstance(row, dict):
             found = f"a JSON {type(row).__name__}"
             raise fail(f"{path}:{number}", found, "one JSON object a line", "mend the line")
@@ -166,12 +160,7 @@ def _line_objects(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
 
 def _array_rows(path: Path, stream: IO[str]) -> Rows:
     mend = "write [{...}, {...}]; a file of one object a line is a .jsonl"
-    try:
-        rows = _json(stream.read())
-    except json.JSONDecodeError as error:
-        raise fail(f"{path}:{error.lineno}", error.msg, "JSON", mend) from None
-    except RecursionError:
-        raise fail(path, TOO_DEEP, "JSON", "make it flatter") from None
+    rows = _json(stream.read(), path, 1, mend)
     if not isinstance(rows, list):
         raise fail(path, f"a JSON {type(rows).__name__}", "an array of objects", mend)
     for number, row in enumerate(rows, start=1):
@@ -181,9 +170,19 @@ def _array_rows(path: Path, stream: IO[str]) -> Rows:
     return None, iter(rows)
 
 
-def _json(text: str) -> Any:
-    """What a JSON text says; half of a surrogate pair, which is no text, as a question mark."""
-    value = json.loads(text)
+def _json(text: str, path: Path, line: int, mend: str) -> Any:
+    """What the JSON that begins on a line says.
+
+    Half of a surrogate pair, which is no text, becomes a question mark.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise fail(f"{path}:{line + error.lineno - 1}", error.msg, "JSON", mend) from None
+    except RecursionError:
+        raise fail(f"{path}:{line}", "values nested too deep", "JSON", mend) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise fail(f"{path}:{line}", str(error).partition(":")[0], "JSON", mend) from None
     return _encodable(value) if HALF_PAIR in text.lower() else value
 
 

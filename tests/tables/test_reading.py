@@ -186,10 +186,14 @@ def test_a_parquet_file_with_a_column_twice_is_refused(tmp_path: Path, read: Cal
 
 
 @pytest.mark.parametrize(("name", "around"), [("t.jsonl", "{}"), ("t.json", "[{}]")])
-def test_json_nested_too_deep_is_refused(tmp_path: Path, name: str, around: str):
+def test_json_nested_too_deep_or_with_too_many_digits_is_refused(
+    tmp_path: Path, name: str, around: str
+):
     deep = f'{{"a": {"[" * 100_000}{"]" * 100_000}}}'
     with pytest.raises(UserError, match="nested too deep"):
         read_table(write(tmp_path, around.replace("{}", deep), name))
+    digits = f'{{"a": {"1" * 5000}}}'
+    assert place(write(tmp_path, around.replace("{}", digits), name)) == ":1"
 
 
 def test_a_value_that_parquet_cannot_hold_is_refused(tmp_path: Path):
