@@ -101,7 +101,7 @@ def gather_materials(
     """
     corpus = read_corpus(profile)
     _check_validation(corpus)
-    _check_best_by(profile.training.best_by, corpus)
+    require_measurable("training.best_by", profile.training.best_by, corpus)
     set_seed(profile.training.seed)
     weights = assign_weights(
         corpus.labels.names, count_labels(corpus.train.targets), profile.weights
@@ -143,17 +143,21 @@ def _check_validation(corpus: Corpus) -> None:
         raise fail(corpus.validation.source, found, expected, mend)
 
 
-def _check_best_by(metric: ValidationMetric, corpus: Corpus) -> None:
-    """See that the metric of the best epoch is defined on validation."""
+def require_measurable(key: str, metric: ValidationMetric, corpus: Corpus) -> None:
+    """See that a metric is defined on validation.
+
+    Raises:
+        UserError: it is one of secondary labels, and there are none, or none has positives there.
+    """
     if metric != "secondary_f1_macro":
         return
     if not corpus.labels.edges:
         found, mend = f"{metric} without a hierarchy", "choose f1_macro"
-        raise fail("training.best_by", found, "labels.hierarchy, or another metric", mend)
+        raise fail(key, found, "labels.hierarchy, or another metric", mend)
     secondary = corpus.validation.targets[:, corpus.labels.groups["secondary"]]
     if not (secondary == 1).any():
         raise fail(
-            "training.best_by",
+            key,
             f"{metric}, and no positive of a secondary label in {corpus.validation.source}",
             "a metric that validation can measure",
             "choose f1_macro, or give a larger data.validation",

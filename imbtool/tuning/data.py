@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imbtool.corpus import Corpus
-from imbtool.errors import fail
 from imbtool.headlayer import head_layer
 from imbtool.profile import Profile
-from imbtool.training.materials import gather_materials, make_accelerator
+from imbtool.training.materials import gather_materials, make_accelerator, require_measurable
 from imbtool.weighting import LabelWeight, assign_weights
 
 
@@ -64,20 +62,7 @@ def read_data(profile: Profile) -> TuningData:
         materials = gather_materials(profile, accelerator)
     finally:
         accelerator.end_training()
-    if profile.tuning.objective.startswith("secondary"):
-        _require_secondary(profile.tuning.objective, materials.corpus)
+    require_measurable("tuning.objective", profile.tuning.objective, materials.corpus)
     fingerprints = {name: split.fingerprint for name, split in materials.corpus.splits.items()}
     layer = head_layer(materials.text_model.model)
     return TuningData(materials.weights, fingerprints, layer is not None)
-
-
-def _require_secondary(objective: str, corpus: Corpus) -> None:
-    """A metric of secondary labels is defined where validation has positives of them."""
-    mend = "choose f1_macro"
-    if not corpus.labels.edges:
-        found = f"{objective} without a hierarchy"
-        raise fail("tuning.objective", found, "labels.hierarchy, or another metric", mend)
-    secondary = corpus.labels.groups["secondary"]
-    if not (corpus.validation.targets[:, secondary] == 1).any():
-        found = f"{objective} without a positive of a secondary label on validation"
-        raise fail("tuning.objective", found, "positives to measure it on", mend)

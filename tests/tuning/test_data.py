@@ -24,5 +24,5 @@ def test_an_objective_that_is_not_defined_on_validation_is_refused(project: Path
     profile = read_profile(Path("profile.yaml"), [OBJECTIVE])
     assert read_data(profile).names
     write_csv(Path("validation.csv"), [without_secondary(row) for row in rows])
-    with pytest.raises(UserError, match="without a positive of a secondary label"):
+    with pytest.raises(UserError, match="no positive of a secondary label"):
         read_data(profile)
