@@ -121,10 +121,14 @@ class _Read:
         return Split(self.name, self.path, self.texts, targets, rows, self.files)
 
 
-def read_corpus(profile: Profile) -> Corpus:
+def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
     """Read the tables of a profile.
 
     A data set with several splits gives those that the profile names no table for.
+
+    Args:
+        profile: with the tables and what is known of their labels.
+        learnable: whether each label must have positives and negatives in training.
 
     Raises:
         UserError: with every problem of the first table that cannot be read, or of the labels.
@@ -141,7 +145,8 @@ def read_corpus(profile: Profile) -> Corpus:
     names = _label_names(tables, profile)
     labels = label_set(names, profile.labels.edges)
     splits = {table.name: table.split(names) for table in tables}
-    _require_both_kinds(splits, names, profile)
+    if learnable:
+        _require_both_kinds(splits["train"], names)
     return Corpus(labels, **_complete(splits, profile.training.seed))
 
 
@@ -277,20 +282,17 @@ def _strangers(names: Sequence[str], profile: Profile) -> Iterable[Problem]:
                 yield Problem(key, found, "labels of the data", did_you_mean(name, names))
 
 
-def _require_both_kinds(
-    splits: Mapping[str, Split], names: Sequence[str], profile: Profile
-) -> None:
-    targets = splits["train"].targets
+def _require_both_kinds(train: Split, names: Sequence[str]) -> None:
     remedies = {
         "positive": "add texts that have it, or remove the label from every file and the profile",
         "negative": "a label that every text has cannot be learned: remove it",
     }
     for value, (kind, mend) in zip((1, 0), remedies.items(), strict=True):
-        counts = (targets == value).sum(axis=0)
+        counts = (train.targets == value).sum(axis=0)
         missing = [repr(name) for name, count in zip(names, counts, strict=True) if count == 0]
         if missing:
             found = f"no {kind} for {some(missing)}"
-            raise fail(profile.data.train, found, f"a {kind} for each label in training", mend)
+            raise fail(train.source, found, f"a {kind} for each label in training", mend)
 
 
 def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:

@@ -51,7 +51,7 @@ def analyze(
 
     require_free(output)
     profile = source_profile(source, sets)
-    corpus = read_corpus(profile)
+    corpus = read_corpus(profile, learnable=False)
     suspects = _suspects(profile, corpus) if label_errors else []
     analysis = _analysis(profile, corpus, suspects)
     write_analysis(analysis, corpus, output, texts=not no_texts)

@@ -40,6 +40,14 @@ class Kind:
 
 
 CATALOGUE: dict[str, Kind] = {
+    "label-constant": Kind(
+        "blocks",
+        "a label has no positive in training, or no negative: it cannot be learned, and "
+        "`imbtool train` refuses it",
+        f"{SPLIT_ANEW} if another split has what is missing; else add such texts, or remove the "
+        "label from every file and the profile",
+        "always",
+    ),
     "leak-exact": Kind(
         "warns",
         "the same text stands in two splits: what is measured is memory",

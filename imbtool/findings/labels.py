@@ -1,4 +1,4 @@
-"""Labels that cannot be learned or measured: absent from a split, or with few positives."""
+"""Labels that cannot be learned or measured: constant, absent from a split, or rare."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def more_to_halve(positives: int) -> int:
 
 
 def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) -> Iterator[Finding]:
-    """Labels without positives where they are measured, and with few positives anywhere.
+    """Labels without positives where they are needed, and with few positives anywhere.
 
     Args:
         corpus: the data.
@@ -65,16 +65,29 @@ def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) ->
         required: labels of which a threshold must reach something.
     """
     names = corpus.labels.names
+    yield from _constant(names, counts["train"])
     for split in MEASURING:
         positives = {name: row.positives for name, row in zip(names, counts[split], strict=True)}
         yield from _absent(split, [name for name, n in positives.items() if n == 0], required)
         yield from _unmeasurable(corpus, split, positives)
     trained = {name: row.positives for name, row in zip(names, counts["train"], strict=True)}
-    few = {name: n for name, n in trained.items() if n < FEW_POSITIVES}
+    few = {name: n for name, n in trained.items() if 0 < n < FEW_POSITIVES}
     if few:
         message = f"{_labels(few)} under {FEW_POSITIVES} positives in training: {_rarest(few)}"
         places = _positives(corpus, "train", few)
         yield found("few-positives", message, {"split": "train", "positives": few}, places)
+
+
+def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[Finding]:
+    for kind in ("positive", "negative"):
+        missing = [
+            name
+            for name, count in zip(names, trained, strict=True)
+            if (count.positives if kind == "positive" else count.negatives) == 0
+        ]
+        if missing:
+            message = f"{_labels(missing)} no {kind} in training: {some(missing)}"
+            yield found("label-constant", message, {"missing": kind, "labels": missing})
 
 
 def _absent(split: str, absent: Sequence[str], required: Collection[str]) -> Iterator[Finding]:

@@ -114,7 +114,7 @@ class SameTexts:
         for pair, but in zip(PAIRS, known, strict=True):
             rows = np.flatnonzero(self._shared(*pair) & ~but)
             if len(rows):
-                yield self._leak(kind, how, rows, *pair)
+                yield self._leak(kind, how, rows, np.flatnonzero(but), *pair)
 
     def repeats(self, kind: str, how: str, but: Flags) -> Iterator[Finding]:
         """A finding if texts repeat others of their split, some texts left out."""
@@ -158,11 +158,11 @@ class SameTexts:
             first = _led_back(self.links, distinct, first)
         return np.asarray(first[inverse], dtype=np.int64)
 
-    def _leak(self, kind: str, how: str, rows: Groups, first: int, second: int) -> Finding:
-        there = rows[self.pool.split[rows] == second]
-        size = int((self.pool.split == second).sum())
-        share = len(there) / size
-        labels = self._label_shares(there, second)
+    def _leak(
+        self, kind: str, how: str, rows: Groups, known: Groups, first: int, second: int
+    ) -> Finding:
+        """The leak of some rows, as bad as it is by itself or makes that of the known ones."""
+        share, labels = self._shares(rows, second)
         evidence = {
             "splits": [SPLITS[first], SPLITS[second]],
             "rows": self._by_split(rows),
@@ -170,12 +170,22 @@ class SameTexts:
             "labels": labels,
         }
         ours, theirs = SPLITS[second], SPLITS[first]
-        message = f"{counted(len(there), 'text')} of {ours} ({percent(share)}) {how.format(theirs)}"
-        message += _worst(labels)
+        texts = counted(self._by_split(rows)[ours], "text")
+        message = f"{texts} of {ours} ({percent(share)}) {how.format(theirs)}{_worst(labels)}"
         severity = _leak_severity(kind, first, share, labels)
+        together = self._shares(np.union1d(known, rows), second)
+        joint = _leak_severity(kind, first, *together)
+        if joint not in (severity, _leak_severity(kind, first, *self._shares(known, second))):
+            severity = joint
+            message += f"; with the texts that are the same {percent(together[0])}"
         places = self._both_sides(rows, first, second)
         mend = None if kind == "leak-near" else f"remove these rows from {theirs}, or {SPLIT_ANEW}"
         return found(kind, message, evidence, places, severity, mend)
+
+    def _shares(self, rows: Groups, split: int) -> tuple[float, Document]:
+        """What share of a split rows are that leak into it, and of the positives of its labels."""
+        there = rows[self.pool.split[rows] == split]
+        return len(there) / int((self.pool.split == split).sum()), self._label_shares(there, split)
 
     def _label_shares(self, rows: Groups, split: int) -> Document:
         """Labels with leaked positives: how many of how many."""

@@ -39,6 +39,25 @@ def test_the_gate_closes_with_one_line_that_says_why(project: Path, imbtool: Imb
     assert Path("look/analysis.html").is_file()
 
 
+def test_what_training_would_refuse_is_a_finding_that_blocks(
+    project: Path, imbtool: Imbtool
+) -> None:
+    for name in ("train.csv", "validation.csv"):
+        table = read_csv(Path(name))
+        for row in table:
+            row["labels"] = "|".join(filter(None, [row["labels"], "everywhere"]))
+        table[0]["labels"] += "|arson" * (name == "validation.csv")
+        write_csv(Path(name), table)
+    result = look(imbtool, "--gate")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "gate: blocked by label-constant"
+    findings = json.loads(Path("look/analysis.json").read_text())["findings"]
+    assert [each["message"] for each in findings if each["id"] == "label-constant"] == [
+        "1 label has no positive in training: arson",
+        "1 label has no negative in training: everywhere",
+    ]
+
+
 def test_without_the_gate_a_finding_that_blocks_is_shown_alone(
     project: Path, imbtool: Imbtool
 ) -> None:

@@ -26,6 +26,16 @@ def test_labels_with_enough_positives_give_no_finding():
     assert findings(healthy_corpus()) == []
 
 
+@pytest.mark.parametrize(("kind", "value"), [("positive", 0), ("negative", 1)])
+def test_a_label_that_no_training_text_has_or_that_all_have_blocks(kind: str, value: int):
+    corpus = healthy_corpus()
+    corpus.train.targets[:, LONE] = value
+    (constant,) = findings(corpus)
+    assert (constant.id, constant.severity) == ("label-constant", "blocks")
+    assert constant.message == f"1 label has no {kind} in training: lone"
+    assert constant.evidence == {"missing": kind, "labels": ["lone"]}
+
+
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_a_label_without_positives_where_it_is_measured_is_absent(split: str):
     corpus = healthy_corpus()

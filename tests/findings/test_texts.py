@@ -55,6 +55,28 @@ def test_a_leak_of_five_percent_from_training_blocks(leaked: int, severity: str)
     assert leak.severity == severity
 
 
+def test_leaks_of_two_kinds_that_are_too_much_together_block_once():
+    corpus = healthy_corpus()
+    corpus.test.texts[0:6:3] = corpus.train.texts[0:6:3]
+    for place in (6, 9):
+        corpus.train.texts[place] = f"@ann {corpus.train.texts[place]}"
+        corpus.test.texts[place] = corpus.train.texts[place].replace("@ann", "@bob")
+    exact, like = findings(corpus)
+    assert (exact.id, exact.severity) == ("leak-exact", "warns")
+    assert (like.id, like.severity) == ("leak-normalised", "blocks")
+    assert like.evidence["rows"]["test"] == 2
+    assert like.message.endswith("; with the texts that are the same 8.9%")
+
+
+def test_a_small_leak_beside_one_that_blocks_does_not_block():
+    corpus = healthy_corpus()
+    corpus.test.texts[0:9:3] = corpus.train.texts[0:9:3]
+    corpus.train.texts[9] = f"@ann {corpus.train.texts[9]}"
+    corpus.test.texts[9] = corpus.train.texts[9].replace("@ann", "@bob")
+    exact, like = findings(corpus)
+    assert (exact.severity, like.severity) == ("blocks", "warns")
+
+
 def test_a_leak_between_validation_and_test_does_not_block():
     corpus = healthy_corpus()
     corpus.test.texts[:9] = corpus.validation.texts[:9]
