@@ -37,7 +37,7 @@ from imbtool.losses import Objective, make_objective, weighted_focal_loss
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
 from imbtool.training.frozen import feature_reader
-from imbtool.training.head import fit_path, log_odds
+from imbtool.training.head import Sample, fit_path, log_odds
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
 from imbtool.weighting import LabelWeight, effective_number_weights
 
@@ -202,10 +202,19 @@ OF_A_FOREST: Mapping[str, Callable[[Setting], Loss]] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """Features of training and validation, and what judges heads that are fitted on them."""
+    """Features of training and validation, and what judges heads that are fitted on them.
+
+    Attributes:
+        setting: what losses are made from.
+        materials: of the data, the validation texts among them.
+        sample: the training texts that are fitted on.
+        train: their features [n, features].
+        validation: features of the validation texts.
+    """
 
     setting: Setting
     materials: Materials
+    sample: Sample
     train: Tensor
     validation: Tensor
 
@@ -259,7 +268,8 @@ def make_bench(data: Path, run: Path | None, texts: int) -> Bench:
         profile, materials.corpus.labels, materials.weights, torch.from_numpy(train.targets)
     )
     say(f"{len(train.rows):,} texts of training go through the encoder")
-    return Bench(setting, materials, read(train.encoded), read(materials.validation.encoded))
+    features = read(train.encoded), read(materials.validation.encoded)
+    return Bench(setting, materials, train, *features)
 
 
 def measure(bench: Bench) -> Iterator[tuple[str, Figures]]:

@@ -145,7 +145,9 @@ class TrainingSection(Section):
     )
     batch_size: Count = Field(32, description="texts a step")
     learning_rate: Literal["auto"] | Positive = Field(
-        "auto", description="auto: 1e-4 under 40M parameters, 3e-5 base size, 1e-5 large"
+        "auto",
+        description="auto: 1e-4 under 30M parameters besides word vectors, 3e-5 under 200M, 1e-5 "
+        "for more",
     )
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of the steps in which the learning rate rises"

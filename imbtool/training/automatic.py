@@ -11,12 +11,14 @@ from torch import nn
 
 from imbtool.errors import counted
 from imbtool.profile import TrainingSection
+from imbtool.training.optimizer import word_vectors
 
 USUAL_EPOCHS, MOST_EPOCHS = 3, 20
 LEAST_STEPS = 500
 """That a training has, if so many epochs make as many."""
-SMALL, BASE = 40_000_000, 250_000_000
-"""Parameters up to which an encoder is called small, and base."""
+SMALL, BASE = 30_000_000, 200_000_000
+"""Parameters besides word vectors up to which an encoder is called small, and base. With its words
+a multilingual encoder of base size has as many as a large one."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,16 @@ def choose_epochs(section: TrainingSection, texts: int) -> Decision:
 
 
 def choose_learning_rate(section: TrainingSection, model: nn.Module) -> Decision:
-    """1e-4 under 40M parameters, 3e-5 for base size, 1e-5 for large, if the profile says auto."""
+    """By parameters besides word vectors, if the profile says auto.
+
+    1e-4 under 30M (MiniLM), 3e-5 under 200M (base size), 1e-5 for more.
+    """
     if section.learning_rate != "auto":
         return Decision(section.learning_rate, "from the profile")
-    size = sum(parameter.numel() for parameter in model.parameters())
+    words = set(word_vectors(model))
+    size = sum(each.numel() for each in model.parameters() if each not in words)
     rate = 1e-4 if size < SMALL else 3e-5 if size < BASE else 1e-5
-    return Decision(rate, f"auto, {size / 1e6:.1f}M parameters")
+    return Decision(rate, f"auto, {size / 1e6:.1f}M parameters besides word vectors")
 
 
 def choose_precision(section: TrainingSection, device: torch.device) -> Decision:

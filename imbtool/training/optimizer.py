@@ -15,15 +15,21 @@ WEIGHT_DECAY = 0.01
 MOST_GRADIENT_NORM = 1.0
 
 
+def word_vectors(model: Any) -> list[nn.Parameter]:
+    """The vectors of a transformers model's vocabulary; a model of characters has none."""
+    with suppress(NotImplementedError):
+        return list(model.get_input_embeddings().parameters())
+    return []
+
+
 def freeze_word_embeddings(model: Any) -> None:
     """Leave the vectors of a transformers model's vocabulary as they are.
 
     Most words of a data set stand in few of its texts: what their vectors learn is those texts. And
     they are half of a small encoder, to be stepped each time although a batch has few of them.
     """
-    # a model of characters has no vocabulary, and transformers no table to give
-    with suppress(NotImplementedError):
-        model.get_input_embeddings().weight.requires_grad_(False)
+    for vectors in word_vectors(model):
+        vectors.requires_grad_(False)
 
 
 def make_optimizer(model: nn.Module, rate: float) -> torch.optim.AdamW:

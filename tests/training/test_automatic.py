@@ -1,9 +1,18 @@
-"""What a profile leaves to imbtool: how many epochs."""
+"""What a profile leaves to imbtool: how many epochs, at which learning rate."""
+
+from typing import Any
 
 import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, BertConfig
 
 from imbtool.profile import TrainingSection
-from imbtool.training.automatic import LEAST_STEPS, choose_epochs
+from imbtool.training.automatic import LEAST_STEPS, choose_epochs, choose_learning_rate
+
+MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096}
+MULTILINGUAL = 250_002
+"""Words of XLM-R and mDeBERTa."""
 
 
 @pytest.mark.parametrize(
@@ -26,3 +35,28 @@ def test_a_small_set_gets_more_epochs(texts: int, epochs: int, reason: str) -> N
 def test_a_profile_may_say_how_many() -> None:
     choice = choose_epochs(TrainingSection(epochs=2), 300)
     assert (choice.value, choice.reason) == (2, "from the profile")
+
+
+@pytest.mark.parametrize(
+    ("shape", "rate", "size"),
+    [
+        (MINILM, 1e-4, "11.0M"),
+        ({}, 3e-5, "86.0M"),
+        ({"vocab_size": MULTILINGUAL}, 3e-5, "86.0M"),
+        ({**LARGE, "num_attention_heads": 16}, 1e-5, "303.9M"),
+    ],
+    ids=["MiniLM", "base", "multilingual base", "large"],
+)
+def test_a_larger_encoder_learns_more_slowly_however_many_words_it_knows(
+    shape: dict[str, Any], rate: float, size: str
+) -> None:
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(BertConfig(**shape))
+    choice = choose_learning_rate(TrainingSection(), model)
+    assert choice.value == rate
+    assert choice.reason == f"auto, {size} parameters besides word vectors"
+
+
+def test_a_learning_rate_of_the_profile_is_taken() -> None:
+    choice = choose_learning_rate(TrainingSection(learning_rate=2e-5), torch.nn.Linear(1, 1))
+    assert (choice.value, choice.reason) == (2e-5, "from the profile")

@@ -1,0 +1,261 @@
+"""Ideas for rare labels that the tool does not have: whole runs with one of them each, same seed.
+
+python benchmarks/ideas.py --data data/edos [--texts 3000] [--epochs 3] [--seeds 0 1]
+    [--ideas "repeat-factor sampling"] [--json]
+
+On a stratified part of the data, the same one for all seeds. Prints, for every idea and seed, the
+kept epoch with its macro-F1 and mean average precision on validation, that of the rare labels, and
+the mean difference to the same seeds without it. What was run once is kept in the folder of results
+and not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from finetunes import Document, Part, add_part_options, kept, part_of
+from losses import LOSSES, Setting
+from numpy.typing import NDArray
+from tasks import with_training
+from texttable import table
+from torch import Tensor, nn
+from turns import say, silence
+
+from imbtool.files import to_json
+from imbtool.headlayer import head_layer
+from imbtool.losses import Size
+from imbtool.profile import Profile
+from imbtool.training import engine, run
+from imbtool.training.averaging import WeightAverage
+from imbtool.training.batches import plan_epoch
+from imbtool.training.materials import Materials
+
+Idea = Callable[[Profile], Profile]
+"""Patches modules in place, in a process that trains once, and returns the profile to train by."""
+
+FIGURES = ("f1_macro", "average_precision_macro", "rare_ap")
+
+
+# ---- the ideas
+
+
+def as_shipped(profile: Profile) -> Profile:
+    """Nothing."""
+    return profile
+
+
+def square_roots(profile: Profile) -> Profile:
+    """The square roots of the weights that the rules give."""
+    rules = profile.weights
+    softer = rules.model_copy(
+        update={
+            "severe": rules.severe.model_copy(update={"weight": rules.severe.weight**0.5}),
+            "moderate": rules.moderate.model_copy(update={"weight": rules.moderate.weight**0.5}),
+            "cap": rules.cap**0.5,
+        }
+    )
+    return profile.model_copy(update={"weights": softer})
+
+
+def repeat_factor(least: float, profile: Profile) -> Profile:
+    """Texts with labels rarer than `least` come several times an epoch (LVIS, arXiv 1908.03195).
+
+    A label of prevalence f asks for sqrt(least / f) times, a text comes as often as the rarest of
+    its labels asks for, and the fraction of a time is a matter of chance in each epoch.
+    """
+    prepare = engine.Engine.__init__
+
+    def repeated(self: Any, *arguments: Any) -> None:
+        prepare(self, *arguments)
+        self.repeats = repeats_of(self.sample.targets, least)
+        batches = -(-int(self.repeats.sum()) // self.section.batch_size)
+        self.steps = self.epochs.value * batches
+        self.average = WeightAverage(self.text_model.model, self.steps)
+
+    def plan(self: Any, epoch: int) -> list[NDArray[np.int64]]:
+        rng = np.random.default_rng((self.section.seed, epoch, 1))
+        times = np.floor(self.repeats + rng.random(len(self.repeats))).astype(np.int64)
+        rows = np.repeat(np.arange(len(times)), times)
+        lengths = [self.lengths[row] for row in rows]
+        planned = plan_epoch(lengths, self.section.batch_size, self.section.seed, epoch)
+        return [rows[batch] for batch in planned]
+
+    engine.Engine.__init__, engine.Engine.plan = repeated, plan  # type: ignore[method-assign]
+    return profile
+
+
+def repeats_of(targets: NDArray[np.float32], least: float) -> NDArray[np.float64]:
+    """How often each text of targets [n, L] comes in an epoch, on average [n]."""
+    prevalence = np.nanmean(targets, axis=0)
+    asked = np.sqrt(np.maximum(1.0, least / prevalence))
+    return np.asarray(np.where(targets == 1, asked, 1.0).max(axis=1), dtype=np.float64)
+
+
+def head_rate(factor: float, profile: Profile) -> Profile:
+    """The head's last layer has its own learning rate, so many times that of the encoder."""
+
+    def factors(model: nn.Module) -> dict[Tensor, float]:
+        layer = head_layer(model)
+        assert layer is not None
+        return dict.fromkeys(layer.parameters(), factor)
+
+    return with_rates(factors, profile)
+
+
+def layer_decay(factor: float, profile: Profile) -> Profile:
+    """Each layer of the encoder has so many times the learning rate of the one above it."""
+
+    def factors(model: nn.Module) -> dict[Tensor, float]:
+        numbers = {
+            parameter: int(found[1]) if (found := re.search(r"\.layer\.(\d+)\.", name)) else -1
+            for name, parameter in model.base_model.named_parameters()  # type: ignore[operator]
+        }
+        top = max(numbers.values())
+        return {parameter: factor ** (top - number) for parameter, number in numbers.items()}
+
+    return with_rates(factors, profile)
+
+
+def with_rates(factors: Callable[[nn.Module], Mapping[Tensor, float]], profile: Profile) -> Profile:
+    """Have parameters trained at multiples of the learning rate; 1 where nothing is said."""
+    make = engine.make_optimizer
+
+    def grouped(model: nn.Module, rate: float) -> torch.optim.AdamW:
+        of = factors(model)
+        groups: dict[tuple[float, float], list[Tensor]] = {}
+        for group in make(model, rate).param_groups:
+            for parameter in group["params"]:
+                key = (group["weight_decay"], of.get(parameter, 1.0))
+                groups.setdefault(key, []).append(parameter)
+        chosen = [
+            {"params": parameters, "weight_decay": decay, "factor": factor}
+            for (decay, factor), parameters in groups.items()
+        ]
+        return torch.optim.AdamW(chosen, lr=rate, fused=True)
+
+    def step(optimizer: torch.optim.AdamW, norm: Tensor, rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        optimizer.grad_scale = norm.clamp_min(1.0)  # type: ignore[attr-defined]
+        optimizer.step()
+
+    engine.make_optimizer, engine.clipped_step = grouped, step
+    return profile
+
+
+def with_loss(name: str, profile: Profile) -> Profile:
+    """One of the losses from the papers, for the head as for the fine-tune."""
+    gather = run.gather_materials
+
+    def gathered(*arguments: Any) -> Materials:
+        materials = gather(*arguments)
+        targets = torch.from_numpy(materials.train.targets)
+        setting = Setting(profile, materials.corpus.labels, materials.weights, targets)
+        loss = LOSSES[name](setting)
+
+        def objective(logits: Tensor, targets: Tensor, size: Size | None = None) -> Tensor:
+            share = len(targets) / size.texts if size else 1.0
+            return share * loss(logits.float(), targets)
+
+        return replace(materials, objective=objective)  # type: ignore[arg-type]
+
+    run.gather_materials = gathered
+    return profile
+
+
+NOTHING = "as shipped"
+IDEAS: dict[str, Idea] = {
+    NOTHING: as_shipped,
+    "square roots of the weights": square_roots,
+    "repeat-factor sampling": partial(repeat_factor, 0.03),
+    "head rate x 10": partial(head_rate, 10.0),
+    "layer decay 0.8": partial(layer_decay, 0.8),
+    "asymmetric loss": partial(with_loss, "asymmetric 0, 4, 0.05"),
+    "class-balanced loss": partial(with_loss, "class-balanced focal"),
+    "distribution-balanced loss": partial(with_loss, "distribution-balanced, scale 2"),
+    "BCE without weights": partial(with_loss, "BCE"),
+}
+
+
+# ---- what they give
+
+
+def main() -> None:
+    """Train, one run after the other, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--ideas", nargs="+", choices=list(IDEAS), default=list(IDEAS))
+    add_part_options(parser, "ideas")
+    parser.set_defaults(epochs=3)
+    options = parser.parse_args()
+    part = part_of(options.data, options.texts, options.epochs, 0, options.cache, options.results)
+    names = list(dict.fromkeys([NOTHING, *options.ideas]))
+    runs = {name: [figures_of(part, name, seed) for seed in options.seeds] for name in names}
+    print(table(rows_of(runs)))
+    if options.json:
+        print(to_json(runs))
+
+
+def figures_of(part: Part, name: str, seed: int) -> Document:
+    """What an idea reaches on validation with a seed; it is trained unless that is known."""
+    path = part.results.with_suffix(".jsonl")
+    record = kept(path, f"{name}, seed {seed}", lambda: in_its_own_process(part, name, seed))
+    figures = "  ".join(f"{key} {record[key]:.3f}" for key in FIGURES)
+    say(f"{name}, seed {seed}: {figures}")
+    return record
+
+
+def in_its_own_process(part: Part, name: str, seed: int) -> Document:
+    """An idea may patch modules: each run gets a process of its own."""
+    rare = [label.label for label in part.rare]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=silence) as pool:
+        return pool.submit(train_with, part.profile, name, seed, rare).result()
+
+
+def train_with(profile: Profile, name: str, seed: int, rare: Sequence[str]) -> Document:
+    """The best epoch of a whole run with an idea."""
+    profile = IDEAS[name](with_training(profile, seed=seed))
+    with TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        best = run.train(profile, Path(folder) / "run").best
+        seconds = time.perf_counter() - start
+    ranked = [best["labels"][label]["average_precision"] for label in rare]
+    return {
+        "epoch": best["epoch"],
+        "f1_macro": best["f1_macro"],
+        "average_precision_macro": best["average_precision_macro"],
+        "rare_ap": float(np.nanmean(np.array(ranked, dtype=np.float64))),
+        "seconds": seconds,
+    }
+
+
+def rows_of(runs: Mapping[str, Sequence[Document]]) -> list[list[str]]:
+    """The rows of the table: figures of each seed, and their mean difference to nothing."""
+    rows = [["idea", "epoch", "macro-F1", "mean AP", "rare labels' AP", "mean differences"]]
+    for name, records in runs.items():
+        columns = [" ".join(str(record["epoch"]) for record in records)]
+        columns += [" ".join(f"{record[key]:.3f}" for record in records) for key in FIGURES]
+        gains = [
+            np.mean([one[key] - two[key] for one, two in zip(records, runs[NOTHING], strict=True)])
+            for key in FIGURES
+        ]
+        rows.append([name, *columns, " ".join(f"{gain:+.3f}" for gain in gains)])
+    return rows
+
+
+if __name__ == "__main__":
+    main()
