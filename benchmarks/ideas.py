@@ -1,12 +1,12 @@
 """Ideas for rare labels that the tool does not have: whole runs with one of them each, same seed.
 
-python benchmarks/ideas.py --data data/edos [--texts 3000] [--epochs 3] [--seeds 0 1]
+python benchmarks/ideas.py --data data/edos [--texts 3000] [--epochs 2] [--seeds 0 1]
     [--ideas "repeat-factor sampling"] [--json]
 
 On a stratified part of the data, the same one for all seeds. Prints, for every idea and seed, the
-kept epoch with its macro-F1 and mean average precision on validation, that of the rare labels, and
-the mean difference to the same seeds without it. What was run once is kept in the folder of results
-and not run again.
+kept epoch with its macro-F1 and mean average precision on validation, the mean F1 of rare labels,
+and the mean differences to the same seeds without it. What was run once is kept in the folder of
+results and not run again.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from texttable import table
 from torch import Tensor, nn
 from turns import say, silence
 
+from imbtool.evaluation.metrics import mean_defined
 from imbtool.files import to_json
 from imbtool.headlayer import head_layer
 from imbtool.losses import Size
@@ -45,7 +46,7 @@ from imbtool.training.materials import Materials
 Idea = Callable[[Profile], Profile]
 """Patches modules in place, in a process that trains once, and returns the profile to train by."""
 
-FIGURES = ("f1_macro", "average_precision_macro", "rare_ap")
+FIGURES = ("f1_macro", "average_precision_macro", "rare_f1")
 
 
 # ---- the ideas
@@ -199,7 +200,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--ideas", nargs="+", choices=list(IDEAS), default=list(IDEAS))
     add_part_options(parser, "ideas")
-    parser.set_defaults(epochs=3)
     options = parser.parse_args()
     part = part_of(options.data, options.texts, options.epochs, 0, options.cache, options.results)
     names = list(dict.fromkeys([NOTHING, *options.ideas]))
@@ -233,19 +233,19 @@ def train_with(profile: Profile, name: str, seed: int, rare: Sequence[str]) -> D
         start = time.perf_counter()
         best = run.train(profile, Path(folder) / "run").best
         seconds = time.perf_counter() - start
-    ranked = [best["labels"][label]["average_precision"] for label in rare]
+    f1 = np.array([best["labels"][label]["f1"] for label in rare], dtype=np.float64)
     return {
         "epoch": best["epoch"],
         "f1_macro": best["f1_macro"],
         "average_precision_macro": best["average_precision_macro"],
-        "rare_ap": float(np.nanmean(np.array(ranked, dtype=np.float64))),
+        "rare_f1": mean_defined(f1),
         "seconds": seconds,
     }
 
 
 def rows_of(runs: Mapping[str, Sequence[Document]]) -> list[list[str]]:
     """The rows of the table: figures of each seed, and their mean difference to nothing."""
-    rows = [["idea", "epoch", "macro-F1", "mean AP", "rare labels' AP", "mean differences"]]
+    rows = [["idea", "epoch", "macro-F1", "mean AP", "rare labels' F1", "mean differences"]]
     for name, records in runs.items():
         columns = [" ".join(str(record["epoch"]) for record in records)]
         columns += [" ".join(f"{record[key]:.3f}" for record in records) for key in FIGURES]
