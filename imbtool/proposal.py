@@ -88,7 +88,7 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     if reason:
         comments["data", "labels"] = reason
     flat = overlay(make_profile({"data": data}), overrides)
-    hierarchy, reason = _hierarchy(read_corpus(flat))
+    hierarchy, reason = _hierarchy(read_corpus(flat, learnable=False))
     comments["labels", "hierarchy"] = reason
     whole = make_profile({"data": data, "labels": {"hierarchy": hierarchy}})
     return Proposal(overlay(whole, overrides), comments)

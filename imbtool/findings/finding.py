@@ -42,8 +42,7 @@ class Kind:
 CATALOGUE: dict[str, Kind] = {
     "label-constant": Kind(
         "blocks",
-        "a label has no positive in training, or no negative: it cannot be learned, and "
-        "`imbtool train` refuses it",
+        "a label has no positive in training, or no negative: it cannot be learned",
         f"{SPLIT_ANEW} if another split has what is missing; else add such texts, or remove the "
         "label from every file and the profile",
         "always",

@@ -79,15 +79,14 @@ def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) ->
 
 
 def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[Finding]:
-    for kind in ("positive", "negative"):
-        missing = [
-            name
-            for name, count in zip(names, trained, strict=True)
-            if (count.positives if kind == "positive" else count.negatives) == 0
-        ]
-        if missing:
-            message = f"{_labels(missing)} no {kind} in training: {some(missing)}"
-            yield found("label-constant", message, {"missing": kind, "labels": missing})
+    missing = {
+        "positive": [name for name, n in zip(names, trained, strict=True) if n.positives == 0],
+        "negative": [name for name, n in zip(names, trained, strict=True) if n.negatives == 0],
+    }
+    for kind, labels in missing.items():
+        if labels:
+            message = f"{_labels(labels)} no {kind} in training: {some(labels)}"
+            yield found("label-constant", message, {"missing": kind, "labels": labels})
 
 
 def _absent(split: str, absent: Sequence[str], required: Collection[str]) -> Iterator[Finding]:

@@ -177,7 +177,7 @@ class SameTexts:
         joint = _leak_severity(kind, first, *together)
         if joint not in (severity, _leak_severity(kind, first, *self._shares(known, second))):
             severity = joint
-            message += f"; with the texts that are the same {percent(together[0])}"
+            message += f"; {percent(together[0])} together with those that are the same"
         places = self._both_sides(rows, first, second)
         mend = None if kind == "leak-near" else f"remove these rows from {theirs}, or {SPLIT_ANEW}"
         return found(kind, message, evidence, places, severity, mend)

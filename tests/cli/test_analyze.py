@@ -48,6 +48,7 @@ def test_what_training_would_refuse_is_a_finding_that_blocks(
             row["labels"] = "|".join(filter(None, [row["labels"], "everywhere"]))
         table[0]["labels"] += "|arson" * (name == "validation.csv")
         write_csv(Path(name), table)
+    assert imbtool("analyze", "train.csv", "-o", "table", "--gate").exit_code == 1
     result = look(imbtool, "--gate")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "gate: blocked by label-constant"

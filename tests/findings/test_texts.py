@@ -65,7 +65,7 @@ def test_leaks_of_two_kinds_that_are_too_much_together_block_once():
     assert (exact.id, exact.severity) == ("leak-exact", "warns")
     assert (like.id, like.severity) == ("leak-normalised", "blocks")
     assert like.evidence["rows"]["test"] == 2
-    assert like.message.endswith("; with the texts that are the same 8.9%")
+    assert like.message.endswith("; 8.9% together with those that are the same")
 
 
 def test_a_small_leak_beside_one_that_blocks_does_not_block():
