@@ -12,11 +12,9 @@ results and not run again.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +29,7 @@ from numpy.typing import NDArray
 from tasks import with_training
 from texttable import table
 from torch import Tensor, nn
-from turns import say, silence
+from turns import in_its_own_process, say
 
 from imbtool.evaluation.metrics import mean_defined
 from imbtool.files import to_json
@@ -212,18 +210,12 @@ def main() -> None:
 def figures_of(part: Part, name: str, seed: int) -> Document:
     """What an idea reaches on validation with a seed; it is trained unless that is known."""
     path = part.results.with_suffix(".jsonl")
-    record = kept(path, f"{name}, seed {seed}", lambda: in_its_own_process(part, name, seed))
+    rare = [label.label for label in part.rare]
+    work = partial(in_its_own_process, train_with, part.profile, name, seed, rare)
+    record = kept(path, f"{name}, seed {seed}", work)
     figures = "  ".join(f"{key} {record[key]:.3f}" for key in FIGURES)
     say(f"{name}, seed {seed}: {figures}")
     return record
-
-
-def in_its_own_process(part: Part, name: str, seed: int) -> Document:
-    """An idea may patch modules: each run gets a process of its own."""
-    rare = [label.label for label in part.rare]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=silence) as pool:
-        return pool.submit(train_with, part.profile, name, seed, rare).result()
 
 
 def train_with(profile: Profile, name: str, seed: int, rare: Sequence[str]) -> Document:

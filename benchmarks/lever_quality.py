@@ -11,10 +11,8 @@ same one for all seeds.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -23,7 +21,7 @@ from finetunes import part_of
 from levers import LEVERS
 from tasks import find_profile, with_training
 from texttable import table
-from turns import say, silence
+from turns import in_its_own_process, say
 
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
@@ -71,17 +69,10 @@ def outcomes(
     for lever in [NOTHING, *levers]:
         for seed in seeds:
             settled = with_training(profile, epochs=epochs, seed=seed)
-            outcome = in_its_own_process(settled, lever)
+            outcome = in_its_own_process(train_without, settled, lever)
             rows.append([lever, str(seed), *outcome.cells()])
             say("  ".join(rows[-1]))
     return rows
-
-
-def in_its_own_process(profile: Profile, lever: str) -> Outcome:
-    """A lever may patch modules: each run gets a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=silence) as pool:
-        return pool.submit(train_without, profile, lever).result()
 
 
 def train_without(profile: Profile, lever: str) -> Outcome:

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -116,6 +117,13 @@ def silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
+
+
+def in_its_own_process(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What a silent process of its own makes of the arguments: the work may patch modules."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=silence) as pool:
+        return pool.submit(work, *arguments).result()
 
 
 def peak_memory(device: str) -> int:
