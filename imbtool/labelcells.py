@@ -119,7 +119,25 @@ class _Names:
         result = _room(len(self.codes), len(names))
         return rows.take(self.codes, axis=0, mode="wrap", out=result)
 
-    def problems(self, where: Path, _: RowText) -> Iterable[Problem]:
+    def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
+        """The mark for unknown beside labels, and a separator that is likely another."""
+        yield from self._marks_beside_labels(where, told)
+        yield from self._likely_separators(where)
+
+    def _marks_beside_labels(self, where: Path, told: RowText) -> Iterable[Problem]:
+        beside = np.array([self.source.unknown in names for names in self.parsed])
+        rows = np.flatnonzero(beside[self.codes])
+        if len(rows):
+            more = f" and {len(rows) - 1:,} more" * (len(rows) > 1)
+            yield Problem(
+                f"{where}: {self.source.column}",
+                f"{self.source.unknown!r}, which means unknown, beside labels "
+                f"in row {told(int(rows[0]) + 1)}{more}",
+                "the mark alone, or labels alone: either all labels of a text are known or none",
+                "delete the mark or the labels; 0/1 columns know each label for itself",
+            )
+
+    def _likely_separators(self, where: Path) -> Iterable[Problem]:
         """One that nobody chose and that never occurs is wrong where another makes labels recur."""
         is_chosen = "separator" in self.source.model_fields_set
         if is_chosen or self.are_lists or any(len(names) > 1 for names in self.parsed):

@@ -40,6 +40,16 @@ def test_a_mark_makes_a_text_unknown_only_where_it_is_named():
     assert label_cells(pa.table({"labels": ["?"]}), LabelSource(column="labels")).names == {"?"}
 
 
+@pytest.mark.parametrize("cells", [["a", "?|b", "b|?"], [["a"], ["?", "b"], ["b", "?"]]])
+def test_the_mark_for_unknown_does_not_stand_beside_labels(cells: list[object]):
+    source = LabelSource(column="labels", unknown="?")
+    [problem] = told({"labels": cells}, source)
+    assert problem == (
+        "t.csv: labels: '?', which means unknown, beside labels in row row 2 and 1 more"
+    )
+    assert not told({"labels": ["a|b", "?", ""]}, source)
+
+
 def test_names_of_a_list_may_hold_the_separator():
     assert names_in(["a|b", " c ", None], "|") == ["a|b", "c"]
     cells = label_cells(pa.table({"labels": [["a|b"], ["c"]]}), LabelSource(column="labels"))
