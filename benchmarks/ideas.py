@@ -44,6 +44,9 @@ from imbtool.training.materials import Materials
 Idea = Callable[[Profile], Profile]
 """Patches modules in place, in a process that trains once, and returns the profile to train by."""
 
+LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+"""In the name of a parameter, with the number of its layer."""
+
 FIGURES = ("f1_macro", "average_precision_macro", "rare_f1")
 
 
@@ -114,15 +117,22 @@ def head_rate(factor: float, profile: Profile) -> Profile:
 
 
 def layer_decay(factor: float, profile: Profile) -> Profile:
-    """Each layer of the encoder has so many times the learning rate of the one above it."""
+    """Each layer of the encoder has so many times the learning rate of the one above it.
+
+    The embeddings lie below all layers; what is of no layer lies above them, a pooler, say.
+    """
 
     def factors(model: nn.Module) -> dict[Tensor, float]:
-        numbers = {
-            parameter: int(found[1]) if (found := re.search(r"\.layer\.(\d+)\.", name)) else -1
-            for name, parameter in model.base_model.named_parameters()  # type: ignore[operator]
+        named = dict(model.base_model.named_parameters())  # type: ignore[operator]
+        layers = {name: LAYER.search(name) for name in named}
+        numbers = [int(found[1]) for found in layers.values() if found]
+        if not numbers:
+            raise SystemExit("no numbered layers among the encoder's parameters")
+        depth = {
+            name: int(found[1]) if found else -1 if "embeddings" in name else max(numbers)
+            for name, found in layers.items()
         }
-        top = max(numbers.values())
-        return {parameter: factor ** (top - number) for parameter, number in numbers.items()}
+        return {named[name]: factor ** (max(numbers) - number) for name, number in depth.items()}
 
     return with_rates(factors, profile)
 
@@ -155,18 +165,28 @@ def with_rates(factors: Callable[[nn.Module], Mapping[Tensor, float]], profile: 
 
 
 def with_loss(name: str, profile: Profile) -> Profile:
-    """One of the losses from the papers, for the head as for the fine-tune."""
+    """One of the losses from the papers, for the head as for the fine-tune.
+
+    It stands in the place of the focal part, as large as that where all logits are the labels' prior,
+    since the head's strengths of L2 and the penalty, which stays, are made for that size.
+    """
     gather = run.gather_materials
 
     def gathered(*arguments: Any) -> Materials:
         materials = gather(*arguments)
-        targets = torch.from_numpy(materials.train.targets)
-        setting = Setting(profile, materials.corpus.labels, materials.weights, targets)
-        loss = LOSSES[name](setting)
+        known = torch.from_numpy(materials.train.targets)
+        if known.isnan().any():
+            raise SystemExit(f"{name} has no meaning for labels that are unknown")
+        setting = Setting(profile, materials.corpus.labels, materials.weights, known)
+        loss, shipped = LOSSES[name](setting), materials.objective
+        focal = replace(shipped, constraint=0.0)
+        prior = setting.prior.expand_as(known)
+        scale = float(focal(prior, known) / loss(prior, known))
 
         def objective(logits: Tensor, targets: Tensor, size: Size | None = None) -> Tensor:
             share = len(targets) / size.texts if size else 1.0
-            return share * loss(logits.float(), targets)
+            penalty = shipped(logits, targets, size) - focal(logits, targets, size)
+            return share * scale * loss(logits.float(), targets) + penalty
 
         return replace(materials, objective=objective)  # type: ignore[arg-type]
 

@@ -131,7 +131,7 @@ def distribution_balanced(weights: bool, scale: float) -> Callable[[Setting], Lo
             return 0.1 + torch.sigmoid(10.0 * (ratio - 0.9))
 
         def loss(logits: Tensor, targets: Tensor) -> Tensor:
-            moved = logits - shift
+            moved = logits + shift
             positive = softplus(-moved)
             negative = softplus(scale * moved) / scale
             p_t = torch.where(targets == 1, torch.sigmoid(moved), torch.sigmoid(-scale * moved))
