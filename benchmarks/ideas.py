@@ -167,7 +167,7 @@ def with_rates(factors: Callable[[nn.Module], Mapping[Tensor, float]], profile: 
 def with_loss(name: str, profile: Profile) -> Profile:
     """One of the losses from the papers, for the head as for the fine-tune.
 
-    It stands in the place of the focal part, as large as that where all logits are the labels' prior,
+    It stands in the place of the focal part, as large as that where all logits are the prior,
     since the head's strengths of L2 and the penalty, which stays, are made for that size.
     """
     gather = run.gather_materials
