@@ -64,15 +64,20 @@ class Neighbours(nn.Module):
         return (weights * (targets == 1)).sum(dim=1) / heard
 
     def save(self, folder: Path) -> None:
-        """Write them into a checkpoint's folder; 16 bits are enough for a direction."""
+        """Write them into a checkpoint's folder."""
         tensors = {"features": self.features.half(), "targets": self.targets}
         save_file({name: each.cpu().contiguous() for name, each in tensors.items()}, folder / FILE)
 
 
 def remember(features: Tensor, targets: NDArray[np.float32]) -> Neighbours:
-    """Training texts by the head's input [n, features] and their targets [n, L], NaN unknown."""
+    """Training texts by the head's input [n, features] and their targets [n, L], NaN unknown.
+
+    Directions have the 16 bits that they are kept with: thresholds are chosen by what will decide.
+    """
     known = np.nan_to_num(targets, nan=UNKNOWN).astype(np.int8)
-    return Neighbours(normalize(features), torch.from_numpy(known).to(features.device))
+    return Neighbours(
+        normalize(features).half().float(), torch.from_numpy(known).to(features.device)
+    )
 
 
 def consult(

@@ -48,36 +48,41 @@ def fit_calibration(
         prevalence: [L], each label's share of positives in training. A label that training has
             seen only without positives, or only without negatives, has no say in the slope.
     """
-    known = ~np.isnan(targets) & (prevalence > 0) & (prevalence < 1)
+    known = ~np.isnan(targets)
+    heard = known & (prevalence > 0) & (prevalence < 1)
     prevalence = np.clip(prevalence, LEAST_PREVALENCE, 1.0 - LEAST_PREVALENCE)
     sign = np.where(targets == 1, -1.0, 1.0)
 
     def loss(log_slope: float) -> float:
         slope = float(np.exp(log_slope))
-        scaled = slope * logits + matching_bias(slope * logits, prevalence)
-        return float((np.logaddexp(0.0, sign * scaled) * known).sum())
+        scaled = slope * logits + matching_bias(slope * logits, prevalence, known)
+        return float((np.logaddexp(0.0, sign * scaled) * heard).sum())
 
     low, high = np.log(SLOPES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 0.02})
     slope = float(np.exp(found.x))
-    bias = matching_bias(slope * logits, prevalence)
+    bias = matching_bias(slope * logits, prevalence, known)
     return Calibration(np.full(bias.shape, slope), bias)
 
 
-def matching_bias(logits: Floats, prevalence: Floats) -> Floats:
+def matching_bias(logits: Floats, prevalence: Floats, known: NDArray[np.bool_]) -> Floats:
     """The bias [L] with which each column's mean probability is its prevalence.
 
-    Newton's method, kept between the biases that put all scores below and above it; a step out of
-    there is a bisection.
+    The mean is over the texts of which the label is known [n, L], as prevalence is; over all where
+    it is known of none. Newton's method, kept between the biases that put all scores below and
+    above it; a step out of there is a bisection.
     """
+    counts = known | ~known.any(axis=0)
+    share = counts / counts.sum(axis=0)
     log_odds = np.log(prevalence / (1.0 - prevalence))
-    low, high = log_odds - logits.max(axis=0), log_odds - logits.min(axis=0)
-    bias = log_odds - logits.mean(axis=0)
+    low = log_odds - np.where(counts, logits, -np.inf).max(axis=0)
+    high = log_odds - np.where(counts, logits, np.inf).min(axis=0)
+    bias = log_odds - (logits * share).sum(axis=0)
     for _ in range(MOST_STEPS):
         probability = sigmoid(logits + bias)
-        excess = probability.mean(axis=0) - prevalence
+        excess = (probability * share).sum(axis=0) - prevalence
         low, high = np.where(excess < 0, bias, low), np.where(excess > 0, bias, high)
-        slope = np.maximum((probability * (1.0 - probability)).mean(axis=0), 1e-300)
+        slope = np.maximum((probability * (1.0 - probability) * share).sum(axis=0), 1e-300)
         step = bias - excess / slope
         step = np.where((step > low) & (step < high), step, (low + high) / 2)
         settled = np.abs(step - bias).max() < TOLERANCE

@@ -9,8 +9,8 @@ from imbtool.labels import Decisions
 
 Floats = NDArray[np.float64]
 
-BELOW_ALL = 0.01
-"""How far below the lowest score a threshold stands that takes every text."""
+BELOW_ALL = ABOVE_ALL = 0.01
+"""How far below the lowest score a threshold stands that takes every text, or above, and none."""
 
 
 def ranked(scores: Floats, truth: NDArray[np.float32]) -> tuple[Floats, NDArray[np.int64]]:

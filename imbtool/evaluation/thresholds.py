@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.evaluation.calibration import fit_calibration, sigmoid
-from imbtool.evaluation.cuts import between, can_cut, ranked
+from imbtool.evaluation.cuts import ABOVE_ALL, between, can_cut, ranked
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.requirements import (
     Wanted,
@@ -46,7 +46,8 @@ class ThresholdChoice:
     Attributes:
         rule: the rule that won, or was asked for.
         rules: what gave each label its threshold [L]: that rule, what it comes to for a label
-            without positives on validation, or `required recall` and the like.
+            without positives on validation or with the same score for all texts, or `required
+            recall` and the like.
         scores: cross-fitted macro-F1 of each rule that competed.
         logits: threshold of each label on the logit scale [L]; at or above it is decided.
         positives: validation positives of each label [L].
@@ -84,6 +85,24 @@ class _Sample:
     def positives(self) -> NDArray[np.int64]:
         return np.asarray((self.targets == 1).sum(axis=0), dtype=np.int64)
 
+    @property
+    def seen(self) -> Decisions:
+        """The texts that count for each label [n, L]: where it is known, all if it is nowhere."""
+        known = ~np.isnan(self.targets)
+        return np.asarray(known | ~known.any(axis=0), dtype=np.bool_)
+
+    @property
+    def highest(self) -> Floats:
+        """The highest score of each label [L]."""
+        return np.asarray(np.where(self.seen, self.logits, -np.inf).max(axis=0, initial=-np.inf))
+
+    @property
+    def constant(self) -> Decisions:
+        """Labels whose scores are all the same, of two texts or more [L]: they tell nothing."""
+        lowest = np.where(self.seen, self.logits, np.inf).min(axis=0, initial=np.inf)
+        several = self.seen.sum(axis=0) > 1
+        return np.asarray((self.highest == lowest) & several, dtype=np.bool_)
+
 
 Rule = Callable[[_Sample], Floats]
 
@@ -113,7 +132,7 @@ def choose_thresholds(
     halves = [stratified_split(targets, (0.5, 0.5), seed + number) for number in range(HALF_SPLITS)]
     wanted = {labels.names.index(name): requirement for name, requirement in require.items()}
     names = list(RULES) if method == "auto" else [method]
-    rules = {name: _requiring(RULES[name], wanted) for name in names}
+    rules = {name: _requiring(_sparing(name), wanted) for name in names}
     crossed = {name: _cross_fit(rule, sample, halves) for name, rule in rules.items()}
     scores = {name: _macro_f1(decisions, targets) for name, decisions in crossed.items()}
     best = max(_as_good_as_best(scores), key=lambda name: _macro_recall(crossed[name], targets))
@@ -132,6 +151,8 @@ def choose_thresholds(
     coherence = max(COHERENCES, key=worth) if labels.edges else None
     positives = sample.positives
     sources = {int(column): UNSEEN.get(best, best) for column in np.flatnonzero(positives == 0)}
+    if best in OF_EACH_LABEL:
+        sources |= dict.fromkeys(np.flatnonzero(sample.constant).tolist(), CONSTANT)
     sources |= {column: f"required {wanted[column].measure}" for column in fits}
     return ThresholdChoice(
         rule=best,
@@ -181,7 +202,8 @@ def calibrated(sample: _Sample) -> Floats:
     """
     calibration = fit_calibration(sample.logits, sample.targets, sample.prevalence)
     scaled = calibration.logits(sample.logits)
-    cuts = [_expected_f1_cut(column) for column in scaled.T]
+    columns = zip(scaled.T, sample.seen.T, strict=True)
+    cuts = [_expected_f1_cut(column[seen]) for column, seen in columns]
     return calibration.raw(np.array(cuts))
 
 
@@ -199,6 +221,8 @@ RULES: Mapping[str, Rule] = {
     "mean": mean_of_both,
 }
 
+OF_EACH_LABEL = frozenset(RULES) - {"0.5", "global"}
+CONSTANT = "none (constant scores)"
 UNSEEN: Mapping[str, str] = {
     "per-label": "global (no positives)",
     "blended": "global (no positives)",
@@ -215,6 +239,21 @@ def _cross_fit(rule: Rule, sample: _Sample, halves: list[list[NDArray[np.int64]]
                 thresholds = rule(sample.rows(fitted_on))
                 decisions[number, decided] = sample.logits[decided] >= thresholds
     return decisions
+
+
+def _sparing(name: str) -> Rule:
+    """A rule that gives no text a label whose scores are all the same.
+
+    The best F1 of such a label is had by giving it to all of them.
+    """
+
+    def thresholds(sample: _Sample) -> Floats:
+        result = RULES[name](sample)
+        if name not in OF_EACH_LABEL:
+            return result
+        return np.where(sample.constant, sample.highest + ABOVE_ALL, result)
+
+    return thresholds
 
 
 def _requiring(rule: Rule, wanted: Wanted) -> Rule:

@@ -200,8 +200,10 @@ def rows_of_texts(text_model: TextModel, encoded: Sequence[Tokens]) -> list[int]
 
 
 def log_odds(targets: NDArray[np.float32]) -> Tensor:
-    """Log-odds [L] of each label's frequency in targets [n, L]."""
-    return torch.logit(torch.from_numpy(np.nanmean(targets, axis=0)), eps=1e-6)
+    """Log-odds [L] of each label's frequency in targets [n, L], NaN unknown; of no text: 0."""
+    known = ~np.isnan(targets)
+    frequency = np.nansum(targets, axis=0) / np.maximum(1, known.sum(axis=0))
+    return torch.logit(torch.from_numpy(frequency.astype(np.float32)), eps=1e-6)
 
 
 def fit_path(

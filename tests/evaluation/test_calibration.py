@@ -56,7 +56,7 @@ def test_the_mean_is_the_prevalence_also_where_scores_are_perfectly_apart(gap: f
 @pytest.mark.parametrize("gap", [1.0, 20.0, 100.0])
 def test_the_bias_is_found_however_far_apart_the_scores_are(gap: float):
     logits = np.repeat([[gap], [-gap]], [2, 8], axis=0)
-    bias = matching_bias(logits, np.array([0.1]))
+    bias = matching_bias(logits, np.array([0.1]), np.full(logits.shape, True))
     assert sigmoid(logits + bias).mean() == pytest.approx(0.1, abs=1e-4)
 
 

@@ -61,7 +61,10 @@ def best_f1_of_any_cut(scores: NDArray, targets: NDArray) -> float:
 def test_a_label_s_own_threshold_attains_the_best_f1_of_all_cuts(sample):
     logits, targets = sample
     f1 = confusion(logits >= choose(logits, targets, "per-label").logits, targets).f1
-    for label in np.flatnonzero((targets == 1).any(axis=0)):
+    differs = np.nanmax(logits + 0 * targets, axis=0, initial=-99) > np.nanmin(
+        logits + 0 * targets, axis=0, initial=99
+    )
+    for label in np.flatnonzero((targets == 1).any(axis=0) & differs):
         best = best_f1_of_any_cut(logits[:, label], targets[:, label])
         assert f1[label] == pytest.approx(best)
 
@@ -246,13 +249,28 @@ def test_few_rows_one_label_and_unknown_targets_give_thresholds_too(method, samp
     assert choice.positives.tolist() == (targets == 1).sum(axis=0).tolist()
 
 
-def test_unknown_rows_of_a_label_do_not_move_its_threshold():
+@pytest.mark.parametrize("method", RULES)
+def test_unknown_rows_of_a_label_do_not_move_its_threshold(method: str):
     logits, targets = noisy(rows=60)
     more = np.vstack([logits, np.full((30, 4), 5.0)])
     unknown = np.vstack([targets, np.full((30, 4), NAN)])
-    assert np.array_equal(
-        choose(more, unknown, "per-label").logits, choose(logits, targets, "per-label").logits
+    assert choose(more, unknown, method).logits == pytest.approx(
+        choose(logits, targets, method).logits
     )
+
+
+@pytest.mark.parametrize("positives", [0, 10])
+@pytest.mark.parametrize("method", ["auto", *RULES])
+def test_a_label_with_the_same_score_for_all_texts_is_given_to_none(method: str, positives: int):
+    logits, targets = noisy(rows=400)
+    logits[:, 3], targets[:, 3] = -3.0, 0
+    targets[:positives, 3] = 1
+    choice = choose(logits, targets, method)
+    decided = logits >= choice.logits
+    assert not decided[:, 3].any()
+    assert decided[:, :3].any(axis=0).all()
+    if choice.rule not in ("0.5", "global"):
+        assert choice.rules[3] == "none (constant scores)"
 
 
 def test_without_a_forest_no_coherence_is_chosen():
