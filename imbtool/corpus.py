@@ -32,6 +32,8 @@ from imbtool.tables import (
     read_arrow,
     read_table,
     require_columns,
+    require_text,
+    split_among,
     split_path,
     text_cells,
 )
@@ -158,7 +160,7 @@ def split_paths(data: DataSection) -> dict[str, Path]:
     """
     named = {name: path for name in SPLITS if (path := getattr(data, name))}
     own = dataset_splits(data.train)
-    given = {name: data.train for name in SPLITS[1:] if name in own}
+    given = {name: data.train for name in SPLITS[1:] if split_among(own, name)}
     paths = given | named
     return {name: split_path(paths[name], name) for name in SPLITS if name in paths}
 
@@ -217,6 +219,11 @@ def _read(name: str, path: Path, data: DataSection) -> _Read:
     label_columns = data.labels.columns or [data.labels.column or ""]
     wanted = [*text_columns, *label_columns, *filter(None, [data.id])]
     require_columns(table.data.column_names, wanted, path)
+    for column in (*text_columns, *label_columns):
+        require_text(table.data[column], f"{path}: {column}")
+        if column in text_columns and column in label_columns:
+            found, mend = "the same column as text and as labels", "set data.text or data.labels"
+            raise fail(f"{path}: {column}", found, "texts that do not hold the answer", mend)
     joined = joined_cells([table.data[column] for column in text_columns])
     texts = [text for chunk in joined.chunks for text in chunk.to_numpy(zero_copy_only=False)]
     cells = label_cells(table.data, data.labels)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 HUB = "hf:"
@@ -36,7 +43,7 @@ class LabelSource(Section):
     separator: Annotated[str, Field(min_length=1)] = Field(
         "|", description="what stands between two labels in that column"
     )
-    unknown: Annotated[str, Field(min_length=1)] | None = Field(
+    unknown: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = Field(
         None, description="the cell of a text whose labels nobody knows, `?` say; default: none"
     )
     columns: Annotated[list[str], Field(min_length=1)] | None = Field(
@@ -98,6 +105,15 @@ class DataSection(Section):
     labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
     id: str | None = Field(None, description="a column that names each row")
     encoding: str = Field("utf-8", description="of csv, tsv, jsonl and json")
+
+    @field_validator("text")
+    @classmethod
+    def _each_column_once(cls, text: str | list[str]) -> str | list[str]:
+        repeated = sorted({name for name in text if text.count(name) > 1})
+        if repeated and isinstance(text, list):
+            found = f"the text column {repeated[0]!r} twice"
+            raise contradiction(found, "each column once", "delete one")
+        return text
 
     @field_validator("encoding")
     @classmethod

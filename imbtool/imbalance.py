@@ -91,6 +91,13 @@ def co_known(targets: Targets) -> Counts:
     return _pairs((_positive(rows), _known(rows)) for rows in _chunks(targets))
 
 
+def both_known(targets: Targets) -> Counts:
+    """Texts of which both labels are known, [L, L]; the diagonal holds those of each label."""
+    if not _has_unknown(targets):
+        return np.full((targets.shape[1],) * 2, len(targets), dtype=np.int64)
+    return _pairs((known, known) for known in map(_known, _chunks(targets)))
+
+
 def labels_per_text(targets: Targets) -> dict[int, int]:
     """How many texts have how many labels, by their number; texts with an unknown one left out."""
     sums = targets.sum(axis=1)
@@ -158,7 +165,7 @@ def scumble(targets: Targets, ratios: Floats) -> tuple[float, Floats]:
     data sets, Neurocomputing 326-327, 2019.
 
     Args:
-        targets: [n, L], NaN unknown and taken as not positive.
+        targets: [n, L], all known.
         ratios: `irlbl` [L].
 
     Returns:
@@ -183,12 +190,13 @@ def imbalance_document(targets: Targets) -> dict[str, Any]:
     """Every measure of training targets [n, L].
 
     Density is `cardinality` over L; label sets are the different sets of labels that texts have,
-    the empty one among them.
+    the empty one among them. They and SCUMBLE are of the texts of which all labels are known.
     """
     positives = _totals(targets, _positive)
     ratios = irlbl(positives.tolist())
-    whole, of_labels = scumble(targets, ratios)
-    _, sizes = np.unique(label_set_keys(targets), return_counts=True)
+    known = targets[~np.isnan(targets).any(axis=1)] if _has_unknown(targets) else targets
+    whole, of_labels = scumble(known, ratios)
+    _, sizes = np.unique(label_set_keys(known), return_counts=True)
     a_text = cardinality(targets)
     shots = [shots_of(int(count)) for count in positives]
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from imbtool.tables import ITEM_MARK, cell_text, is_list, text_cells
 
 Targets = NDArray[np.float32]
 """[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
+LIST_AS_TEXT = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
+"""As Python or JSON writes a list."""
 Codes = NDArray[np.int32]
 
 LIKELY_SEPARATORS = "|;,/\t"
@@ -90,6 +93,8 @@ class _Coded:
 class _Names:
     """Names in one column."""
 
+    written: list[str]
+    """Each distinct cell; empty where it means unknown."""
     parsed: list[list[str]]
     """The names of each distinct cell; of the last one, which means unknown, there are none."""
     codes: Codes
@@ -101,9 +106,10 @@ class _Names:
         coded = _Coded.of(column)
         marked = [cell.strip() == source.unknown for cell in coded.cells]
         codes = np.where(np.append(marked, True)[coded.codes], np.int32(-1), coded.codes)
-        known = ("" if is_mark else cell for cell, is_mark in zip(coded.cells, marked, strict=True))
-        parsed = [*(names_in(cell, source.separator) for cell in known), []]
-        return cls(parsed, codes, source, is_list(column))
+        cells = zip(coded.cells, marked, strict=True)
+        written = ["" if is_mark else cell for cell, is_mark in cells]
+        parsed = [*(names_in(cell, source.separator) for cell in written), []]
+        return cls(written, parsed, codes, source, is_list(column))
 
     @property
     def names(self) -> set[str]:
@@ -123,6 +129,7 @@ class _Names:
         """The mark for unknown beside labels, and a separator that is likely another."""
         yield from self._marks_beside_labels(where, told)
         yield from self._likely_separators(where)
+        yield from self._lists_in_disguise(where)
 
     def _marks_beside_labels(self, where: Path, told: RowText) -> Iterable[Problem]:
         beside = np.array([self.source.unknown in names for names in self.parsed])
@@ -153,6 +160,18 @@ class _Names:
                 f"set data.labels.separator to {best!r}, or to "
                 f"{self.source.separator!r} if {best!r} is part of names",
             )
+
+    def _lists_in_disguise(self, where: Path) -> Iterable[Problem]:
+        """Lists that were written as text, and lists of 0 and 1 instead of names."""
+        place = f"{where}: {self.source.column}"
+        cells = [cell for cell in self.written if cell]
+        if not self.are_lists and cells and all(map(LIST_AS_TEXT.fullmatch, cells)):
+            mend = "join the labels by a separator, or write jsonl or parquet, which have lists"
+            yield Problem(place, f"lists written as text: {cells[0][:60]}", "label names", mend)
+        flags = {name for names in self.parsed for name in names} <= {"0", "1"}
+        if self.are_lists and flags and any(len(names) > len(set(names)) for names in self.parsed):
+            mend = "write a list of names, or a column a label (data.labels.columns)"
+            yield Problem(place, "lists of 0 and 1", "lists of label names", mend)
 
 
 @dataclass(frozen=True)

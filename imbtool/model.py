@@ -305,12 +305,12 @@ def _load(
         raise ValueError("no tokenizer files beside its weights")
     if tokenizer.pad_token_id is None:
         raise ValueError("its tokenizer has no padding token: it is no text encoder")
-    length = min(max_length, tokenizer.model_max_length, _most_positions(model))
+    length = min(max_length, tokenizer.model_max_length, most_positions(model))
     tokenizer.model_max_length = length
     return TextModel(model, tokenizer, length, long_texts)
 
 
-def _most_positions(model: Any) -> int:
+def most_positions(model: Any) -> int:
     """How many tokens the position embeddings serve; RoBERTa's first ones stand for padding."""
     most = getattr(model.config, "max_position_embeddings", None)
     if not most or most < 0:

@@ -11,25 +11,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbtool.corpus import Corpus, read_corpus
+from imbtool.corpus import Split, Targets, read_train
 from imbtool.datasection import LabelSource, is_hub
 from imbtool.errors import counted, fail
 from imbtool.imbalance import co_occurrence
 from imbtool.labelcells import LIKELY_SEPARATORS, flag_of, separator_reuse
+from imbtool.labels import Labels
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.tables import (
+    SPLIT_NAMES,
     dataset_splits,
     is_list,
     is_there,
     read_arrow,
     require_columns,
+    split_among,
     split_path,
     text_cells,
 )
 from imbtool.yamltext import Key
 
-SIBLINGS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 TEXT_NAMES = ("text", "comment_text", "comment", "sentence", "message", "body", "content", "post")
 LABEL_NAMES = ("labels", "label", "tags", "categories", "category", "classes", "class", "topics")
 IMPLIES = 0.99
@@ -88,7 +90,7 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     if reason:
         comments["data", "labels"] = reason
     flat = overlay(make_profile({"data": data}), overrides)
-    hierarchy, reason = _hierarchy(read_corpus(flat, learnable=False))
+    hierarchy, reason = _hierarchy(*read_train(flat))
     comments["labels", "hierarchy"] = reason
     whole = make_profile({"data": data, "labels": {"hierarchy": hierarchy}})
     return Proposal(overlay(whole, overrides), comments)
@@ -102,11 +104,11 @@ def _siblings(train: Path, comments: dict[Key, str]) -> dict[str, str]:
     """Validation and test tables that stand beside the training table, or are in its data set."""
     found = {}
     own = dataset_splits(train)
-    for split, names in SIBLINGS.items():
+    for split, names in SPLIT_NAMES.items():
         candidates = (train.with_name(train.name.replace("train", name)) for name in names)
         there = (path for path in candidates if path != train and not own and is_there(path))
         path = next(there, None)
-        if split in own:
+        if split_among(own, split):
             comments[("data", split)] = "taken from the data set"
         elif path:
             found[split] = str(path)
@@ -186,8 +188,8 @@ def _separator(cells: Iterable[str]) -> tuple[str, str]:
     return best, f"{best!r} splits its cells into {len(labels)} labels"
 
 
-def _hierarchy(corpus: Corpus) -> tuple[dict[str, Any], str]:
-    parent_of = _implied_parents(corpus)
+def _hierarchy(labels: Labels, train: Split) -> tuple[dict[str, Any], str]:
+    parent_of = _implied_parents(labels.names, train.targets)
     if not parent_of:
         return {}, "no label implies another; primary: [secondary, ...] if you know better"
     roots = [name for name in parent_of.values() if name not in parent_of]
@@ -196,10 +198,10 @@ def _hierarchy(corpus: Corpus) -> tuple[dict[str, Any], str]:
     return tree, f"{found} found (nearly) only in texts that have the label above"
 
 
-def _implied_parents(corpus: Corpus) -> dict[str, str]:
+def _implied_parents(names: Sequence[str], targets: Targets) -> dict[str, str]:
     """For each label the rarest other one that nearly all its texts have."""
-    together = co_occurrence(corpus.train.targets)
-    positives, names = together.diagonal(), corpus.labels.names
+    together = co_occurrence(targets)
+    positives = together.diagonal()
     parents = {}
     for child, name in enumerate(names):
         implied = (together[child] >= IMPLIES * positives[child]) & (positives > positives[child])

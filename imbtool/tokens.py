@@ -1,4 +1,4 @@
-"""How many tokens texts have, by the tokenizer of a profile's encoder; no weights are loaded."""
+"""How many tokens texts have, and an encoder reads; no weights are loaded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 import transformers
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from imbtool.corpus import Corpus
 from imbtool.encoders import encoder_folder
@@ -15,7 +16,7 @@ from imbtool.errors import fail
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
 from imbtool.longtexts import most_read, special_frame
-from imbtool.model import UNUSABLE, column_joiner
+from imbtool.model import UNUSABLE, column_joiner, most_positions
 from imbtool.profile import ModelSection
 from imbtool.tables import COLUMN_MARK
 
@@ -32,9 +33,11 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     # it warns of every text that is longer than the encoder can read: that is what is counted
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            where, trust_remote_code=section.trust_remote_code
-        )
+        consent = {"trust_remote_code": section.trust_remote_code}
+        tokenizer = AutoTokenizer.from_pretrained(where, **consent)
+        config = AutoConfig.from_pretrained(where, **consent)
+        with torch.device("meta"):
+            model = AutoModel.from_config(config, **consent)  # type: ignore[no-untyped-call]
     except UNUSABLE as error:
         found = str(error).strip().splitlines()[0]
         mend = "check model.encoder"
@@ -45,7 +48,7 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
         name: _counts(tokenizer, joiner, split.texts, rows[name])
         for name, split in corpus.splits.items()
     }
-    length = min(section.max_length, tokenizer.model_max_length)
+    length = min(section.max_length, tokenizer.model_max_length, most_positions(model))
     limit = most_read(section.long_texts, length, special_frame(tokenizer))
     return Tokens(limit, rows, counts)
 

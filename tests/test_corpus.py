@@ -175,3 +175,9 @@ def test_a_list_of_texts_is_read_as_one_text_in_training_and_in_prediction(tmp_p
     data = make_profile({"data": {"train": str(path)}}).data
     split = read_split("test", path, data, label_set(["a"], ()))
     assert joined_text(read_table(path), "text") == split.texts
+
+
+@pytest.mark.parametrize("text", ["labels", ["text", "labels"]])
+def test_the_answer_may_not_stand_in_the_text(tmp_path, text):
+    with pytest.raises(UserError, match="the same column as text and as labels"):
+        read_corpus(profile_of(tmp_path, text=text))

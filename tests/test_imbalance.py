@@ -6,6 +6,7 @@ import pytest
 from imbtool import imbalance
 from imbtool.imbalance import (
     LabelCount,
+    both_known,
     cardinality,
     co_known,
     co_occurrence,
@@ -146,3 +147,12 @@ def test_the_document_has_every_measure():
     assert (document["label_sets"], document["label_sets_once"]) == (3, 2)
     assert document["shots"] == {"head": 0, "medium": 0, "tail": 2}
     assert document["labels"][1] == {"irlbl": 3, "scumble": pytest.approx(MIXED), "shots": "tail"}
+
+
+def test_texts_of_which_a_label_is_unknown_have_no_label_set():
+    known = np.array([[1, 0], [1, 1], [0, 0]], np.float32)
+    more = np.vstack([known, np.array([[1, np.nan], [np.nan, np.nan]], np.float32)])
+    ours, theirs = imbalance_document(known), imbalance_document(more)
+    assert ours["label_sets"] == theirs["label_sets"] == 3
+    assert both_known(more).tolist() == [[3 + 1, 3], [3, 3]]
+    assert both_known(known).tolist() == [[3, 3], [3, 3]]

@@ -38,6 +38,7 @@ def test_a_mark_makes_a_text_unknown_only_where_it_is_named():
         targets(["a", " ? ", "b"], unknown="?"), [[1, 0], [np.nan] * 2, [0, 1]]
     )
     assert label_cells(pa.table({"labels": ["?"]}), LabelSource(column="labels")).names == {"?"}
+    assert LabelSource(column="labels", unknown=" ? ").unknown == "?"
 
 
 @pytest.mark.parametrize("cells", [["a", "?|b", "b|?"], [["a"], ["?", "b"], ["b", "?"]]])
@@ -111,3 +112,16 @@ def test_a_separator_that_was_chosen_is_believed():
 )
 def test_a_separator_is_one_that_makes_labels_recur(cells, separator, recurs):
     assert (separator_reuse(cells, separator) > 1) is recurs
+
+
+@pytest.mark.parametrize("cells", [["['a', 'b']", "[]"], ['["a"]', ""]])
+def test_lists_that_were_written_as_text_are_no_names(cells: list[object]):
+    (problem,) = told({"labels": cells}, LabelSource(column="labels"))
+    assert problem == f"t.csv: labels: lists written as text: {cells[0]}"
+    assert not told({"labels": [*cells, "a"]}, LabelSource(column="labels"))
+
+
+def test_lists_of_flags_are_no_names():
+    source = LabelSource(column="labels")
+    assert told({"labels": [[0, 1, 0], [1, 0, 0]]}, source) == ["t.csv: labels: lists of 0 and 1"]
+    assert not told({"labels": [[0, 1], [1]]}, source)

@@ -171,3 +171,9 @@ def test_bce_has_gamma_zero_and_refuses_another():
     assert LossSection(name="bce").gamma_of("any") == 0.0
     assert LossSection(name="bce", gamma=0).gamma_of("any") == 0.0
     assert "no effect" in complaint(loss={"name": "bce", "gamma": 2})
+
+
+def test_a_text_column_is_read_once():
+    told = complaint(data={"train": "t.csv", "text": ["title", "title"]})
+    assert told == "the text column 'title' twice"
+    assert profile(data={"train": "t.csv", "text": "title"}).data.text == "title"

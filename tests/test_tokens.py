@@ -1,5 +1,6 @@
 """Tokens are those of the encoder's own tokenizer, counted without its weights."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,16 @@ def test_many_texts_are_sampled(encoder: Path, monkeypatch: pytest.MonkeyPatch):
 def test_an_encoder_that_is_not_there_is_said(tmp_path: Path):
     with pytest.raises(UserError, match=r"model\.encoder"):
         count_tokens(healthy_corpus(), ModelSection(encoder=str(tmp_path / "absent")))
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_the_limit_is_no_more_than_the_positions_of_the_encoder(tmp_path: Path, kind: str):
+    corpus = healthy_corpus()
+    folder = make_encoder(kind, tmp_path / kind, corpus=corpus.train.texts)
+    settings = folder / "tokenizer_config.json"
+    document = json.loads(settings.read_text())
+    document.pop("model_max_length", None)
+    settings.write_text(json.dumps(document))
+    section = ModelSection(encoder=str(folder), max_length=1000)
+    read = load_encoder(section, corpus.labels.names).max_length
+    assert count_tokens(corpus, section).limit == read < 1000

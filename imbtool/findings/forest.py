@@ -13,7 +13,7 @@ from imbtool.errors import counted, some
 from imbtool.evaluation.figures import figure, figure_text
 from imbtool.evaluation.intervals import TAIL, exact_interval
 from imbtool.findings.finding import Document, Finding, Place, found
-from imbtool.imbalance import co_known, co_occurrence
+from imbtool.imbalance import both_known, co_known, co_occurrence
 from imbtool.labels import Labels
 
 IMPLIES = 0.8
@@ -43,7 +43,7 @@ def forest_findings(corpus: Corpus) -> Iterator[Finding]:
     yield from _orphans(corpus)
     together, known = co_occurrence(corpus.train.targets), co_known(corpus.train.targets)
     yield from _implied(corpus, together, known)
-    yield from _exclusions(corpus.labels, together, known, len(corpus.train))
+    yield from _exclusions(corpus.labels, together, known, both_known(corpus.train.targets))
 
 
 def _broken(corpus: Corpus, split: str) -> NDArray[np.bool_]:
@@ -73,7 +73,8 @@ def _orphans(corpus: Corpus) -> Iterator[Finding]:
 def _implied(corpus: Corpus, together: Counts, known: Counts) -> Iterator[Finding]:
     names = corpus.labels.names
     pairs: list[Document] = []
-    for child, parent in _candidates(corpus.labels, together, known, len(corpus.train)):
+    texts = both_known(corpus.train.targets).diagonal()
+    for child, parent in _candidates(corpus.labels, together, known, texts):
         hits, trials = int(together[child, parent]), int(known[child, parent])
         share = figure(hits / trials, *exact_interval(hits, trials))
         if share["low"] >= IMPLIES:
@@ -86,11 +87,11 @@ def _implied(corpus: Corpus, together: Counts, known: Counts) -> Iterator[Findin
 
 
 def _candidates(
-    labels: Labels, together: Counts, known: Counts, texts: int
+    labels: Labels, together: Counts, known: Counts, texts: Counts
 ) -> Iterator[tuple[int, int]]:
     """For each label without a parent the rarest more frequent one that nearly all its texts have.
 
-    None of those that stand below it.
+    None of those that stand below it. `texts`: of which each label is known [L].
     """
     positives = together.diagonal()
     roots = np.array([_lineage(labels, label)[-1] for label in range(len(labels))])
@@ -128,16 +129,17 @@ def _exceptions(corpus: Corpus, pairs: list[Document]) -> list[Place]:
     ]
 
 
-def _exclusions(labels: Labels, together: Counts, known: Counts, texts: int) -> Iterator[Finding]:
+def _exclusions(labels: Labels, together: Counts, known: Counts, both: Counts) -> Iterator[Finding]:
     """Pairs that never meet, though of all pairs not one would stay apart by chance.
 
-    Where two labels never meet, those below them are not said again.
+    Where two labels never meet, those below them are not said again. `both`: texts of which both
+    labels are known [L, L].
     """
     first, second = np.triu_indices(len(labels), k=1)
-    ours, theirs = known[first, second], known[second, first]
+    ours, theirs, texts = known[first, second], known[second, first], both[first, second]
     apart = hypergeom.pmf(0, texts, ours, theirs) * max(1, len(first)) < 2 * TAIL
     apart &= together[first, second] == 0
-    expected = ours * theirs / max(1, texts)
+    expected = ours * theirs / np.maximum(1, texts)
     never = set(zip(first[apart].tolist(), second[apart].tolist(), strict=True))
     pairs: list[Document] = [
         {"labels": [labels.names[one], labels.names[other]], "expected": float(count)}

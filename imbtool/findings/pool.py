@@ -56,9 +56,12 @@ class Pool:
         """The split of the text at `place`, by name."""
         return SPLITS[self.split[place]]
 
-    def row(self, place: int) -> int:
-        """The row of the text at `place` in its file."""
-        return self.corpus.splits[self.name(place)].place(int(self.index[place]))[1]
+    def where(self, place: int) -> str:
+        """Where the text at `place` stands: `train row 3`, and of which file if there are some."""
+        split = self.corpus.splits[self.name(place)]
+        path, row = split.place(int(self.index[place]))
+        file = f" of {path.name}" if len(split.files) > 1 else ""
+        return f"{split.name} row {row}{file}"
 
 
 def pool_of(corpus: Corpus, most: int | None = None, seed: int = 0) -> Pool:

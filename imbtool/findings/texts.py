@@ -207,7 +207,7 @@ class SameTexts:
         ]
 
     def _place(self, row: int, other: int) -> Place:
-        detail = f"as {self.pool.name(other)} row {self.pool.row(other)}"
+        detail = f"as {self.pool.where(other)}"
         return Place(self.pool.name(row), int(self.pool.index[row]), None, detail)
 
     def _by_split(self, rows: Groups) -> dict[str, int]:

@@ -9,10 +9,17 @@ from imbtool.tables.cells import (
     joined_cells,
     neutralised,
     require_columns,
+    require_text,
     shown_text,
     text_cells,
 )
-from imbtool.tables.datasets import dataset_splits, is_dataset, split_path
+from imbtool.tables.datasets import (
+    SPLIT_NAMES,
+    dataset_splits,
+    is_dataset,
+    split_among,
+    split_path,
+)
 from imbtool.tables.reading import (
     CHUNK_ROWS,
     Files,
@@ -37,6 +44,7 @@ __all__ = [
     "COLUMN_MARK",
     "FORMATS",
     "ITEM_MARK",
+    "SPLIT_NAMES",
     "Files",
     "Table",
     "TableWriter",
@@ -54,8 +62,10 @@ __all__ = [
     "read_chunks",
     "read_table",
     "require_columns",
+    "require_text",
     "separate_files",
     "shown_text",
+    "split_among",
     "split_path",
     "table_format",
     "text_cells",

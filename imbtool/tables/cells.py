@@ -69,6 +69,8 @@ def text_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.large_string())
     if pa.types.is_dictionary(kind):
         return text_cells(column.cast(kind.value_type))
+    if is_binary(kind) and _is_utf8(column):
+        return column.cast(pa.large_string())
     if is_list(column):
         return _lists_as_text(column)
     if pa.types.is_nested(kind) or pa.types.is_null(kind):
@@ -81,8 +83,42 @@ def is_list(column: pa.ChunkedArray) -> bool:
     """Whether the cells of a column are lists."""
     kind = column.type
     return bool(
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+        or _is_view(kind)
     )
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    """Whether cells are bytes."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def require_text(column: pa.ChunkedArray, where: object) -> None:
+    """Check that cells are text, numbers, or lists of these: what is read as texts and labels.
+
+    Raises:
+        UserError: they are objects, lists of lists or the like, or bytes that are no UTF-8.
+    """
+    kind = column.type.value_type if is_list(column) else column.type
+    if pa.types.is_nested(kind):
+        mend = "make a column of each part that is needed"
+        raise fail(where, f"cells of the type {column.type}", "text, or lists of it", mend)
+    if is_binary(kind) and (is_list(column) or not _is_utf8(column)):
+        raise fail(where, "cells of bytes", "text in UTF-8", "write the column as text")
+
+
+def _is_utf8(column: pa.ChunkedArray) -> bool:
+    try:
+        column.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def joined_cells(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
@@ -116,8 +152,12 @@ def _texts(values: Iterable[Any]) -> pa.Array:
 
 
 def _lists_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    lists = column.cast(pa.list_(column.type.value_type)).combine_chunks()
-    items = text_cells(pa.chunked_array([lists.values])).combine_chunks().fill_null("")
+    kind = pa.list_(column.type.value_type)
+    if _is_view(column.type):  # Arrow's own cast gives other items
+        column = pa.chunked_array([pa.array(column.to_pylist(), kind)])
+    lists = column.cast(kind).combine_chunks()
+    values = text_cells(pa.chunked_array([lists.values])).combine_chunks()
+    items = values.cast(pa.string()).fill_null("")
     joined = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, items), ITEM_MARK)
     behind = pc.if_else(pc.greater(pc.list_value_length(lists), 0), ITEM_MARK, "")
     texts = pc.binary_join_element_wise(joined, behind, "")

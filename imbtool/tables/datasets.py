@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pyarrow.compute as pc
 
 from imbtool.datasection import HUB, is_hub
 from imbtool.errors import did_you_mean, fail, some
+
+SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+"""What the splits beside training are called, in a data set and as files."""
 
 
 def is_dataset(path: Path) -> bool:
@@ -31,6 +35,11 @@ def dataset_splits(path: Path) -> list[str]:
     return list(_load(path))
 
 
+def split_among(splits: Sequence[str], split: str) -> str | None:
+    """What a split is called among others; validation has several names."""
+    return next((name for name in SPLIT_NAMES.get(split, (split,)) if name in splits), None)
+
+
 def split_path(path: Path, split: str) -> Path:
     """The path of one split of a data set that has several, any other path as it is.
 
@@ -38,10 +47,11 @@ def split_path(path: Path, split: str) -> Path:
         UserError: the data set has no such split.
     """
     splits = dataset_splits(path)
-    if splits and split not in splits:
+    name = split_among(splits, split)
+    if splits and name is None:
         found = f"no split {split!r}; the splits are {some(splits)}"
         raise fail(path, found, f"a split {split!r}", did_you_mean(split, splits))
-    return path / split if splits else path
+    return path / name if name else path
 
 
 def dataset_table(path: Path) -> pa.Table:

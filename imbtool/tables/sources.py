@@ -117,7 +117,11 @@ def _matches(pattern: Path) -> list[Path]:
     if not GLOB.search(str(pattern)):
         return []
     root = Path(pattern.anchor)
-    return sorted(root.glob(str(pattern.relative_to(root))))
+    try:
+        return sorted(root.glob(str(pattern.relative_to(root))))
+    except ValueError as error:
+        mend = "** is a whole part of a path: data/**/*.csv, say"
+        raise fail(pattern, str(error), "a glob pattern", mend) from None
 
 
 def _format(path: Path) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -67,9 +68,9 @@ class TableWriter:
         return frame.reindex(columns=self._columns)
 
     def _write_json(self, frame: pd.DataFrame, stream: IO[str]) -> None:
-        known = frame.astype(object).where(frame.notna(), None)
-        for row in known.to_dict(orient="records"):
-            stream.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+        names = [str(name) for name in frame.columns]
+        for cells in _rows(frame, missing=None):
+            stream.write(_json(dict(zip(names, cells, strict=True))) + "\n")
 
     def _write_csv(self, frame: pd.DataFrame, stream: IO[str]) -> None:
         delimiter = "\t" if self._suffix == ".tsv" else ","
@@ -80,8 +81,8 @@ class TableWriter:
         )
         if self.rows == 0:
             plain.writerow(frame.columns)
-        known = frame.astype(object).where(frame.notna(), "")
-        for row in known.itertuples(index=False, name=None):
+        for cells in _rows(frame, missing=""):
+            row = [_json(cell) if isinstance(cell, list | dict) else cell for cell in cells]
             has_return = any("\r" in cell for cell in row if isinstance(cell, str))
             (careful if has_return else plain).writerow(row)
 
@@ -94,6 +95,21 @@ class TableWriter:
             mend = "write .jsonl, which takes any value"
             raise fail(self._target, str(error), "one type a column", mend) from None
         self._parquet.write_table(table)
+
+
+def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[Any, ...]]:
+    """The rows as Python's own values: a list stays one, whatever holds it."""
+    columns = [frame.iloc[:, place].tolist() for place in range(frame.shape[1])]
+    for row in zip(*columns, strict=True):
+        yield tuple(missing if _is_missing(cell) else cell for cell in row)
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or cell is pd.NA or (not isinstance(cell, list | dict) and cell != cell)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _schema(frame: pd.DataFrame) -> pa.Schema:

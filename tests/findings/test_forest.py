@@ -1,5 +1,7 @@
 """Hierarchy and labels that disagree, and a hierarchy that nobody has written down."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from analyses import BELOW, LONE, TOP, healthy_corpus
@@ -95,3 +97,18 @@ def test_rare_labels_that_never_meet_are_what_chance_gives():
     corpus = healthy_corpus()
     corpus.train.targets[12:, LONE] = 0
     assert findings(corpus) == []
+
+
+def test_texts_of_which_labels_are_unknown_say_nothing_of_labels_that_never_meet():
+    corpus = healthy_corpus()
+    (apart,) = findings(corpus)
+    targets = corpus.train.targets
+    train = replace(corpus.train, targets=np.vstack([targets, np.full((900, 3), np.nan, "f4")]))
+    (still,) = findings(replace(corpus, train=train))
+    assert still.evidence == apart.evidence
+
+
+def test_a_label_of_most_texts_that_are_known_is_nobodys_parent():
+    corpus = flat(meeting(healthy_corpus()))
+    corpus.train.targets[:, TOP] = np.where(np.arange(len(corpus.train)) < 60, 1, np.nan)
+    assert "implied-parent" not in kinds(corpus)

@@ -1,5 +1,8 @@
 """The same text twice is reported once, as the strictest kind that it is."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from analyses import LONE, TOP, healthy_corpus
@@ -203,3 +206,12 @@ def test_a_sample_takes_small_splits_whole():
 def test_texts_get_the_same_number_exactly_if_their_keys_are_equal():
     numbers = text_numbers(map(text_key, ["A b", "a  B", "c"]))
     assert numbers[0] == numbers[1] != numbers[2]
+
+
+def test_of_a_split_in_several_files_the_file_is_named():
+    corpus = healthy_corpus()
+    files = [(Path("one.csv"), 5), (Path("two.csv"), len(corpus.train) - 5)]
+    corpus = replace(corpus, train=replace(corpus.train, files=files))
+    corpus.test.texts[0] = corpus.train.texts[6]
+    (leak,) = findings(corpus)
+    assert places(leak)[1] == ("test", 0, "as train row 2 of two.csv")

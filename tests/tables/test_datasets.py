@@ -191,3 +191,12 @@ def test_a_profile_is_proposed_for_a_data_set(tmp_path: Path):
     assert "its cells are lists" in proposal.reasons["data.labels"]
     assert proposal.reasons["data.test"] == "taken from the data set"
     assert proposal.profile.data.test is None
+
+
+def test_a_validation_split_is_known_by_its_other_names(tmp_path: Path):
+    splits = several()
+    splits["dev"] = splits.pop("validation")
+    splits.save_to_disk(str(tmp_path / "saved"))
+    proposal = propose_profile(tmp_path / "saved")
+    assert proposal.reasons["data.validation"] == "taken from the data set"
+    assert len(read_corpus(proposal.profile, learnable=False).validation) == 2

@@ -31,6 +31,7 @@ from imbtool.tables import (
     read_chunks,
     read_table,
     require_columns,
+    require_text,
     shown_text,
     table_format,
     text_cells,
@@ -537,3 +538,57 @@ def test_rows_of_json_in_another_order_keep_to_their_columns():
         with pytest.raises(UserError, match="the columns c from row 4 on only"):
             writer.write(pd.DataFrame({"c": ["7"]}))
     assert stream.getvalue() == "a,b\n1,2\n3,4\n,6\n"
+
+
+LIST_KINDS = [
+    pa.large_list(pa.large_string()),
+    pa.list_(pa.large_string()),
+    pa.large_list(pa.string_view()),
+    pa.list_view(pa.string()),
+]
+
+
+@pytest.mark.parametrize("kind", LIST_KINDS, ids=str)
+def test_lists_are_read_whatever_way_arrow_holds_them(kind: pa.DataType):
+    column = pa.chunked_array([pa.array([["a", "b|c"], None, [], ["d"]], kind)])
+    joined = [f"a{ITEM_MARK}b|c{ITEM_MARK}", None, "", f"d{ITEM_MARK}"]
+    assert text_cells(column).to_pylist() == joined
+
+
+def test_bytes_are_text_if_they_are_utf8():
+    column = pa.chunked_array([pa.array(["grün".encode(), None])])
+    assert text_cells(column).to_pylist() == ["grün", None]
+    require_text(column, "t.parquet: text")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[{"a": 1}], [[{"a": 1}]], [[["a"]]], [b"\xff"], [[b"a"]]],
+    ids=["objects", "lists of objects", "lists of lists", "no UTF-8", "lists of bytes"],
+)
+def test_cells_that_are_no_text_are_refused(cells: list[object]):
+    with pytest.raises(UserError, match=r"(?s)t.parquet: text.*cells of"):
+        require_text(pa.chunked_array([pa.array(cells)]), "t.parquet: text")
+
+
+def test_a_pattern_that_is_none_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match=r"\*\* is a whole part of a path"):
+        read_arrow(tmp_path / "x**.csv")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "written"),
+    [
+        (".jsonl", '{"labels": ["a", "b"], "score": 1.5}\n{"labels": [], "score": null}\n'),
+        (".csv", 'labels,score\n"[""a"", ""b""]",1.5\n[],\n'),
+    ],
+)
+def test_lists_and_missing_numbers_are_written_as_they_are(
+    tmp_path: Path, suffix: str, written: str
+):
+    source = pa.table({"labels": [["a", "b"], []], "score": [1.5, float("nan")]})
+    pq.write_table(source, tmp_path / "in.parquet")
+    with TableWriter(tmp_path / f"out{suffix}", suffix) as writer:
+        for frame in read_chunks(tmp_path / "in.parquet"):
+            writer.write(frame)
+    assert (tmp_path / f"out{suffix}").read_text() == written
