@@ -1,6 +1,6 @@
 """The methods of benchmarks/quality.py: each trains on the texts of a task and answers for test.
 
-Encoders train for as many texts as in imbtool's three epochs, in bf16 where the machine computes in
+Encoders train for as many texts as in imbtool's epochs, in bf16 where the machine computes in
 it, and answer in fp32. Validation is read by imbtool alone, for thresholds and the best epoch.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -27,10 +28,8 @@ from imbtool.encoders import encoder_folder
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.model import TextModel
 from imbtool.profile import Profile
-from imbtool.training.automatic import autocast, computes_bf16
+from imbtool.training.automatic import autocast, choose_epochs, computes_bf16
 
-EPOCHS = 3
-"""Of Trainer by default, and of imbtool."""
 TRAINER_RATE = 5e-5
 """Trainer's default learning rate."""
 PAIRS_A_STEP = 16
@@ -60,7 +59,7 @@ class ByTrainer:
     def settings(self, task: Task) -> Document:
         """Those that are not Trainer's defaults, and those that its defaults may change."""
         return {
-            "epochs": EPOCHS,
+            "epochs": epochs_of(task),
             "batch_size": BATCH_SIZE,
             "learning_rate": TRAINER_RATE,
             "pos_weight": "negatives / positives" if self.pos_weight else None,
@@ -203,7 +202,7 @@ class BySetFit:
         """The bound on its steps, and what is not its default."""
         return {
             "pairs_a_step": PAIRS_A_STEP,
-            "texts_in_pairs": f"{EPOCHS} epochs' worth",
+            "texts_in_pairs": f"{epochs_of(task)} epochs' worth",
             "precision": precision_of(task),
             "max_length": profile_of(task).model.max_length,
         }
@@ -224,7 +223,7 @@ class BySetFit:
         most = profile.model.max_length
         body.max_seq_length = min(most, body.max_seq_length or most)
         sampler.shuffle_combinations = random_pairs(seed)
-        steps = EPOCHS * len(corpus.train) // (2 * PAIRS_A_STEP)
+        steps = epochs_of(task) * len(corpus.train) // (2 * PAIRS_A_STEP)
         with TemporaryDirectory() as folder:
             arguments = TrainingArguments(
                 output_dir=folder,
@@ -312,6 +311,14 @@ def random_pairs(seed: int) -> Callable[..., Any]:
             yield rows[first], rows[second]
 
     return pairs
+
+
+@lru_cache
+def epochs_of(task: Task) -> int:
+    """Of every encoder: as many as imbtool has at most, 3 for all but small sets."""
+    profile = profile_of(task)
+    epochs: int = choose_epochs(profile.training, len(read_corpus(profile).train)).value
+    return epochs
 
 
 def precision_of(task: Task) -> str:

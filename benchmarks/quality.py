@@ -12,7 +12,8 @@ then /tmp/peers/bin/python in place of python. What a method's package is missin
 
 Each method trains with each seed in a process of its own; what it answers for the test texts is
 kept under benchmarks/results/quality and not asked for again as long as data, settings and versions
-are the same, so a benchmark that was killed goes on where it was. The minutes are all that a method
+are the same, so a benchmark that was killed goes on where it was; after a change of the code that
+trains delete what it moves. The minutes are all that a method
 takes, from reading the tables to its answers; a busy machine makes them more.
 
 The table has means over seeds and their standard deviation. `less imbtool` is the difference of two
@@ -37,7 +38,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from answers import SHOWN_TIERS, Answers, Document, Test, find, keep, less, spread
-from peers import EPOCHS, METHODS, TRAINER_RATE, Method
+from peers import METHODS, TRAINER_RATE, Method, epochs_of
 from tasks import Task, find_profile, profile_of, steps_an_epoch
 from texttable import table
 from turns import say, silence
@@ -155,7 +156,7 @@ def make_bench(options: argparse.Namespace) -> Bench:
         raise SystemExit(
             f"{options.data}: labels that are unknown, with which imbtool alone trains"
         )
-    steps = EPOCHS * steps_an_epoch(corpus)
+    steps = epochs_of(task) * steps_an_epoch(corpus)
     return Bench(name, encoder, replace(task, steps=steps), options.results)
 
 

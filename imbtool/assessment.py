@@ -40,12 +40,14 @@ class Wanted:
         by: the column of the table whose values make slices.
         against: another checkpoint, or a file of any tool's predictions.
         errors: how many misses and false alarms of each rare label to quote; 0 quotes no text.
+        trust_remote_code: run code that the other checkpoint brings along.
     """
 
     gates: Sequence[Gate] = ()
     by: str | None = None
     against: Path | None = None
     errors: int = 0
+    trust_remote_code: bool = False
 
 
 FIGURES_ALONE = Wanted()
@@ -195,7 +197,7 @@ def _rival(checkpoint: Checkpoint, split: Split, wanted: Wanted) -> Judged | Non
     if path.is_file() or path.suffix in FORMATS:
         section = checkpoint.meta.data_section(split.source)
         return read_rival(path, section, checkpoint.labels.names, split)
-    other = read_checkpoint(path)
+    other = read_checkpoint(path, wanted.trust_remote_code)
     scores = other.probabilities(split.texts)
     return Judged(other.labels.names, other.decide(scores), scores)
 

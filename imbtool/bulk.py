@@ -30,6 +30,7 @@ class Job:
         source: the folder or glob of the tables.
         text: their text columns.
         calibrated: whether `p:LABEL` is calibrated.
+        trust_remote_code: whether to run code that the model brings along.
     """
 
     checkpoint: Path
@@ -37,6 +38,7 @@ class Job:
     source: Path
     text: list[str]
     calibrated: bool
+    trust_remote_code: bool
 
     @property
     def record(self) -> dict[str, Any]:
@@ -67,7 +69,11 @@ class Outcome:
 
 
 def make_job(
-    checkpoint: Path, source: Path, text: Sequence[str] | None, calibrated: bool = False
+    checkpoint: Path,
+    source: Path,
+    text: Sequence[str] | None,
+    calibrated: bool = False,
+    trust_remote_code: bool = False,
 ) -> Job:
     """Gather what outputs depend on, without loading the model.
 
@@ -76,6 +82,7 @@ def make_job(
         source: the folder or glob of the tables.
         text: their text columns; default: those of the training.
         calibrated: whether `p:LABEL` is to be calibrated.
+        trust_remote_code: whether to run code that the model brings along.
 
     Raises:
         UserError: there is no checkpoint, or it has no calibration and is asked for it.
@@ -85,7 +92,8 @@ def make_job(
     shown_probabilities(folder, meta, calibrated)
     trained_on = meta.data.text
     columns = text or ([trained_on] if isinstance(trained_on, str) else trained_on)
-    return Job(folder, _fingerprint(folder), source, list(columns), calibrated)
+    print_of = _fingerprint(folder)
+    return Job(folder, print_of, source, list(columns), calibrated, trust_remote_code)
 
 
 def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bool) -> None:
@@ -133,7 +141,7 @@ def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outc
             left.append(shard)
     if left:
         _delete_halves(left)
-        checkpoint = read_checkpoint(job.checkpoint)
+        checkpoint = read_checkpoint(job.checkpoint, job.trust_remote_code)
         use_gpu(checkpoint, gpu)
         for shard in left:
             yield _predicted(checkpoint, job, shard)

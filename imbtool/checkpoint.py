@@ -195,11 +195,15 @@ class Checkpoint:
         return self.labels.coherent(decisions, how) if how else decisions
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
     """Load a checkpoint from its folder or from the run folder around it.
 
+    Args:
+        path: of either folder.
+        trust_remote_code: run the code in it, if its encoder came with some.
+
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: there is none, it is damaged, or it has code that is not trusted.
 
     Example:
         >>> from pathlib import Path
@@ -209,7 +213,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     folder = checkpoint_folder(path)
     meta = read_meta(folder)
-    text_model = load_trained(folder, meta.max_length, meta.long_texts)
+    text_model = load_trained(folder, meta.max_length, meta.long_texts, trust_remote_code)
     if text_model.model.config.num_labels != len(meta.labels):
         found = f"{text_model.model.config.num_labels} outputs for {len(meta.labels)} labels"
         raise fail(folder, found, "one output a label", "train it again")

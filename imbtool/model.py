@@ -41,6 +41,8 @@ TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 
 MASK = "attention_mask"
 
+CONSENT = "trust_remote_code"
+"""Without which code that a model brings along is not run; transformers' errors name it."""
 UNUSABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 """What transformers raises for files that are missing, damaged or of another kind."""
 
@@ -210,25 +212,32 @@ def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
             where, section.max_length, section.long_texts, section.trust_remote_code, config
         )
     except UNUSABLE as error:
+        mend = "check the name, the folder, and the network if it is a hub id"
+        if CONSENT in str(error):
+            mend = f"read its code; model.{CONSENT}: true runs it"
         raise fail(
             f"model.encoder: {section.encoder}",
             str(error).strip().splitlines()[0],
             "`bundled`, a folder with config.json, model.safetensors and a tokenizer, or a hub id",
-            "check the name, the folder, and the network if it is a hub id",
+            mend,
         ) from error
 
 
-def load_trained(folder: Path, max_length: int, long_texts: LongTexts) -> TextModel:
+def load_trained(
+    folder: Path, max_length: int, long_texts: LongTexts, trust_remote_code: bool = False
+) -> TextModel:
     """Load a fine-tuned model as it was saved, to read texts as in training.
 
     Raises:
         UserError: its files are missing or damaged.
     """
     try:
-        return _load(str(folder), max_length, long_texts, trust_remote_code=False)
+        return _load(str(folder), max_length, long_texts, trust_remote_code)
     except UNUSABLE as error:
-        found = str(error).strip().splitlines()[0]
-        raise fail(folder, found, "a checkpoint written by imbtool", "train it again") from error
+        found, mend = str(error).strip().splitlines()[0], "train it again"
+        if CONSENT in str(error):
+            mend = "read the code in this folder; --trust-remote-code runs it"
+        raise fail(folder, found, "a checkpoint written by imbtool", mend) from error
 
 
 def column_joiner(tokenizer: Any) -> str:

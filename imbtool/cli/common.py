@@ -29,6 +29,9 @@ RUNS = Path("runs")
 AllowChanged = Annotated[
     bool, typer.Option("--allow-changed", help="Resume although something changed.")
 ]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run code that the model brings along.")
+]
 NoTexts = Annotated[
     bool, typer.Option("--no-texts", help="Write no text down: they may be private.")
 ]

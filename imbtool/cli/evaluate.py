@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import CheckpointFolder, Json, NoTexts, hint, show
+from imbtool.cli.common import CheckpointFolder, Json, NoTexts, TrustRemoteCode, hint, show
 
 
 def evaluate(
@@ -33,6 +33,7 @@ def evaluate(
         typer.Option("--errors", metavar="N", min=0, help="Errors to quote of each rare label."),
     ] = 5,
     no_texts: NoTexts = False,
+    trust_remote_code: TrustRemoteCode = False,
     require: Annotated[
         list[str] | None,
         typer.Option("--require", metavar="GATE", help="Exit 1 unless e.g. 'recall:LABEL>=0.8'."),
@@ -62,9 +63,9 @@ def evaluate(
     from imbtool.report.measured import evaluation_views
 
     gates = [read_gate(text) for text in require or []]
-    wanted = Wanted(gates, by, against, 0 if no_texts else errors)
+    wanted = Wanted(gates, by, against, 0 if no_texts else errors, trust_remote_code)
     folder = checkpoint_folder(checkpoint)
-    model = read_checkpoint(folder)
+    model = read_checkpoint(folder, trust_remote_code)
     rows = table_split(model, data) if data else own_split(model, split)
     document = evaluate(model, rows, wanted)
     events, suffix = read_events(folder.parent), result_suffix(split, data)

@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import CheckpointFolder, Json, hint, require_new, show
+from imbtool.cli.common import (
+    CheckpointFolder,
+    Json,
+    TrustRemoteCode,
+    hint,
+    require_new,
+    show,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imbtool.bulk import Job, Outcome
+    from imbtool.checkpoint import Checkpoint
     from imbtool.processes import Place
     from imbtool.shards import Shard
 
@@ -56,6 +64,7 @@ def predict(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite an existing output; start a folder over.")
     ] = False,
+    trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:
     """Add `predicted` and one `p:LABEL` column a label to a table's columns.
@@ -77,38 +86,36 @@ def predict(
         echo "a text" | imbtool predict runs/moderation-1/checkpoint --json
     """
     from imbtool.bulk import make_job
+    from imbtool.checkpoint import read_checkpoint
     from imbtool.processes import place_in
-    from imbtool.tables import names_table
+    from imbtool.tables import names_table, table_format
 
     place = place_in(os.environ)
     into_folder = output is not None and not names_table(output)
     if source is not None and output is not None and into_folder and not source.is_file():
-        job = make_job(checkpoint, source, text, calibrated)
+        job = make_job(checkpoint, source, text, calibrated, trust_remote_code)
         _predict_folder(job, output, place, processes, force, json)
     else:
         _refuse_several(place, processes)
-        _predict_table(checkpoint, source, output, text, calibrated, force, json)
+        if output is not None:
+            table_format(output)
+            require_new(output, force, "-o")
+        model = read_checkpoint(checkpoint, trust_remote_code)
+        _predict_table(model, source, output, text, calibrated, json)
     if output is not None and place.processes == 1:
         hint(f"next: label some by hand, then imbtool evaluate {checkpoint} --data LABELLED.csv")
 
 
 def _predict_table(
-    checkpoint: Path,
+    model: Checkpoint,
     source: Path | None,
     output: Path | None,
     text: list[str] | None,
     calibrated: bool,
-    force: bool,
     json: bool,
 ) -> None:
-    from imbtool.checkpoint import read_checkpoint
     from imbtool.prediction import predict_lines, predict_table, use_gpu, write_file, write_frames
-    from imbtool.tables import table_format
 
-    if output is not None:
-        table_format(output)
-        require_new(output, force, "-o")
-    model = read_checkpoint(checkpoint)
     use_gpu(model, 0)
     if source is None:
         frames = predict_lines(model, sys.stdin, calibrated)

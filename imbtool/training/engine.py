@@ -38,6 +38,7 @@ from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_
 from imbtool.training.memory import keep_freed_memory
 from imbtool.training.optimizer import (
     clipped_step,
+    freeze_unused,
     freeze_word_embeddings,
     gradient_norm,
     make_optimizer,
@@ -96,6 +97,7 @@ class Engine:
         self.steps = self.epochs.value * -(-len(self.lengths) // section.batch_size)
         if section.freeze_embeddings:
             freeze_word_embeddings(text_model.model)
+        freeze_unused(text_model.model, text_model.batch([sample.encoded[0]]))
         self.optimizer = make_optimizer(text_model.model, self.rate.value)
         self.average = WeightAverage(text_model.model, self.steps)
         self.model = accelerator.prepare_model(text_model.model)

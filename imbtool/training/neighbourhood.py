@@ -99,7 +99,9 @@ def _take_back(materials: Materials, checkpoint: Path) -> None:
     """Give the model the weights of a checkpoint, on all processes those that the first reads."""
     ranks, kept = materials.ranks, None
     if ranks.first:
-        kept = dict(read_checkpoint(checkpoint).text_model.model.named_parameters())
+        trusted = materials.profile.model.trust_remote_code
+        model = read_checkpoint(checkpoint, trusted).text_model.model
+        kept = dict(model.named_parameters())
     with torch.no_grad():
         for name, parameter in materials.text_model.model.named_parameters():
             if kept is not None:

@@ -5,6 +5,7 @@ Decoupled weight decay: arXiv 1711.05101.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -30,6 +31,20 @@ def freeze_word_embeddings(model: Any) -> None:
     """
     for vectors in word_vectors(model):
         vectors.requires_grad_(False)
+
+
+def freeze_unused(model: Any, inputs: Mapping[str, Tensor]) -> None:
+    """Leave weights as they are that no logit of these inputs rests on, as some of XLNet's.
+
+    Nothing would move them, and of several processes each would wait for their gradients.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    training = model.training
+    logits = model.eval()(**inputs).logits
+    gradients = torch.autograd.grad(logits.sum(), trained, allow_unused=True)
+    model.train(training)
+    for parameter, gradient in zip(trained, gradients, strict=True):
+        parameter.requires_grad_(gradient is not None)
 
 
 def make_optimizer(model: nn.Module, rate: float) -> torch.optim.AdamW:

@@ -5,12 +5,18 @@ import copy
 import pytest
 import torch
 from torch import nn
-from transformers import CanineConfig, CanineModel
+from transformers import (
+    CanineConfig,
+    CanineModel,
+    XLNetConfig,
+    XLNetForSequenceClassification,
+)
 
 from imbtool.training.optimizer import (
     MOST_GRADIENT_NORM,
     WEIGHT_DECAY,
     clipped_step,
+    freeze_unused,
     freeze_word_embeddings,
     gradient_norm,
     make_optimizer,
@@ -29,6 +35,18 @@ def test_a_model_of_characters_has_no_word_embeddings_to_freeze() -> None:
     model = CanineModel(CanineConfig(**size, num_hash_functions=1, num_hash_buckets=8))
     freeze_word_embeddings(model)
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_weights_that_no_logit_rests_on_are_left_as_they_are() -> None:
+    size = {"d_model": 8, "n_layer": 1, "n_head": 1, "d_inner": 8, "vocab_size": 9}
+    model = XLNetForSequenceClassification(XLNetConfig(**size)).train()
+    freeze_unused(model, {"input_ids": torch.tensor([[1, 2, 3]])})
+    left = {name for name, each in model.named_parameters() if not each.requires_grad}
+    assert "transformer.mask_emb" in left
+    assert model.training
+    model(input_ids=torch.tensor([[4, 5]])).logits.sum().backward()
+    gradients = {name for name, each in model.named_parameters() if each.grad is None}
+    assert gradients == left
 
 
 @pytest.mark.parametrize("size", [0.01, 100.0], ids=["small gradients", "large gradients"])
