@@ -79,9 +79,11 @@ def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) ->
 
 
 def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[Finding]:
+    counts = list(zip(names, trained, strict=True))
     missing = {
-        "positive": [name for name, n in zip(names, trained, strict=True) if n.positives == 0],
-        "negative": [name for name, n in zip(names, trained, strict=True) if n.negatives == 0],
+        "known text": [name for name, n in counts if n.known == 0],
+        "positive": [name for name, n in counts if n.positives == 0 < n.known],
+        "negative": [name for name, n in counts if n.negatives == 0 < n.known],
     }
     for kind, labels in missing.items():
         if labels:

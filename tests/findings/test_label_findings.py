@@ -112,3 +112,10 @@ def test_every_label_and_split_is_measured():
     row = measured["lone"]["test"]
     assert row["width"] == pytest.approx(row["recall"]["high"] - row["recall"]["low"])
     assert measured["top"]["train"]["more_to_halve"] == more_to_halve(30)
+
+
+def test_a_label_that_is_unknown_in_training_is_said_once():
+    corpus = healthy_corpus()
+    corpus.train.targets[:, LONE] = np.nan
+    (constant,) = [each for each in findings(corpus) if each.id == "label-constant"]
+    assert constant.message == "1 label has no known text in training: lone"
