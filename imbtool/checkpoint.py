@@ -91,6 +91,8 @@ class CheckpointMeta(BaseModel):
     threshold_rule: str
     threshold_scores: dict[str, float]
     """Cross-fitted macro-F1 on validation of each rule that competed."""
+    threshold_recalls: dict[str, float] = {}
+    """Cross-fitted macro recall of those as good as the best, by which the rule was chosen."""
     coherence: Coherence | None
     separator: str
     data: DataMeta
@@ -289,6 +291,7 @@ def make_meta(
         labels=labels,
         threshold_rule=choice.rule,
         threshold_scores=choice.scores,
+        threshold_recalls=choice.recalls,
         coherence=choice.coherence,
         separator=profile.data.labels.separator,
         data=DataMeta.model_validate(columns),

@@ -49,6 +49,7 @@ class ThresholdChoice:
             without positives on validation or with the same score for all texts, or `required
             recall` and the like.
         scores: cross-fitted macro-F1 of each rule that competed.
+        recalls: cross-fitted macro recall of those that are as good as the best; the highest wins.
         logits: threshold of each label on the logit scale [L]; at or above it is decided.
         positives: validation positives of each label [L].
         coherence: how decisions are made to fit the forest; None without one.
@@ -60,6 +61,7 @@ class ThresholdChoice:
     rule: str
     rules: list[str]
     scores: dict[str, float]
+    recalls: dict[str, float]
     logits: Floats
     positives: NDArray[np.int64]
     coherence: Coherence | None
@@ -135,7 +137,8 @@ def choose_thresholds(
     rules = {name: _requiring(_sparing(name), wanted) for name in names}
     crossed = {name: _cross_fit(rule, sample, halves) for name, rule in rules.items()}
     scores = {name: _macro_f1(decisions, targets) for name, decisions in crossed.items()}
-    best = max(_as_good_as_best(scores), key=lambda name: _macro_recall(crossed[name], targets))
+    recalls = {name: _macro_recall(crossed[name], targets) for name in _as_good_as_best(scores)}
+    best = max(recalls, key=lambda name: recalls[name])
     thresholds = rules[best](sample)
     fits = fit_requirements(wanted, sample.logits, targets)
     decided = sample.logits >= thresholds
@@ -158,6 +161,7 @@ def choose_thresholds(
         rule=best,
         rules=[sources.get(column, best) for column in range(len(labels))],
         scores={name: float(score.mean()) for name, score in scores.items()},
+        recalls=recalls,
         logits=thresholds,
         positives=positives,
         coherence=coherence,
@@ -275,7 +279,7 @@ def _macro_f1(decisions: Decisions, targets: Targets) -> Floats:
 
 
 def _macro_recall(decisions: Decisions, targets: Targets) -> float:
-    return mean_defined(confusion(decisions, targets).recall)
+    return float(np.nan_to_num(mean_defined(confusion(decisions, targets).recall)))
 
 
 def _as_good_as_best(scores: Mapping[str, Floats]) -> list[str]:

@@ -55,6 +55,10 @@ MOST_SKIPPED = 10
 """Steps skipped in a row after which a run that skips them stops all the same."""
 
 
+PROBED_TEXTS = 8
+"""That show which weights logits rest on: experts of a mixture read different words."""
+
+
 @dataclass(frozen=True)
 class _Piece:
     """Texts that go through the model at once.
@@ -97,7 +101,7 @@ class Engine:
         self.steps = self.epochs.value * -(-len(self.lengths) // section.batch_size)
         if section.freeze_embeddings:
             freeze_word_embeddings(text_model.model)
-        freeze_unused(text_model.model, text_model.batch([sample.encoded[0]]))
+        freeze_unused(text_model.model, text_model.batch(sample.encoded[:PROBED_TEXTS]))
         self.optimizer = make_optimizer(text_model.model, self.rate.value)
         self.average = WeightAverage(text_model.model, self.steps)
         self.model = accelerator.prepare_model(text_model.model)

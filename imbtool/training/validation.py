@@ -48,6 +48,7 @@ def validate(
         **validation_figures(labels, choice, logits, targets),
         "threshold_rule": choice.rule,
         "threshold_scores": choice.scores,
+        "threshold_recalls": choice.recalls,
         "coherence": choice.coherence,
         "violations": _violations(labels, logits >= choice.logits),
         "requirements": choice.requirements,

@@ -192,6 +192,7 @@ def test_of_rules_with_equal_f1_auto_takes_the_one_with_more_recall(
     monkeypatch.setitem(RULES, "global", lambda sample: np.full(1, 0.5))
     choice = choose([[score] for score in scores], [[target] for target in truth], "auto")
     assert choice.scores == {"0.5": pytest.approx(2 / 3), "global": pytest.approx(2 / 3)}
+    assert choice.recalls == {"0.5": 0.5, "global": 1.0}
     assert choice.rule == "global"
 
 
