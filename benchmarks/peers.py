@@ -28,7 +28,7 @@ from imbtool.encoders import encoder_folder
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.model import TextModel
 from imbtool.profile import Profile
-from imbtool.training.automatic import autocast, choose_epochs, computes_bf16
+from imbtool.training.automatic import choose_epochs, computes_bf16
 
 TRAINER_RATE = 5e-5
 """Trainer's default learning rate."""
@@ -234,7 +234,9 @@ class BySetFit:
                 save_strategy="no",
             )
             trainer = Trainer(model, arguments)
-            with autocast(precision_of(task), torch.device(task.device)):
+            # one context for all steps: weights whose casts it kept would stay as they were
+            in_bf16 = precision_of(task) == "bf16"
+            with torch.autocast(task.device, torch.bfloat16, in_bf16, cache_enabled=False):
                 trainer.train_embeddings(corpus.train.texts, labels)
             trainer.train_classifier(corpus.train.texts, labels)
         embeddings = model.encode(corpus.test.texts)
