@@ -167,7 +167,9 @@ class _Names:
         cells = [cell for cell in self.written if cell]
         if not self.are_lists and cells and all(map(LIST_AS_TEXT.fullmatch, cells)):
             mend = "join the labels by a separator, or write jsonl or parquet, which have lists"
-            yield Problem(place, f"lists written as text: {cells[0][:60]}", "label names", mend)
+            yield Problem(
+                place, f"lists written as text: {max(cells, key=len)[:60]}", "label names", mend
+            )
         flags = {name for names in self.parsed for name in names} <= {"0", "1"}
         if self.are_lists and flags and any(len(names) > len(set(names)) for names in self.parsed):
             mend = "write a list of names, or a column a label (data.labels.columns)"
