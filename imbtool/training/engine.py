@@ -47,16 +47,14 @@ from imbtool.training.optimizer import (
 from imbtool.training.ranks import Ranks
 from imbtool.training.residual import narrow_residual
 from imbtool.training.state import Progress, load_state, save_state
-from imbtool.training.tokentable import token_counts
+from imbtool.training.tokentable import taken, token_counts
 
 Emit = Callable[[Event], None]
 
 MOST_SKIPPED = 10
 """Steps skipped in a row after which a run that skips them stops all the same."""
-
-
 PROBED_TEXTS = 8
-"""That show which weights logits rest on: experts of a mixture read different words."""
+"""That show which weights logits rest on; the shortest ones, which take next to no memory."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,11 @@ class Engine:
         self.steps = self.epochs.value * -(-len(self.lengths) // section.batch_size)
         if section.freeze_embeddings:
             freeze_word_embeddings(text_model.model)
-        freeze_unused(text_model.model, text_model.batch(sample.encoded[:PROBED_TEXTS]))
         self.optimizer = make_optimizer(text_model.model, self.rate.value)
         self.average = WeightAverage(text_model.model, self.steps)
+        if not self.ranks.alone:
+            shortest = np.argsort(self.lengths, kind="stable")[:PROBED_TEXTS]
+            freeze_unused(text_model.model, text_model.batch(taken(sample.encoded, shortest)))
         self.model = accelerator.prepare_model(text_model.model)
         self._forward = torch.compile(self.model, dynamic=True) if section.compile else self.model
         self.progress = Progress()

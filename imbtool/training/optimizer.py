@@ -36,7 +36,7 @@ def freeze_word_embeddings(model: Any) -> None:
 def freeze_unused(model: Any, inputs: Mapping[str, Tensor]) -> None:
     """Leave weights as they are that no logit of these inputs rests on, as some of XLNet's.
 
-    Nothing would move them, and of several processes each would wait for their gradients.
+    Nothing moves them, but of several processes each would wait for their gradients.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     training = model.training

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from conftest import PROFILE, read_csv, write_csv
+from transformers import AutoTokenizer, XLNetConfig, XLNetModel
 
 from imbtool.training.ranks import Ranks
 
@@ -91,6 +92,17 @@ def test_losses_of_texts_in_windows_do_not_depend_on_it_either(steady: Path) -> 
     assert shared["epoch"]["validation_loss"] == pytest.approx(
         alone["epoch"]["validation_loss"], abs=1e-5
     )
+
+
+@pytest.mark.slow
+def test_weights_that_no_logit_rests_on_keep_no_process_waiting(steady: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(steady / "encoder")
+    tokenizer.save_pretrained(steady / "xlnet")
+    size = {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64, "vocab_size": len(tokenizer)}
+    config = XLNetConfig(**size, pad_token_id=tokenizer.pad_token_id)
+    XLNetModel(config).save_pretrained(steady / "xlnet")
+    trained = record(steady, "xlnet", "model.encoder=xlnet", launcher=TORCHRUN)
+    assert len(trained["losses"]) == 21
 
 
 class FakeAccelerator:
