@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from imbtool.corpus import Corpus
 from imbtool.encoders import encoder_folder
@@ -37,7 +37,9 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
         tokenizer = AutoTokenizer.from_pretrained(where, **consent)
         config = AutoConfig.from_pretrained(where, **consent)
         with torch.device("meta"):
-            model = AutoModel.from_config(config, **consent)  # type: ignore[no-untyped-call]
+            model = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+                config, **consent
+            )
     except UNUSABLE as error:
         found = str(error).strip().splitlines()[0]
         mend = "check model.encoder"

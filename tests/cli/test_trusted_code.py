@@ -28,7 +28,6 @@ def coded(project: Path, imbtool: Imbtool) -> Path:
     config["model_type"] = "own"
     names = {"AutoConfig": "OwnConfig", "AutoModelForSequenceClassification": "OwnModel"}
     config["auto_map"] = {auto: f"own.{name}" for auto, name in names.items()}
-    config["auto_map"]["AutoModel"] = "own.OwnModel"
     path.write_text(json.dumps(config))
     (project / "encoder" / "own.py").write_text(CODE)
     arguments = ("train", "-p", "profile.yaml", "--run", "coded", "--epochs", 1)
