@@ -84,8 +84,8 @@ def test_a_folder_gives_them_back(tmp_path: Path) -> None:
     before.save(tmp_path)
     after = read_neighbours(tmp_path)
     assert torch.equal(after.targets, before.targets)
-    questions = rng.normal(size=(9, 6)).tolist()
-    np.testing.assert_allclose(opinion(after, *questions), opinion(before, *questions), atol=0.005)
+    # thresholds are chosen by what is remembered, and what was kept decides by them
+    assert torch.equal(after.features, before.features)
 
 
 @pytest.mark.parametrize("content", [None, b"half"], ids=["missing", "damaged"])

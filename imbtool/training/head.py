@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.headlayer import head_layer
+from imbtool.imbalance import count_labels
 from imbtool.longtexts import count_windows
 from imbtool.losses import Objective
 from imbtool.model import TextModel, Tokens, pooled
@@ -200,10 +201,9 @@ def rows_of_texts(text_model: TextModel, encoded: Sequence[Tokens]) -> list[int]
 
 
 def log_odds(targets: NDArray[np.float32]) -> Tensor:
-    """Log-odds [L] of each label's frequency in targets [n, L], NaN unknown; of no text: 0."""
-    known = ~np.isnan(targets)
-    frequency = np.nansum(targets, axis=0) / np.maximum(1, known.sum(axis=0))
-    return torch.logit(torch.from_numpy(frequency.astype(np.float32)), eps=1e-6)
+    """Log-odds [L] of each label's prevalence in targets [n, L], NaN unknown."""
+    prevalence = [count.prevalence for count in count_labels(targets)]
+    return torch.logit(torch.tensor(prevalence, dtype=torch.float32), eps=1e-6)
 
 
 def fit_path(
