@@ -13,8 +13,8 @@ then /tmp/peers/bin/python in place of python. What a method's package is missin
 Each method trains with each seed in a process of its own; what it answers for the test texts is
 kept under benchmarks/results/quality and not asked for again as long as data, settings and versions
 are the same, so a benchmark that was killed goes on where it was; after a change of the code that
-trains delete what it moves. The minutes are all that a method
-takes, from reading the tables to its answers; a busy machine makes them more.
+trains delete what it moves. The minutes are all that a method takes, from reading the tables to its
+answers; a busy machine makes them more.
 
 The table has means over seeds and their standard deviation. `less imbtool` is the difference of two
 means with its 95% interval: what other test texts could make of it, paired (the figures of both are

@@ -92,8 +92,8 @@ def make_job(
     shown_probabilities(folder, meta, calibrated)
     trained_on = meta.data.text
     columns = text or ([trained_on] if isinstance(trained_on, str) else trained_on)
-    print_of = _fingerprint(folder)
-    return Job(folder, print_of, source, list(columns), calibrated, trust_remote_code)
+    sha256 = _fingerprint(folder)
+    return Job(folder, sha256, source, list(columns), calibrated, trust_remote_code)
 
 
 def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bool) -> None:

@@ -219,11 +219,9 @@ def _read(name: str, path: Path, data: DataSection) -> _Read:
     label_columns = data.labels.columns or [data.labels.column or ""]
     wanted = [*text_columns, *label_columns, *filter(None, [data.id])]
     require_columns(table.data.column_names, wanted, path)
+    _require_apart(path, text_columns, label_columns)
     for column in (*text_columns, *label_columns):
         require_text(table.data[column], f"{path}: {column}")
-        if column in text_columns and column in label_columns:
-            found, mend = "the same column as text and as labels", "set data.text or data.labels"
-            raise fail(f"{path}: {column}", found, "texts that do not hold the answer", mend)
     joined = joined_cells([table.data[column] for column in text_columns])
     texts = [text for chunk in joined.chunks for text in chunk.to_numpy(zero_copy_only=False)]
     cells = label_cells(table.data, data.labels)
@@ -235,6 +233,13 @@ def _read(name: str, path: Path, data: DataSection) -> _Read:
     if problems:
         raise UserError(*problems)
     return _Read(name, path, texts, cells, table.files)
+
+
+def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> None:
+    for column in text:
+        if column in labels:
+            found, mend = "the same column as text and as labels", "set data.text or data.labels"
+            raise fail(f"{path}: {column}", found, "texts that do not hold the answer", mend)
 
 
 def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:

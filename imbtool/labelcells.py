@@ -19,10 +19,10 @@ from imbtool.tables import ITEM_MARK, cell_text, is_list, text_cells
 
 Targets = NDArray[np.float32]
 """[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
-LIST_AS_TEXT = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
-"""As Python or JSON writes a list."""
 Codes = NDArray[np.int32]
 
+LIST_AS_TEXT = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
+"""As Python or JSON writes a list."""
 LIKELY_SEPARATORS = "|;,/\t"
 FLAGS = {"1": 1.0, "0": 0.0, "true": 1.0, "false": 0.0, "1.0": 1.0, "0.0": 0.0, "": np.nan}
 """What the cells of 0/1 columns mean, in lower case: pandas writes them in all these ways."""
@@ -126,7 +126,6 @@ class _Names:
         return rows.take(self.codes, axis=0, mode="wrap", out=result)
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
-        """The mark for unknown beside labels, and a separator that is likely another."""
         yield from self._marks_beside_labels(where, told)
         yield from self._likely_separators(where)
         yield from self._lists_in_disguise(where)
@@ -135,11 +134,10 @@ class _Names:
         beside = np.array([self.source.unknown in names for names in self.parsed])
         rows = np.flatnonzero(beside[self.codes])
         if len(rows):
-            more = f" and {len(rows) - 1:,} more" * (len(rows) > 1)
+            mark = f"{self.source.unknown!r}, which means unknown, beside labels"
             yield Problem(
                 f"{where}: {self.source.column}",
-                f"{self.source.unknown!r}, which means unknown, beside labels "
-                f"in row {told(int(rows[0]) + 1)}{more}",
+                f"{mark} in row {_first_of(rows, told)}",
                 "the mark alone, or labels alone: either all labels of a text are known or none",
                 "delete the mark or the labels; 0/1 columns know each label for itself",
             )
@@ -201,10 +199,15 @@ class _Flags:
             rows = np.flatnonzero(np.array(wrong)[coded.codes])
             if len(rows):
                 value = coded.cells[coded.codes[rows[0]]]
-                more = f" and {len(rows) - 1} more" * (len(rows) > 1)
-                found = f"{value!r} in row {told(int(rows[0]) + 1)}{more}"
+                found = f"{value!r} in row {_first_of(rows, told)}"
                 mend = "write 0, 1 or nothing; for names in one column use data.labels.column"
                 yield Problem(f"{where}: {column}", found, "0, 1 or empty (unknown)", mend)
+
+
+def _first_of(rows: NDArray[np.int64], told: RowText) -> str:
+    """The first of some rows (from 0), and how many more there are."""
+    more = f" and {len(rows) - 1:,} more" * (len(rows) > 1)
+    return f"{told(int(rows[0]) + 1)}{more}"
 
 
 def _room(texts: int, labels: int) -> Targets:

@@ -9,8 +9,8 @@ from imbtool.labels import Decisions
 
 Floats = NDArray[np.float64]
 
-BELOW_ALL = ABOVE_ALL = 0.01
-"""How far below the lowest score a threshold stands that takes every text, or above, and none."""
+BEYOND = 0.01
+"""How far below the lowest score a threshold stands that takes all texts, or above the highest."""
 
 
 def ranked(scores: Floats, truth: NDArray[np.float32]) -> tuple[Floats, NDArray[np.int64]]:
@@ -34,5 +34,5 @@ def can_cut(scores: Floats) -> Decisions:
 def between(scores: Floats, last: int) -> float:
     """The threshold halfway between the last score taken and the first one left."""
     if last + 1 == len(scores):
-        return float(scores[last]) - BELOW_ALL
+        return float(scores[last]) - BEYOND
     return float((scores[last] + scores[last + 1]) / 2)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.evaluation.calibration import fit_calibration, sigmoid
-from imbtool.evaluation.cuts import ABOVE_ALL, between, can_cut, ranked
+from imbtool.evaluation.cuts import BEYOND, between, can_cut, ranked
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.requirements import (
     Wanted,
@@ -255,7 +255,7 @@ def _sparing(name: str) -> Rule:
         result = RULES[name](sample)
         if name not in OF_EACH_LABEL:
             return result
-        return np.where(sample.constant, sample.highest + ABOVE_ALL, result)
+        return np.where(sample.constant, sample.highest + BEYOND, result)
 
     return thresholds
 

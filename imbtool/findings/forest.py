@@ -42,8 +42,9 @@ def forest_findings(corpus: Corpus) -> Iterator[Finding]:
     """Children without parents in any split; implied parents and labels apart in training."""
     yield from _orphans(corpus)
     together, known = co_occurrence(corpus.train.targets), co_known(corpus.train.targets)
-    yield from _implied(corpus, together, known)
-    yield from _exclusions(corpus.labels, together, known, both_known(corpus.train.targets))
+    both = both_known(corpus.train.targets)
+    yield from _implied(corpus, together, known, both.diagonal())
+    yield from _exclusions(corpus.labels, together, known, both)
 
 
 def _broken(corpus: Corpus, split: str) -> NDArray[np.bool_]:
@@ -70,10 +71,9 @@ def _orphans(corpus: Corpus) -> Iterator[Finding]:
         yield found("orphan-child", message, {"pairs": pairs}, places)
 
 
-def _implied(corpus: Corpus, together: Counts, known: Counts) -> Iterator[Finding]:
+def _implied(corpus: Corpus, together: Counts, known: Counts, texts: Counts) -> Iterator[Finding]:
     names = corpus.labels.names
     pairs: list[Document] = []
-    texts = both_known(corpus.train.targets).diagonal()
     for child, parent in _candidates(corpus.labels, together, known, texts):
         hits, trials = int(together[child, parent]), int(known[child, parent])
         share = figure(hits / trials, *exact_interval(hits, trials))
