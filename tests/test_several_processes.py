@@ -1,45 +1,12 @@
-"""Which of several processes this is, and starting some that need not talk."""
+"""Several processes that need not talk."""
 
 import subprocess
 import sys
 from datetime import timedelta
 
-import pytest
 from torch.distributed import TCPStore
 
-from imbtool.errors import UserError
-from imbtool.processes import Place, failures_to_answer_for, place_in, run_all
-
-
-@pytest.mark.parametrize(
-    ("environment", "place"),
-    [
-        ({}, Place(0, 1, 0)),
-        ({"LOCAL_RANK": "3"}, Place(0, 1, 0)),
-        ({"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": "1"}, Place(9, 16, 1)),
-        ({"RANK": "9", "WORLD_SIZE": "16"}, Place(9, 16, 9)),
-    ],
-    ids=["alone", "alone among others' variables", "torchrun", "a job array"],
-)
-def test_launchers_number_processes_through_the_environment(environment, place):
-    assert place_in(environment) == place
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"RANK": "1"},
-        {"WORLD_SIZE": "2"},
-        {"RANK": "2", "WORLD_SIZE": "2"},
-        {"RANK": "-1", "WORLD_SIZE": "2"},
-        {"RANK": "one", "WORLD_SIZE": "2"},
-        {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": ""},
-    ],
-    ids=str,
-)
-def test_numbers_that_would_leave_files_to_nobody_are_refused(environment):
-    with pytest.raises(UserError, match="number the tasks of a job array from 0"):
-        place_in(environment)
+from imbtool.processes import failures_to_answer_for, run_all
 
 
 def test_each_process_runs_to_its_end():

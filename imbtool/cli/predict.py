@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from imbtool.bulk import Job, Outcome
     from imbtool.checkpoint import Checkpoint
-    from imbtool.processes import Place
+    from imbtool.place import Place
     from imbtool.shards import Shard
 
 
@@ -87,7 +87,7 @@ def predict(
     """
     from imbtool.bulk import make_job
     from imbtool.checkpoint import read_checkpoint
-    from imbtool.processes import place_in
+    from imbtool.place import place_in
     from imbtool.tables import names_table, table_format
 
     place = place_in(os.environ)

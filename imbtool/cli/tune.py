@@ -91,10 +91,11 @@ def tune(
 
 def _refuse_several_processes() -> None:
     from imbtool.errors import fail
+    from imbtool.place import place_in
 
-    size = os.environ.get("WORLD_SIZE", "1")
-    if size != "1":
-        found, mend = f"WORLD_SIZE={size}", "start it without a launcher"
+    processes = place_in(os.environ).processes
+    if processes > 1:
+        found, mend = f"WORLD_SIZE={processes}", "start it without a launcher"
         raise fail("launch", found, "one process: rounds come one after the other", mend)
 
 

@@ -24,6 +24,7 @@ from torch.distributed.elastic.multiprocessing.errors import (
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from imbtool.errors import fail
+from imbtool.place import place_in, threads_each
 from imbtool.training.ranks import PEER_LOST
 
 SECONDS_TO_SAVE = 300
@@ -48,7 +49,7 @@ def processes_to_start(asked: int | None, environment: Mapping[str, str], device
             mend = f"configure the launcher without {name}: encoders of this size do not need it"
             raise fail("launch", found, "plain data parallelism", mend)
     if "RANK" in environment:
-        running = int(environment.get("WORLD_SIZE", "1"))
+        running = place_in(environment).processes
         if asked is not None and asked != running:
             mend = "leave --processes out, or give the launcher's number"
             raise fail(f"--processes {asked}", f"{running} launched", "the same number", mend)
@@ -97,12 +98,6 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         except ChildFailedError as error:
             return _first_failure(error.failures)
     return 0
-
-
-def threads_each(processes: int) -> int:
-    """How many threads a process may have so that all have a core each."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) // processes)
 
 
 def _first_failure(failures: Mapping[int, ProcessFailure]) -> int:

@@ -19,6 +19,7 @@ from imbtool.errors import counted, fail
 from imbtool.imbalance import count_labels
 from imbtool.losses import Objective, make_objective
 from imbtool.model import TextModel, load_encoder
+from imbtool.place import place_in
 from imbtool.profile import Profile, ValidationMetric
 from imbtool.training.engine import Emit, Engine
 from imbtool.training.head import Sample
@@ -168,9 +169,10 @@ def make_accelerator(trackers: Sequence[str] = (), folder: Path | None = None) -
     """The devices and processes of this run, and the trackers that follow it.
 
     Raises:
-        UserError: fewer processes have come together than the launcher has started.
+        UserError: fewer processes have come together than the launcher has started, or it numbers
+            them wrongly.
     """
-    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    launched = place_in(os.environ).processes
     accelerator = Accelerator(
         # without this word Accelerate starts one process of several on a machine without a GPU
         cpu=launched > 1 and not torch.accelerator.is_available(),

@@ -30,12 +30,16 @@ def test_where_a_launcher_has_started_this_process_none_is_started_again(asked):
     ("asked", "environment", "devices", "said"),
     [
         (4, {"RANK": "0", "WORLD_SIZE": "2"}, 4, "2 launched"),
+        (4, {"RANK": "0", "WORLD_SIZE": "all"}, 4, "WORLD_SIZE=all"),
         (4, {}, 2, "2 visible GPUs"),
         (None, {"MASTER_PORT": "29500"}, 0, "MASTER_PORT"),
         (None, {"ACCELERATE_USE_FSDP": "true", "RANK": "0", "WORLD_SIZE": "2"}, 2, "FSDP"),
         (None, {"ACCELERATE_USE_DEEPSPEED": "true"}, 2, "DeepSpeed"),
     ],
-    ids=["fewer launched", "fewer GPUs", "a launcher without ranks", "FSDP", "DeepSpeed"],
+    ids=[
+        *("fewer launched", "no number", "fewer GPUs", "a launcher without ranks"),
+        *("FSDP", "DeepSpeed"),
+    ],
 )
 def test_what_would_not_run_as_asked_is_refused(asked, environment, devices, said):
     with pytest.raises(UserError, match=said):

@@ -1,0 +1,38 @@
+"""Which of several processes this is."""
+
+import pytest
+
+from imbtool.errors import UserError
+from imbtool.place import Place, place_in
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        ({}, Place(0, 1, 0)),
+        ({"LOCAL_RANK": "3"}, Place(0, 1, 0)),
+        ({"WORLD_SIZE": "1"}, Place(0, 1, 0)),
+        ({"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": "1"}, Place(9, 16, 1)),
+        ({"RANK": "9", "WORLD_SIZE": "16"}, Place(9, 16, 9)),
+    ],
+    ids=["alone", "with a variable of others", "told to be alone", "torchrun", "a job array"],
+)
+def test_launchers_number_processes_through_the_environment(environment, place):
+    assert place_in(environment) == place
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"RANK": "1"},
+        {"WORLD_SIZE": "2"},
+        {"RANK": "2", "WORLD_SIZE": "2"},
+        {"RANK": "-1", "WORLD_SIZE": "2"},
+        {"RANK": "one", "WORLD_SIZE": "2"},
+        {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": ""},
+    ],
+    ids=str,
+)
+def test_numbers_that_would_leave_files_to_nobody_are_refused(environment):
+    with pytest.raises(UserError, match="number the tasks of a job array from 0"):
+        place_in(environment)
