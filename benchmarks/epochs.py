@@ -67,6 +67,16 @@ def ranking_within(tie: float) -> Callable[[Epochs], int]:
     return choose
 
 
+def latest_within(tie: float) -> Callable[[Epochs], int]:
+    """Of the epochs whose macro-F1 is nearly the highest the latest one."""
+
+    def choose(epochs: Epochs) -> int:
+        least = max(epoch[F1] for epoch in epochs) - tie
+        return max(place for place, epoch in enumerate(epochs) if epoch[F1] >= least)
+
+    return choose
+
+
 def last(epochs: Epochs) -> int:
     """The last."""
     return len(epochs) - 1
@@ -78,6 +88,9 @@ RULES: dict[str, Callable[[Epochs], int]] = {
     "within 0.005 of it, best mean AP": ranking_within(0.005),
     "within 0.01 of it, best mean AP": ranking_within(0.01),
     "within 0.02 of it, best mean AP": ranking_within(0.02),
+    "the latest within 0.005 of it": latest_within(0.005),
+    "the latest within 0.01 of it": latest_within(0.01),
+    "the latest within 0.02 of it": latest_within(0.02),
     "highest mean AP": highest_ranking,
     "last": last,
 }

@@ -80,17 +80,19 @@ def _load(path: Path) -> Any:
     """A `Dataset`, or a `DatasetDict` where the path names no split."""
     library = _library(path)
     try:
-        if not is_hub(path):
-            return library.load_from_disk(str(path))
-        name, config, split = _hub_name(path)
-        found = _from_hub(name, config)
+        name, config, split = _hub_name(path) if is_hub(path) else (None, None, None)
+        found = _from_hub(name, config) if name else library.load_from_disk(str(path))
     except (
         *(library.exceptions.DatasetsError, OSError, ValueError, RuntimeError),
         *(LookupError, TypeError),  # of its own files, where they are damaged
     ) as error:
         found = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if isinstance(error, IndexError):  # a data set that was saved without rows
+            found = "no rows"
         mend = "check the name and the network; hf:owner/name:config names a configuration"
         raise fail(path, found, "a data set", mend if is_hub(path) else "save it anew") from None
+    if found == {}:
+        raise fail(path, "no split", "a data set with texts", "save it anew")
     if split and split not in found:
         mend = did_you_mean(split, found)
         raise fail(path, f"no split {split!r}", f"one of {some(found)}", mend)
