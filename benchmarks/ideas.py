@@ -194,6 +194,73 @@ def with_loss(name: str, profile: Profile) -> Profile:
     return profile
 
 
+def mixed_features(alpha: float, profile: Profile) -> Profile:
+    """What the head reads of a text is mixed with that of another one, and the loss likewise.
+
+    The share is drawn from Beta(alpha, alpha) for each batch (manifold mixup, arXiv 1806.05236).
+    """
+    gather = run.gather_materials
+
+    def gathered(*arguments: Any) -> Materials:
+        materials = gather(*arguments)
+        shipped, layer = materials.objective, head_layer(materials.text_model.model)
+        assert layer is not None
+        drawn: list[tuple[float, Tensor]] = []
+        rng = np.random.default_rng(profile.training.seed)
+
+        def mix(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor] | None:
+            if not torch.is_grad_enabled():
+                return None
+            share, features = float(rng.beta(alpha, alpha)), inputs[0]
+            others = torch.from_numpy(rng.permutation(len(features)))
+            drawn.append((share, others))
+            return (share * features + (1 - share) * features[others],)
+
+        def objective(logits: Tensor, targets: Tensor, size: Size | None = None) -> Tensor:
+            if not drawn:
+                return shipped(logits, targets, size)
+            share, others = drawn.pop()
+            own, other = shipped(logits, targets, size), shipped(logits, targets[others], size)
+            return share * own + (1 - share) * other
+
+        layer.register_forward_pre_hook(mix)
+        return replace(materials, objective=objective)  # type: ignore[arg-type]
+
+    run.gather_materials = gathered
+    return profile
+
+
+def adversarial(length: float, profile: Profile) -> Profile:
+    """Half of the loss is that of texts whose embeddings are moved to where it rises fastest.
+
+    By so many times the mean length of a token's embedding (FGM, arXiv 1605.07725); a step takes
+    twice as long.
+    """
+    shipped = engine.Engine._backward
+
+    def backward(self: Any, piece: Any, size: Size) -> Tensor:
+        words = self.text_model.model.get_input_embeddings()
+        moves: list[Tensor] = []
+
+        def move(_: nn.Module, __: object, output: Tensor) -> Tensor:
+            if not moves:
+                moves.append(torch.zeros_like(output, requires_grad=True))
+            return output + moves[0]
+
+        half = replace(piece, share=piece.share / 2)
+        with words.register_forward_hook(move):
+            loss = shipped(self, half, size)
+            slope = moves[0].grad
+            assert slope is not None
+            with torch.no_grad():
+                norms = slope.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+                moves[0] = length * words.weight.norm(dim=1).mean() * slope / norms
+            return loss + shipped(self, half, size)
+
+    engine.Engine._backward = backward  # type: ignore[method-assign]
+    return profile
+
+
 NOTHING = "as shipped"
 IDEAS: dict[str, Idea] = {
     NOTHING: as_shipped,
@@ -205,6 +272,10 @@ IDEAS: dict[str, Idea] = {
     "class-balanced loss": partial(with_loss, "class-balanced focal"),
     "distribution-balanced loss": partial(with_loss, "distribution-balanced, scale 2"),
     "BCE without weights": partial(with_loss, "BCE"),
+    "mixed features 0.2": partial(mixed_features, 0.2),
+    "mixed features 1": partial(mixed_features, 1.0),
+    "adversarial 0.1": partial(adversarial, 0.1),
+    "adversarial 0.3": partial(adversarial, 0.3),
 }
 
 
