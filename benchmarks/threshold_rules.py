@@ -1,11 +1,14 @@
-"""Should each tier have a threshold rule of its own? Chosen on half of validation, scored on half.
+"""Is there a better threshold rule? Chosen on half of validation, scored on the other half.
 
 python benchmarks/threshold_rules.py --profile PROFILE CHECKPOINT... [--halves 10]
 
 For each checkpoint the validation texts of the profile are halved at random, thresholds are chosen
 on one half, by rules that compete on its own half-splits, and macro-F1 is taken on the other: of
 `auto`, which takes one rule for all labels, of `auto by tier`, where the rules compete in each tier
-by themselves, and of each rule. Hierarchies are left out: coherence comes after thresholds.
+by themselves, of each rule, and of two that the tool does not have: `bagged`, the mean of each
+label's F1-best threshold over bootstrap resamples, and `pooled`, the threshold of best expected F1
+under a calibration with a slope and a bias of each label, drawn to their mean. Hierarchies are left
+out: coherence comes after thresholds.
 """
 
 from __future__ import annotations
@@ -21,13 +24,22 @@ from turns import say
 from imbtool.checkpoint import Checkpoint, read_checkpoint
 from imbtool.corpus import Corpus, read_corpus
 from imbtool.evaluation.metrics import confusion, mean_defined
-from imbtool.evaluation.thresholds import RULES, ThresholdChoice, choose_thresholds
+from imbtool.evaluation.pooling import pooled_calibration
+from imbtool.evaluation.thresholds import (
+    RULES,
+    ThresholdChoice,
+    _expected_f1_cut,
+    _Sample,
+    choose_thresholds,
+    label_best,
+)
 from imbtool.imbalance import TIERS, count_labels
 from imbtool.labels import Labels, label_set
 from imbtool.profilefile import read_profile
 from imbtool.splitting import stratified_split
 
-AUTO, BY_TIER = "auto", "auto by tier"
+AUTO, BY_TIER, BAGGED, POOLED = "auto", "auto by tier", "bagged", "pooled"
+RESAMPLES = 25
 Floats = NDArray[np.float64]
 Targets = NDArray[np.float32]
 
@@ -36,7 +48,7 @@ class Thresholds:
     """Thresholds of every method, chosen on some texts."""
 
     def __init__(self, labels: Labels, logits: Floats, targets: Targets, prevalence: Floats):
-        self._targets = targets
+        self._logits, self._targets = logits, targets
         self.rules = {
             name: choose_thresholds(labels, logits, targets, prevalence, name)  # type: ignore[arg-type]
             for name in [AUTO, *RULES]
@@ -51,6 +63,20 @@ class Thresholds:
                 best = max(RULES, key=lambda name: self._worth(self.rules[name], columns))
                 result[columns] = self.rules[best].logits[columns]
         return result
+
+    def bagged(self) -> Floats:
+        """The mean of each label's F1-best threshold over bootstrap resamples of the texts."""
+        rng, texts = np.random.default_rng(0), len(self._targets)
+        return np.mean([self._best_on(rng.integers(0, texts, texts)) for _ in range(RESAMPLES)], 0)
+
+    def pooled(self) -> Floats:
+        """The threshold of best expected F1 under each label's own calibration."""
+        calibration = pooled_calibration(self._logits, self._targets)
+        scaled = calibration.logits(self._logits)
+        return calibration.raw(np.array([_expected_f1_cut(column) for column in scaled.T]))
+
+    def _best_on(self, rows: NDArray[np.int64]) -> Floats:
+        return label_best(_Sample(self._logits[rows], self._targets[rows], np.zeros(0)))
 
     def _worth(self, choice: ThresholdChoice, columns: NDArray[np.int64]) -> float:
         targets = self._targets[:, columns]
@@ -70,7 +96,8 @@ def scores_of(checkpoint: Checkpoint, corpus: Corpus, halves: int) -> dict[str, 
         for own, other in ((first, second), (second, first)):
             chosen = Thresholds(flat, logits[own], split.targets[own], prevalence)
             methods = {name: choice.logits for name, choice in chosen.rules.items()}
-            methods[BY_TIER] = chosen.by_tier(tiers)
+            methods |= {BY_TIER: chosen.by_tier(tiers), BAGGED: chosen.bagged()}
+            methods[POOLED] = chosen.pooled()
             for name, thresholds in methods.items():
                 f1 = confusion(logits[other] >= thresholds, split.targets[other]).f1
                 scores.setdefault(name, []).append(mean_defined(f1))
@@ -85,7 +112,7 @@ def main() -> None:
     parser.add_argument("--halves", type=int, default=10)
     options = parser.parse_args()
     corpus = read_corpus(read_profile(options.profile))
-    names = [AUTO, BY_TIER, *RULES]
+    names = [AUTO, BY_TIER, *RULES, BAGGED, POOLED]
     rows = [["checkpoint", *names, "by tier less auto"]]
     for path in options.checkpoints:
         scores = scores_of(read_checkpoint(path), corpus, options.halves)
