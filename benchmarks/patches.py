@@ -315,5 +315,4 @@ IDEAS: dict[str, Idea] = {
     "adversarial 0.1": partial(adversarial, 0.1),
     "adversarial 0.3": partial(adversarial, 0.3),
     "taught 0.5": partial(taught, 0.5),
-    "taught 0.8": partial(taught, 0.8),
 }
