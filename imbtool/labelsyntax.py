@@ -171,8 +171,13 @@ def _value_of(maker: str, body: str) -> Any:
     value = _parsed(body)
     if value is None and POSTGRES.fullmatch(body):
         items = re.findall(rf"{QUOTED}|[^,]+", body[1:-1])
-        return [item.strip().strip("\"'") for item in items]
+        return [_postgres_item(item.strip()) for item in items]
     return value
+
+
+def _postgres_item(item: str) -> str:
+    """An item as it was before it was quoted, if it is: within, a backslash keeps what follows."""
+    return re.sub(r"\\(.)", r"\1", item[1:-1]) if item[:1] in ("'", '"') else item
 
 
 def _parsed(body: str) -> Any:

@@ -23,6 +23,9 @@ MARKS = (*STRONG, *WEAK, BLANK)
 
 RECURRING = 0.5
 """Share of the parts that recur from which a strong mark separates them."""
+TIED = 0.9
+"""Share of the cells with a part that recurs that is enough too: labels with all those above them,
+of which the lowest are in one cell each."""
 FREE = 0.6
 """Share of the parts that stand freely from which a weak mark separates them."""
 LEAST_BLANK_CELLS = 3
@@ -144,7 +147,8 @@ class _Evidence:
 
     def _of_strong(self) -> Verdict:
         recurring = self._share(count > 1 for count in self.parts.values())
-        if recurring >= RECURRING:
+        tied = self._share(any(self.parts[part] > 1 for part in cell) for cell in self.cells)
+        if recurring >= RECURRING or tied >= TIED:
             return "separator"
         return "unclear" if recurring > 0 else "within names"
 

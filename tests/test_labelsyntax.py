@@ -57,6 +57,7 @@ def test_an_empty_cell_has_no_names(cell: object):
         ("['Billing, refunds']", "Billing, refunds"),
         ('{"choices": "a|b"}', "a|b"),
         ("[1]", "1"),
+        (r'{"so-called \"news\""}', 'so-called "news"'),
         ("NA", "NA"),
     ],
 )

@@ -62,6 +62,11 @@ def test_the_mark_whose_parts_recur_most_wins():
     assert guess_separator(cells).separator == "+"
 
 
+def test_labels_with_all_that_are_above_them_are_separated():
+    cells = [f"sexist|{top}|{top}.{leaf}" for top in (1, 2, 3) for leaf in (1, 2, 3)]
+    assert guess_separator(cells).separator == "|"
+
+
 def test_a_single_bar_is_part_of_names_beside_a_double_one():
     assert (
         guess_separator(["on|off||a", "a||b", "on|off", "b||on|off", "on", "off"]).separator == "||"
