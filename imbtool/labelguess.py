@@ -202,8 +202,8 @@ class _Guesser:
             f"{first.row_of(odd)}: they look like one label each, and it cannot be told which "
             "values mean yes",
             "two values that mean yes and no, such as 1 and 0, in each label column",
-            "write 1 and 0; if the values are labels, join those of a text into one column; or name "
-            "the one column that holds the labels: --set data.labels.column=NAME",
+            "write 1 and 0; if the values are labels, join those of a text into one column; or "
+            "name the one column that holds the labels: --set data.labels.column=NAME",
         )
 
     def _left_out(self) -> Sequence[str]:
