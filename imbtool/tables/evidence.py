@@ -16,9 +16,12 @@ PARTS = re.compile(r"[\s|;,/#:+]+")
 MOST_WORDS = 4
 """On average, in a column whose parts recur; one with more holds free text."""
 MOST_PARTS = 20_000
-LEAST_NUMBERS = 5
-LEAST_WORDS = 3
-"""Of a piece that has more words than any cell of a column, to be none of its cells."""
+MOST_SHAPES = 2
+"""With more, its cells are not made alike."""
+LEAST_CODE = 6
+"""Characters of a code, all of one length: a shorter one may be a word."""
+LEAST_CELLS = 5
+"""To say of a text that it is none of a column's cells."""
 
 
 class Fit(Enum):
@@ -26,6 +29,8 @@ class Fit(Enum):
 
     NATIVE = "it looks like the column's other cells"
     FOREIGN = "it does not"
+    NEW = "none of the column's other cells is like it, though they recur"
+    EMPTY = "it is empty, which none of the cells is"
     UNKNOWN = "nothing tells"
 
 
@@ -41,6 +46,7 @@ class Column:
     indented: int = 0
     parts: set[str] = field(default_factory=set)
     items: set[str] = field(default_factory=set)
+    shapes: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, cells: Iterable[str]) -> Column:
@@ -61,6 +67,8 @@ class Column:
         self.most_words = max(self.most_words, words)
         self.numbers += is_number(cell)
         self.indented += cell[0].isspace()
+        if len(self.shapes) < MOST_SHAPES:
+            self.shapes.add(shape_of(cell))
         if len(self.parts) < MOST_PARTS:
             self.parts.update(parts_of(cell))
             self.items.update(_items_of(cell))
@@ -76,25 +84,33 @@ class Column:
         return self.mean_words > MOST_WORDS or len(self.parts) >= MOST_PARTS
 
     @property
-    def is_numeric(self) -> bool:
-        """Whether all of its cells are numbers, and enough to say so."""
-        return self.numbers >= LEAST_NUMBERS and self.numbers == self.cells - self.empty
+    def is_known(self) -> bool:
+        """Whether it has cells enough to say what is none of them."""
+        return self.cells - self.empty >= LEAST_CELLS
+
+    @property
+    def are_distinct(self) -> bool:
+        """Whether its cells hardly recur, as ids and measures do: only their shape says something."""
+        return 2 * len(self.items) > self.cells - self.empty
 
     def fit(self, piece: str) -> Fit:
         """Whether a piece of a line, taken for a cell of this column, looks like one."""
         text = piece.strip('"')
         if not text.strip():
-            return Fit.UNKNOWN if self.empty or not self.cells else Fit.FOREIGN
+            return Fit.UNKNOWN if self.empty or not self.cells else Fit.EMPTY
         if self.fit_of_start(piece) is Fit.FOREIGN:
             return Fit.FOREIGN
-        if self.is_numeric:
-            return Fit.NATIVE if is_number(text) else Fit.FOREIGN
         if self.is_free_text:
             return Fit.UNKNOWN
-        words = len(text.split())
-        if words > max(self.most_words, LEAST_WORDS - 1) and self.cells:
-            return Fit.FOREIGN
-        return Fit.NATIVE if self.knows(text) else Fit.UNKNOWN
+        if self.knows(text) or (self.are_distinct and shape_of(text) in self.shapes):
+            return Fit.NATIVE
+        return Fit.FOREIGN if self.is_known and self._is_strange(text) else Fit.NEW
+
+    def _is_strange(self, text: str) -> bool:
+        """Whether no cell could be like a text: of cells that are all alike, or have fewer words."""
+        if len(self.shapes) == 1:
+            return shape_of(text) not in self.shapes
+        return len(text.split()) > 2 * self.most_words + 1
 
     def fit_of_start(self, piece: str) -> Fit:
         """Whether a piece begins as no cell does: a blank behind a comma is that of a sentence."""
@@ -116,6 +132,15 @@ class Column:
 def is_number(cell: str) -> bool:
     """Whether a cell is a number."""
     return NUMBER.fullmatch(cell) is not None
+
+
+def shape_of(cell: str) -> str:
+    """What cells made alike have in common: `id-12` is `aa-0`, and any number is one."""
+    if is_number(cell):
+        return "number"
+    if cell.isascii() and cell.isalnum() and len(cell) >= LEAST_CODE:
+        return f"code of {len(cell)}"
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", cell.strip()))
 
 
 def parts_of(cell: str) -> set[str]:

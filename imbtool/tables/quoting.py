@@ -9,6 +9,7 @@ columns beside the text, are taken for rows. Where nothing tells, the file is re
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -62,8 +63,8 @@ class _Scan:
         layout: of the file.
         ranges: rows of several lines of which most could be rows.
         is_broken: whether quotes that enclose cells do not give a table.
-        has_enclosed_marks: whether some cell has to be enclosed: it holds a delimiter or a line
-            break that ends no row.
+        has_enclosed_marks: whether some cell has to be enclosed: it holds a delimiter, a quote
+            written twice, or a line break that ends no row.
         has_loose_quotes: whether a cell that is not enclosed holds a quote.
         ragged: how many lines have another number of cells than the header, quotes taken for text.
         enclosed: how many cells have a quote at both ends, by column.
@@ -108,16 +109,17 @@ class _Scan:
         if row and len(row) != self.layout.width:
             self.is_broken = True
         elif len(lines) > 1:
-            short = sum(len(self.layout.cells(each)) < self.layout.width for each in lines)
-            if 2 * short > len(lines):
+            cells = [self.layout.cells(each) for each in lines if each.strip()]
+            if any(len(each) < self.layout.width for each in cells):
                 self.has_enclosed_marks = True
             else:
                 self.ranges.append(_Range(line, row, lines))
         elif any('"' in line for line in lines):
-            if len(self.layout.cells(lines[0])) != self.layout.width:
-                self.has_enclosed_marks = True
-            if '""' not in lines[0] and any('"' in cell for cell in row):
+            marked = [cell for cell in row if '"' in cell]
+            if any(_enclosed(cell) not in lines[0] for cell in marked):
                 self.has_loose_quotes = True
+            elif marked or any(self.layout.delimiter in cell for cell in row):
+                self.has_enclosed_marks = True
 
 
 def _scanned(layout: Layout) -> _Scan:
@@ -159,11 +161,13 @@ def _rows_with_lines(
 
 def _doubtful(layout: Layout, scan: _Scan) -> _Range | None:
     """The first row over several lines that may as well be several rows."""
+    is_tabbed = layout.delimiter == "\t" and layout.width > 1
     columns = _learnt(layout, scan.ranges)
-    fits = [(each, _fit(layout, columns, each)) for each in scan.ranges]
+    fits = [(each, _fit(scan, columns, each)) for each in scan.ranges]
     has_cells = scan.has_enclosed_marks or any(fit is Fit.FOREIGN for _, fit in fits)
     for each, fit in fits:
-        unknown_is_cell = has_cells and not scan.has_loose_quotes and layout.delimiter != "\t"
+        # hardly any text holds as many tabs as a row does
+        unknown_is_cell = has_cells and not scan.has_loose_quotes and not is_tabbed
         if fit is Fit.NATIVE or (fit is Fit.UNKNOWN and not unknown_is_cell):
             return each
     return None
@@ -186,37 +190,52 @@ def _learnt(layout: Layout, ranges: list[_Range]) -> list[Column]:
     return columns
 
 
-def _fit(layout: Layout, columns: list[Column], doubted: _Range) -> Fit:
+def _fit(scan: _Scan, columns: list[Column], doubted: _Range) -> Fit:
     """Whether the lines of a row are rows: more of them look so than do not."""
     broken = [place for place, cell in enumerate(doubted.row) if _has_line_break(cell)]
     first, last = broken[0], broken[-1]
-    if any(_shows_quotes(layout.cells(line), first, last) for line in doubted.lines):
+    layout = scan.layout
+    lines = [layout.cells(line) for line in doubted.lines]
+    if any(_shows_quotes(cells, first, last) for cells in lines):
         return Fit.FOREIGN
-    native = foreign = 0
-    for number, line in enumerate(doubted.lines):
-        cells = layout.cells(line)
-        if len(cells) < layout.width or (not line.strip() and layout.width > 1):
-            foreign += 1
+    found: Counter[Fit] = Counter()
+    for number, cells in enumerate(lines):
+        is_long = len(cells) > layout.width and (scan.has_enclosed_marks or layout.width == 1)
+        if len(cells) < layout.width or is_long:
+            found[Fit.FOREIGN] += 1
             continue
-        # what stands behind the text in a line that does not end it, and before one not begun
-        behind = number < len(doubted.lines) - 1
-        before = number > 0
-        parts = [(place, cells[place - layout.width]) for place in range(first + 1, layout.width)]
-        fits = [columns[place].fit(cell) for place, cell in parts if behind]
-        fits += [columns[place].fit(cells[place]) for place in range(last) if before]
-        if before and last:
-            fits += [columns[last].fit_of_start(cells[last])]
-        foreign += Fit.FOREIGN in fits
-        native += Fit.NATIVE in fits and Fit.FOREIGN not in fits
-    if native and native >= foreign:
+        fits = []
+        if number < len(lines) - 1:  # what stands behind the text, if the line is a row
+            behind = range(first + 1 - layout.width, 0)
+            fits += [columns[place].fit(cells[place]) for place in behind]
+        if number > 0:  # what stands before it; no sentence begins with a delimiter
+            fits += [columns[place].fit(cells[place]) for place in range(last) if cells[place]]
+            fits += [columns[last].fit_of_start(cells[last])] * bool(last)
+        found[_line_fit(Counter(fits))] += 1
+    if found[Fit.NATIVE] and found[Fit.NATIVE] >= found[Fit.FOREIGN]:
         return Fit.NATIVE
-    return Fit.FOREIGN if foreign else Fit.UNKNOWN
+    is_escaped = any('""' in cell.strip('"') for cells in lines for cell in cells)
+    is_cell = 2 * (found[Fit.FOREIGN] + found[Fit.EMPTY]) >= len(lines)
+    return Fit.FOREIGN if is_cell or is_escaped else Fit.UNKNOWN
+
+
+def _line_fit(fits: Counter[Fit]) -> Fit:
+    if fits[Fit.FOREIGN]:
+        return Fit.FOREIGN
+    if fits[Fit.NATIVE] > fits[Fit.NEW]:
+        return Fit.NATIVE
+    return Fit.EMPTY if fits[Fit.EMPTY] else Fit.UNKNOWN
 
 
 def _shows_quotes(cells: list[str], first: int, last: int) -> bool:
     """Whether a line has cells that quotes enclose beside the text, or quotes and nothing else."""
     beside = [cell for place, cell in enumerate(cells) if place < first or place > last]
     return any(map(is_enclosed, beside)) or any(cell.strip() in ('"', '""') for cell in cells)
+
+
+def _enclosed(cell: str) -> str:
+    escaped = cell.replace('"', '""')
+    return f'"{escaped}"'
 
 
 def _has_line_break(cell: str) -> bool:
