@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +87,7 @@ def _opened(path: Path) -> pq.ParquetFile:
 def _seekable(path: Path) -> Any:
     """Parquet is read from its end: a compressed file must be decompressed first."""
     stream = open_bytes(path)
-    return pa.BufferReader(stream.read()) if path.suffix.lower() in CODECS else str(path)
+    return pa.BufferReader(stream.read()) if path.suffix.lower() in CODECS else stream
 
 
 def _careful(frames: Iterable[pd.DataFrame]) -> pa.Table:
@@ -250,7 +249,7 @@ def _count_lines(path: Path) -> int:
         ValueError: a line that is too long or too deep for Arrow, which would end the process.
     """
     lines = 0
-    with io.BufferedReader(open_bytes(path)) as stream:
+    with open_bytes(path) as stream:
         while line := stream.readline(BLOCK + 1):
             if len(line) > BLOCK or line.count(b"[") + line.count(b"{") > MOST_DEPTH:
                 raise ValueError("a line for the careful reader")

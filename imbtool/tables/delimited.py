@@ -196,7 +196,7 @@ def _delimiter(path: Path, header: str, named: str | None) -> tuple[str, tuple[s
             return named, ()
     best = max(usual, key=cells)
     other = max(others, key=cells)
-    if cells(best) > 1 or cells(other) == 1 or not header:
+    has_tabs = best == "\t" and cells(best) > 1
+    if has_tabs or cells(other) <= cells(best):
         return best, ()
-    told = f"The header of {path.name} holds {other!r} and no {' '.join(map(repr, usual))}"
-    return other, (f"{told}, so {other!r} was taken for the delimiter.",)
+    return other, (f"The cells of {path.name} were taken to be delimited by {other!r}.",)

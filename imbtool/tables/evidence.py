@@ -90,7 +90,7 @@ class Column:
 
     @property
     def are_distinct(self) -> bool:
-        """Whether its cells hardly recur, as ids and measures do: only their shape says something."""
+        """Whether its cells hardly recur, as ids do: only their shape says something."""
         return 2 * len(self.items) > self.cells - self.empty
 
     def fit(self, piece: str) -> Fit:
@@ -107,7 +107,7 @@ class Column:
         return Fit.FOREIGN if self.is_known and self._is_strange(text) else Fit.NEW
 
     def _is_strange(self, text: str) -> bool:
-        """Whether no cell could be like a text: of cells that are all alike, or have fewer words."""
+        """Whether no cell is like a text: they are all alike, or have fewer words."""
         if len(self.shapes) == 1:
             return shape_of(text) not in self.shapes
         return len(text.split()) > 2 * self.most_words + 1

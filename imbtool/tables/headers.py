@@ -47,11 +47,13 @@ def refuse_row_as_header(layout: Layout, columns: Sequence[Sequence[str]]) -> No
     Raises:
         UserError: the header looks like the cells below it.
     """
+    if _are_numbered(layout.header) or any(map(_is_plain, layout.header, columns)):
+        return
     signs = [
         _sign(name, Column.of(cells)) for name, cells in zip(layout.header, columns, strict=False)
     ]
     named = zip(layout.header, signs, strict=False)
-    if _are_numbered(layout.header) or any(not sign and _is_usual(name) for name, sign in named):
+    if any(not sign and _is_usual(name) for name, sign in named):
         return
     # a form makes names of long questions, a table of years those of numbers: one sign of a kind
     kinds = {sign.kind: sign for sign in reversed(signs) if sign}
@@ -96,6 +98,11 @@ def _are_numbered(header: Sequence[str]) -> bool:
     """Whether the names are the numbers that pandas gives, the column of row numbers aside."""
     names = header[1:] if not header[0] else header
     return len(header) > 1 and [*names] == [str(number) for number in range(len(names))]
+
+
+def _is_plain(name: str, cells: Sequence[str]) -> bool:
+    """Whether a name is a usual one and stands in no cell: the short way for most tables."""
+    return _is_usual(name) and not any(name in cell for cell in cells)
 
 
 def _is_usual(name: str) -> bool:
