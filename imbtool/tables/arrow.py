@@ -33,7 +33,8 @@ MOST_EXACT = 2.0**53
 """Whole numbers beyond it are not all floats."""
 T = TypeVar("T")
 BLANK_LINE = re.compile(rb"(?:^|\n|\r(?!\n))[\r\n]")
-QUOTE, LINE_ENDS, MARK = ord('"'), b"\r\n", b"\xef\xbb\xbf"
+QUOTE, LINE_FEED = ord('"'), ord("\n")
+LINE_ENDS, MARK = b"\r\n", b"\xef\xbb\xbf"
 
 
 def read_file(
@@ -190,7 +191,7 @@ def _parsed(block: bytes, layout: Layout) -> tuple[pa.Table, bool]:
     # Arrow takes a byte order mark for none of the text, and `"a"b` for `ab`
     if block.startswith(MARK) or (encloses and not _quotes_are_whole(block, layout.delimiter)):
         raise ValueError("a mark or a quote within the text")
-    lines = block.count(b"\n")
+    lines = np.count_nonzero(np.frombuffer(block, np.uint8) == LINE_FEED)
     if b"\0" in block or (layout.width == 1 and BLANK_LINE.search(block)):
         raise ValueError("a NUL, or a blank line that is a row")
     table = pa.csv.read_csv(
