@@ -21,6 +21,7 @@ from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.tables import (
     SPLIT_NAMES,
+    Table,
     dataset_splits,
     is_list,
     is_there,
@@ -36,6 +37,7 @@ TEXT_NAMES = ("text", "comment_text", "comment", "sentence", "message", "body", 
 LABEL_NAMES = ("labels", "label", "tags", "categories", "category", "classes", "class", "topics")
 IMPLIES = 0.99
 """Share of a label's texts that have another label, from which the first seems to imply it."""
+BY_FORMAT = "by the format of the file"
 LEAST_POSITIVES = 5
 """Fewer positives prove no implication."""
 
@@ -68,12 +70,16 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     """
     path = train if is_hub(train) else train.resolve()
     given = overlay(make_profile({"data": {"train": str(path)}}), overrides).data
-    table = read_arrow(split_path(path, "train"), given.encoding).data
+    source = read_arrow(split_path(path, "train"), given.encoding)
+    table = source.data
     columns = {name: pc.fill_null(text_cells(table[name]), "") for name in table.column_names}
     lists = [name for name in columns if is_list(table[name])]
     comments: dict[Key, str] = {}
     data: dict[str, Any] = {"train": str(path), **_siblings(path, comments)}
-    if "text" not in given.model_fields_set:
+    if "text" not in given.model_fields_set and source.texts:
+        data["text"] = source.texts[0] if len(source.texts) == 1 else list(source.texts)
+        comments["data", "text"] = BY_FORMAT
+    elif "text" not in given.model_fields_set:
         texts = {name: cells for name, cells in columns.items() if name not in lists}
         data["text"], comments["data", "text"] = _text_column(texts, train)
     used = _as_list(data.get("text", given.text))
@@ -84,7 +90,10 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
         comments["data", "id"] = "its cells differ from row to row"
     rest = {name: cells for name, cells in rest.items() if name != identity}
     known = given.labels if "labels" in given.model_fields_set else None
-    data["labels"], reason = _label_source(rest, lists, train, known)
+    if known is None and source.labels:
+        data["labels"], reason = _labels_by_format(source)
+    else:
+        data["labels"], reason = _label_source(rest, lists, train, known)
     for name in given.model_fields_set:
         comments.pop(("data", name), None)
     if reason:
@@ -162,6 +171,15 @@ def _label_source(
         return {"column": column}, f"{why}; its cells are lists"
     separator, reason = _separator(distinct[column])
     return {"column": column, "separator": separator}, f"{why}; {reason}"
+
+
+def _labels_by_format(source: Table) -> tuple[dict[str, Any], str]:
+    """The labels of a file whose format says which columns they are."""
+    column = source.labels[0]
+    if len(source.labels) == 1 and (is_list(source.data[column]) or column in LABEL_NAMES):
+        return {"column": column}, BY_FORMAT
+    used = [name for name in source.labels if (pc.max(source.data[name]).as_py() or 0) > 0]
+    return {"columns": used or list(source.labels)}, BY_FORMAT
 
 
 def _are_flags(cells: Iterable[str]) -> bool:

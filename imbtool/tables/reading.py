@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from imbtool.errors import UserError, fail, some
 from imbtool.tables.arrow import parquet_batches, read_file
 from imbtool.tables.datasets import dataset_table, is_dataset
+from imbtool.tables.exports import Export, export_of, read_export
 from imbtool.tables.sources import source_format, table_files
 from imbtool.tables.text import text_chunks
 
@@ -30,10 +31,17 @@ class Table:
     Attributes:
         data: its columns: text for csv and tsv, else their types.
         files: the files its rows came from.
+        notes: what of the files was understood in a way that changes its meaning, one sentence
+            each.
+        labels: the columns that hold the labels, where the files say it.
+        texts: the columns that hold the texts, where the files say it.
     """
 
     data: pa.Table
     files: Files
+    notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def row_text(self, row: int) -> str:
         """A row (from 1) in words: its number, and the file it stands in if there are several."""
@@ -49,17 +57,18 @@ def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
-    if is_dataset(path):
-        tables, files = [dataset_table(path)], [path]
-    else:
-        files = table_files(path)
-        tables = [read_file(file, encoding) for file in files]
+    files = [path] if is_dataset(path) else table_files(path)
+    tables, exports = [], []
+    for file in files:
+        table, export = _dataset(path) if is_dataset(path) else _file(file, encoding)
+        tables.append(table)
+        exports.append(export)
     for file, table in zip(files, tables, strict=True):
         _require_same(files[0], tables[0].column_names, file, table.column_names)
     if not any(map(len, tables)):
         raise _no_rows(path)
     sizes = list(zip(files, map(len, tables), strict=True))
-    return Table(_together(path, tables), sizes)
+    return _told(Table(_together(path, tables), sizes), exports)
 
 
 def read_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
@@ -85,12 +94,15 @@ def read_chunks(
             different columns.
     """
     if is_dataset(path):
-        yield from _frames(dataset_table(path).to_batches(rows))
+        yield from _frames(_dataset(path)[0].to_batches(rows))
         return
     files = table_files(path)
     columns: list[str] | None = None
     for file in files:
-        if source_format(file) == ".parquet":
+        export = read_export(file, encoding)
+        if export:
+            frames = export.frames(rows)
+        elif source_format(file) == ".parquet":
             frames = _frames(parquet_batches(file, rows))
         else:
             frames = text_chunks(file, encoding, rows)
@@ -109,6 +121,35 @@ def place_of(files: Files, row: int) -> tuple[Path, int]:
     number = bisect_left(ends, row)
     path, count = files[number]
     return path, row - ends[number] + count
+
+
+def _dataset(path: Path) -> tuple[pa.Table, Export | None]:
+    table = dataset_table(path)
+    export = export_of(path, table)
+    return (export.table if export else table), export
+
+
+def _file(path: Path, encoding: str) -> tuple[pa.Table, Export | None]:
+    export = read_export(path, encoding)
+    return (export.table if export else read_file(path, encoding)), export
+
+
+def _told(table: Table, exports: Sequence[Export | None]) -> Table:
+    """A table with what is known of exports: a note a file, and columns that all of them have."""
+    several = len(exports) > 1
+    notes = tuple(
+        f"{file.name}: {export.note}" if several else export.note
+        for (file, _), export in zip(table.files, exports, strict=True)
+        if export
+    )
+    labels = {export.labels if export else () for export in exports}
+    texts = {export.texts if export else () for export in exports}
+    return replace(
+        table,
+        notes=notes,
+        labels=labels.pop() if len(labels) == 1 else (),
+        texts=texts.pop() if len(texts) == 1 else (),
+    )
 
 
 def _frames(batches: Iterator[pa.RecordBatch]) -> Iterator[pd.DataFrame]:

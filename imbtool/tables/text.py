@@ -17,6 +17,7 @@ from typing import IO, Any
 import pandas as pd
 
 from imbtool.errors import UserError, counted, fail
+from imbtool.tables.pairs import as_object
 from imbtool.tables.sources import open_bytes, source_format
 
 UTF8 = "utf-8-sig"
@@ -151,7 +152,7 @@ def _line_objects(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(stream, start=1):
         if not line.strip():
             continue
-        row = _json(line.strip(), path, number, "mend the line")
+        row = as_object(_json(line.strip(), path, number, "mend the line"))
         if not isinstance(row, dict):
             found = f"a JSON {type(row).__name__}"
             raise fail(f"{path}:{number}", found, "one JSON object a line", "mend the line")
@@ -163,6 +164,7 @@ def _array_rows(path: Path, stream: IO[str]) -> Rows:
     rows = _json(stream.read(), path, 1, mend)
     if not isinstance(rows, list):
         raise fail(path, f"a JSON {type(rows).__name__}", "an array of objects", mend)
+    rows = list(map(as_object, rows))
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             found = f"a JSON {type(row).__name__} as element {number}"
