@@ -101,7 +101,9 @@ def _lists(where: str, column: pa.Array, names: Sequence[str], before: int) -> p
     kind = getattr(column.type, "value_type", pa.null())
     if not _are_numbers(kind):
         return pa.chunked_array([column])
-    lists = column.cast(pa.list_(kind))
+    if not isinstance(column, pa.ListArray):  # Arrow's own cast of views gives other items
+        column = pa.array(column.to_pylist(), pa.list_(kind))
+    lists = column
     values, rows = lists.flatten(), pc.list_parent_indices(lists).to_numpy()
     lone = pc.equal(pc.list_value_length(lists), 1).to_numpy(zero_copy_only=False)
     beside = np.flatnonzero(pc.equal(values, -1).to_numpy(zero_copy_only=False))
