@@ -115,6 +115,15 @@ def read_chunks(
             yield frame
 
 
+def is_export(path: Path, encoding: str) -> bool:
+    """Whether a file, or the first of several, is an export of an annotation tool.
+
+    Raises:
+        UserError: as `read_chunks`.
+    """
+    return read_export(table_files(path)[0], encoding) is not None
+
+
 def place_of(files: Files, row: int) -> tuple[Path, int]:
     """The file that a row (1-based, of all files together) came from, and its row there."""
     ends = list(accumulate(count for _, count in files))

@@ -3,12 +3,15 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from exportfiles import learnt, refusal, table, write_array, write_lines
 
-from imbtool.corpus import read_corpus
+from imbtool.corpus import read_corpus, read_split, read_train
+from imbtool.partition import write_parts
 from imbtool.profilefile import Override, make_profile
 from imbtool.proposal import propose_profile
 from imbtool.tables import arrow, read_arrow, read_chunks
@@ -150,3 +153,31 @@ def test_missing_keys_are_no_values(tmp_path: Path):
     rows = [choice("a", "refund"), {**choice("b"), "note": "x"}, {**choice("c"), "note": None}]
     assert learnt(write_lines(tmp_path, rows))[1] == {"refund": [1, 0, 0]}
     assert table(write_lines(tmp_path, rows)).data["note"].to_pylist() == [None, "x", None]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".parquet"])
+def test_the_parts_of_a_split_export_keep_what_is_unknown(tmp_path: Path, suffix: str):
+    rows = [
+        {
+            "text": f"text number {row}",
+            "prediction": None,
+            "annotation": ["refund"] if row % 3 else [],
+            "multi_label": True,
+            "status": "Validated" if row % 4 else "Default",
+        }
+        for row in range(60)
+    ]
+    path = tmp_path / f"train{suffix}"
+    if suffix == ".csv":
+        pd.DataFrame(rows).to_csv(path, index=False)
+    elif suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        (write_array if suffix == ".json" else write_lines)(tmp_path, rows, path.name)
+    profile = propose_profile(path).profile
+    labels, split = read_train(profile)
+    parts = {"train": np.arange(40), "test": np.arange(40, 60)}
+    paths = write_parts(path, profile.data, tmp_path / "parts", parts)
+    for part, rows_of_part in zip(paths, parts.values(), strict=True):
+        read = read_split("part", part, profile.data, labels)
+        np.testing.assert_array_equal(read.targets, split.targets[rows_of_part])

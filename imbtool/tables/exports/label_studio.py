@@ -103,7 +103,11 @@ class _Project:
     def _named(self, number: int, kind: str, value: Row) -> list[str]:
         if kind == "choices":
             return self.rows.names(number, value.get(kind), kind)
-        return [name for path in value.get(kind) or [] for name in self._levels(number, path)]
+        paths = value.get(kind)
+        if not isinstance(paths, list):
+            fix = "write a list of paths"
+            raise self.rows.fail(number, f"{paths!r} in 'taxonomy'", "a list of paths", fix)
+        return [name for path in paths for name in self._levels(number, path)]
 
     def _levels(self, number: int, path: Any) -> list[str]:
         """A path of a taxonomy: each level is a label, which may stand in one place alone."""

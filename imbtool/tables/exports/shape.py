@@ -44,9 +44,8 @@ class Export:
 
     def frames(self, rows: int) -> Iterator[pd.DataFrame]:
         """Yield frames of `rows` rows."""
-        frame = pd.DataFrame(self.columns, dtype=object)
-        for start in range(0, len(frame), rows):
-            yield frame[start : start + rows].reset_index(drop=True)
+        for batch in self.table.to_batches(rows):
+            yield batch.to_pandas(types_mapper=pd.ArrowDtype)
 
     def _arrow(self, name: str) -> pa.Array:
         cells = self.columns[name]

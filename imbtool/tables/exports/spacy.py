@@ -110,11 +110,14 @@ def _each(rows: Rows, number: int, row: Row) -> Iterator[Row]:
 
 def _listed(rows: Rows, number: int, cats: Any) -> Row:
     """Categories from a list of labels and their values."""
-    for cat in cats or []:
-        if not isinstance(cat, dict) or not isinstance(cat.get("label"), str):
-            expected = "a label and its value in each of 'cats'"
-            raise rows.fail(number, "other categories", expected, "export it again")
-    return {cat["label"]: cat.get("value") for cat in cats or []}
+    cats = [] if cats is None else cats
+    are_pairs = isinstance(cats, list) and all(
+        isinstance(cat, dict) and isinstance(cat.get("label"), str) for cat in cats
+    )
+    if not are_pairs:
+        expected = "a label and its value in each of 'cats'"
+        raise rows.fail(number, "other categories", expected, "export it again")
+    return {cat["label"]: cat.get("value") for cat in cats}
 
 
 TOOLS = (Tool(NAME, _matches, _flatten), Tool(NAME, _has_paragraphs, _paragraphs))
