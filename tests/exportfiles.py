@@ -43,15 +43,17 @@ def learnt(path: Path) -> tuple[list[str], dict[str, list[float | None]]]:
 def table(path: Path) -> Table:
     """The table, after a look that reading by chunks gives the same cells."""
     whole = read_arrow(path)
-    cells = [row for frame in read_chunks(path, rows=2) for row in frame.to_numpy().tolist()]
-    missing = [[None if cell is pd.NA else plain(cell) for cell in row] for row in cells]
-    assert missing == [list(row.values()) for row in whole.data.to_pylist()]
+    rows = [row for frame in read_chunks(path, rows=2) for row in frame.to_dict("records")]
+    plain_rows = [{name: plain(cell) for name, cell in row.items()} for row in rows]
+    assert plain_rows == whole.data.to_pylist()
     return whole
 
 
 def plain(cell: Any) -> Any:
-    """A cell with lists for arrays."""
-    return cell.tolist() if isinstance(cell, np.ndarray) else cell
+    """A cell with lists for arrays, and nothing where a value is missing."""
+    if isinstance(cell, np.ndarray):
+        return cell.tolist()
+    return None if cell is pd.NA else cell
 
 
 def refusal(path: Path) -> str:

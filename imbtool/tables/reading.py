@@ -151,14 +151,17 @@ def _told(table: Table, exports: Sequence[Export | None]) -> Table:
         for (file, _), export in zip(table.files, exports, strict=True)
         if export
     )
-    labels = {export.labels if export else () for export in exports}
-    texts = {export.texts if export else () for export in exports}
-    return replace(
-        table,
-        notes=notes,
-        labels=labels.pop() if len(labels) == 1 else (),
-        texts=texts.pop() if len(texts) == 1 else (),
+    if not all(exports):
+        return replace(table, notes=notes)
+    labels, texts = (
+        _same([getattr(export, name) for export in exports]) for name in ("labels", "texts")
     )
+    return replace(table, notes=notes, labels=labels, texts=texts)
+
+
+def _same(columns: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The columns that all files name, in the order of the first; none where they differ."""
+    return columns[0] if len(set(map(frozenset, columns))) == 1 else ()
 
 
 def _frames(batches: Iterator[pa.RecordBatch]) -> Iterator[pd.DataFrame]:

@@ -59,6 +59,9 @@ def test_files_of_a_folder_are_one_table_with_a_note_each(tmp_path: Path):
     assert len(found.data) == 12
     assert [note.partition(":")[0] for note in found.notes] == ["1.jsonl", "2.jsonl"]
     assert found.labels == ("refund", "delay")
+    turned = [{**row, "cats": dict(reversed(row["cats"].items()))} for row in ROWS]
+    write_lines(folder, turned, "2.jsonl")
+    assert table(folder).labels == ("refund", "delay")
 
 
 def test_the_columns_of_labels_and_texts_are_no_guess_of_init(tmp_path: Path):

@@ -157,6 +157,7 @@ def test_yes_and_no_to_the_same_label_of_a_text_are_refused(tmp_path: Path):
             "span",
         ),
         ({"text": "x", "answer": "accept", "_task_hash": 1}, "neither 'options' nor a 'label'"),
+        (binary("x", "nsubj", head=1, child=0), "nor a 'label' of the text"),
         ({"html": "<b>x</b>", "options": [], "accept": [], "answer": "accept"}, "no text"),
         ({"text": "x", "labels": ["refund"]}, "columns text, labels"),
         (binary("x", "refund"), "a row with 'label' after rows with 'options'"),
@@ -179,3 +180,9 @@ def test_a_label_named_as_another_column_keeps_both(tmp_path: Path):
     assert learnt(path)[1] == {"meta": [1, None], "delay": [None, 1]}
     assert "prodigy.meta" in table(path).data.column_names
     assert "named 'text'" in refusal(write_lines(tmp_path, [binary("a", "text")]))
+
+
+def test_a_pattern_that_was_found_in_the_text_is_no_span_to_label(tmp_path: Path):
+    pattern = [{"start": 0, "end": 1, "text": "a", "pattern": 3}]
+    rows = [binary("a", "refund", spans=pattern), binary("b", "refund", "reject")]
+    assert learnt(write_lines(tmp_path, rows))[1] == {"refund": [1, 0]}

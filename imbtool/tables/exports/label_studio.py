@@ -157,6 +157,9 @@ def _note(project: _Project, lists: Sequence[list[list[str]]]) -> str:
     facts = [
         "every level of a path is a label" if project.path_of else "",
         unknown(sum(not names for names in lists), "without an annotation"),
+        f"{counted(lists.count([[]]), 'text')} annotated without a choice read as having no label"
+        if [[]] in lists
+        else "",
         differing(lists),
         f"{counted(project.cancelled, 'cancelled annotation')} left out"
         if project.cancelled

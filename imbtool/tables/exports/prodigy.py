@@ -25,6 +25,8 @@ NAME = "Prodigy"
 ANSWERS = ("accept", "reject", "ignore")
 MARKS = ("_task_hash", "_input_hash", "_view_id", "options", "label", "spans")
 """One of these stands beside the answer."""
+PARTS = ("head", "child", "relations", "image", "audio", "video")
+"""What a question has that is about something else than a text."""
 USED = ("options", "accept", "config", "tokens", "spans")
 """Fields that a flat table has no use for."""
 SPANS_FIX = (
@@ -53,15 +55,15 @@ def flatten(rows: Rows) -> Export:
 
 
 def _kind(rows: Rows, number: int, row: Row) -> str:
-    if row.get("spans") and not isinstance(row.get("options"), list):
-        raise rows.fail(number, "spans of a text", "labels of whole texts", SPANS_FIX)
     if not matches(row):
         raise rows.foreign(number)
     if isinstance(row.get("options"), list):
         return "options"
-    if isinstance(row.get("label"), str):
+    # a pattern that was found in the text is a span beside the label
+    if isinstance(row.get("label"), str) and not any(row.get(part) for part in PARTS):
         return "label"
-    raise rows.fail(number, "neither 'options' nor a 'label'", "labels of whole texts", SPANS_FIX)
+    found = "spans of a text" if row.get("spans") else "neither 'options' nor a 'label' of the text"
+    raise rows.fail(number, found, "labels of whole texts", SPANS_FIX)
 
 
 @dataclass(frozen=True)
