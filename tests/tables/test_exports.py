@@ -44,6 +44,7 @@ def test_compressed_exports_and_those_in_other_encodings_are_read_the_same(tmp_p
     stored = tmp_path / "train.parquet"
     pq.write_table(pa.Table.from_pylist(ROWS), stored)
     expected = table(plain).data
+    assert expected["refund"].to_pylist()[:2] == [0, 1]
     assert all(table(path).data == expected for path in (packed, zst, array, stored))
     wide = tmp_path / "wide.jsonl"
     wide.write_bytes(plain.read_text().encode("utf-16"))
@@ -134,6 +135,7 @@ def test_a_table_without_telling_keys_is_read_once(tmp_path: Path, monkeypatch: 
 def test_rows_come_in_frames_of_the_size_that_is_asked_for(tmp_path: Path):
     frames = list(read_chunks(write_lines(tmp_path, ROWS), rows=5))
     assert [len(frame) for frame in frames] == [5, 5, 2]
+    assert all("refund" in frame for frame in frames)
     assert [list(frame.index) for frame in frames] == [[*range(5)], [*range(5)], [0, 1]]
 
 
@@ -179,6 +181,7 @@ def test_the_parts_of_a_split_export_keep_what_is_unknown(tmp_path: Path, suffix
         (write_array if suffix == ".json" else write_lines)(tmp_path, rows, path.name)
     profile = propose_profile(path).profile
     labels, split = read_train(profile)
+    assert np.isnan(split.targets[::4]).all()
     parts = {"train": np.arange(40), "test": np.arange(40, 60)}
     paths = write_parts(path, profile.data, tmp_path / "parts", parts)
     for part, rows_of_part in zip(paths, parts.values(), strict=True):
