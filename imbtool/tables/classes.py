@@ -19,10 +19,10 @@ METADATA = b"huggingface"
 
 @dataclass(frozen=True)
 class Classes:
-    """The names of a column's classes, and whether its cells are lists of them."""
+    """The names of a column's classes, and in how many lists in each other they stand."""
 
     names: Sequence[str]
-    in_lists: bool
+    depth: int = 0
 
 
 def classes_of(where: object, schema: pa.Schema) -> dict[str, Classes]:
@@ -43,16 +43,14 @@ def classes_of(where: object, schema: pa.Schema) -> dict[str, Classes]:
     return {name: classes for name, classes in found.items() if classes}
 
 
-def _classes_in(feature: Any) -> Classes | None:
+def _classes_in(feature: Any, depth: int = 0) -> Classes | None:
     """The classes of a feature in JSON: alone, in a list, or in one of several list types."""
-    inner = feature[0] if isinstance(feature, list) and feature else None
-    if isinstance(feature, Mapping):
-        inner = feature.get("feature")
-    if isinstance(inner, Mapping):
-        names = _names(inner)
-        return Classes(names, True) if names else None
+    if isinstance(feature, list):
+        return _classes_in(feature[0], depth + 1) if feature else None
+    if isinstance(feature, Mapping) and isinstance(feature.get("feature"), list | Mapping):
+        return _classes_in(feature["feature"], depth + 1)
     names = _names(feature)
-    return Classes(names, False) if names else None
+    return Classes(names, depth) if names else None
 
 
 def _names(feature: Any) -> list[str]:
@@ -85,7 +83,9 @@ def with_names(
 
 def _named(where: str, column: pa.ChunkedArray, classes: Classes, before: int) -> pa.ChunkedArray:
     whole = column.combine_chunks()
-    if classes.in_lists:
+    if classes.depth > 1:
+        return _nested(where, whole, classes, before)
+    if classes.depth == 1:
         return _lists(where, whole, classes.names, before)
     if not _are_numbers(whole.type):
         return column
@@ -118,6 +118,27 @@ def _lists(where: str, column: pa.Array, names: Sequence[str], before: int) -> p
     is_known = lists.is_valid().to_numpy(zero_copy_only=False)
     is_known[rows[beside]] = False
     return pa.chunked_array([pc.if_else(pa.array(is_known), named, pa.scalar(None, named.type))])
+
+
+def _nested(where: str, column: pa.Array, classes: Classes, before: int) -> pa.ChunkedArray:
+    """Lists of lists, as an annotation tool has them of several people: few, so one by one."""
+    kind = column.type
+    for _ in range(classes.depth):
+        kind = getattr(kind, "value_type", pa.null())
+    if not _are_numbers(kind):
+        return pa.chunked_array([column])
+
+    def named(value: Any, row: int) -> Any:
+        if isinstance(value, list):
+            return [named(item, row) for item in value]
+        return _looked_up(where, pa.array([value], kind), classes.names, [row])[0].as_py()
+
+    rows = enumerate(column.to_pylist(), start=before)
+    names = [None if cell is None else named(cell, row) for row, cell in rows]
+    written = pa.string()
+    for _ in range(classes.depth):
+        written = pa.list_(written)
+    return pa.chunked_array([pa.array(names, written)])
 
 
 def _looked_up(where: str, numbers: pa.Array, names: Sequence[str], rows: Any) -> pa.Array:

@@ -125,8 +125,10 @@ def _hub_name(path: Path) -> tuple[str, str | None, str | None]:
     return f"{parts[0]}/{name}", config or None, parts[2] if len(parts) == 3 else None
 
 
-def _classes(feature: Any) -> Classes | None:
-    """The classes of a feature, alone or in a list of any kind."""
+def _classes(feature: Any, depth: int = 0) -> Classes | None:
+    """The classes of a feature, alone or in lists of any kind."""
     inner = getattr(feature, "feature", None)
-    names = getattr(inner or feature, "names", None)
-    return Classes(names, inner is not None) if names else None
+    if inner is not None:
+        return _classes(inner, depth + 1)
+    names = getattr(feature, "names", None)
+    return Classes(names, depth) if names else None

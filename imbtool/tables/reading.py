@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -57,18 +57,24 @@ def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
-    files = [path] if is_dataset(path) else table_files(path)
-    tables, exports = [], []
-    for file in files:
-        table, export = _dataset(path) if is_dataset(path) else _file(file, encoding)
-        tables.append(table)
-        exports.append(export)
+    if is_dataset(path):
+        files, read = [path], [_dataset(path)]
+    else:
+        files = table_files(path)
+        read = [_file(file, encoding) for file in files]
+    tables = [each.data for each in read]
     for file, table in zip(files, tables, strict=True):
         _require_same(files[0], tables[0].column_names, file, table.column_names)
     if not any(map(len, tables)):
         raise _no_rows(path)
     sizes = list(zip(files, map(len, tables), strict=True))
-    return _told(Table(_together(path, tables), sizes), exports)
+    return Table(
+        _together(path, tables),
+        sizes,
+        notes=tuple(note for each in read for note in each.notes),
+        labels=_same([each.labels for each in read]),
+        texts=_same([each.texts for each in read]),
+    )
 
 
 def read_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
@@ -94,7 +100,7 @@ def read_chunks(
             different columns.
     """
     if is_dataset(path):
-        yield from _frames(_dataset(path)[0].to_batches(rows))
+        yield from _frames(_dataset(path).data.to_batches(rows))
         return
     files = table_files(path)
     columns: list[str] | None = None
@@ -132,31 +138,29 @@ def place_of(files: Files, row: int) -> tuple[Path, int]:
     return path, row - ends[number] + count
 
 
-def _dataset(path: Path) -> tuple[pa.Table, Export | None]:
+@dataclass(frozen=True)
+class _Read:
+    """One file's table, and what is known of it."""
+
+    data: pa.Table
+    notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path, export: Export) -> _Read:
+        return cls(export.table, (f"{path.name} {export.note}",), export.labels, export.texts)
+
+
+def _dataset(path: Path) -> _Read:
     table = dataset_table(path)
     export = export_of(path, table)
-    return (export.table if export else table), export
+    return _Read.of(path, export) if export else _Read(table)
 
 
-def _file(path: Path, encoding: str) -> tuple[pa.Table, Export | None]:
+def _file(path: Path, encoding: str) -> _Read:
     export = read_export(path, encoding)
-    return (export.table if export else read_file(path, encoding)), export
-
-
-def _told(table: Table, exports: Sequence[Export | None]) -> Table:
-    """A table with what is known of exports: a note a file, and columns that all of them have."""
-    several = len(exports) > 1
-    notes = tuple(
-        f"{file.name}: {export.note}" if several else export.note
-        for (file, _), export in zip(table.files, exports, strict=True)
-        if export
-    )
-    if not all(exports):
-        return replace(table, notes=notes)
-    labels, texts = (
-        _same([getattr(export, name) for export in exports]) for name in ("labels", "texts")
-    )
-    return replace(table, notes=notes, labels=labels, texts=texts)
+    return _Read.of(path, export) if export else _Read(*read_file(path, encoding))
 
 
 def _same(columns: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -48,8 +48,9 @@ def test_validated_annotations_are_labels(tmp_path: Path, write):
     path = write(tmp_path, RECORDS)
     assert learnt(path) == (TEXTS, TARGETS)
     assert table(path).notes == (
-        "Read as an export of Argilla: the labels are the annotations whose status is 'Validated', "
-        "never the predictions; 1 text without a validated annotation has unknown labels.",
+        f"{path.name} is read as an export of Argilla: the labels are the annotations whose "
+        "status is 'Validated', never the predictions; "
+        "1 text without a validated annotation has unknown labels.",
     )
 
 
@@ -274,6 +275,7 @@ def test_several_questions_for_labels_are_refused_with_their_names(tmp_path: Pat
         (nested("x") | {"responses": {"topic": ["refund"]}}, "responses of another form"),
         (by_person("x") | {"responses": [{"values": {"topic": "refund"}}]}, "of another form"),
         (nested("x", ("topic", [3.5], "submitted")), "the name of a label"),
+        (nested("x", ("topic", ["y", {"a": 1}], "submitted")), "no question that asks for labels"),
         (nested("x") | {"fields": {"text": 3}}, "3 in 'fields.text'"),
         ({"text": "x", "labels": ["refund"]}, "columns text, labels"),
     ],

@@ -84,6 +84,22 @@ def test_a_number_without_a_name_is_refused_with_its_row(
     assert "whole" in told or told in str(caught.value)
 
 
+def test_lists_of_lists_are_those_of_several_people(tmp_path: Path):
+    feature = {"feature": {"feature": CLASS, "_type": "List"}, "_type": "List"}
+    columns = {
+        "text": ["a", "b", "c"],
+        "topic.responses": [[[2, 0]], None, [[]]],
+        "topic.responses.users": [["u"], None, ["u"]],
+        "topic.responses.status": [["submitted"], None, ["submitted"]],
+    }
+    path = stored(tmp_path, columns, {"topic.responses": feature})
+    assert learnt(path)[1] == {"insult": [1, None, 0], "praise": [1, None, 0]}
+    assert "no question that asks for labels" in refusal(stored(tmp_path, columns, {}))
+    columns["topic.responses"] = [None, None, [[7]]]
+    told = refusal(stored(tmp_path, columns, {"topic.responses": feature}))
+    assert "the class 7 in row 3" in told
+
+
 def test_numbers_that_were_stored_as_floats_are_classes_too(tmp_path: Path):
     path = stored(tmp_path, {"label": [1.0, None]}, {"label": CLASS})
     assert table(path).data["label"].to_pylist() == ["threat", None]

@@ -81,6 +81,6 @@ def test_any_damage_gives_a_table_or_a_refusal_that_names_a_row(name: str):
         else:
             lengths = {len(cells) for cells in export.columns.values()}
             assert len(lengths) == 1, (way, value)
-            assert export.note.startswith(f"Read as an export of {used.name}")
+            assert export.note.startswith(f"is read as an export of {used.name}")
             holds_half_pair = value == "\ud800"
             assert holds_half_pair or len(export.table) in lengths, (way, value)

@@ -31,7 +31,7 @@ def test_that_an_empty_list_may_be_a_text_nobody_annotated_is_said(tmp_path: Pat
 def test_an_empty_list_that_somebody_approved_is_no_doubt(tmp_path: Path):
     rows = [{**row, "meta": {}, "annotation_approver": "admin"} for row in ROWS]
     assert table(write_lines(tmp_path, rows)).notes == (
-        "Read as an export of doccano: the labels are in 'label'.",
+        "train.jsonl is read as an export of doccano: the labels are in 'label'.",
     )
 
 

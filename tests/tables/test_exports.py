@@ -58,7 +58,7 @@ def test_files_of_a_folder_are_one_table_with_a_note_each(tmp_path: Path):
     write_lines(folder, ROWS[5:], "2.jsonl")
     found = table(folder)
     assert len(found.data) == 12
-    assert [note.partition(":")[0] for note in found.notes] == ["1.jsonl", "2.jsonl"]
+    assert [note.partition(" is read as")[0] for note in found.notes] == ["1.jsonl", "2.jsonl"]
     assert found.labels == ("refund", "delay")
     turned = [{**row, "cats": dict(reversed(row["cats"].items()))} for row in ROWS]
     write_lines(folder, turned, "2.jsonl")

@@ -65,9 +65,9 @@ def test_labels_are_the_choices_and_tasks_without_annotation_are_unknown(tmp_pat
     assert learnt(path) == (["a", "b", "c", "d"], TARGETS)
     found = table(path)
     assert found.notes == (
-        "Read as an export of Label Studio: the labels are the answers to 'topic', never "
-        "predictions; 1 text without an annotation has unknown labels; 1 text annotated without a "
-        "choice read as having no label.",
+        f"{path.name} is read as an export of Label Studio: the labels are the answers to "
+        "'topic', never predictions; 1 text without an annotation has unknown labels; "
+        "1 text annotated without a choice read as having no label.",
     )
     assert found.data["id"].to_pylist() == [1, 2, 3, 4]
     assert (found.labels, found.texts) == (("labels",), ("text",))

@@ -48,7 +48,7 @@ def test_labels_are_the_accepted_options(tmp_path: Path):
         {"damage": [0, 0, 1], "delay": [1, 0, 0], "refund": [1, 0, 0]},
     )
     assert table(path).notes == (
-        "Read as an export of Prodigy: the labels are the options in 'accept'.",
+        "train.jsonl is read as an export of Prodigy: the labels are the options in 'accept'.",
     )
 
 

@@ -18,7 +18,9 @@ def test_categories_become_columns_of_0_and_1(tmp_path: Path, write):
     path = write(tmp_path, ROWS)
     assert learnt(path) == (["a", "b", "c"], TARGETS)
     assert table(path).data["meta"].to_pylist() == [None, '{"id": 7}', None]
-    assert table(path).notes == ("Read as an export of spaCy: a column a category.",)
+    assert table(path).notes == (
+        f"{path.name} is read as an export of spaCy: a column a category.",
+    )
 
 
 @pytest.mark.parametrize("write", [write_lines, write_array])

@@ -109,7 +109,9 @@ def _question(rows: Rows, records: Sequence[Record]) -> str | None:
 def _may_be_labels(values: Sequence[Any]) -> bool:
     """Whether answers may be labels; those to a question for a text are long, or never recur."""
     if all(isinstance(value, list) for value in values):
-        return not any(isinstance(item, dict) for value in values for item in value)
+        items = [item for value in values for item in value]
+        named = any(isinstance(item, str) for item in items)
+        return not items or (named and not any(isinstance(item, dict) for item in items))
     if not all(isinstance(value, str) for value in values):
         return False
     different = set(values)

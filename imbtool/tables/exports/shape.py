@@ -29,7 +29,7 @@ class Export:
         columns: the cells of each column.
         labels: the columns that hold the labels: one of lists, or one of 0 and 1 a label.
         texts: the columns that hold the texts, if the export tells.
-        note: what was understood, in one sentence.
+        note: what was understood, in one sentence whose subject, the file, is left out.
     """
 
     columns: dict[str, list[Any]]
@@ -164,7 +164,7 @@ def known_by_label(
 
 def told(tool: str, source: str, facts: Iterable[str]) -> str:
     """The note of an export: where its labels came from, and what was left unknown or out."""
-    return f"Read as an export of {tool}: " + "; ".join([source, *filter(None, facts)]) + "."
+    return f"is read as an export of {tool}: " + "; ".join([source, *filter(None, facts)]) + "."
 
 
 def unknown(number: int, why: str) -> str:
