@@ -175,11 +175,12 @@ def _label_source(
 
 def _labels_by_format(source: Table) -> tuple[dict[str, Any], str]:
     """The labels of a file whose format says which columns they are."""
-    column = source.labels[0]
-    if len(source.labels) == 1 and (is_list(source.data[column]) or column in LABEL_NAMES):
-        return {"column": column}, BY_FORMAT
-    used = [name for name in source.labels if (pc.max(source.data[name]).as_py() or 0) > 0]
-    return {"columns": used or list(source.labels)}, BY_FORMAT
+    flags = {name: source.data[name] for name in source.labels if not is_list(source.data[name])}
+    numbers = {name: cells for name, cells in flags.items() if pa.types.is_primitive(cells.type)}
+    if not numbers:
+        return {"column": source.labels[0]}, BY_FORMAT
+    used = [name for name, cells in numbers.items() if (pc.max(cells).as_py() or 0) > 0]
+    return {"columns": used or list(numbers)}, BY_FORMAT
 
 
 def _are_flags(cells: Iterable[str]) -> bool:
