@@ -51,8 +51,13 @@ class Table:
         return f"{place} of {path.name}"
 
 
-def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
+def read_arrow(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> Table:
     """Read a whole table into memory: a file, a folder or glob of files, or a data set.
+
+    Args:
+        path: of the table.
+        encoding: of text files.
+        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
@@ -61,7 +66,7 @@ def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
         files, read = [path], [_dataset(path)]
     else:
         files = table_files(path)
-        read = [_file(file, encoding) for file in files]
+        read = [_file(file, encoding, quotes) for file in files]
     tables = [each.data for each in read]
     for file, table in zip(files, tables, strict=True):
         _require_same(files[0], tables[0].column_names, file, table.column_names)
@@ -77,22 +82,28 @@ def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
     )
 
 
-def read_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+def read_table(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> pd.DataFrame:
     """Read a whole table as a frame; see `read_chunks`.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
-    frames = list(read_chunks(path, encoding))
+    frames = list(read_chunks(path, encoding, quotes=quotes))
     if not frames:
         raise _no_rows(path)
     return pd.concat(frames, ignore_index=True)
 
 
 def read_chunks(
-    path: Path, encoding: str = "utf-8", rows: int = CHUNK_ROWS
+    path: Path, encoding: str = "utf-8", rows: int = CHUNK_ROWS, quotes: bool | None = None
 ) -> Iterator[pd.DataFrame]:
     """Yield a table's rows in frames of `rows`: text cells for csv and tsv, else typed values.
+
+    Args:
+        path: of the table.
+        encoding: of text files.
+        rows: of a frame.
+        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
 
     Raises:
         UserError: missing or empty file, unknown suffix, broken encoding, ragged rows,
@@ -105,13 +116,13 @@ def read_chunks(
     files = table_files(path)
     columns: list[str] | None = None
     for file in files:
-        export = read_export(file, encoding)
+        export = read_export(file, encoding, quotes)
         if export:
             frames = export.frames(rows)
         elif source_format(file) == ".parquet":
             frames = _frames(parquet_batches(file, rows))
         else:
-            frames = text_chunks(file, encoding, rows)
+            frames = text_chunks(file, encoding, rows, quotes)
         for frame in frames:
             # rows of JSON may lack keys
             if "json" not in source_format(file):
@@ -121,13 +132,13 @@ def read_chunks(
             yield frame
 
 
-def is_export(path: Path, encoding: str) -> bool:
+def is_export(path: Path, encoding: str, quotes: bool | None = None) -> bool:
     """Whether a file, or the first of several, is an export of an annotation tool.
 
     Raises:
         UserError: as `read_chunks`.
     """
-    return read_export(table_files(path)[0], encoding) is not None
+    return read_export(table_files(path)[0], encoding, quotes) is not None
 
 
 def place_of(files: Files, row: int) -> tuple[Path, int]:
@@ -158,9 +169,9 @@ def _dataset(path: Path) -> _Read:
     return _Read.of(path, export) if export else _Read(table)
 
 
-def _file(path: Path, encoding: str) -> _Read:
-    export = read_export(path, encoding)
-    return _Read.of(path, export) if export else _Read(*read_file(path, encoding))
+def _file(path: Path, encoding: str, quotes: bool | None) -> _Read:
+    export = read_export(path, encoding, quotes)
+    return _Read.of(path, export) if export else _Read(*read_file(path, encoding, quotes))
 
 
 def _same(columns: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

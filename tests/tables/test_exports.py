@@ -50,6 +50,7 @@ def test_compressed_exports_and_those_in_other_encodings_are_read_the_same(tmp_p
     wide = tmp_path / "wide.jsonl"
     wide.write_bytes(plain.read_text().encode("utf-16"))
     assert read_arrow(wide, "utf-16").data == expected
+    assert read_arrow(wide).data == expected
 
 
 @pytest.mark.parametrize("name", ["train.jsonl.gz", "train.json.gz", "train.csv.gz"])

@@ -13,6 +13,7 @@ import pyarrow as pa
 from imbtool.tables.arrow import parquet_batches, parquet_columns
 from imbtool.tables.exports import argilla, doccano, label_studio, prodigy, spacy
 from imbtool.tables.exports.shape import Export, Row, Rows, Tool
+from imbtool.tables.lines import codec_of
 from imbtool.tables.sources import open_bytes, source_format
 from imbtool.tables.text import text_chunks
 
@@ -45,12 +46,13 @@ TELLING_COLUMNS = re.compile(
 )
 
 
-def read_export(path: Path, encoding: str) -> Export | None:
+def read_export(path: Path, encoding: str, quotes: bool | None = None) -> Export | None:
     """A file of an annotation tool as a flat table; None where it is an ordinary table.
 
     Args:
         path: of the file.
         encoding: of text files.
+        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
 
     Raises:
         UserError: the rows are a tool's, but not all, or do not say what the labels are; or the
@@ -60,8 +62,10 @@ def read_export(path: Path, encoding: str) -> Export | None:
         return None
     kind = source_format(path)
     tools = TOOLS if kind in (".jsonl", ".json", ".parquet") else AS_TEXT
-    tool = _tool_of(list(islice(_rows(path, encoding), SAMPLE)), tools)
-    return tool.flatten(Rows(path, tool.name, list(_rows(path, encoding)))) if tool else None
+    tool = _tool_of(list(islice(_rows(path, encoding, quotes), SAMPLE)), tools)
+    return (
+        tool.flatten(Rows(path, tool.name, list(_rows(path, encoding, quotes)))) if tool else None
+    )
 
 
 def export_of(path: Path, data: pa.Table) -> Export | None:
@@ -88,7 +92,7 @@ def _may_be_export(path: Path, encoding: str) -> bool:
     except OSError:  # the reader of the rows says what is wrong with it
         return False
     telling = TELLING if is_json else TELLING_HEADER
-    return telling.search(_in_utf8(head, encoding)) is not None
+    return telling.search(_in_utf8(head, codec_of(path, encoding))) is not None
 
 
 def _in_utf8(head: bytes, encoding: str) -> bytes:
@@ -102,10 +106,10 @@ def _tool_of(rows: Sequence[Row], tools: Sequence[Tool]) -> Tool | None:
     return next((tool for tool in tools if any(map(tool.matches, rows))), None)
 
 
-def _rows(path: Path, encoding: str) -> Iterator[Row]:
+def _rows(path: Path, encoding: str, quotes: bool | None) -> Iterator[Row]:
     if source_format(path) == ".parquet":
         return chain.from_iterable(batch.to_pylist() for batch in parquet_batches(path, SAMPLE))
-    frames = text_chunks(path, encoding, SAMPLE)
+    frames = text_chunks(path, encoding, SAMPLE, quotes)
     return (_without_missing(row) for frame in frames for row in frame.to_dict("records"))
 
 
