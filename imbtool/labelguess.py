@@ -73,7 +73,7 @@ def read_labels(
         UserError: as `read_named` and `read_flags`.
     """
     only = columns[0]
-    if len(columns) == 1 and (only.holds_lists or only.name.lower() in LABEL_NAMES):
+    if len(columns) == 1 and (only.holds_lists or not only.values):
         found = read_named(only, where, known)
     else:
         used = [column for column in columns if column.is_flag or column.is_score]
