@@ -62,6 +62,7 @@ class DataMeta(BaseModel):
     labels: dict[str, Any]
     id: str | None
     encoding: str
+    quotes: bool | None = None
 
 
 class NeighboursMeta(BaseModel):
@@ -280,7 +281,9 @@ def make_meta(
         )
         for index, weight in enumerate(weights)
     }
-    columns = profile.data.model_dump(include={"text", "labels", "id", "encoding"}, mode="json")
+    columns = profile.data.model_dump(
+        include={"text", "labels", "id", "encoding", "quotes"}, mode="json"
+    )
     if profile.data.labels.columns is not None:
         columns["labels"] = {"columns": profile.data.labels.columns}
     return CheckpointMeta(

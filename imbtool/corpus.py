@@ -190,13 +190,19 @@ def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Spli
     return table.split(labels.names)
 
 
-def split_column(split: Split, column: str, encoding: str) -> list[str]:
+def split_column(split: Split, column: str, encoding: str, quotes: bool | None = None) -> list[str]:
     """The cells of another column of a split's table, one a text, as text.
+
+    Args:
+        split: whose table.
+        column: of it.
+        encoding: of the table, as its section of the profile names it.
+        quotes: whether they enclose cells, as that section says.
 
     Raises:
         UserError: the table cannot be read, or has no such column.
     """
-    frame = read_table(split.source, encoding)
+    frame = read_table(split.source, encoding, quotes)
     require_columns(frame, [column], split.source)
     cells = frame[column].tolist()
     return [cell_text(cells[row - 1]) for row in split.rows]
@@ -214,7 +220,7 @@ def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
 
 
 def _read(name: str, path: Path, data: DataSection) -> _Read:
-    table = read_arrow(path, data.encoding)
+    table = read_arrow(path, data.encoding, data.quotes)
     text_columns = [data.text] if isinstance(data.text, str) else data.text
     label_columns = data.labels.columns or [data.labels.column or ""]
     wanted = [*text_columns, *label_columns, *filter(None, [data.id])]

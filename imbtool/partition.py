@@ -71,7 +71,7 @@ def partition(
         UserError: no such column, or a part that would be empty.
     """
     near = near_duplicate_groups(split.texts, seed).tolist()
-    cells = split_column(split, group, data.encoding) if group else []
+    cells = split_column(split, group, data.encoding, data.quotes) if group else []
     bound = [cell or row for row, cell in enumerate(cells)]
     together = _together(near, bound) if group else near
     found = stratified_split(split.targets, list(shares.values()), seed, together)
@@ -111,7 +111,7 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
         drafts = [stack.enter_context(replacing(path)) for path in paths]
         writers = [stack.enter_context(TableWriter(draft, paths[0].suffix)) for draft in drafts]
         start = 0
-        for frame in read_chunks(source, data.encoding):
+        for frame in read_chunks(source, data.encoding, quotes=data.quotes):
             here = part_of_row[start : start + len(frame)]
             for number, writer in enumerate(writers):
                 if (here == number).any():

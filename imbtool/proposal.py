@@ -68,7 +68,7 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     """
     path = train if is_hub(train) else train.resolve()
     given = overlay(make_profile({"data": {"train": str(path)}}), overrides).data
-    table = read_arrow(split_path(path, "train"), given.encoding).data
+    table = read_arrow(split_path(path, "train"), given.encoding, given.quotes).data
     columns = {name: pc.fill_null(text_cells(table[name]), "") for name in table.column_names}
     lists = [name for name in columns if is_list(table[name])]
     comments: dict[Key, str] = {}
