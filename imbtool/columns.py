@@ -15,6 +15,7 @@ from imbtool.separators import guess_separator
 
 MOST_DIFFERENT = 0.5
 """Share of the rows with different cells above which a column holds no labels."""
+ZERO_AND_ONE = {"0", "1", "0.0", "1.0", "true", "false", "-1", "-1.0"}
 MOST_NUMBERS = 20
 """Different numbers above which a column counts or measures something."""
 
@@ -72,7 +73,16 @@ class Column:
     @property
     def is_flag(self) -> bool:
         """Whether it says of each text whether it has a label; of one at least that it has."""
-        return 1.0 in self.flags and len(self.distinct) > 1
+        return 1.0 in self.flags and len(self.distinct) > 1 and self._has_one_yes
+
+    @property
+    def _has_one_yes(self) -> bool:
+        """Whether one word means yes, and one at most means no: two are names, x and y say."""
+        for meaning in (0.0, 1.0):
+            words = {cell.strip().lower() for cell in self.values if flag_of(cell) == meaning}
+            if len(words - ZERO_AND_ONE) > 1 - bool(words & ZERO_AND_ONE):
+                return False
+        return True
 
     @cached_property
     def numbers(self) -> list[float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imbtool.columns import Column
+from imbtool.columns import ZERO_AND_ONE, Column
 from imbtool.errors import UserError, counted, fail, some
 from imbtool.labelcells import shown_cell
 from imbtool.labelsyntax import NOBODY_KNOWS, flag_of
@@ -30,7 +30,6 @@ METADATA = re.compile(
 """Names of columns that say something of a text, but hardly its labels."""
 MOST_VALUES = 6
 """Different cells up to which columns that share them look like one label each."""
-ZERO_AND_ONE = {"0", "1", "0.0", "1.0", "true", "false", "-1", "-1.0"}
 
 
 @dataclass(frozen=True)

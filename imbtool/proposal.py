@@ -19,6 +19,7 @@ from imbtool.imbalance import co_occurrence
 from imbtool.labelcells import label_cells
 from imbtool.labelguess import LabelGuess, guess_labels, read_flags, read_labels, read_named
 from imbtool.labels import Labels, spelled_alike
+from imbtool.notes import tell
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.tables import (
@@ -107,8 +108,9 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     labels, split = read_train(flat)
     hierarchy, comments["labels", "hierarchy"] = _hierarchy(labels, split)
     whole = make_profile({"data": data, "labels": {"hierarchy": hierarchy}})
-    notes = (*table.notes, *guess.notes, *_spelling_notes(labels.names))
-    return Proposal(overlay(whole, overrides), comments, notes)
+    guessed = (*guess.notes, *_spelling_notes(labels.names))
+    tell(guessed)
+    return Proposal(overlay(whole, overrides), comments, (*table.notes, *guessed))
 
 
 def _known_of_labels(overrides: Sequence[Override]) -> dict[str, str]:

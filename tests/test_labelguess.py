@@ -92,6 +92,11 @@ def test_a_named_column_outdoes_flags_that_say_something_else():
     assert found.source == {"column": "Labels", "separator": "|"}
 
 
+@pytest.mark.parametrize("names", [["x", "y"], ["n", "f", "t"], ["on", "x"]])
+def test_two_words_for_yes_are_names(names: list[str]):
+    assert guess({"labels": names}).source["column"] == "labels"
+
+
 def test_metadata_is_no_label_though_it_has_few_values():
     found = guess({"language": ["de", "en"], "kind": ["a", "b", "c"], "split": ["1", "0"]})
     assert found.source["column"] == "kind"

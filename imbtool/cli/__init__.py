@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from imbtool import __version__
 from imbtool.cli.analyze import analyze
-from imbtool.cli.common import complain, hint
+from imbtool.cli.common import complain, hint, show_notes
 from imbtool.cli.evaluate import evaluate
 from imbtool.cli.init import init
 from imbtool.cli.predict import predict
@@ -86,11 +86,12 @@ def show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: bool = typer.Option(
+    version: bool = typer.Option(  # noqa: ARG001
         False, "--version", callback=show_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
     """Train multi-label text classifiers whose important labels are the rare ones."""
+    show_notes()
 
 
 def main() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from imbtool.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -69,6 +72,28 @@ def hint(text: str) -> None:
     """A line for the person, on stderr: where things went, what to do next."""
     if first_process():
         typer.echo(text, err=True)
+
+
+class NoteHandler(logging.Handler):
+    """Shows each note of the library once, on stderr."""
+
+    def __init__(self) -> None:
+        """Nothing has been shown yet."""
+        super().__init__()
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a note, unless it was shown."""
+        text = printable(record.getMessage())
+        if text not in self._shown:
+            self._shown.add(text)
+            hint(f"note: {text}")
+
+
+def show_notes() -> None:
+    """Let the notes of this command, and of no earlier one, be shown."""
+    log = logging.getLogger("imbtool")
+    log.handlers, log.propagate = [NoteHandler()], False
 
 
 def complain(problem: object) -> None:

@@ -53,6 +53,5 @@ def init(
     write_text(output, render_profile(proposal.profile, proposal.comments, output.parent))
     notes = list(proposal.notes)
     document = {"profile": str(output), "guesses": proposal.reasons, "notes": notes}
-    guesses = [f"{key}: {reason}" for key, reason in proposal.reasons.items()]
-    show(document, [*guesses, *(f"note: {note}" for note in notes)], json)
+    show(document, [f"{key}: {reason}" for key, reason in proposal.reasons.items()], json)
     hint(f"\nwrote {output}; read it, then: imbtool analyze {output}")

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from imbtool.errors import UserError, fail, some
+from imbtool.notes import tell
 from imbtool.tables.arrow import parquet_batches, read_file
 from imbtool.tables.datasets import dataset_table, is_dataset
 from imbtool.tables.exports import Export, export_of, read_export
@@ -73,10 +74,12 @@ def read_arrow(path: Path, encoding: str = "utf-8", quotes: bool | None = None) 
     if not any(map(len, tables)):
         raise _no_rows(path)
     sizes = list(zip(files, map(len, tables), strict=True))
+    notes = tuple(note for each in read for note in each.notes)
+    tell(notes)
     return Table(
         _together(path, tables),
         sizes,
-        notes=tuple(note for each in read for note in each.notes),
+        notes=notes,
         labels=_same([each.labels for each in read]),
         texts=_same([each.texts for each in read]),
     )
@@ -118,6 +121,7 @@ def read_chunks(
     for file in files:
         export = read_export(file, encoding, quotes)
         if export:
+            tell(_Read.of(file, export).notes)
             frames = export.frames(rows)
         elif source_format(file) == ".parquet":
             frames = _frames(parquet_batches(file, rows))

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import pandas as pd
 
+from imbtool.notes import tell
 from imbtool.tables.delimited import Layout, delimited_rows, layout_of
 from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
 from imbtool.tables.json_text import json_array, json_lines
@@ -38,7 +39,9 @@ def text_chunks(
     if kind in JSON:
         yield from _json_chunks(path, encoding, rows, JSON[kind])
     else:
-        yield from delimited_chunks(decided(layout_of(path, encoding, quotes)), rows)
+        layout = decided(layout_of(path, encoding, quotes))
+        tell(layout.notes)
+        yield from delimited_chunks(layout, rows)
 
 
 def delimited_chunks(layout: Layout, rows: int) -> Iterator[pd.DataFrame]:

@@ -357,3 +357,18 @@ def test_an_interrupt_leaves_the_checkpoint_of_the_epochs_that_ended(
     assert [event["event"] for event in events][-2:] == ["epoch", "interrupted"]
     assert read_checkpoint(Path("runs/cut")).meta.validation["epoch"] == 1
     run(imbtool, "evaluate", "runs/cut")
+
+
+def test_what_changes_a_meaning_is_noted_once_on_stderr(
+    tmp_path: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"text {row};{'spam' if row % 2 else 'SPAM'}\n" for row in range(20))
+    Path("t.csv").write_text(f"sep=;\ntext;labels\n{rows}")
+    for _ in range(2):
+        document = run(imbtool, "init", "t.csv", "--force", "--json")
+        notes = [line for line in document.stderr.splitlines() if line.startswith("note: ")]
+        assert [note.removeprefix("note: ") for note in notes] == json.loads(document.stdout)[
+            "notes"
+        ]
+        assert len(notes) == 2
