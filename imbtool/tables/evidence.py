@@ -107,9 +107,11 @@ class Column:
         return Fit.FOREIGN if self.is_known and self._is_strange(text) else Fit.NEW
 
     def _is_strange(self, text: str) -> bool:
-        """Whether no cell is like a text: they are all alike, or have fewer words."""
+        """Whether no cell is like a text: they are alike, or no numbers, or shorter."""
         if len(self.shapes) == 1:
             return shape_of(text) not in self.shapes
+        if is_number(text) and not self.numbers:
+            return True
         return len(text.split()) > 2 * self.most_words + 1
 
     def fit_of_start(self, piece: str) -> Fit:

@@ -49,6 +49,8 @@ def refuse_row_as_header(layout: Layout, columns: Sequence[Sequence[str]]) -> No
     """
     if _are_numbered(layout.header) or any(map(_is_plain, layout.header, columns)):
         return
+    if layout.width == 1 and _is_usual(layout.header[0]):
+        return
     signs = [
         _sign(name, Column.of(cells)) for name, cells in zip(layout.header, columns, strict=False)
     ]

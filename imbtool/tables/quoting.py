@@ -22,6 +22,8 @@ from imbtool.tables.lines import numbered_lines, open_text
 
 ROWS_LEARNT_FROM = 20_000
 """They say what the cells of each column look like."""
+ROWS_TO_ONE = 3
+"""So many cells with quotes elsewhere, to one that quotes enclose, have quotes that are text."""
 
 
 def decided(layout: Layout) -> Layout:
@@ -125,20 +127,38 @@ def _rows_with_lines(
 
 
 def _fits_as_text(layout: Layout) -> bool:
-    """Whether each line is a row where quotes are text, and few cells have them at both ends."""
+    """Whether each line is a row where quotes are text, and the quotes themselves look like text."""
     if layout.width == 1 or any('"' in name for name in layout.header):
         return False
-    enclosed: Counter[int] = Counter()
-    loose: Counter[int] = Counter()
+    quotes: set[tuple[int, str]] = set()
+    counts: Counter[str] = Counter()
     with open_text(layout.path, layout.encoding) as stream:
         for _, line in islice(numbered_lines(layout.path, stream), layout.line, None):
             if line.strip("\r\n") and line.count(layout.delimiter) != layout.width - 1:
                 return False
             if '"' in line:
-                for column, cell in enumerate(layout.cells(line)):
-                    if '"' in cell:
-                        (enclosed if is_enclosed(cell) else loose)[column] += 1
-    return enclosed.total() <= loose.total() and set(enclosed) <= set(loose)
+                found = [*_kinds_of_quotes(layout.cells(line))]
+                quotes.update(found)
+                counts.update(kind for _, kind in found)
+    around = {column for column, kind in quotes if kind == "around"}
+    others = {column for column, kind in quotes if kind != "around"}
+    if not around <= others:
+        return False
+    others_count = counts["within"] + counts["at one end"]
+    if layout.delimiter == "\t":
+        return counts["around"] <= others_count
+    return counts["within"] > 0 and ROWS_TO_ONE * counts["around"] <= others_count
+
+
+def _kinds_of_quotes(cells: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield where each cell with quotes has them, with its column."""
+    for column, cell in enumerate(cells):
+        if is_enclosed(cell):
+            yield column, "around"
+        elif '"' in cell.strip('"').replace('""', ""):
+            yield column, "within"
+        elif '"' in cell:
+            yield column, "at one end"
 
 
 def _doubtful(scan: _Scan) -> _Range | None:
@@ -210,9 +230,8 @@ def _line_fit(fits: Counter[Fit]) -> Fit:
 
 
 def _shows_quotes(cells: list[str], first: int, last: int) -> bool:
-    """Whether a line has cells that quotes enclose beside the text, or quotes and nothing else."""
-    beside = [cell for place, cell in enumerate(cells) if place < first or place > last]
-    return any(map(is_enclosed, beside)) or any(cell.strip() in ('"', '""') for cell in cells)
+    """Whether a line has cells beside the text that quotes enclose."""
+    return any(is_enclosed(cell) for place, cell in enumerate(cells) if not first <= place <= last)
 
 
 def _enclosed(cell: str) -> str:

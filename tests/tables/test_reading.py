@@ -44,8 +44,8 @@ def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
     return path
 
 
-def rows(path: Path, encoding: str = "utf-8") -> list[list[object]]:
-    frame = read_table(path, encoding)
+def rows(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> list[list[object]]:
+    frame = read_table(path, encoding, quotes)
     return [list(map(str, frame.columns)), *frame.to_numpy().tolist()]
 
 
@@ -61,9 +61,11 @@ def place(path: Path, encoding: str = "utf-8") -> str:
     return problem.where.removeprefix(str(path))
 
 
-def arrow_rows(path: Path, encoding: str = "utf-8") -> list[list[object]]:
+def arrow_rows(
+    path: Path, encoding: str = "utf-8", quotes: bool | None = None
+) -> list[list[object]]:
     """What `read_arrow` gives, as `rows`."""
-    data = read_arrow(path, encoding).data
+    data = read_arrow(path, encoding, quotes).data
     cells = [text_cells(column).to_pylist() for column in data.columns]
     return [data.column_names, *map(list, zip(*cells, strict=True))]
 
@@ -308,40 +310,57 @@ def test_a_column_that_is_missing_is_refused_with_the_nearest_one():
     assert caught.value.problems[0].mend == "did you mean 'labels'?"
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "\nx", "＝1", "＋1", "－1", "＠a"),
+        *(" =1", "\u00a0@a", "\u3000＝1", "\ufeff=1", "\u200b+1"),
+    ],
+)
 def test_a_cell_that_a_spreadsheet_would_run_becomes_text(cell):
     assert neutralised(cell) == "'" + cell
     assert neutralised(f"a{cell}") == f"a{cell}"
 
 
-def test_an_empty_cell_has_nothing_to_neutralise():
-    assert neutralised("") == ""
+@pytest.mark.parametrize("cell", ["", " ", " a", "a = b", "'=1"])
+def test_a_cell_that_begins_with_no_formula_stays_as_it_is(cell: str):
+    assert neutralised(cell) == cell
 
 
-CONTENTS = st.lists(st.sampled_from([*',;"\n\r ax', '""', '"a"', ",b\n", "é"]), max_size=25)
+PIECES = [*',;|"\t\n\r ax', '""', '"a"', ",b\n", '"x,y\n', 'z",y\n', "\n\n", "\0", "é"]
+CONTENTS = st.lists(st.sampled_from(PIECES), max_size=25)
 
 
 @settings(deadline=None, max_examples=300)
 @given(
     content=CONTENTS,
-    header=st.sampled_from(["a\n", "a,b\n", '\ufeff"a","b"\r\n', "a;b\r"]),
+    header=st.sampled_from(
+        ["a\n", "a,b\n", '\ufeff"a","b"\r\n', "a;b\r", "sep=;\na;b\n", "\n\na|b\n", "text,b\n"]
+    ),
+    name=st.sampled_from(["both.csv", "both.tsv"]),
+    quotes=st.sampled_from([None, True, False]),
     block=st.sampled_from([8, 12, arrow.BLOCK]),
 )
 def test_the_fast_reader_gives_what_the_careful_one_gives_or_its_message(
-    tmp_path_factory: pytest.TempPathFactory, content: list[str], header: str, block: int
+    tmp_path_factory: pytest.TempPathFactory,
+    content: list[str],
+    header: str,
+    block: int,
+    name: str,
+    quotes: bool | None,
 ):
-    path = tmp_path_factory.getbasetemp() / "both.csv"
+    path = tmp_path_factory.getbasetemp() / name
     path.write_text(header + "".join(content), encoding="utf-8", newline="")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(arrow, "BLOCK", block)
         try:
-            expected = rows(path)
+            expected = rows(path, quotes=quotes)
         except UserError as error:
             with pytest.raises(UserError) as caught:
-                read_arrow(path)
+                read_arrow(path, quotes=quotes)
             assert caught.value.problems == error.problems
         else:
-            assert arrow_rows(path) == expected
+            assert arrow_rows(path, quotes=quotes) == expected
 
 
 @pytest.mark.parametrize("block", [8, 9, 10, 11, 12, 13])
@@ -413,6 +432,66 @@ def test_json_that_arrow_would_change_is_read_with_care(
         assert text_cells(read_arrow(path).data["a"]).to_pylist() == cells
         careful = pa.chunked_array([as_arrow(read_table(path)["a"].tolist())])
         assert text_cells(careful).to_pylist() == cells
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"a": "x", "a": "y"}', "the key 'a' twice"),
+        ('{"a": {"b": 1, "b": 1}}', "the key 'b' twice"),
+        ('{"a": Infinity}', "Infinity"),
+        ('{"a": -Infinity}', "-Infinity"),
+        ('{"a": "x\0"}', "a NUL"),
+        ('{"a": ' + "[" * 800 + "]" * 800 + "}", "nested too deep"),
+        ('{"a": ' * 800 + "1" + "}" * 800, "nested too deep"),
+        ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deep"),
+    ],
+)
+def test_json_that_other_readers_would_guess_at_is_refused(
+    tmp_path: Path, content: str, found: str
+):
+    path = write(tmp_path, f'{{"a": 1}}\n{content}\n', "t.jsonl")
+    assert place(path) == ":2"
+    with pytest.raises(UserError, match=found):
+        read_arrow(path)
+    if "NUL" not in found:
+        assert place(write(tmp_path, f"[{content}]", "t.json")) == ":1"
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"a": "\xed\xa0\x80"}', b'{"\xed\xa0\x80": "x"}', b'{"\xff": 1}']
+)
+def test_json_of_bytes_that_are_no_text_is_refused(tmp_path: Path, line: bytes):
+    assert place(write(tmp_path, b'{"a": "x"}\n' + line, "t.jsonl")) == ":2"
+
+
+def test_what_python_writes_for_a_missing_number_is_a_missing_value(tmp_path: Path):
+    path = write(tmp_path, '{"a": NaN}\n{"a": 1.5}\n', "t.jsonl")
+    assert text_cells(read_arrow(path).data["a"]).to_pylist() == [None, "1.5"]
+    assert [cell_text(cell) for cell in read_table(path)["a"]] == ["", "1.5"]
+
+
+def test_brackets_in_a_text_are_not_nested(tmp_path: Path):
+    path = write(tmp_path, json.dumps({"a": "[" * 900}) + "\n", "t.jsonl")
+    assert arrow_rows(path) == rows(path) == [["a"], ["[" * 900]]
+
+
+def test_times_that_python_has_no_value_for_are_text(tmp_path: Path):
+    source = pa.table(
+        {
+            "text": ["a", "b"],
+            "time": pa.array([10**18, None], pa.timestamp("us")),
+            "day": pa.array([10**8, 1], pa.date32()),
+        }
+    )
+    pq.write_table(source, tmp_path / "in.parquet")
+    assert "out of range" in text_cells(read_arrow(tmp_path / "in.parquet").data["time"])[0].as_py()
+    for suffix in FORMATS:
+        with TableWriter(tmp_path / f"out{suffix}", suffix) as writer:
+            for frame in read_chunks(tmp_path / "in.parquet"):
+                writer.write(frame)
+    assert pq.read_table(tmp_path / "out.parquet").equals(source)
+    assert read_table(tmp_path / "out.csv")["day"].tolist()[1] == "1970-01-02"
 
 
 def test_json_is_an_array_of_objects(tmp_path: Path):
