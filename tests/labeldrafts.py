@@ -39,6 +39,7 @@ class Draft:
         may_refuse: the file alone cannot tell, or not surely.
         needs: `--set` overrides that settle it.
         whole: the cells are all columns there are, as a tool exports them.
+        sparse: JSON leaves out what is null.
         encoding: of the bytes; none for UTF-8 with or without a byte order mark.
     """
 
@@ -51,6 +52,7 @@ class Draft:
     may_refuse: bool = False
     needs: tuple[str, ...] = ()
     whole: bool = False
+    sparse: bool = False
     encoding: str | None = None
 
 
@@ -122,7 +124,12 @@ def cell_text(value: object) -> str:
 
 
 def _json(rng: random.Random, columns: Columns, draft: Draft) -> str:
-    records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = zip(*columns.values(), strict=True)
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    if draft.sparse:
+        records = [
+            {key: cell for key, cell in record.items() if cell is not None} for record in records
+        ]
     return json_text(
         records, draft.format, ascii_only=rng.random() < 0.5, indent=rng.choice((None, 2))
     )

@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from labeldrafts import ANY, DELIMITED, TYPED, Draft
+from labeldrafts import ANY, DELIMITED, TYPED, Draft, target_matrix
 from labelshapes import columns_draft, drawn_flags, one_column, separated, sorted_like
 from labelwords import label_rows, some_names
 
@@ -51,6 +51,30 @@ def nameless(rng: random.Random) -> Draft:
     cells = [str(row) for row in rows] if form in DELIMITED else rows
     draft = one_column(rng, f"lists of 0 and 1, {form}", form, [[] for _ in rows], cells)
     return replace(draft, targets=None, may_refuse=True)
+
+
+def numbered_columns(rng: random.Random) -> Draft:
+    """A label a cell, spread over `label_1` to `label_3`: together they are the labels."""
+    names = some_names(rng, rng.choice(("plain", "several words")))
+    rows = label_rows(rng, names, rng.randint(30, 90), empty=0.1)
+    columns: dict[str, list[object]] = {
+        f"label_{place + 1}": [row[place] if place < len(row) else None for row in rows]
+        for place in range(max(map(len, rows)))
+    }
+    draft = columns_draft(rng, "label_1 to label_3", columns, target_matrix(rows, names))
+    return replace(draft, names=names, may_refuse=True)
+
+
+def several_annotators(rng: random.Random) -> Draft:
+    """A column an annotator, who do not always agree: whose word counts is nobody's guess."""
+    names = some_names(rng, rng.choice(("plain", "several words")))
+    rows = label_rows(rng, names, rng.randint(30, 90), many=False)
+    people = rng.choice((("annotator_1", "annotator_2", "annotator_3"), ("alice", "bob")))
+    columns: dict[str, list[object]] = {
+        person: [row[0] if rng.random() < 0.8 else rng.choice(names) for row in rows]
+        for person in people
+    }
+    return replace(columns_draft(rng, "a column an annotator", columns, None), may_refuse=True)
 
 
 def marked_unknown(rng: random.Random) -> Draft:

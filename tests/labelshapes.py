@@ -42,6 +42,9 @@ FLAGS: dict[str, tuple[object, object]] = {
     "VRAI/FAUX": ("FAUX", "VRAI"),
     "t/f": ("f", "t"),
     "T/F": ("F", "T"),
+    "ja/nein": ("nein", "ja"),
+    "oui/non": ("non", "oui"),
+    "✓/blank": (None, "✓"),
 }
 FLAG_NAMES = ("plain", "plain", "snake", "several words", "punctuated", "unicode", "letters")
 
@@ -60,12 +63,24 @@ def separated(rng: random.Random) -> Draft:
     padded = rng.choice((f"{sep} ", f" {sep} ")) if _may_be_padded(sep, rng) else sep
     tail = sep.rstrip(" ") if sep.strip() and rng.random() < 0.12 else ""
     around = " " if rng.random() < 0.06 else ""
-    cells = [around + padded.join(row) + (tail if row else "") + around for row in rows]
+    gaps = sep in (",", ";") and rng.random() < 0.1
+    cells = [
+        around + _joined(rng, row, padded, gaps=gaps) + (tail if row else "") + around
+        for row in rows
+    ]
     shape = f"separated by {SHOWN.get(sep, repr(padded))}, {kind}"
     shape += (", one behind" if tail else "") + (", blanks around" if around else "")
+    shape += ", empty parts" if gaps else ""
     form = rng.choice(ANY)
     column = _dictionary(cells) if form == "parquet" and rng.random() < 0.3 else cells
     return one_column(rng, shape, form, rows, column)
+
+
+def _joined(rng: random.Random, row: Sequence[str], sep: str, *, gaps: bool) -> str:
+    parts = [
+        part for name in row for part in (("", name) if gaps and rng.random() < 0.2 else (name,))
+    ]
+    return sep.join(parts)
 
 
 def _free_of(name: str, sep: str) -> bool:
@@ -125,7 +140,7 @@ def _set(row: Sequence[str]) -> str:
 
 
 def _numpy(row: Sequence[str]) -> str:
-    return "[" + " ".join(map(repr, row)) + "]"
+    return str(np.array(list(row), dtype=object))
 
 
 def _postgres(row: Sequence[str]) -> str:
@@ -202,7 +217,7 @@ def maps(rng: random.Random) -> Draft:
     rows = label_rows(rng, names, rng.randint(30, 100), empty=rng.choice((0.0, 0.2)))
     no, yes = rng.choice(((0, 1), (False, True), (0.0, 1.0)))
     objects = [{name: yes if name in row else no for name in names} for row in rows]
-    form = rng.choice(("csv", "tsv", "jsonl", "json"))
+    form = rng.choice(("csv", "csv", "tsv", "jsonl", "jsonl", "json", "parquet"))
     as_text = form in DELIMITED
     write: Callable[[object], str] = json.dumps if rng.random() < 0.6 else str
     cells = [write(cell) for cell in objects] if as_text else objects
@@ -255,7 +270,8 @@ def native(rng: random.Random) -> Draft:
         cells = [row[0] if row and len(row) == 1 else row for row in rows]
     shape = f"lists of {'numbers' if numbers else kind}, {form}"
     shape += (", null" if None in rows else "") + (", plain names beside" if single else "")
-    return one_column(rng, shape, form, rows, cells)
+    draft = one_column(rng, shape, form, rows, cells)
+    return replace(draft, sparse=form != "parquet" and rng.random() < 0.25)
 
 
 def one_or_null(rng: random.Random) -> Draft:
@@ -289,7 +305,11 @@ def flags_or_unknown(rng: random.Random) -> Draft:
     """Two-valued columns with a third value for unknown: blank, null or -1."""
     names, targets = drawn_flags(rng)
     hidden = _hidden(rng, targets)
-    written = rng.choice(("0/1", "0.0/1.0", "Y/N", "yes/no", "True/False", "TRUE/FALSE", "-1"))
+    written = rng.choice(
+        ("0/1", "0/1", "0.0/1.0", "Y/N", "yes/no", "True/False", "TRUE/FALSE", "-1", "-1")
+    )
+    if written == "0/1":
+        return _as_pandas_writes(rng, names, targets, hidden)
     no, yes = FLAGS.get(written, (0, 1))
     unknown = -1 if written == "-1" else None
     columns = {
@@ -298,6 +318,20 @@ def flags_or_unknown(rng: random.Random) -> Draft:
     }
     shape = "columns of 0/1 or -1" if written == "-1" else f"columns of {written} or nothing"
     return columns_draft(rng, shape, columns, hidden)
+
+
+def _as_pandas_writes(
+    rng: random.Random, names: Sequence[str], targets: np.ndarray, hidden: np.ndarray
+) -> Draft:
+    """A column with a gap becomes one of floats; half of the columns have none."""
+    mixed, columns = hidden.copy(), {}
+    for place, name in enumerate(names):
+        if place % 2:
+            mixed[:, place] = targets[:, place]
+        values = mixed[:, place]
+        whole = not np.isnan(values).any()
+        columns[name] = [None if np.isnan(v) else int(v) if whole else float(v) for v in values]
+    return columns_draft(rng, "columns of 0/1 and of 0.0/1.0 or nothing", columns, mixed)
 
 
 def _hidden(rng: random.Random, targets: np.ndarray) -> np.ndarray:

@@ -38,13 +38,15 @@ PER_MILLE: dict[Drawer, int] = {
     exports.prodigy: 20,
     exports.label_studio: 20,
     exports.argilla: 12,
-    questions.soft: 14,
-    questions.zero_or_two: 6,
-    questions.graded: 8,
-    questions.nameless: 8,
-    questions.marked_unknown: 10,
+    questions.soft: 10,
+    questions.zero_or_two: 5,
+    questions.graded: 6,
+    questions.nameless: 6,
+    questions.numbered_columns: 6,
+    questions.several_annotators: 6,
+    questions.marked_unknown: 9,
     questions.nested_names: 4,
-    questions.other_encoding: 10,
+    questions.other_encoding: 8,
 }
 """How many of a thousand tables each drawer makes; the questions are 60 of them."""
 

@@ -23,6 +23,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "punctuated": (
         *("hate/threatening", "Billing, refunds", "Q&A", "C++", "Food & drink", "don't know"),
         *("Trust; safety", "other (specify)", "e.g. rumours", "#help", "Tips + tricks", "on|off"),
+        'so-called "news"',
     ),
     "numbered": (
         *("1.1 threats", "1.2 incitement", "2.1 slurs", "2.2 mockery", "3.1 stereotypes"),
@@ -38,6 +39,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("Refund", "refund", "REFUND", "Billing", "billing", "Spam", "OTHER", "other", "Login"),
     ),
     "constants": ("None", "refund", "NA", "billing", "no", "login", "true", "delivery", "null"),
+    "codes": ("001", "007", "042", "A01", "B20.1", "E11.9", "J45", "Z00.0"),
+    "paths": (
+        *("Electronics > Phones", "Electronics > Laptops", "Home > Garden", "Home > Kitchen"),
+        *("Books > Crime", "Books > Poetry"),
+    ),
     "colons": ("topic:billing", "topic:login", "tone:angry", "tone:calm", "lang:de", "lang:en"),
     "letters": ("a", "b", "c", "d", "e", "f", "g"),
 }
@@ -116,6 +122,8 @@ def other_columns(
         "source": lambda row: f"https://example.org/t/{rng.randint(1, 40)}",
         "n_chars": lambda row: len(texts[row]),
         "likes": lambda row: rng.randint(0, 900),
+        "num_annotators": lambda row: rng.choice((2, 3)),
+        "agreement": lambda row: rng.choice((0.33, 0.67, 1.0)),
         "lead_time": lambda row: round(rng.uniform(1.2, 90.0), 3),
     }
     chosen = rng.sample(sorted(makers), rng.randint(0, most))
