@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 from labeldrafts import ANY, DELIMITED, TYPED, Draft, target_matrix
-from labelwords import NAMES, label_rows, some_names, some_texts
+from labelwords import MOSTLY_ONE, NAMES, SIZES, label_rows, some_names, some_texts
 
 KINDS = tuple(NAMES)
 JOINABLE = tuple(kind for kind in KINDS if kind not in ("recurring words", "constants"))
@@ -58,7 +58,15 @@ def separated(rng: random.Random) -> Draft:
         kind, names = "plain", some_names(rng, "plain")
     unsure = sep.strip() in ("", "/", "&", "+", "::")
     count = rng.randint(60, 120) if unsure or len(names) < 5 else rng.randint(30, 120)
-    rows = label_rows(rng, names, count, empty=rng.choice((0.0, 0.1, 0.25)))
+    thin = not unsure and rng.random() < 0.2
+    sizes = MOSTLY_ONE if thin and rng.random() < 0.5 else SIZES
+    rows = label_rows(
+        rng,
+        names,
+        rng.randint(100, 120) if thin else count,
+        sizes=sizes,
+        empty=0.6 if thin and sizes is SIZES else rng.choice((0.0, 0.1, 0.25)),
+    )
     rows = sorted_like(rng, rows)
     padded = rng.choice((f"{sep} ", f" {sep} ")) if _may_be_padded(sep, rng) else sep
     tail = sep.rstrip(" ") if sep.strip() and rng.random() < 0.12 else ""

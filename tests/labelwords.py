@@ -132,8 +132,19 @@ def other_columns(
     return {name: [makers[name](row) for row in range(len(texts))] for name in chosen}
 
 
+SIZES = (55, 28, 17)
+MOSTLY_ONE = (86, 10, 4)
+"""How many in a hundred labelled texts have one, two and three labels."""
+
+
 def label_rows(
-    rng: random.Random, names: Sequence[str], count: int, *, many: bool = True, empty: float = 0.0
+    rng: random.Random,
+    names: Sequence[str],
+    count: int,
+    *,
+    many: bool = True,
+    sizes: Sequence[int] = SIZES,
+    empty: float = 0.0,
 ) -> list[list[str]]:
     """The labels of each text: Zipf-like, rare ones at least once, in no special order."""
     weights = [1 / (rank + 1) ** 1.1 for rank in range(len(names))]
@@ -142,7 +153,7 @@ def label_rows(
         if rng.random() < empty:
             rows.append([])
             continue
-        size = rng.choices((1, 2, 3), (55, 28, 17))[0] if many else 1
+        size = rng.choices((1, 2, 3), sizes)[0] if many else 1
         drawn = rng.choices(names, weights, k=size)
         rows.append(list(dict.fromkeys(drawn)))
     places = rng.sample(range(count), len(names))
