@@ -1,11 +1,56 @@
 """Label tables of which a careful person has to ask: the file alone does not tell."""
 
+import json
 import random
 from dataclasses import replace
 
 from labeldrafts import ANY, DELIMITED, TYPED, Draft, target_matrix
 from labelshapes import columns_draft, drawn_flags, one_column, separated, sorted_like
 from labelwords import label_rows, some_names
+
+
+def votes(rng: random.Random) -> Draft:
+    """How many annotators gave each label: from how many on it applies is nobody's guess."""
+    names, targets = drawn_flags(rng)
+    columns: dict[str, list[object]] = {
+        name: [rng.randint(1, 4) if value else 0 for value in targets[:, place]]
+        for place, name in enumerate(names)
+    }
+    return replace(columns_draft(rng, "columns of votes", columns, None), may_refuse=True)
+
+
+def scored(rng: random.Random) -> Draft:
+    """A score for every label, as classifiers give them: objects, pairs or maps."""
+    names = some_names(rng, rng.choice(("plain", "several words")))
+    count = rng.randint(30, 80)
+    scores = [{name: round(rng.uniform(0.001, 0.999), 3) for name in names} for _ in range(count)]
+    how = rng.choice(("objects", "pairs", "maps"))
+    cells: list[object] = [
+        row
+        if how == "maps"
+        else [{"label": name, "score": score} for name, score in row.items()]
+        if how == "objects"
+        else [[name, score] for name, score in row.items()]
+        for row in scores
+    ]
+    form = rng.choice(("jsonl", "json", "csv"))
+    cells = [json.dumps(cell) for cell in cells] if form == "csv" else cells
+    draft = one_column(rng, f"{how} with a score for every label", form, [[]] * count, cells)
+    return replace(draft, targets=None, may_refuse=True)
+
+
+def two_questions(rng: random.Random) -> Draft:
+    """Two columns of names, each the answer to a question of its own: which is meant?"""
+    names = some_names(rng, "plain")
+    rows = label_rows(rng, names, rng.randint(30, 90), many=False)
+    tones = [rng.choice(("angry", "calm", "happy")) for _ in rows]
+    columns: dict[str, list[object]] = {
+        "label_topic": [row[0] for row in rows],
+        "label_tone": tones,
+    }
+    draft = columns_draft(rng, "two questions", columns, target_matrix(rows, names))
+    needs = ("data.labels.column=label_topic",)
+    return replace(draft, names=names, may_refuse=True, needs=needs)
 
 
 def zero_or_two(rng: random.Random) -> Draft:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-from labeldrafts import ANY, DELIMITED, TYPED, Draft, target_matrix
+from labeldrafts import ANY, DELIMITED, TYPED, Draft, Targets, target_matrix
 from labelwords import MOSTLY_ONE, NAMES, SIZES, label_rows, some_names, some_texts
 
 KINDS = tuple(NAMES)
@@ -152,7 +152,10 @@ def _numpy(row: Sequence[str]) -> str:
 
 
 def _postgres(row: Sequence[str]) -> str:
-    plain = [name if name.isidentifier() and name.isascii() else json.dumps(name) for name in row]
+    plain = [
+        name if name.isidentifier() and name.isascii() else json.dumps(name, ensure_ascii=False)
+        for name in row
+    ]
     return "{" + ",".join(plain) + "}"
 
 
@@ -312,7 +315,7 @@ def flag_columns(rng: random.Random) -> Draft:
 def flags_or_unknown(rng: random.Random) -> Draft:
     """Two-valued columns with a third value for unknown: blank, null or -1."""
     names, targets = drawn_flags(rng)
-    hidden = _hidden(rng, targets)
+    hidden = hidden_flags(rng, targets)
     written = rng.choice(
         ("0/1", "0/1", "0.0/1.0", "Y/N", "yes/no", "True/False", "TRUE/FALSE", "-1", "-1")
     )
@@ -329,7 +332,7 @@ def flags_or_unknown(rng: random.Random) -> Draft:
 
 
 def _as_pandas_writes(
-    rng: random.Random, names: Sequence[str], targets: np.ndarray, hidden: np.ndarray
+    rng: random.Random, names: Sequence[str], targets: Targets, hidden: Targets
 ) -> Draft:
     """A column with a gap becomes one of floats; half of the columns have none."""
     mixed, columns = hidden.copy(), {}
@@ -342,7 +345,7 @@ def _as_pandas_writes(
     return columns_draft(rng, "columns of 0/1 and of 0.0/1.0 or nothing", columns, mixed)
 
 
-def _hidden(rng: random.Random, targets: np.ndarray) -> np.ndarray:
+def hidden_flags(rng: random.Random, targets: Targets) -> Targets:
     """Some values made unknown; each column keeps its first 1 and its first 0."""
     hidden = targets.copy()
     for column in range(targets.shape[1]):
@@ -353,7 +356,7 @@ def _hidden(rng: random.Random, targets: np.ndarray) -> np.ndarray:
     return hidden
 
 
-def drawn_flags(rng: random.Random, most: int = 120) -> tuple[list[str], np.ndarray]:
+def drawn_flags(rng: random.Random, most: int = 120) -> tuple[list[str], Targets]:
     """Names of label columns and a target matrix that has both values of each."""
     prefix = rng.choice(("", "", "", "label_", "is_", "labels: "))
     kind = rng.choice(FLAG_NAMES) if not prefix else "snake"
@@ -363,11 +366,15 @@ def drawn_flags(rng: random.Random, most: int = 120) -> tuple[list[str], np.ndar
 
 
 def columns_draft(
-    rng: random.Random, shape: str, columns: dict[str, list[object]], targets: object
+    rng: random.Random,
+    shape: str,
+    columns: dict[str, list[object]],
+    targets: Targets | None,
+    forms: Sequence[str] = (*DELIMITED, *DELIMITED, *DELIMITED, *TYPED),
 ) -> Draft:
-    count = len(next(iter(columns.values())))
-    texts = some_texts(rng, count, plain=rng.random() < 0.4)
-    form = rng.choice((*DELIMITED, *DELIMITED, *DELIMITED, *TYPED))
+    """A draft of label columns in one of the formats."""
+    texts = some_texts(rng, len(next(iter(columns.values()))), plain=rng.random() < 0.4)
+    form = rng.choice(forms)
     cells = {name: _typed(rng, form, values) for name, values in columns.items()}
     return Draft(f"{shape}, {form}", form, texts, cells, list(columns), targets)
 

@@ -15,40 +15,50 @@ from pathlib import Path
 
 import labelexports as exports
 import labelquestions as questions
+import labelrarities as rarities
 import labelshapes as shapes
 from labeldrafts import Draft, Targets, file_of
 
 Drawer = Callable[[random.Random], Draft]
 PER_MILLE: dict[Drawer, int] = {
-    shapes.separated: 280,
-    shapes.one_a_row: 110,
-    shapes.literals: 140,
+    shapes.separated: 256,
+    shapes.one_a_row: 102,
+    shapes.literals: 124,
     shapes.choices: 30,
     shapes.maps: 20,
-    shapes.label_objects: 24,
+    shapes.label_objects: 22,
     shapes.nested: 10,
-    shapes.native: 60,
-    shapes.one_or_null: 16,
-    shapes.flag_columns: 90,
+    shapes.native: 54,
+    shapes.one_or_null: 14,
+    shapes.flag_columns: 84,
     shapes.flags_or_unknown: 36,
     shapes.one_flag: 20,
-    exports.doccano_csv: 20,
+    rarities.rare_separator: 12,
+    rarities.rare_literal: 16,
+    rarities.marked_gaps: 12,
+    rarities.untidy_flags: 12,
+    rarities.rare_objects: 8,
+    rarities.arrow_lists: 8,
+    exports.doccano_csv: 18,
     exports.doccano_jsonl: 16,
     exports.spacy_cats: 16,
     exports.prodigy: 20,
     exports.label_studio: 20,
     exports.argilla: 12,
-    questions.soft: 10,
-    questions.zero_or_two: 5,
-    questions.graded: 6,
-    questions.nameless: 6,
-    questions.numbered_columns: 6,
-    questions.several_annotators: 6,
-    questions.marked_unknown: 9,
+    questions.soft: 8,
+    questions.zero_or_two: 4,
+    questions.votes: 4,
+    questions.scored: 6,
+    questions.two_questions: 4,
+    questions.graded: 4,
+    questions.nameless: 4,
+    questions.numbered_columns: 4,
+    questions.several_annotators: 4,
+    questions.marked_unknown: 6,
     questions.nested_names: 4,
-    questions.other_encoding: 8,
+    questions.other_encoding: 6,
 }
-"""How many of a thousand tables each drawer makes; the questions are 60 of them."""
+"""How many of a thousand tables each drawer makes; the questions are 58 of them."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def outcome(table: LabelTable, folder: Path, needs: Sequence[str] = ()) -> Outco
     except Exception:
         return Outcome(table, "crashed", traceback.format_exc(limit=-3))
     fault = difference(table, split.texts, labels.names, split.targets)
-    if fault and table.may_refuse and is_told(table, proposal.comments):
+    if fault and table.may_refuse and is_told(table, proposal.comments, proposal.notes):
         return Outcome(table, "refused", fault)
     return Outcome(table, "wrong" if fault else "right", fault)
 
@@ -64,8 +64,8 @@ def is_helpful(problem) -> bool:
     return bool(A_PLACE.search(f"{problem.where} {problem.found}")) and bool(problem.mend.strip())
 
 
-def is_told(table: LabelTable, comments) -> bool:
-    said = " ".join(comments.values())
+def is_told(table: LabelTable, comments, notes=()) -> bool:
+    said = " ".join([*comments.values(), *notes])
     return bool(table.needs) and all(need.partition("=")[0] in said for need in table.needs)
 
 
