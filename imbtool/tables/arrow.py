@@ -35,18 +35,18 @@ MOST_EXACT = 2.0**53
 QUOTE, LINE_ENDS, MARK = ord('"'), b"\r\n", b"\xef\xbb\xbf"
 
 
-def read_file(path: Path, encoding: str) -> pa.Table:
-    """Read a file: text columns for csv and tsv, else its types.
+def read_file(path: Path, encoding: str) -> tuple[pa.Table, tuple[str, ...]]:
+    """Read a file: text columns for csv and tsv, else its types; and the notes on it.
 
     Raises:
         UserError: as the careful reader, whose messages name file and line.
     """
     kind = source_format(path)
     if kind == ".parquet":
-        return _parquet(path)
+        return _parquet(path), ()
     fast = FAST.get(kind) if codec_of(encoding) == UTF8 else None
     table = fast(path) if fast else None
-    return _careful(path, encoding) if table is None else table
+    return _careful(path, encoding) if table is None else table, ()
 
 
 def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:

@@ -30,10 +30,13 @@ class Table:
     Attributes:
         data: its columns: text for csv and tsv, else their types.
         files: the files its rows came from.
+        notes: what of the files was understood in a way that changes its meaning, one sentence
+            each.
     """
 
     data: pa.Table
     files: Files
+    notes: tuple[str, ...] = ()
 
     def row_text(self, row: int) -> str:
         """A row (from 1) in words: its number, and the file it stands in if there are several."""
@@ -50,16 +53,18 @@ def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
         UserError: as `read_chunks`; also where the table has no rows.
     """
     if is_dataset(path):
-        tables, files = [dataset_table(path)], [path]
+        read, files = [(dataset_table(path), ())], [path]
     else:
         files = table_files(path)
-        tables = [read_file(file, encoding) for file in files]
+        read = [read_file(file, encoding) for file in files]
+    tables = [table for table, _ in read]
     for file, table in zip(files, tables, strict=True):
         _require_same(files[0], tables[0].column_names, file, table.column_names)
     if not any(map(len, tables)):
         raise _no_rows(path)
     sizes = list(zip(files, map(len, tables), strict=True))
-    return Table(_together(path, tables), sizes)
+    notes = tuple(note for _, told in read for note in told)
+    return Table(_together(path, tables), sizes, notes)
 
 
 def read_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:

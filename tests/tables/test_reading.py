@@ -558,7 +558,7 @@ def test_lists_are_read_whatever_way_arrow_holds_them(kind: pa.DataType):
 def test_bytes_are_text_if_they_are_utf8():
     column = pa.chunked_array([pa.array(["grün".encode(), None])])
     assert text_cells(column).to_pylist() == ["grün", None]
-    require_text(column, "t.parquet: text")
+    require_text(column, "t.parquet: text", str)
 
 
 @pytest.mark.parametrize(
@@ -568,7 +568,7 @@ def test_bytes_are_text_if_they_are_utf8():
 )
 def test_cells_that_are_no_text_are_refused(cells: list[object]):
     with pytest.raises(UserError, match=r"(?s)t.parquet: text.*cells of"):
-        require_text(pa.chunked_array([pa.array(cells)]), "t.parquet: text")
+        require_text(pa.chunked_array([pa.array(cells)]), "t.parquet: text", str)
 
 
 def test_a_pattern_that_is_none_is_refused(tmp_path: Path):
