@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +16,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+NOT_FOR_FILES = {"idna", "punycode", "raw-unicode-escape", "unicode-escape"}
+"""Codecs from text to bytes that no file of text is written in."""
+
 HUB = "hf:"
 """What the name of a data set on the hub begins with, where a path may stand."""
 
@@ -22,6 +26,16 @@ HUB = "hf:"
 def is_hub(path: Path | str) -> bool:
     """Whether a path is the name of a data set on the hub: `hf:owner/name[:config][/split]`."""
     return str(path).startswith(HUB)
+
+
+def text_codec(name: str) -> str | None:
+    """The usual name of a text encoding; None where there is no such one."""
+    try:
+        "".encode(name)
+        codec = codecs.lookup(name).name
+    except (LookupError, ValueError):  # a NUL or half a surrogate pair in the name, say
+        return None
+    return None if codec in NOT_FOR_FILES else codec
 
 
 class Section(BaseModel):
@@ -116,6 +130,11 @@ class DataSection(Section):
     labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
     id: str | None = Field(None, description="a column that names each row")
     encoding: str = Field("utf-8", description="of csv, tsv, jsonl and json")
+    quotes: bool | None = Field(
+        None,
+        description="of csv and tsv: true where they enclose cells, false where they are part of "
+        "the text; default: as the file shows",
+    )
 
     @field_validator("text")
     @classmethod
@@ -129,12 +148,10 @@ class DataSection(Section):
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, name: str) -> str:
-        try:
-            "".encode(name)
-        except LookupError:
+        if text_codec(name) is None:
             raise contradiction(
                 repr(name), "the name of a text encoding", "try utf-8, cp1252 or latin-1"
-            ) from None
+            )
         return name
 
 

@@ -80,14 +80,13 @@ def read_named(column: Column, where: Path, known: Mapping[str, str], why: str =
     source: dict[str, Any] = {"column": column.name}
     because = f"{why}; " * bool(why)
     if column.holds_lists:
-        told = "its cells are lists" + "" if column.is_list else "its cells are lists as text"
+        told = "its cells are lists" if column.is_list else "its cells are lists or objects as text"
         return LabelGuess(source, f"{because}{told}{_tool(column)}", notes)
     if "separator" in known:
         return LabelGuess(source, why, notes)
     separator, reason = _separator(column, where)
-    mixed = sum(written.form != "names" for written in column.read)
-    if mixed:
-        reason += f"; {counted(mixed, 'different cell')} hold lists, which are read too"
+    if any(written.form != "names" for written in column.read):
+        reason += "; some cells are lists or objects as text, which are read too"
     source["separator"] = separator
     return LabelGuess(source, f"{because}{reason}{_tool(column)}", notes)
 
@@ -119,7 +118,7 @@ def read_flags(columns: Sequence[Column], where: Path, known: Mapping[str, str])
     if scores:
         return LabelGuess(source, f"{holders} scores, cut at the threshold", tuple(notes))
     words = {cell for column in columns for cell in column.values}
-    if all(word.strip().lower() in ZERO_AND_ONE for word in words):
+    if all(word.strip().lower() in ZERO_AND_ONE for word in words) and "empty" not in source:
         return LabelGuess(source, f"{holders} only 0 and 1", tuple(notes))
     told = some(sorted(map(repr, words)), 6)
     return LabelGuess(source, f"{holders} words for yes and no: {told}", tuple(notes))
@@ -203,8 +202,8 @@ class _Guesser:
             f"{first.row_of(odd)}: they look like one label each, and it cannot be told which "
             "values mean yes",
             "two values that mean yes and no, such as 1 and 0, in each label column",
-            "write 1 and 0, or name the column that holds the labels: "
-            "--set data.labels.column=NAME",
+            "write 1 and 0; if the values are labels, join those of a text into one column; or "
+            "name the one column that holds the labels: --set data.labels.column=NAME",
         )
 
     def _left_out(self) -> Sequence[str]:

@@ -105,7 +105,7 @@ def test_several_columns_that_could_be_labels_are_a_question():
 
 def test_lists_as_text_are_read_as_lists_and_objects_name_their_tool():
     assert guess({"found": ["['a', 'b']", "[]"], "kind": ["x", "y"]}).reason.endswith(
-        "its cells are lists as text"
+        "its cells are lists or objects as text"
     )
     found = guess({"topic": ['{"choices": ["a", "b"]}', "a", "b"]})
     assert found.source["column"] == "topic"

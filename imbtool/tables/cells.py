@@ -15,6 +15,10 @@ from imbtool.errors import did_you_mean, fail, some
 COLUMN_MARK = " \x1f "
 """Between two columns of one text: the ASCII unit separator, in blanks as it hardly ever stands."""
 
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\0\u200b\u200e\u200f\ufeff"
+"""Also those without a width."""
+
 ITEM_MARK = "\x1f"
 """After each item of a list that is written as text."""
 
@@ -54,11 +58,13 @@ def cell_text(value: Any) -> str:
 def neutralised(cell: str) -> str:
     """A cell for people to open: a spreadsheet would run one that starts like a formula.
 
-    An apostrophe before `=`, `+`, `-`, `@`, a tab or a carriage return makes it text (OWASP, CSV
-    Injection). Between two columns of a text stands a line break.
+    An apostrophe makes it text (OWASP, CSV Injection) where it begins with a tab or a line end, or,
+    behind any blanks, which some programs cut off, with `=`, `+`, `-` or `@`, also of full width.
+    Between two columns of a text stands a line break.
     """
     cell = shown_text(cell)
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    is_formula = cell.lstrip(BLANKS).startswith(FORMULA) or cell.startswith(("\t", "\r", "\n"))
+    return f"'{cell}" if is_formula else cell
 
 
 def shown_text(text: str) -> str:

@@ -19,6 +19,7 @@ from imbtool.tables.text import text_chunks
 
 CHUNK_ROWS = 4096
 
+Notes = tuple[str, ...]
 Files = Sequence[tuple[Path, int]]
 """Files and how many rows came from each, in order."""
 
@@ -46,43 +47,53 @@ class Table:
         return f"{place} of {path.name}"
 
 
-def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
+def read_arrow(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> Table:
     """Read a whole table into memory: a file, a folder or glob of files, or a data set.
+
+    Args:
+        path: of the table.
+        encoding: of text files.
+        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
     if is_dataset(path):
-        read, files = [(dataset_table(path), ())], [path]
+        files, read = [path], [(dataset_table(path), Notes())]
     else:
         files = table_files(path)
-        read = [read_file(file, encoding) for file in files]
+        read = [read_file(file, encoding, quotes) for file in files]
     tables = [table for table, _ in read]
     for file, table in zip(files, tables, strict=True):
         _require_same(files[0], tables[0].column_names, file, table.column_names)
     if not any(map(len, tables)):
         raise _no_rows(path)
     sizes = list(zip(files, map(len, tables), strict=True))
-    notes = tuple(note for _, told in read for note in told)
-    return Table(_together(path, tables), sizes, notes)
+    return Table(_together(path, tables), sizes, sum((notes for _, notes in read), ()))
 
 
-def read_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+def read_table(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> pd.DataFrame:
     """Read a whole table as a frame; see `read_chunks`.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
-    frames = list(read_chunks(path, encoding))
+    frames = list(read_chunks(path, encoding, quotes=quotes))
     if not frames:
         raise _no_rows(path)
     return pd.concat(frames, ignore_index=True)
 
 
 def read_chunks(
-    path: Path, encoding: str = "utf-8", rows: int = CHUNK_ROWS
+    path: Path, encoding: str = "utf-8", rows: int = CHUNK_ROWS, quotes: bool | None = None
 ) -> Iterator[pd.DataFrame]:
     """Yield a table's rows in frames of `rows`: text cells for csv and tsv, else typed values.
+
+    Args:
+        path: of the table.
+        encoding: of text files.
+        rows: of a frame.
+        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
 
     Raises:
         UserError: missing or empty file, unknown suffix, broken encoding, ragged rows,
@@ -98,7 +109,7 @@ def read_chunks(
         if source_format(file) == ".parquet":
             frames = _frames(parquet_batches(file, rows))
         else:
-            frames = text_chunks(file, encoding, rows)
+            frames = text_chunks(file, encoding, rows, quotes)
         for frame in frames:
             # rows of JSON may lack keys
             if "json" not in source_format(file):
