@@ -21,6 +21,15 @@ ANY = (*DELIMITED, *DELIMITED, *TYPED)
 
 Columns = dict[str, Any]
 """Cells by column: lists, or Arrow arrays where their type matters."""
+ODDITIES = {
+    "a line that names the delimiter": "csv",
+    "empty columns behind": "csv",
+    "delimited by bars": "csv",
+    "one object of columns": "json",
+    "lines in .json": "json",
+}
+"""What some files have, and in which format."""
+
 Rows = Sequence[Sequence[str] | None]
 Targets = NDArray[np.float32]
 
@@ -40,6 +49,7 @@ class Draft:
         needs: `--set` overrides that settle it.
         whole: the cells are all columns there are, as a tool exports them.
         sparse: JSON leaves out what is null.
+        oddity: one of `ODDITIES`, or nothing.
         encoding: of the bytes; none for UTF-8 with or without a byte order mark.
     """
 
@@ -53,6 +63,7 @@ class Draft:
     needs: tuple[str, ...] = ()
     whole: bool = False
     sparse: bool = False
+    oddity: str = ""
     encoding: str | None = None
 
 
@@ -97,6 +108,8 @@ def _furnished(rng: random.Random, draft: Draft) -> Columns:
 def _delimited(rng: random.Random, columns: Columns, draft: Draft) -> str:
     """csv or tsv text with one of the usual delimiters and ways to quote."""
     delimiter = "\t" if draft.format == "tsv" else rng.choice(",,,,;;\t")
+    delimiter = "|" if draft.oddity == "delimited by bars" else delimiter
+    behind = ["", ""] if draft.oddity == "empty columns behind" else []
     rows = [list(map(cell_text, row)) for row in zip(*columns.values(), strict=True)]
     ways = [csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL]
     if draft.format == "tsv" and _needs_no_quotes([list(columns), *rows]):
@@ -109,8 +122,9 @@ def _delimited(rng: random.Random, columns: Columns, draft: Draft) -> str:
         quotechar='"',
         lineterminator=rng.choice(("\n", "\n", "\r\n")),
     )
-    writer.writerows([list(columns), *rows])
-    return stream.getvalue()
+    writer.writerows([*row, *behind] for row in [list(columns), *rows])
+    told = draft.oddity == "a line that names the delimiter"
+    return (f"sep={delimiter}\n" if told else "") + stream.getvalue()
 
 
 def _needs_no_quotes(rows: Sequence[Sequence[str]]) -> bool:
@@ -130,9 +144,11 @@ def _json(rng: random.Random, columns: Columns, draft: Draft) -> str:
         records = [
             {key: cell for key, cell in record.items() if cell is not None} for record in records
         ]
-    return json_text(
-        records, draft.format, ascii_only=rng.random() < 0.5, indent=rng.choice((None, 2))
-    )
+    if draft.oddity == "one object of columns":
+        return json.dumps({name: dict(enumerate(cells)) for name, cells in columns.items()})
+    form = "jsonl" if draft.oddity == "lines in .json" else draft.format
+    ascii_only, indent = rng.random() < 0.5, rng.choice((None, 2))
+    return json_text(records, form, ascii_only=ascii_only, indent=indent)
 
 
 def json_text(

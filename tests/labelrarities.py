@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-from labeldrafts import ANY, DELIMITED, TYPED, Draft
+from labeldrafts import ANY, DELIMITED, ODDITIES, TYPED, Draft
 from labelshapes import (
     columns_draft,
     drawn_flags,
@@ -40,6 +41,16 @@ def rare_separator(rng: random.Random) -> Draft:
     rows = sorted_like(rng, label_rows(rng, names, rng.randint(60, 120), empty=0.1))
     cells = [sep.join(row) for row in rows]
     return one_column(rng, f"separated by {sep!r}", rng.choice(ANY), rows, cells)
+
+
+def odd_file(rng: random.Random) -> Draft:
+    """An ordinary column of labels in a file that has an oddity."""
+    oddity, form = rng.choice(list(ODDITIES.items()))
+    names = some_names(rng, rng.choice(("plain", "several words", "unicode")))
+    rows = label_rows(rng, names, rng.randint(40, 90), empty=0.1)
+    sep = rng.choice((",", ";"))
+    draft = one_column(rng, oddity, form, rows, [sep.join(row) for row in rows])
+    return replace(draft, oddity=oddity)
 
 
 def _quoted(row: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from labeldrafts import Draft, Targets, file_of
 
 Drawer = Callable[[random.Random], Draft]
 PER_MILLE: dict[Drawer, int] = {
-    shapes.separated: 256,
+    shapes.separated: 244,
     shapes.one_a_row: 102,
     shapes.literals: 124,
     shapes.choices: 30,
@@ -34,6 +34,7 @@ PER_MILLE: dict[Drawer, int] = {
     shapes.flags_or_unknown: 36,
     shapes.one_flag: 20,
     rarities.rare_separator: 12,
+    rarities.odd_file: 12,
     rarities.rare_literal: 16,
     rarities.marked_gaps: 12,
     rarities.untidy_flags: 12,
