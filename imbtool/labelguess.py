@@ -64,6 +64,23 @@ def guess_labels(
     return _Guesser(columns, where, known or {}).guess()
 
 
+def read_labels(
+    columns: Sequence[Column], where: Path, known: Mapping[str, str], why: str
+) -> LabelGuess:
+    """How the labels stand in columns of which the file says that they hold them.
+
+    Raises:
+        UserError: as `read_named` and `read_flags`.
+    """
+    only = columns[0]
+    if len(columns) == 1 and (only.holds_lists or only.name.lower() in LABEL_NAMES):
+        found = read_named(only, where, known)
+    else:
+        used = [column for column in columns if column.is_flag or column.is_score]
+        found = read_flags(used or columns, where, {"empty": "unknown", **known})
+    return LabelGuess(found.source, why, found.notes)
+
+
 def read_named(column: Column, where: Path, known: Mapping[str, str], why: str = "") -> LabelGuess:
     """How the labels stand in a column that is known to hold them.
 

@@ -17,7 +17,7 @@ from imbtool.datasection import DataSection, is_hub
 from imbtool.errors import counted, fail, some
 from imbtool.imbalance import co_occurrence
 from imbtool.labelcells import label_cells
-from imbtool.labelguess import LabelGuess, guess_labels, read_flags, read_named
+from imbtool.labelguess import LabelGuess, guess_labels, read_flags, read_labels, read_named
 from imbtool.labels import Labels, spelled_alike
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
@@ -38,6 +38,7 @@ TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),
     *("tweet", "review", "utterance", "document", "title"),
 )
+BY_FORMAT = "by the format of the file"
 LABELS = "data.labels."
 IMPLIES = 0.99
 """Share of a label's texts that have another label, from which the first seems to imply it."""
@@ -85,7 +86,7 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     comments: dict[Key, str] = {}
     data: dict[str, Any] = {"train": str(path)}
     if "text" not in given.model_fields_set:
-        data["text"], comments["data", "text"] = _text_column(columns, train)
+        data["text"], comments["data", "text"] = _texts(columns, table.texts, train)
     used = _as_list(data.get("text", given.text))
     rest = [column for column in columns if column.name not in used]
     identity = given.id if "id" in given.model_fields_set else _id_column(rest)
@@ -93,7 +94,8 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
         data["id"] = identity
         comments["data", "id"] = "its cells differ from row to row"
     rest = [column for column in rest if column.name != identity]
-    guess = _labels(rest, given, train, known)
+    by_format = [column for column in rest if column.name in table.labels]
+    guess = _labels(rest, by_format, given, train, known)
     data["labels"] = guess.source
     if guess.reason:
         comments["data", "labels"] = guess.reason
@@ -126,9 +128,15 @@ def _columns(table: pa.Table) -> list[Column]:
 
 
 def _labels(
-    columns: Sequence[Column], given: DataSection, train: Path, known: dict[str, str]
+    columns: Sequence[Column],
+    by_format: Sequence[Column],
+    given: DataSection,
+    train: Path,
+    known: dict[str, str],
 ) -> LabelGuess:
-    """The profile's `data.labels`; what is known of it is not guessed."""
+    """The profile's `data.labels`; what is known of it, or the file says, is not guessed."""
+    if "labels" not in given.model_fields_set and by_format:
+        return read_labels(by_format, train, known, BY_FORMAT)
     if "labels" not in given.model_fields_set:
         return guess_labels(columns, train, known)
     source = given.labels
@@ -200,6 +208,14 @@ def _unusable(path: Path, data: DataSection) -> str:
     cells = label_cells(table, data.labels)
     has_labels = (cells.targets(sorted(cells.names)) == 1).any()
     return "" if has_labels else "since none of its texts has a label"
+
+
+def _texts(
+    columns: Sequence[Column], by_format: Sequence[str], train: Path
+) -> tuple[str | list[str], str]:
+    if by_format:
+        return by_format[0] if len(by_format) == 1 else list(by_format), BY_FORMAT
+    return _text_column(columns, train)
 
 
 def _text_column(columns: Sequence[Column], train: Path) -> tuple[str, str]:

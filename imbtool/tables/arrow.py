@@ -19,6 +19,7 @@ import pyarrow.json
 import pyarrow.parquet as pq
 
 from imbtool.tables.cells import as_arrow
+from imbtool.tables.classes import classes_of, with_names
 from imbtool.tables.delimited import Layout, layout_of, refuse_repeated
 from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
 from imbtool.tables.json_text import MOST_DEPTH
@@ -61,20 +62,39 @@ def read_file(
 
 
 def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield a parquet file in batches of `rows`.
+    """Yield a parquet file in batches of `rows`, with names for the numbers of classes.
 
     Raises:
-        UserError: a damaged file, or one with a column twice.
+        UserError: a damaged file, one with a column twice, or a class without a name.
+    """
+    before = 0
+    try:
+        file = _opened(path)
+        classes = classes_of(path, file.schema_arrow)
+        for batch in file.iter_batches(rows):
+            named = with_names(path, pa.Table.from_batches([batch]), classes, before)
+            yield from named.to_batches() if classes else [batch]
+            before += len(batch)
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from None
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """The columns of a parquet file.
+
+    Raises:
+        UserError: as `parquet_batches`.
     """
     try:
-        yield from _opened(path).iter_batches(rows)
+        return list(_opened(path).schema_arrow.names)
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
 
 
 def _parquet(path: Path) -> pa.Table:
     try:
-        return _opened(path).read()
+        file = _opened(path)
+        return with_names(path, file.read(), classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
 

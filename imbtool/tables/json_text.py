@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from imbtool.errors import counted, fail
 from imbtool.tables.lines import numbered_lines
+from imbtool.tables.pairs import as_object
 
 HALF_PAIR = "\\ud"
 """How JSON begins to write a character as two halves, or one half of none."""
@@ -30,7 +31,7 @@ def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     for number, line in numbered_lines(path, stream):
         if not line.strip():
             continue
-        row = _json(line.strip(), path, number, "mend the line")
+        row = as_object(_json(line.strip(), path, number, "mend the line"))
         if not isinstance(row, dict):
             found = f"a JSON {type(row).__name__}"
             raise fail(f"{path}:{number}", found, "one JSON object a line", "mend the line")
@@ -51,6 +52,7 @@ def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     rows = _json(text, path, 1, mend)
     if not isinstance(rows, list):
         raise fail(path, f"a JSON {type(rows).__name__}", "an array of objects", mend)
+    rows = list(map(as_object, rows))
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             found = f"a JSON {type(row).__name__} as element {number}"
