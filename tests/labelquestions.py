@@ -9,6 +9,42 @@ from labelshapes import columns_draft, drawn_flags, one_column, separated, sorte
 from labelwords import label_rows, some_names
 
 
+def one_odd_value(rng: random.Random) -> Draft:
+    """Columns of 0 and 1 of which one holds a 2 in few rows: a slip, or another kind of column?"""
+    names, targets = drawn_flags(rng)
+    columns: dict[str, list[object]] = {
+        name: [int(value) for value in targets[:, place]] for place, name in enumerate(names)
+    }
+    for row in rng.sample(range(len(targets)), 2):
+        columns[names[0]][row] = 2
+    return replace(columns_draft(rng, "columns of 0/1 and a 2", columns, None), may_refuse=True)
+
+
+def multi_hot(rng: random.Random) -> Draft:
+    """Rows of 0 and 1 without brackets: nothing names the labels."""
+    size, sep = rng.randint(3, 6), rng.choice((",", " ", ";"))
+    rows = [[rng.choice("001") for _ in range(size)] for _ in range(rng.randint(30, 90))]
+    cells = [sep.join(row) for row in rows]
+    draft = one_column(
+        rng, f"0 and 1 joined by {sep!r}", rng.choice(ANY), [[] for _ in rows], cells
+    )
+    return replace(draft, targets=None, may_refuse=True)
+
+
+def scores_in_text(rng: random.Random) -> Draft:
+    """Names with their scores in one cell."""
+    names = some_names(rng, "plain")
+    before, after = rng.choice(((":", ""), ("=", ""), (" (", ")"), (": ", "")))
+    sep = rng.choice(("|", ", ", ";"))
+    cells = [
+        sep.join(f"{name}{before}{rng.random():.2f}{after}" for name in names)
+        for _ in range(rng.randint(30, 80))
+    ]
+    shape = f"scores in text, a{before}0.90{after}{sep}b{before}0.10{after}"
+    draft = one_column(rng, shape, rng.choice(ANY), [[]] * len(cells), cells)
+    return replace(draft, targets=None, may_refuse=True)
+
+
 def votes(rng: random.Random) -> Draft:
     """How many annotators gave each label: from how many on it applies is nobody's guess."""
     names, targets = drawn_flags(rng)

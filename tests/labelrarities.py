@@ -94,6 +94,18 @@ def marked_gaps(rng: random.Random) -> Draft:
     return columns_draft(rng, f"columns of {no}/{yes} or {gap}", columns, hidden, DELIMITED)
 
 
+def flags_without_positives(rng: random.Random) -> Draft:
+    """Two-valued columns, one of which has no positive yet: a label all the same."""
+    names, targets = drawn_flags(rng)
+    targets[:, -1] = 0
+    no, yes = rng.choice(((0, 1), (0, 1), ("N", "Y"), (False, True)))
+    columns: dict[str, list[object]] = {
+        name: [yes if value else no for value in targets[:, place]]
+        for place, name in enumerate(names)
+    }
+    return columns_draft(rng, f"columns of {no}/{yes}, one all {no}", columns, targets)
+
+
 def untidy_flags(rng: random.Random) -> Draft:
     """Two-valued columns as people type them: case and blanks vary, floats have a comma."""
     names, targets = drawn_flags(rng)

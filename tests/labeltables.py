@@ -21,7 +21,7 @@ from labeldrafts import Draft, Targets, file_of
 
 Drawer = Callable[[random.Random], Draft]
 PER_MILLE: dict[Drawer, int] = {
-    shapes.separated: 244,
+    shapes.separated: 242,
     shapes.one_a_row: 102,
     shapes.literals: 124,
     shapes.choices: 30,
@@ -37,7 +37,8 @@ PER_MILLE: dict[Drawer, int] = {
     rarities.odd_file: 12,
     rarities.rare_literal: 16,
     rarities.marked_gaps: 12,
-    rarities.untidy_flags: 12,
+    rarities.untidy_flags: 8,
+    rarities.flags_without_positives: 4,
     rarities.rare_objects: 8,
     rarities.arrow_lists: 8,
     exports.doccano_csv: 18,
@@ -46,20 +47,23 @@ PER_MILLE: dict[Drawer, int] = {
     exports.prodigy: 20,
     exports.label_studio: 20,
     exports.argilla: 12,
-    questions.soft: 8,
+    questions.soft: 6,
     questions.zero_or_two: 4,
     questions.votes: 4,
-    questions.scored: 6,
+    questions.scored: 4,
+    questions.one_odd_value: 4,
+    questions.multi_hot: 4,
+    questions.scores_in_text: 4,
     questions.two_questions: 4,
     questions.graded: 4,
     questions.nameless: 4,
     questions.numbered_columns: 4,
     questions.several_annotators: 4,
-    questions.marked_unknown: 6,
-    questions.nested_names: 4,
-    questions.other_encoding: 6,
+    questions.marked_unknown: 4,
+    questions.nested_names: 2,
+    questions.other_encoding: 4,
 }
-"""How many of a thousand tables each drawer makes; the questions are 58 of them."""
+"""How many of a thousand tables each drawer makes; the questions are 60 of them."""
 
 
 @dataclass(frozen=True)
