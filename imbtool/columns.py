@@ -56,6 +56,12 @@ class Column:
         return self.is_list or bool(forms and forms <= {"list", "object"})
 
     @cached_property
+    def has_lists(self) -> bool:
+        """Whether some cells are lists or objects of names, and none holds more than names."""
+        forms = {written.form for written in self.read}
+        return self.is_list or (bool(forms & {"list", "object"}) and "unreadable" not in forms)
+
+    @cached_property
     def flags(self) -> set[float]:
         """The meanings of its values as flags, NaN as 0.5; empty if one of them has none."""
         meanings = [flag_of(cell) for cell in self.values]

@@ -73,7 +73,7 @@ def read_labels(
         UserError: as `read_named` and `read_flags`.
     """
     only = columns[0]
-    if len(columns) == 1 and (only.holds_lists or only.name.lower() in LABEL_NAMES):
+    if len(columns) == 1 and (only.holds_lists or not only.values):
         found = read_named(only, where, known)
     else:
         used = [column for column in columns if column.is_flag or column.is_score]
@@ -178,7 +178,7 @@ class _Guesser:
 
     def _unnamed(self) -> LabelGuess:
         """A column of lists, or the only one whose cells recur."""
-        lists = [each for each in self._likely if each.holds_lists]
+        lists = [each for each in self._likely if each.has_lists]
         among = lists or [each for each in self._likely if each.may_hold_names]
         if len(self.columns) == 1:
             among = list(self.columns)
@@ -292,7 +292,9 @@ def _separator(column: Column, where: Path) -> tuple[str, str]:
         cell for cell, said in zip(column.values, column.read, strict=True) if said.form == "names"
     }
     guess = guess_separator(plain)
-    free = next((mark for mark in ("|", *MARKS) if not any(mark in cell for cell in plain)), "|")
+    free = next(
+        (mark for mark in ("|", "||", *MARKS) if not any(mark in cell for cell in plain)), "|"
+    )
     if guess.unclear:
         mark, example = guess.unclear
         raise _ask_separator(column, where, mark, example, guess.separator or free)

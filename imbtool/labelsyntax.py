@@ -19,11 +19,18 @@ LITERAL = re.compile(
     re.DOTALL,
 )
 """A list, set, tuple or object as a program prints it, perhaps with what makes it in front."""
-MAKERS = {"", "set", "frozenset", "list", "tuple", "array", "np.array", "numpy.array", "c"}
-"""Of Python, numpy and R; R writes an empty one as `character(0)`."""
+MAKERS = {"", "set", "frozenset", "list", "tuple", "array", "np.array", "Index", "c"}
+"""Of Python, NumPy, pandas and R; R writes an empty one as `character(0)`."""
 R_NOTHING = "character(0)"
-DTYPE = re.compile(r",\s*dtype=[^,\]]*\)$")
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+DTYPE = re.compile(r",\s*dtype=[^,\]]*\)$")
+SCALAR = re.compile(rf"np\.\w+\(((?:{QUOTED})|[\w.+-]+)\)")
+"""A single value as NumPy prints it within a list: `np.str_('spam')`."""
+CURLY = str.maketrans("‘’“”", "''\"\"")
+"""What word processors make of quotes."""
+QUOTED_NAMES = re.compile(rf"(?:{QUOTED})(?:\s*[,;|]\s*(?:{QUOTED}))*")
+TAGS = re.compile(r"(?:<[^<>]+>\s*)+")
+"""As Stack Exchange writes tags: `<spam><fraud>`."""
 NUMPY_TEXTS = re.compile(rf"\[\s*(?:{QUOTED})(?:\s+(?:{QUOTED}))+\s*\]")
 NUMPY_NUMBERS = re.compile(r"\[\s*-?\d+\.?\d*(?:\s+-?\d+\.?\d*)+\s*\]")
 POSTGRES = re.compile(rf"\{{\s*(?:{QUOTED}|[^\"'{{}},:]+)(?:,(?:{QUOTED}|[^\"'{{}},:]+))*\}}")
@@ -36,9 +43,12 @@ LONGEST_LITERAL = 100_000
 NAMING_KEYS = ("choices", "labels", "label", "name", "names", "value", "values")
 """What tools call the only part of an object that holds label names."""
 
-YES = "1 1.0 true t yes y x ✓ ✔ on wahr ja j vrai oui vero verdadero si sí sim verdadeiro waar да"
-NO = "0 0.0 false f no n off falsch nein faux non falso não nao onwaar nee нет"
-NOBODY_KNOWS = "-1 -1.0 na n/a nan null none ? #n/a <na>"
+YES = (
+    "1 1.0 1,0 true t yes y x ✓ ✔ on wahr ja j vrai oui vero verdadero si sí sim verdadeiro waar да"
+)
+NO = "0 0.0 0,0 false f no n off falsch nein faux non falso não nao onwaar nee нет"
+NOBODY_KNOWS = r"-1 -1.0 na n/a nan null none ? #n/a <na> \n"
+"""The last one is MySQL's."""
 FLAGS = (
     dict.fromkeys(YES.split(), 1.0)
     | dict.fromkeys(NO.split(), 0.0)
@@ -129,9 +139,13 @@ def _of_literal(text: str) -> Written | None:
     """What a list or object that was written as text says; None where it is neither."""
     if text == R_NOTHING:
         return Written(form="list")
+    if TAGS.fullmatch(text):
+        return Written(tuple(tag.strip() for tag in re.findall(r"<([^<>]+)>", text)), "list")
     inner = _json_text(text)
     match = LITERAL.fullmatch(text if inner is None else inner)
     if match is None or match["maker"] not in MAKERS:
+        if QUOTED_NAMES.fullmatch(text):
+            return Written(tuple(each[1:-1].strip() for each in re.findall(QUOTED, text)), "list")
         return UNREADABLE if text.startswith(BEGUN) else None
     body = match["body"]
     if len(body) > LONGEST_LITERAL:
@@ -159,8 +173,7 @@ def _json_text(text: str) -> str | None:
 
 def _value_of(maker: str, body: str) -> Any:
     """The value that a literal stands for; None where it is none that holds names."""
-    if maker.endswith("array"):
-        body = DTYPE.sub(")", body)
+    body = SCALAR.sub(r"\1", DTYPE.sub(")", body) if maker else body)
     if maker:  # set(), array([...]), c("a", "b")
         inside = body[1:-1].strip().rstrip(",")
         body = inside if inside[:1] in ("[", "{", "(") else f"[{inside}]"
@@ -169,6 +182,8 @@ def _value_of(maker: str, body: str) -> Any:
     if NUMPY_NUMBERS.fullmatch(body):
         return [float(item) for item in body[1:-1].split()]
     value = _parsed(body)
+    if value is None and body != (straight := body.translate(CURLY)):
+        return _parsed(straight)
     if value is None and POSTGRES.fullmatch(body):
         items = re.findall(rf"{QUOTED}|[^,]+", body[1:-1])
         return [_postgres_item(item.strip()) for item in items]
@@ -249,11 +264,14 @@ def _of_object(value: dict[Any, Any]) -> Written:
         inner = [inner] if isinstance(inner, str) else inner
         if isinstance(inner, list) and all(isinstance(item, str) for item in inner):
             return Written(tuple(item.strip() for item in inner if item.strip()), "object")
-    if all(isinstance(key, str) for key in value) and _are_flags(value.values()):
-        names = tuple(key.strip() for key, flag in value.items() if flag)
+    flags = {key: _flag(inner) for key, inner in value.items()}
+    if all(isinstance(key, str) for key in value) and None not in flags.values():
+        names = tuple(key.strip() for key, flag in flags.items() if flag)
         return Written(names, "object", frozenset(value))
     return UNREADABLE
 
 
-def _are_flags(values: Iterable[Any]) -> bool:
-    return all(isinstance(each, int | float) and each in (0, 1) for each in values)
+def _flag(value: Any) -> bool | None:
+    """Whether a value of a map means yes or no; None where it means neither."""
+    meaning = flag_of(cell_text(value)) if isinstance(value, str | int | float) else None
+    return None if meaning is None or meaning != meaning else bool(meaning)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,7 @@ from typing import Literal, get_args
 
 Verdict = Literal["separator", "within names", "unclear"]
 
-DOUBLE = "||"
-"""Where it separates, a single one is part of a name."""
-STRONG = (DOUBLE, "|", ";", "\n", "\t")
+STRONG = ("|", ";", "\n", "\t", "<br>", "<br/>", "<br />")
 """Hardly ever within a name: some parts that recur are enough."""
 WEAK = (",", "#", "::", "/", "&", "+", ":", ">", "~")
 """Often within names (`hate/threatening`, `Billing, refunds`): parts must recur freely."""
@@ -21,6 +20,7 @@ BLANK = " "
 """Within names more often than between them: every part must recur freely."""
 MARKS = (*STRONG, *WEAK, BLANK)
 
+MARK_RUN = re.compile(r"[^\w\s]+(?:\s+[^\w\s]+)*")
 RECURRING = 0.5
 """Share of the parts that recur from which a strong mark separates them."""
 TIED = 0.9
@@ -54,14 +54,15 @@ def guess_separator(cells: Iterable[str]) -> Guess:
         cells: the different cells of a column, those that are lists left out.
     """
     whole = sorted({cell.strip() for cell in cells if cell.strip()})
-    found = [each for mark in MARKS if (each := _Evidence.of(whole, mark)).cells]
+    marks = [*_runs(whole), *MARKS]
+    found = [each for mark in marks if (each := _Evidence.of(whole, mark)).cells]
     by_verdict = {
         verdict: [each for each in found if each.verdict == verdict]
         for verdict in get_args(Verdict)
     }
     if separating := by_verdict["separator"]:
-        doubled = separating[0].mark == DOUBLE
-        best = separating[0] if doubled else max(separating, key=lambda each: each.reuse(whole))
+        run = separating[0].mark not in MARKS
+        best = separating[0] if run else max(separating, key=lambda each: each.reuse(whole))
         return Guess(best.mark, _second_mark(whole, best.mark))
     unclear, within = (
         [(each.mark, each.example) for each in by_verdict[verdict]]
@@ -69,6 +70,14 @@ def guess_separator(cells: Iterable[str]) -> Guess:
     )
     named = [each for each in within if each[0] != BLANK]
     return Guess(None, next(iter(unclear), None), next(iter(named), None))
+
+
+def _runs(whole: Sequence[str]) -> list[str]:
+    """Marks of their own that stand in most cells in which any mark stands: `||`, `^`, `|;|`."""
+    runs = [{each.strip() for each in MARK_RUN.findall(cell)} for cell in whole]
+    counts = Counter(run for each in runs for run in each)
+    cells = sum(map(bool, runs))
+    return [run for run, count in counts.items() if run not in MARKS and 2 * count > cells]
 
 
 def _pieces(cell: str, mark: str) -> list[str]:

@@ -31,6 +31,13 @@ from imbtool.labelsyntax import flag_of, joined, names_in, needs_list, read_cell
         {"labels": ["a", "b"]},
         [{"label": "a"}, {"label": "b"}],
         '{"a": 1, "b": true, "c": 0}',
+        '{"a": "yes", "b": "yes", "c": "no"}',
+        "<a><b>",
+        "'a','b'",
+        '"a", "b"',
+        "[‘a’, ‘b’]",
+        "[np.str_('a'), np.str_('b')]",
+        "Index(['a', 'b'], dtype='object')",
     ],
 )
 def test_the_names_of_a_cell_are_read_however_they_are_written(cell: object):
@@ -59,6 +66,10 @@ def test_an_empty_cell_has_no_names(cell: object):
         ("[1]", "1"),
         (r'{"so-called \"news\""}', 'so-called "news"'),
         ("NA", "NA"),
+        ('"a"', "a"),
+        ("<a>", "a"),
+        ("'a' or 'b'", "'a' or 'b'"),
+        ("a < b", "a < b"),
     ],
 )
 def test_marks_within_a_name_stay(cell: str, name: str):

@@ -73,6 +73,12 @@ def test_a_single_bar_is_part_of_names_beside_a_double_one():
     )
 
 
+@pytest.mark.parametrize("mark", ["^", "|;|", "<br>", "~~", "=>"])
+def test_a_mark_that_nobody_expects_is_found_where_its_parts_recur(mark: str):
+    cells = [mark.join(labels) for labels in ("ab", "bc", "ca", "a", "b", "c", "abc")]
+    assert guess_separator(cells).separator == mark
+
+
 def test_empty_parts_say_nothing():
     assert guess_separator([",a,,b", "b,a", "a", "b,", "c,a"]).separator == ","
 

@@ -88,6 +88,9 @@ def text_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.large_string())
     if is_list(column):
         return _lists_as_text(column)
+    if pa.types.is_map(kind):
+        maps = (None if pairs is None else dict(pairs) for pairs in column.to_pylist())
+        return pa.chunked_array([_texts(maps)])
     if pa.types.is_nested(kind) or pa.types.is_null(kind):
         return pa.chunked_array([_texts(column.to_pylist())])
     values = column.combine_chunks().dictionary_encode()

@@ -1,6 +1,7 @@
 """Which files are exports of annotation tools, and that they are read the same from any of them."""
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,15 @@ def test_compressed_exports_and_those_in_other_encodings_are_read_the_same(tmp_p
     wide = tmp_path / "wide.jsonl"
     wide.write_bytes(plain.read_text().encode("utf-16"))
     assert read_arrow(wide, "utf-16").data == expected
+    assert read_arrow(wide).data == expected
+
+
+@pytest.mark.parametrize("name", ["train.jsonl.gz", "train.json.gz", "train.csv.gz"])
+def test_a_damaged_file_is_refused_as_any_other(tmp_path: Path, name: str):
+    path = tmp_path / name
+    digests = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(99))
+    path.write_bytes(gzip.compress(digests.encode())[:-900])
+    assert "Truncated" in refusal(path)
 
 
 def test_files_of_a_folder_are_one_table_with_a_note_each(tmp_path: Path):
@@ -81,6 +91,11 @@ def test_a_category_that_no_text_has_is_no_label(tmp_path: Path):
         "refund",
         "delay",
     ]
+
+
+def test_a_single_category_is_a_column_whatever_its_name(tmp_path: Path):
+    rows = [{"text": row["text"], "cats": {"label": row["seen"] - row["done"]}} for row in ROWS]
+    assert learnt(write_lines(tmp_path, rows))[1] == {"label": [1, 0] * 6}
 
 
 def test_a_validation_file_of_the_same_tool_has_the_same_labels(tmp_path: Path):

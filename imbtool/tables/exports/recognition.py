@@ -8,12 +8,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 
 from imbtool.tables.arrow import parquet_batches, parquet_columns
 from imbtool.tables.exports import argilla, doccano, label_studio, prodigy, spacy
 from imbtool.tables.exports.shape import Export, Row, Rows, Tool
+from imbtool.tables.lines import codec_of
 from imbtool.tables.sources import open_bytes, source_format
 from imbtool.tables.text import text_chunks
 
@@ -31,6 +31,9 @@ SAMPLE = 100
 """Rows of which one tells the tool."""
 HEAD = 1 << 20
 """Bytes of a JSON file that show whether it is worth a closer look."""
+HEADER = 1 << 14
+"""Those of a csv that its header may take."""
+TELLING_HEADER = re.compile(rb"annotation|responses|suggestion")
 TELLING = re.compile(
     rb'"(answer|annotations?|completions|predictions|responses|paragraphs|cats|entities|Comments|'
     rb'annotation_approver|[^"]*-suggestion|[^"]*\.suggestion|[^"]*\.responses)"\s*:'
@@ -55,7 +58,7 @@ def read_export(path: Path, encoding: str, quotes: bool | None = None) -> Export
         UserError: the rows are a tool's, but not all, or do not say what the labels are; or the
             file cannot be read.
     """
-    if not _may_be_export(path, encoding, quotes):
+    if not _may_be_export(path, encoding):
         return None
     kind = source_format(path)
     tools = TOOLS if kind in (".jsonl", ".json", ".parquet") else AS_TEXT
@@ -77,26 +80,25 @@ def export_of(path: Path, data: pa.Table) -> Export | None:
     return tool.flatten(Rows(path, tool.name, data.to_pylist())) if tool else None
 
 
-def _may_be_export(path: Path, encoding: str, quotes: bool | None) -> bool:
+def _may_be_export(path: Path, encoding: str) -> bool:
     """A cheap look at the keys or columns."""
     kind = source_format(path)
-    if kind in (".jsonl", ".json"):
-        with open_bytes(path) as stream:
-            head: bytes = stream.read(HEAD)
-        return TELLING.search(_in_utf8(head, encoding)) is not None
     if kind == ".parquet":
-        columns = parquet_columns(path)
-    else:
-        columns = list(
-            map(str, next(text_chunks(path, encoding, 1, quotes), pd.DataFrame()).columns)
-        )
-    return any(map(TELLING_COLUMNS.fullmatch, columns))
+        return any(map(TELLING_COLUMNS.fullmatch, parquet_columns(path)))
+    is_json = kind in (".jsonl", ".json")
+    try:
+        with open_bytes(path) as stream:
+            head: bytes = stream.read(HEAD if is_json else HEADER)
+    except OSError:  # the reader of the rows says what is wrong with it
+        return False
+    telling = TELLING if is_json else TELLING_HEADER
+    return telling.search(_in_utf8(head, codec_of(path, encoding))) is not None
 
 
 def _in_utf8(head: bytes, encoding: str) -> bytes:
     try:
         return head.decode(encoding, "replace").encode("utf-8", "replace")
-    except (LookupError, ValueError):  # the reader of the rows says what is wrong with it
+    except (LookupError, ValueError):  # as above
         return head
 
 
