@@ -186,7 +186,8 @@ def _calibration(checkpoint: Checkpoint, logits: Floats, targets: Targets) -> Do
 
 def _values(checkpoint: Checkpoint, split: Split, column: str | None) -> list[str]:
     """The slice of each text; none where no slices are wanted."""
-    return [] if column is None else split_column(split, column, checkpoint.meta.data.encoding)
+    data = checkpoint.meta.data
+    return [] if column is None else split_column(split, column, data.encoding, data.quotes)
 
 
 def _rival(checkpoint: Checkpoint, split: Split, wanted: Wanted) -> Judged | None:

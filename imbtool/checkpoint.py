@@ -62,6 +62,7 @@ class DataMeta(BaseModel):
     labels: dict[str, Any]
     id: str | None
     encoding: str
+    quotes: bool | None = None
 
 
 class NeighboursMeta(BaseModel):
@@ -280,7 +281,7 @@ def make_meta(
         )
         for index, weight in enumerate(weights)
     }
-    columns = profile.data.model_dump(include={"text", "id", "encoding"}, mode="json")
+    columns = profile.data.model_dump(include={"text", "id", "encoding", "quotes"}, mode="json")
     columns["labels"] = profile.data.labels.effective()
     return CheckpointMeta(
         version=__version__,

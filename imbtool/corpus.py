@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -193,20 +194,26 @@ def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Spli
     return table.split(labels.names)
 
 
-def split_column(split: Split, column: str, encoding: str) -> list[str]:
+def split_column(split: Split, column: str, encoding: str, quotes: bool | None = None) -> list[str]:
     """The cells of another column of a split's table, one a text, as text.
+
+    Args:
+        split: whose table.
+        column: of it.
+        encoding: as the section of the profile has it that names the table.
+        quotes: as that section has it.
 
     Raises:
         UserError: the table cannot be read, or has no such column.
     """
-    frame = read_table(split.source, encoding)
+    frame = read_table(split.source, encoding, quotes)
     require_columns(frame, [column], split.source)
     cells = frame[column].tolist()
     return [cell_text(cells[row - 1]) for row in split.rows]
 
 
 def _read(name: str, path: Path, data: DataSection) -> _Read:
-    table = read_arrow(path, data.encoding)
+    table = read_arrow(path, data.encoding, data.quotes)
     text_columns = [data.text] if isinstance(data.text, str) else data.text
     label_columns = data.labels.columns or [data.labels.column or ""]
     wanted = [*text_columns, *label_columns, *filter(None, [data.id])]
@@ -260,9 +267,10 @@ def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     columns = profile.data.labels.columns
     seen = {name for table in tables for name in table.cells.names}
     names = tuple(columns) if columns is not None else tuple(sorted(seen))
-    problems = list(_strangers(names, profile))
-    if problems:  # where labels are not told apart, none of them is known
-        problems = [*_separator_problems(tables)] or problems
+    strangers = list(_strangers(names, profile))
+    # where labels are not told apart, none of them is known
+    told = (table.cells.separator_problems(table.path, table.told) for table in tables)
+    problems = strangers and ([*chain.from_iterable(told)] or strangers)
     if not names:
         mend = "set data.labels.column to the column that holds the labels"
         problems.append(Problem(str(tables[0].path), "no labels at all", "label names", mend))
@@ -272,11 +280,6 @@ def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     if problems:
         raise UserError(*problems)
     return names
-
-
-def _separator_problems(tables: Sequence[_Read]) -> Iterable[Problem]:
-    for table in tables:
-        yield from table.cells.separator_problems(table.path, table.told)
 
 
 def _strangers(names: Sequence[str], profile: Profile) -> Iterable[Problem]:

@@ -50,7 +50,8 @@ def leftovers(folder: Path) -> Iterator[tuple[Path, Path]]:
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 with LF line ends, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        # the name of a file may hold bytes that are no text; JSON reads their escape back
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -78,7 +78,7 @@ def partition(
         UserError: no such column, or a part that would be empty.
     """
     near = near_duplicate_groups(split.texts, seed).tolist()
-    cells = split_column(split, group, data.encoding) if group else []
+    cells = split_column(split, group, data.encoding, data.quotes) if group else []
     bound = [cell or row for row, cell in enumerate(cells)]
     together = _together(near, bound) if group else near
     found = stratified_split(split.targets, list(shares.values()), seed, together)
@@ -109,7 +109,7 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
         UserError: a file that stands there already, or a table that cannot be read or written.
     """
     source = split_path(source, "train")
-    paths = part_files(source, folder, parts, data.encoding)
+    paths = part_files(source, folder, parts, data)
     places = list(parts.values())
     part_of_row = np.empty(sum(map(len, places)), dtype=np.int64)
     for number, rows in enumerate(places):
@@ -118,7 +118,7 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
         drafts = [stack.enter_context(replacing(path)) for path in paths]
         writers = [stack.enter_context(TableWriter(draft, paths[0].suffix)) for draft in drafts]
         start = 0
-        for frame in read_chunks(source, data.encoding):
+        for frame in read_chunks(source, data.encoding, quotes=data.quotes):
             here = part_of_row[start : start + len(frame)]
             for number, writer in enumerate(writers):
                 if (here == number).any():
@@ -128,7 +128,7 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
 
 
 def part_files(
-    source: Path, folder: Path, parts: Mapping[str, Any], encoding: str = "utf-8"
+    source: Path, folder: Path, parts: Mapping[str, Any], data: DataSection
 ) -> list[Path]:
     """Where the parts go, one file each, in the format of their source.
 
@@ -138,8 +138,9 @@ def part_files(
         UserError: one of the files, or split.json, is there already.
     """
     own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
-    is_kept = own in FORMATS and not (own in (".csv", ".tsv") and is_export(source, encoding))
-    suffix = own if is_kept else ".jsonl"
+    is_csv = own in (".csv", ".tsv")
+    changes = is_csv and is_export(source, data.encoding, data.quotes)
+    suffix = own if own in FORMATS and not changes else ".jsonl"
     paths = [folder / f"{name}{suffix}" for name in parts]
     for path in (*paths, folder / "split.json"):
         if path.exists():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from imbtool.checkpoint import Checkpoint, CheckpointMeta
+from imbtool.datasection import text_codec
 from imbtool.errors import fail, some
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files import replacing
@@ -25,6 +26,10 @@ from imbtool.tables import (
     require_columns,
     table_format,
 )
+from imbtool.tables.lines import MOST_CHARACTERS, UTF8, too_long
+
+MOST_BYTES = 4 * MOST_CHARACTERS
+"""Of a line: as many as its characters can have."""
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +51,9 @@ def predict_table(
     """
     shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
     frame = None
-    for frame in read_chunks(path, checkpoint.meta.data.encoding):
+    for frame in read_chunks(
+        path, checkpoint.meta.data.encoding, quotes=checkpoint.meta.data.quotes
+    ):
         require_columns(frame, [text] if isinstance(text, str) else text, path)
         taken = [name for name in frame.columns if _is_ours(str(name))]
         if taken:
@@ -60,9 +67,9 @@ def predict_table(
 
 
 def predict_lines(
-    checkpoint: Checkpoint, stream: IO[str], calibrated: bool = False
+    checkpoint: Checkpoint, stream: TextIO, calibrated: bool = False
 ) -> Iterator[pd.DataFrame]:
-    """Yield frames of `text`, `predicted` and `p:LABEL` for the lines of a stream.
+    """Yield frames of `text`, `predicted` and `p:LABEL` for the lines of a stream, as stdin is.
 
     Raises:
         UserError: the lines are no text, or the checkpoint lacks the calibration asked for.
@@ -74,14 +81,26 @@ def predict_lines(
         yield predict_frame(checkpoint, frame, texts, shown)
 
 
-def _lines(stream: IO[str]) -> Iterator[str]:
-    try:
-        for line in stream:
-            yield line.rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        found = f"bytes that are not {error.encoding}"
-        mend = "convert the texts, with iconv say"
-        raise fail("stdin", found, f"text in {error.encoding}", mend) from None
+def _lines(stream: TextIO) -> Iterator[str]:
+    """The lines of a stream, each ended by a line feed alone, or with a carriage return before."""
+    # where the terminal's encoding is ASCII, nobody has chosen it
+    codec = text_codec(stream.encoding or UTF8) or UTF8
+    codec = UTF8 if codec == "ascii" else codec
+    content = stream.buffer
+    for number in count(1):
+        line = content.readline(MOST_BYTES + 1)
+        if not line:
+            return
+        if len(line) > MOST_BYTES:
+            raise too_long(f"stdin:{number}", "line")
+        try:
+            text = line.decode(codec)
+        except UnicodeError:
+            found = f"bytes that are not {codec} ({line[:60]!r})"
+            mend = "convert the texts, with iconv say"
+            raise fail(f"stdin:{number}", found, f"text in {codec}", mend) from None
+        text = text.removeprefix("\ufeff") if number == 1 else text
+        yield text.removesuffix("\n").removesuffix("\r")
 
 
 def write_file(frames: Iterable[pd.DataFrame], output: Path) -> int:

@@ -81,7 +81,7 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     known = _known_of_labels(overrides)
     others = [each for each in overrides if each.key.removeprefix(LABELS) not in known]
     given = overlay(make_profile({"data": {"train": str(path)}}), others).data
-    table = read_arrow(split_path(path, "train"), given.encoding)
+    table = read_arrow(split_path(path, "train"), given.encoding, given.quotes)
     columns = _columns(table.data)
     comments: dict[Key, str] = {}
     data: dict[str, Any] = {"train": str(path)}
@@ -200,7 +200,7 @@ def _unusable(path: Path, data: DataSection) -> str:
     Raises:
         UserError: it cannot be read.
     """
-    table = read_arrow(path, data.encoding).data
+    table = read_arrow(path, data.encoding, data.quotes).data
     needed = [*_as_list(data.text), *(data.labels.columns or [data.labels.column or ""])]
     lacking = [repr(name) for name in needed if name not in table.column_names]
     if lacking:

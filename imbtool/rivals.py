@@ -165,7 +165,9 @@ class _Table:
 def _matched(frame: pd.DataFrame, path: Path, data: DataSection, split: Split) -> pd.DataFrame:
     """The rows of the split's texts, in their order."""
     if data.id and data.id in frame.columns:
-        return _by_id(frame, path, data.id, split_column(split, data.id, data.encoding))
+        return _by_id(
+            frame, path, data.id, split_column(split, data.id, data.encoding, data.quotes)
+        )
     if len(frame) != len(split):
         expected = f"{counted(len(split), 'row')}, one for each text of {split.name}"
         mend = "predict these texts in their order, or give both tables an id column (data.id)"

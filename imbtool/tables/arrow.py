@@ -94,9 +94,22 @@ def parquet_columns(path: Path) -> list[str]:
 def _parquet(path: Path) -> pa.Table:
     try:
         file = _opened(path)
-        return with_names(path, file.read(), classes_of(path, file.schema_arrow))
+        table = with_names(path, file.read(), classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
+    for place, column in enumerate(table.columns):
+        if pa.types.is_temporal(column.type) and not _has_values(column):
+            table = table.set_column(place, table.column_names[place], column.cast(pa.string()))
+    return table
+
+
+def _has_values(times: pa.ChunkedArray) -> bool:
+    """Whether Python has values for all times, whose years it counts from 1 to 9999."""
+    try:
+        pc.min_max(times).as_py()
+    except (OverflowError, ValueError):
+        return False
+    return True
 
 
 def _opened(path: Path) -> pq.ParquetFile:

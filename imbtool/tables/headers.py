@@ -96,8 +96,8 @@ def _sign(name: str, column: Column) -> _Sign | None:
 
 def _are_numbered(header: Sequence[str]) -> bool:
     """Whether the names are the numbers that pandas gives, the column of row numbers aside."""
-    names = header[1:] if not header[0] else header
-    return len(header) > 1 and [*names] == [str(number) for number in range(len(names))]
+    names = [name for place, name in enumerate(header) if name or place]
+    return len(header) > 1 and names == [str(number) for number in range(len(names))]
 
 
 def _is_plain(name: str, cells: Sequence[str]) -> bool:

@@ -12,7 +12,8 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
+from typing import IO
 
 from imbtool.errors import UserError, fail
 from imbtool.tables.delimited import QUOTES_KEY, Layout, is_enclosed, reader_of
@@ -33,11 +34,11 @@ def decided(layout: Layout) -> Layout:
         return layout
     scan = _scanned(layout)
     if scan.is_broken:
-        return _as_text(layout) if scan.fits_as_text else replace(layout, quotes=True)
-    doubtful = _doubtful(layout, scan) if scan.ranges else None
+        return _as_text(layout) if _fits_as_text(layout) else replace(layout, quotes=True)
+    doubtful = _doubtful(scan) if scan.ranges else None
     if doubtful is None:
         return replace(layout, quotes=True)
-    if scan.fits_as_text and (scan.has_loose_quotes or layout.delimiter == "\t"):
+    if (scan.has_loose_quotes or layout.delimiter == "\t") and _fits_as_text(layout):
         return _as_text(layout)
     raise _two_readings(layout, doubtful)
 
@@ -66,9 +67,6 @@ class _Scan:
         has_enclosed_marks: whether some cell has to be enclosed: it holds a delimiter, a quote
             written twice, or a line break that ends no row.
         has_loose_quotes: whether a cell that is not enclosed holds a quote.
-        ragged: how many lines have another number of cells than the header, quotes taken for text.
-        enclosed: how many cells have a quote at both ends, by column.
-        loose: how many have quotes elsewhere, by column.
     """
 
     layout: Layout
@@ -76,33 +74,6 @@ class _Scan:
     is_broken: bool = False
     has_enclosed_marks: bool = False
     has_loose_quotes: bool = False
-    ragged: int = 0
-    enclosed: dict[int, int] = field(default_factory=dict)
-    loose: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def fits_as_text(self) -> bool:
-        """Whether every line is a row, and quotes around whole cells are the exception."""
-        enclosed, loose = sum(self.enclosed.values()), sum(self.loose.values())
-        is_wide = self.layout.width > 1 and not any('"' in name for name in self.layout.header)
-        return (
-            is_wide
-            and not self.ragged
-            and enclosed <= loose
-            and set(self.enclosed) <= {*self.loose}
-        )
-
-    def look_at_line(self, line: str) -> None:
-        """Take in a line by itself."""
-        if not line.strip("\r\n"):
-            return
-        if line.count(self.layout.delimiter) != self.layout.width - 1:
-            self.ragged += 1
-        if '"' in line:
-            for column, cell in enumerate(self.layout.cells(line)):
-                if '"' in cell:
-                    counts = self.enclosed if is_enclosed(cell) else self.loose
-                    counts[column] = counts.get(column, 0) + 1
 
     def look_at_row(self, line: int, row: list[str], lines: list[str]) -> None:
         """Take in a row as quotes that enclose cells make it."""
@@ -125,42 +96,54 @@ class _Scan:
 def _scanned(layout: Layout) -> _Scan:
     scan = _Scan(layout)
     with open_text(layout.path, layout.encoding) as stream:
-        lines = (line for _, line in numbered_lines(layout.path, stream))
-        rows = _rows_with_lines(layout, lines, scan)
         try:
-            for number, row, of_row in rows:
-                if number > layout.line:
-                    scan.look_at_row(number, row, of_row)
+            for number, row, lines in _rows_with_lines(layout, stream, all_rows=False):
+                scan.look_at_row(number, row, lines)
         except csv.Error:
             scan.is_broken = True
-        for line in lines:
-            scan.look_at_line(line)
     return scan
 
 
 def _rows_with_lines(
-    layout: Layout, lines: Iterator[str], scan: _Scan
+    layout: Layout, stream: IO[str], all_rows: bool
 ) -> Iterator[tuple[int, list[str], list[str]]]:
-    """Yield each row with the line it begins on, and its lines."""
+    """Yield rows with the line they begin on, and their lines; all, or those that hold quotes."""
     taken: list[str] = []
 
-    def recorded() -> Iterator[str]:
-        for line in lines:
+    def recorded(lines: Iterator[tuple[int, str]]) -> Iterator[str]:
+        for _, line in lines:
             taken.append(line)
-            scan.look_at_line(line)
             yield line
 
-    for _ in layout.above:
-        next(lines)
-    number = layout.line
-    for row in reader_of(layout, recorded(), True):
-        yield number, row, taken.copy()
-        number += len(taken)
-        taken.clear()
+    lines = numbered_lines(layout.path, stream)
+    next(reader_of(layout, (line for _, line in islice(lines, layout.line - 1, None)), True), None)
+    for number, line in lines:
+        if all_rows or '"' in line:
+            taken[:] = [line]
+            row = next(reader_of(layout, chain([line], recorded(lines)), True))
+            yield number, row, taken.copy()
 
 
-def _doubtful(layout: Layout, scan: _Scan) -> _Range | None:
+def _fits_as_text(layout: Layout) -> bool:
+    """Whether each line is a row where quotes are text, and few cells have them at both ends."""
+    if layout.width == 1 or any('"' in name for name in layout.header):
+        return False
+    enclosed: Counter[int] = Counter()
+    loose: Counter[int] = Counter()
+    with open_text(layout.path, layout.encoding) as stream:
+        for _, line in islice(numbered_lines(layout.path, stream), layout.line, None):
+            if line.strip("\r\n") and line.count(layout.delimiter) != layout.width - 1:
+                return False
+            if '"' in line:
+                for column, cell in enumerate(layout.cells(line)):
+                    if '"' in cell:
+                        (enclosed if is_enclosed(cell) else loose)[column] += 1
+    return enclosed.total() <= loose.total() and set(enclosed) <= set(loose)
+
+
+def _doubtful(scan: _Scan) -> _Range | None:
     """The first row over several lines that may as well be several rows."""
+    layout = scan.layout
     is_tabbed = layout.delimiter == "\t" and layout.width > 1
     columns = _learnt(layout, scan.ranges)
     fits = [(each, _fit(scan, columns, each)) for each in scan.ranges]
@@ -177,10 +160,9 @@ def _learnt(layout: Layout, ranges: list[_Range]) -> list[Column]:
     """What the cells of each column look like in rows that nobody doubts."""
     columns = [Column() for _ in layout.header]
     with open_text(layout.path, layout.encoding) as stream:
-        lines = (line for _, line in numbered_lines(layout.path, stream))
-        rows = _rows_with_lines(layout, lines, _Scan(layout))
-        for line, row, of_row in islice(rows, ROWS_LEARNT_FROM):
-            if line > layout.line and row and len(of_row) == 1:
+        rows = _rows_with_lines(layout, stream, all_rows=True)
+        for _, row, lines in islice(rows, ROWS_LEARNT_FROM):
+            if len(lines) == 1 and len(row) == layout.width:
                 for column, cell in zip(columns, row, strict=True):
                     column.learn(cell)
     for each in ranges:

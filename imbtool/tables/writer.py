@@ -100,9 +100,17 @@ class TableWriter:
 
 def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[Any, ...]]:
     """The rows as Python's own values: a list stays one, whatever holds it."""
-    columns = [frame.iloc[:, place].tolist() for place in range(frame.shape[1])]
+    columns = [_values(frame.iloc[:, place]) for place in range(frame.shape[1])]
     for row in zip(*columns, strict=True):
         yield tuple(missing if _is_missing(cell) else cell for cell in row)
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    try:
+        return column.tolist()
+    except (OverflowError, ValueError):  # a time that Python has no value for
+        texts: list[Any] = pa.array(column).cast(pa.string()).to_pylist()
+        return texts
 
 
 def _is_missing(cell: Any) -> bool:
