@@ -76,6 +76,11 @@ class Column:
         return 1.0 in self.flags and len(self.distinct) > 1 and self._has_one_yes
 
     @property
+    def is_absent(self) -> bool:
+        """Whether it says of texts that they lack a label, and of none that it has it."""
+        return self.flags in ({0.0}, {0.0, 0.5})
+
+    @property
     def _has_one_yes(self) -> bool:
         """Whether one word means yes, and one at most means no: two are names, x and y say."""
         for meaning in (0.0, 1.0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ Codes = NDArray[np.int32]
 
 RowText = Callable[[int], str]
 
+SCORED = re.compile(r".*\w.*[\s:=(]\s*[01]?\.\d+\)?")
+"""A name with a score: `spam (0.93)`, `spam: 0.93`."""
 UNKNOWN_SCORE = -1.0
 """What many tables write for a label that nobody knows."""
 
@@ -111,6 +114,7 @@ class _Names:
         place = f"{where}: {self.source.column}"
         yield from self._unreadable(place, told)
         yield from self._flag_lists(place, told)
+        yield from self._scored_names(place, told)
         yield from self._sparse_maps(place, told)
         yield from self._marks_beside_labels(place, told)
         if "separator" not in self.source.model_fields_set:
@@ -152,20 +156,33 @@ class _Names:
 
     def _flag_lists(self, place: str, told: RowText) -> Iterable[Problem]:
         """Lists of 0 and 1 instead of names, all of one length."""
-        lists = [said for said in self.read if said.form == "list" and said.names]
-        if not lists or not all(said.are_flags for said in lists):
+        said = [written for written in self.read if written.names]
+        lengths = {written.flags for written in said}
+        repeats = any(len(written.names) > len(set(written.names)) for written in said)
+        if not lengths or min(lengths) < 1 + (not repeats) or (len(lengths) > 1 and not repeats):
             return
-        lengths = {len(said.names) for said in lists}
-        repeats = any(len(said.names) > len(set(said.names)) for said in lists)
-        if len(lengths) == 1 or repeats:
-            flags = [said.are_flags for _, said in self._distinct()]
+        flags = [written.flags > 1 for _, written in self._distinct()]
+        yield Problem(
+            place,
+            f"lists of 0 and 1 in row {self.coded.first(flags, told)}: "
+            f"{shown_cell(self.coded.cells[flags.index(True)])}",
+            "the names of the labels",
+            "the file does not say which label each place stands for: write a list of names, "
+            "or one 0/1 column for each label (data.labels.columns)",
+        )
+
+    def _scored_names(self, place: str, told: RowText) -> Iterable[Problem]:
+        """Names with a score behind each would be as many labels as there are scores."""
+        scored = [any(map(SCORED.fullmatch, written.names)) for _, written in self._distinct()]
+        named = [bool(written.names) for _, written in self._distinct()]
+        if scored and 2 * sum(scored) > sum(named):
             yield Problem(
                 place,
-                f"lists of 0 and 1 in row {self.coded.first(flags, told)}: "
-                f"{shown_cell(self.coded.cells[flags.index(True)])}",
-                "the names of the labels",
-                "the file does not say which label each place stands for: write a list of names, "
-                "or one 0/1 column for each label (data.labels.columns)",
+                f"names with a number behind them in row {self.coded.first(scored, told)}: "
+                f"{shown_cell(self.coded.cells[scored.index(True)])}",
+                "label names alone",
+                "write the names of the labels that a text has, or a column of scores for each "
+                "label and data.labels.threshold",
             )
 
     def _sparse_maps(self, place: str, told: RowText) -> Iterable[Problem]:

@@ -28,6 +28,8 @@ METADATA = re.compile(
     re.IGNORECASE,
 )
 """Names of columns that say something of a text, but hardly its labels."""
+MOST_LEVELS = 3
+"""Different numbers up to which a column is like those of 0 and 1 beside it."""
 MOST_VALUES = 6
 """Different cells up to which columns that share them look like one label each."""
 
@@ -158,8 +160,10 @@ class _Guesser:
         others = [each for each in self._likely if each not in telling and each.may_hold_names]
         if len(telling) > 1 or (telling and not others):
             self._refuse_lookalikes(telling)
-            found = read_flags(telling, self.where, self.known)
-            return LabelGuess(found.source, found.reason, (*found.notes, *self._left_out()))
+            absent = [each for each in self._likely if each.is_absent] if len(telling) > 1 else []
+            taken = [each for each in self._likely if each in (*telling, *absent)]
+            found = read_flags(taken, self.where, self.known)
+            return LabelGuess(found.source, found.reason, (*found.notes, *_absent_notes(absent)))
         if named:
             read = read_flags([named], self.where, self.known) if named in telling else None
             return read or read_named(named, self.where, self.known, "by its name")
@@ -205,7 +209,8 @@ class _Guesser:
                 for other in {column.name: column for column in (*among, *self._likely)}.values()
                 if other is not each and _alike(each, other)
             ]
-            if others and not (each.is_flag or each.is_score or each.holds_lists):
+            known = each.is_flag or each.is_score or each.is_absent or each.holds_lists
+            if others and not known:
                 raise self._ask_values([each, *others])
 
     def _ask_values(self, columns: Sequence[Column]) -> UserError:
@@ -222,28 +227,15 @@ class _Guesser:
             "name the one column that holds the labels: --set data.labels.column=NAME",
         )
 
-    def _left_out(self) -> Sequence[str]:
-        """Columns of one value, which say nothing; a label nobody has yet may be among them."""
-        idle = [
-            each.name for each in self._likely if each.flags in ({0.0}, {0.0, 0.5}) and each.values
-        ]
-        if not idle:
-            return ()
-        told = f"{some(map(repr, idle))}: no text has a 1 there"
-        return (f"Not taken as labels: {told}.",)
-
 
 def _alike(one: Column, other: Column) -> bool:
     """Whether two columns hold the same few values; those of a class each differ from others'."""
     values = set(one.values), set(other.values)
-    few = all(1 < len(each) <= MOST_VALUES for each in values)
     if any(each.is_flag or each.is_score for each in (one, other)):
-        return (
-            bool(one.numbers and other.numbers)
-            and len(values[0] | values[1]) <= len(ZERO_AND_ONE)
-            and "0" in values[0] & values[1]
-            and len(values[0]) == len(values[1]) == 2
-        )
+        # a third value, or 2 for 1, beside columns of 0 and 1
+        both = bool(one.numbers and other.numbers) and "0" in values[0] & values[1]
+        return both and all(len(each) <= MOST_LEVELS for each in values)
+    few = all(1 < len(each) <= MOST_VALUES for each in values)
     return few and (values[0] <= values[1] or values[1] <= values[0])
 
 
@@ -262,6 +254,17 @@ def _minus_notes(columns: Sequence[Column]) -> Sequence[str]:
         return ()
     told = some(f"{name!r} ({count:,})" for name, count in marked.items())
     return (f"-1 is taken for unknown, in so many rows of these columns: {told}.",)
+
+
+def _absent_notes(columns: Sequence[Column]) -> Sequence[str]:
+    """Labels that no text has yet; or columns that are none."""
+    if not columns:
+        return ()
+    names = some([repr(column.name) for column in columns])
+    return (
+        f"No text has a 1 in {names}: add texts that have it, or take it out of "
+        "data.labels.columns before you train.",
+    )
 
 
 def _unknown_notes(column: Column) -> Sequence[str]:

@@ -19,7 +19,7 @@ LITERAL = re.compile(
     re.DOTALL,
 )
 """A list, set, tuple or object as a program prints it, perhaps with what makes it in front."""
-MAKERS = {"", "set", "frozenset", "list", "tuple", "array", "np.array", "Index", "c"}
+MAKERS = {"", "set", "frozenset", "list", "tuple", "array", "np.array", "Index", "dict_keys", "c"}
 """Of Python, NumPy, pandas and R; R writes an empty one as `character(0)`."""
 R_NOTHING = "character(0)"
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
@@ -40,6 +40,7 @@ BEGUN = ("['", '["', "{'", '{"', "[{", "('", '("')
 LONGEST_LITERAL = 100_000
 """Characters; what is longer is no list of labels, and Python's reader would need gigabytes."""
 
+BITS = re.compile("[01]{2,}")
 NAMING_KEYS = ("choices", "labels", "label", "name", "names", "value", "values")
 """What tools call the only part of an object that holds label names."""
 
@@ -72,9 +73,11 @@ class Written:
     keys: frozenset[str] | None = None
 
     @property
-    def are_flags(self) -> bool:
-        """Whether it is a list of nothing but 0 and 1, which name no label."""
-        return self.form == "list" and len(self.names) > 1 and set(self.names) <= {"0", "1"}
+    def flags(self) -> int:
+        """How many 0 and 1 it is a list of, where it is nothing else; they name no label."""
+        if self.form == "names" and len(self.names) == 1 and BITS.fullmatch(self.names[0]):
+            return len(self.names[0])
+        return len(self.names) if set(self.names) <= {"0", "1"} else 0
 
 
 def flag_of(cell: str) -> float | None:

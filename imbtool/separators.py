@@ -10,6 +10,8 @@ from typing import Literal, get_args
 
 Verdict = Literal["separator", "within names", "unclear"]
 
+DOUBLE = "||"
+"""Where it separates, a single one is part of a name."""
 STRONG = ("|", ";", "\n", "\t", "<br>", "<br/>", "<br />")
 """Hardly ever within a name: some parts that recur are enough."""
 WEAK = (",", "#", "::", "/", "&", "+", ":", ">", "~")
@@ -77,7 +79,15 @@ def _runs(whole: Sequence[str]) -> list[str]:
     runs = [{each.strip() for each in MARK_RUN.findall(cell)} for cell in whole]
     counts = Counter(run for each in runs for run in each)
     cells = sum(map(bool, runs))
-    return [run for run, count in counts.items() if run not in MARKS and 2 * count > cells]
+    common = [run for run, count in counts.items() if run not in MARKS and 2 * count > cells]
+    together = "\0".join(whole)
+    return [run for run in common if all(_is_within(mark, run, together) for mark in MARKS)]
+
+
+def _is_within(mark: str, run: str, cells: str) -> bool:
+    """Whether a mark that stands in a run of marks stands nowhere else."""
+    free = mark not in run or run == DOUBLE
+    return free or cells.count(mark) == cells.count(run) * run.count(mark)
 
 
 def _pieces(cell: str, mark: str) -> list[str]:

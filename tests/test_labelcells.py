@@ -105,13 +105,20 @@ def test_a_separator_that_was_chosen_is_believed():
 
 @pytest.mark.parametrize(
     "cells",
-    [[[0, 1, 0], [1, 0, 0]], [[0, 1], [1, 1]], ["[0, 1]", "[1, 0]"], ["[0. 1. 0.]", "[1. 0. 0.]"]],
+    [
+        [[0, 1, 0], [1, 0, 0]],
+        [[0, 1], [1, 1]],
+        ["[0, 1]", "[1, 0]"],
+        ["[0. 1. 0.]", "[1. 0. 0.]"],
+        ["0|1", "1|0"],
+        ["0110", "1010"],
+    ],
 )
 def test_lists_of_flags_are_no_names(cells: list[object]):
     [problem] = label_cells(pa.table({"labels": cells}), LabelSource(column="labels")).problems(
         Path("t.csv"), str
     )
-    assert problem.found.startswith("lists of 0 and 1 in row 1 and 1 more: '[0")
+    assert problem.found.startswith("lists of 0 and 1 in row 1 and 1 more: ")
     assert "data.labels.columns" in problem.mend
 
 
@@ -210,3 +217,14 @@ def test_a_mark_that_may_separate_is_asked_about():
         Path("t.csv"), str
     )
     assert "but ',' in row 1 and 3 more" in problem.found
+
+
+@pytest.mark.parametrize("cells", [["a (0.93)|b (.1)", "b (1.0)"], [["a: 0.3"], ["b=0.5"]]])
+def test_names_with_scores_are_refused_with_the_row(cells: list[object]):
+    [problem] = told({"labels": cells}, LabelSource(column="labels"))
+    assert "labels: names with a number behind them in row row 1 and 1 more" in problem
+
+
+def test_numbers_within_names_are_no_scores():
+    cells = ["1.1 threats", "version 2.0", "spam", "fraud"]
+    assert not told({"labels": cells}, LabelSource(column="labels"))

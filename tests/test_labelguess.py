@@ -81,10 +81,16 @@ def test_columns_with_the_same_few_values_that_mean_neither_are_refused(values, 
     assert f"in row {row}" in told
 
 
-def test_a_label_that_no_text_has_yet_is_left_out_and_that_is_said():
+def test_a_label_that_no_text_has_yet_is_taken_and_that_is_said():
     found = guess({"spam": ["1", "0"], "fraud": ["0", "1", "1"], "grooming": ["0"]})
-    assert found.source == {"columns": ["spam", "fraud"]}
-    assert found.notes == ("Not taken as labels: 'grooming': no text has a 1 there.",)
+    assert found.source == {"columns": ["spam", "fraud", "grooming"]}
+    [note] = found.notes
+    assert note.startswith("No text has a 1 in 'grooming': ")
+
+
+def test_a_third_value_beside_0_and_1_is_refused_with_its_row():
+    told = question({"spam": ["1", "0"], "fraud": ["0", "1", "1"], "abuse": ["0", "1", "2"]})
+    assert "'2' in row 3" in told
 
 
 def test_a_named_column_outdoes_flags_that_say_something_else():

@@ -127,7 +127,7 @@ def _rows_with_lines(
 
 
 def _fits_as_text(layout: Layout) -> bool:
-    """Whether each line is a row where quotes are text, and the quotes themselves look like text."""
+    """Whether each line is a row where quotes are text, and the quotes look like text."""
     if layout.width == 1 or any('"' in name for name in layout.header):
         return False
     quotes: set[tuple[int, str]] = set()
