@@ -19,7 +19,9 @@ MOST_PARTS = 20_000
 MOST_SHAPES = 2
 """With more, its cells are not made alike."""
 LEAST_CODE = 6
-"""Characters of a code, all of one length: a shorter one may be a word."""
+"""Characters of letters and digits, to be a code: those of one column have one length."""
+WORD = "a"
+"""The shape of a word, which says nothing of another one."""
 LEAST_CELLS = 5
 """To say of a text that it is none of a column's cells."""
 
@@ -93,8 +95,13 @@ class Column:
         """Whether its cells hardly recur, as ids do: only their shape says something."""
         return 2 * len(self.items) > self.cells - self.empty
 
-    def fit(self, piece: str) -> Fit:
-        """Whether a piece of a line, taken for a cell of this column, looks like one."""
+    def fit(self, piece: str, is_behind: bool = False) -> Fit:
+        """Whether a piece of a line, taken for a cell of this column, looks like one.
+
+        Args:
+            piece: of the line.
+            is_behind: whether it stands behind a text: in a sentence it would begin with a blank.
+        """
         text = piece.strip('"')
         if not text.strip():
             return Fit.UNKNOWN if self.empty or not self.cells else Fit.EMPTY
@@ -102,13 +109,14 @@ class Column:
             return Fit.FOREIGN
         if self.is_free_text:
             return Fit.UNKNOWN
-        if self.knows(text) or (self.are_distinct and shape_of(text) in self.shapes):
+        is_cell_alone = self.are_distinct or (is_behind and not is_number(text))
+        if self.knows(text) or (is_cell_alone and shape_of(text) in self.shapes):
             return Fit.NATIVE
         return Fit.FOREIGN if self.is_known and self._is_strange(text) else Fit.NEW
 
     def _is_strange(self, text: str) -> bool:
         """Whether no cell is like a text: they are alike, or no numbers, or shorter."""
-        if len(self.shapes) == 1:
+        if len(self.shapes) == 1 and self.shapes != {WORD}:
             return shape_of(text) not in self.shapes
         if is_number(text) and not self.numbers:
             return True
@@ -140,9 +148,9 @@ def shape_of(cell: str) -> str:
     """What cells made alike have in common: `id-12` is `aa-0`, and any number is one."""
     if is_number(cell):
         return "number"
-    if cell.isascii() and cell.isalnum() and len(cell) >= LEAST_CODE:
+    if cell.isascii() and cell.isalnum() and not cell.isalpha() and len(cell) >= LEAST_CODE:
         return f"code of {len(cell)}"
-    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", cell.strip()))
+    return re.sub(r"[^\W\d_]+", WORD, re.sub(r"\d+", "0", cell.strip()))
 
 
 def parts_of(cell: str) -> set[str]:

@@ -127,7 +127,7 @@ def _rows_with_lines(
 
 
 def _fits_as_text(layout: Layout) -> bool:
-    """Whether each line is a row where quotes are text, and the quotes look like text."""
+    """Whether each line is a row where quotes are text, and the quotes look like it."""
     if layout.width == 1 or any('"' in name for name in layout.header):
         return False
     quotes: set[tuple[int, str]] = set()
@@ -209,7 +209,7 @@ def _fit(scan: _Scan, columns: list[Column], doubted: _Range) -> Fit:
         fits = []
         if number < len(lines) - 1:  # what stands behind the text, if the line is a row
             behind = range(first + 1 - layout.width, 0)
-            fits += [columns[place].fit(cells[place]) for place in behind]
+            fits += [columns[place].fit(cells[place], is_behind=True) for place in behind]
         if number > 0:  # what stands before it; no sentence begins with a delimiter
             fits += [columns[place].fit(cells[place]) for place in range(last) if cells[place]]
             fits += [columns[last].fit_of_start(cells[last])] * bool(last)
