@@ -170,7 +170,7 @@ def _thresholds(meta: CheckpointMeta) -> Document:
                 "threshold": label.threshold,
                 "rule": label.rule or meta.threshold_rule,
                 "validation_positives": label.validation_positives,
-                "requirement": label.requirement,
+                "requirement": label.requirement and label.requirement.model_dump(),
             }
             for name, label in meta.labels.items()
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -15,6 +16,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+NO_FILES = {
+    *("charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"),
+    "unicode-escape",
+}
+"""Encodings of Python that are of domain names, of source code or of one machine."""
 HUB = "hf:"
 """What the name of a data set on the hub begins with, where a path may stand."""
 
@@ -118,13 +124,20 @@ class DataSection(Section):
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, name: str) -> str:
-        try:
-            "".encode(name)
-        except LookupError:
+        if not is_text_encoding(name):
             raise contradiction(
                 repr(name), "the name of a text encoding", "try utf-8, cp1252 or latin-1"
-            ) from None
+            )
         return name
+
+
+def is_text_encoding(name: str) -> bool:
+    """Whether a name is that of an encoding that files of text have."""
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name not in NO_FILES
+    except (LookupError, ValueError):  # of a name with NUL, or with half a character
+        return False
 
 
 def contradiction(found: str, expected: str, mend: str) -> PydanticCustomError:

@@ -11,15 +11,23 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from imbtool.encoders import encoder_folder
-from imbtool.errors import fail
-from imbtool.headlayer import renew_head
+from imbtool.errors import some
+from imbtool.foreign import CONFIG, Folder
+from imbtool.loading import (
+    SEEN,
+    check_reading,
+    check_tokens,
+    folder_of_checkpoint,
+    folder_of_encoder,
+    load_config,
+    load_model,
+    load_tokenizer,
+    most_positions,
+)
 from imbtool.longtexts import (
     Frame,
     count_windows,
@@ -40,11 +48,6 @@ TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""
 
 MASK = "attention_mask"
-
-CONSENT = "trust_remote_code"
-"""Without which code that a model brings along is not run; transformers' errors name it."""
-UNUSABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
-"""What transformers raises for files that are missing, damaged or of another kind."""
 
 
 @dataclass(frozen=True)
@@ -198,46 +201,52 @@ def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
     Raises:
         UserError: the encoder is not there, is damaged, or is no text encoder.
     """
-    where = encoder_folder(section.encoder)
-    try:
-        config = AutoConfig.from_pretrained(
-            where,
-            num_labels=len(names),
-            id2label=dict(enumerate(names)),
-            label2id={name: index for index, name in enumerate(names)},
-            problem_type="multi_label_classification",
-            trust_remote_code=section.trust_remote_code,
-        )
-        return _load(
-            where, section.max_length, section.long_texts, section.trust_remote_code, config
-        )
-    except UNUSABLE as error:
-        mend = "check the name, the folder, and the network if it is a hub id"
-        if CONSENT in str(error):
-            mend = f"read its code; model.{CONSENT}: true runs it"
-        raise fail(
-            f"model.encoder: {section.encoder}",
-            str(error).strip().splitlines()[0],
-            "`bundled`, a folder with config.json, model.safetensors and a tokenizer, or a hub id",
-            mend,
-        ) from error
+    folder = folder_of_encoder(encoder_folder(section.encoder), section.encoder)
+    config = load_config(
+        folder,
+        section.trust_remote_code,
+        num_labels=len(names),
+        id2label=dict(enumerate(names)),
+        label2id={name: index for index, name in enumerate(names)},
+        problem_type="multi_label_classification",
+    )
+    model = load_model(folder, config, section.trust_remote_code, fresh_head=True)
+    tokenizer = load_tokenizer(folder, section.trust_remote_code)
+    length = _length(section.max_length, tokenizer, model)
+    return _checked(folder, TextModel(model, tokenizer, length, section.long_texts), len(names))
 
 
 def load_trained(
-    folder: Path, max_length: int, long_texts: LongTexts, trust_remote_code: bool = False
+    path: Path,
+    names: Sequence[str],
+    max_length: int,
+    long_texts: LongTexts,
+    trust_remote_code: bool = False,
 ) -> TextModel:
     """Load a fine-tuned model as it was saved, to read texts as in training.
 
+    Args:
+        path: of its folder.
+        names: of its labels, in the order of its outputs.
+        max_length: tokens that it reads at once.
+        long_texts: what it reads of a text that has more.
+        trust_remote_code: whether to run code that it brings along.
+
     Raises:
-        UserError: its files are missing or damaged.
+        UserError: its files are missing or damaged, or are of another model.
     """
-    try:
-        return _load(str(folder), max_length, long_texts, trust_remote_code)
-    except UNUSABLE as error:
-        found, mend = str(error).strip().splitlines()[0], "train it again"
-        if CONSENT in str(error):
-            mend = "read the code in this folder; --trust-remote-code runs it"
-        raise fail(folder, found, "a checkpoint written by imbtool", mend) from error
+    folder = folder_of_checkpoint(path)
+    config = load_config(folder, trust_remote_code)
+    with folder.calls(CONFIG):
+        outputs = [config.id2label[place] for place in range(len(config.id2label))]
+    if outputs != list(names):
+        found = f"id2label in {CONFIG} is {some(outputs, 3)}, the labels are {some(names, 3)}"
+        raise folder.refused(found)
+    model = load_model(folder, config, trust_remote_code, fresh_head=False)
+    tokenizer = load_tokenizer(folder, trust_remote_code)
+    if (length := _length(max_length, tokenizer, model)) < max_length:
+        raise folder.refused(f"a model that reads {length} tokens at once, not {max_length}")
+    return _checked(folder, TextModel(model, tokenizer, length, long_texts), len(names))
 
 
 def column_joiner(tokenizer: Any) -> str:
@@ -283,51 +292,23 @@ def averaged(features: Tensor, windows: Sequence[int]) -> Tensor:
     return sums / torch.tensor(windows, device=features.device)[:, None]
 
 
-def _load(
-    where: str,
-    max_length: int,
-    long_texts: LongTexts,
-    trust_remote_code: bool,
-    new_head_of: Any = None,
-) -> TextModel:
-    """Load a model as it was saved, or with a fresh head as this configuration says."""
-    # its bars and load reports would stand between the user and the result
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # eager attention is the faster one on CPU for short texts
-    attention = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
-    # the default dtype follows the checkpoint, and one in bf16 would then train in bf16
-    model, loaded = AutoModelForSequenceClassification.from_pretrained(
-        where,
-        config=new_head_of,
-        dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=trust_remote_code,
-        ignore_mismatched_sizes=new_head_of is not None,
-        output_loading_info=True,
-        **attention,
-    )
-    if new_head_of is not None:
-        renew_head(model, loaded)
-    tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=trust_remote_code)
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        raise ValueError("no tokenizer files beside its weights")
-    if tokenizer.pad_token_id is None:
-        raise ValueError("its tokenizer has no padding token: it is no text encoder")
-    length = min(max_length, tokenizer.model_max_length, most_positions(model))
+def _length(most: int, tokenizer: Any, model: Any) -> int:
+    """How many tokens are read at once; the tokenizer is told."""
+    length = int(min(most, tokenizer.model_max_length, most_positions(model)))
     tokenizer.model_max_length = length
-    return TextModel(model, tokenizer, length, long_texts)
+    return length
 
 
-def most_positions(model: Any) -> int:
-    """How many tokens the position embeddings serve; RoBERTa's first ones stand for padding."""
-    most = getattr(model.config, "max_position_embeddings", None)
-    if not most or most < 0:
-        return 10**9
-    for module in model.modules():
-        if isinstance(module, nn.Embedding) and module.num_embeddings == most:
-            return int(most) - (0 if module.padding_idx is None else module.padding_idx + 1)
-    return int(most)
+def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
+    """A model that has been seen to read a text."""
+    check_tokens(folder, text_model.model, text_model.tokenizer)
+    with folder.calls("its tokenizer"):
+        room = text_model.max_length - len(text_model.frame)
+        batch = text_model.batch(text_model.encode([SEEN, f"{SEEN} {SEEN}"]))
+    if room < 1:
+        raise folder.refused(f"no room for a text in {text_model.max_length} tokens")
+    check_reading(folder, text_model.model, batch, labels)
+    return text_model
 
 
 def _by_length(

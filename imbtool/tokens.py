@@ -6,17 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-import transformers
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from imbtool.corpus import Corpus
 from imbtool.encoders import encoder_folder
-from imbtool.errors import fail
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
+from imbtool.loading import (
+    check_tokens,
+    empty_model,
+    folder_of_encoder,
+    load_config,
+    load_tokenizer,
+    most_positions,
+)
 from imbtool.longtexts import most_read, special_frame
-from imbtool.model import UNUSABLE, column_joiner, most_positions
+from imbtool.model import column_joiner
 from imbtool.profile import ModelSection
 from imbtool.tables import COLUMN_MARK
 
@@ -29,21 +33,11 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     Raises:
         UserError: there is no such encoder, or it has no tokenizer.
     """
-    where = encoder_folder(section.encoder)
-    # it warns of every text that is longer than the encoder can read: that is what is counted
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        consent = {"trust_remote_code": section.trust_remote_code}
-        tokenizer = AutoTokenizer.from_pretrained(where, **consent)
-        config = AutoConfig.from_pretrained(where, **consent)
-        with torch.device("meta"):
-            model = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-                config, **consent
-            )
-    except UNUSABLE as error:
-        found = str(error).strip().splitlines()[0]
-        mend = "check model.encoder"
-        raise fail(f"model.encoder: {section.encoder}", found, "a tokenizer", mend) from error
+    folder = folder_of_encoder(encoder_folder(section.encoder), section.encoder)
+    config = load_config(folder, section.trust_remote_code)
+    tokenizer = load_tokenizer(folder, section.trust_remote_code)
+    model = empty_model(folder, config, section.trust_remote_code)
+    check_tokens(folder, model, tokenizer)
     rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     joiner = column_joiner(tokenizer)
     counts = {
