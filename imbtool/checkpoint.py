@@ -24,10 +24,11 @@ from imbtool.checkpoint_meta import NeighboursMeta as NeighboursMeta
 from imbtool.checkpoint_meta import read_meta as read_meta
 from imbtool.corpus import Corpus
 from imbtool.encoders import public_name
-from imbtool.errors import fail
+from imbtool.errors import TextError, fail
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files import publish_folder, write_json, write_text
+from imbtool.headlayer import head_layer
 from imbtool.labels import Decisions, Labels
 from imbtool.model import TextModel, load_trained
 from imbtool.neighbours import Neighbours, consult, mixed, read_neighbours
@@ -68,7 +69,18 @@ class Checkpoint:
         return self.meta.label_set
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """The logit of each text and label [n, L], computed in fp32."""
+        """The logit of each text and label [n, L], computed in fp32.
+
+        Raises:
+            UserError: a text cannot be read, or the model gives it a number that is not finite.
+        """
+        logits = self._logits(texts)
+        if (bad := np.flatnonzero(~np.isfinite(logits).all(axis=1))).size:
+            place, mend = int(bad[0]), "restore the checkpoint, or train it again"
+            raise TextError(place, texts[place], "a logit that is no finite number", mend)
+        return logits
+
+    def _logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         if self.neighbours is None or self.meta.neighbours is None:
             return self.text_model.logits(texts).astype(np.float64)
         encoded = self.text_model.encode(texts)
@@ -113,8 +125,18 @@ def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
     text_model = load_trained(
         folder, list(meta.labels), meta.max_length, meta.long_texts, trust_remote_code
     )
-    neighbours = read_neighbours(folder) if meta.neighbours else None
+    neighbours = _neighbours(folder, meta, text_model) if meta.neighbours else None
     return Checkpoint(folder, text_model, meta, neighbours)
+
+
+def _neighbours(folder: Path, meta: CheckpointMeta, text_model: TextModel) -> Neighbours:
+    assert meta.neighbours is not None
+    layer = head_layer(text_model.model)
+    if layer is None:
+        found = "neighbours, and a model whose head does not end in one layer with a bias"
+        mend = "restore it, or train it again"
+        raise fail(folder, found, "a checkpoint as imbtool wrote it", mend)
+    return read_neighbours(folder, meta.neighbours.texts, len(meta.labels), layer.in_features)
 
 
 def checkpoint_folder(path: Path) -> Path:

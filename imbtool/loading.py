@@ -7,6 +7,7 @@ elsewhere.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
@@ -31,6 +32,8 @@ LAYERS = (
 MOST_LAYERS = 1000
 FRESH_ELEMENTS = 2**26
 """Of a head, a pooler and buffers, which the files do not hold; more is another model."""
+FLOATS = {"F64", "F32", "F16", "BF16"}
+FLOATS_END = (".weight", ".bias")
 SEEN = "a b"
 """A text that every model can read."""
 
@@ -46,8 +49,8 @@ def load_config(folder: Folder, trust_remote_code: bool, **changes: Any) -> Any:
     Raises:
         UserError: files have another shape, or a key would need what is never loaded.
     """
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    # bars and load reports would stand between the user and the result
+    # what it says, bars and load reports would stand between the user and the result
+    transformers.logging.set_verbosity(logging.CRITICAL)
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder.check_files()
     with folder.calls(CONFIG):
@@ -182,12 +185,15 @@ def most_positions(model: Any) -> int:
 
 
 def _check_size(folder: Folder, config: Any) -> None:
-    """Check that config.json describes no more numbers than the files hold, before room is made."""
+    """Check that config.json describes no more weights than the files hold, before room is made."""
     held = 0
     for path in folder.weight_files():
         with folder.calls(path.name), safe_open(path, framework="np") as tensors:
-            names = tensors.keys()  # they cannot be iterated over otherwise
-            held += sum(prod(tensors.get_slice(name).get_shape()) for name in names)
+            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
+            kinds = {name: each.get_dtype() for name, each in slices.items()}
+            held += sum(prod(each.get_shape()) for each in slices.values())
+        wrong = [name for name in kinds if name.endswith(FLOATS_END) and kinds[name] not in FLOATS]
+        _refuse_some(folder, "numbers of a type that is none of weights in {}", wrong)
     if not held:
         return
     model = empty_model(folder, config, trust_remote_code=False)

@@ -31,18 +31,14 @@ from imbtool.loading import (
 from imbtool.longtexts import (
     Frame,
     count_windows,
-    head_tail,
-    in_windows,
-    most_read,
     most_windows,
     padded_tokens,
-    special_frame,
     text_of_each,
     windows_of,
 )
 from imbtool.longtexts import Tokens as Tokens
 from imbtool.profile import LongTexts, ModelSection
-from imbtool.tables import COLUMN_MARK
+from imbtool.reading import Reader
 
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""
@@ -73,14 +69,19 @@ class TextModel:
         return device
 
     @cached_property
+    def reader(self) -> Reader:
+        """What makes token ids of texts."""
+        return Reader(self.tokenizer, self.max_length, self.long_texts)
+
+    @property
     def joiner(self) -> str:
         """What the encoder reads between two columns of a text."""
-        return column_joiner(self.tokenizer)
+        return self.reader.joiner
 
-    @cached_property
+    @property
     def frame(self) -> Frame:
         """The special tokens around a text."""
-        return special_frame(self.tokenizer)
+        return self.reader.frame
 
     @property
     def most_tokens(self) -> int:
@@ -91,24 +92,11 @@ class TextModel:
         """Token ids of what is read of each text, special tokens included; see `longtexts`.
 
         Between two columns of a text stands `joiner`.
-        """
-        if not texts:
-            return []
-        cut = self.long_texts == "truncate"
-        encoded = self.tokenizer(
-            [text.replace(COLUMN_MARK, self.joiner) for text in texts],
-            truncation=cut,
-            max_length=self.max_length if cut else None,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )
-        ids: list[Tokens] = encoded["input_ids"]
-        return ids if cut else [self._read(whole) for whole in ids]
 
-    def _read(self, ids: Tokens) -> Tokens:
-        """What is read of a text with these tokens."""
-        most = most_read(self.long_texts, self.max_length, self.frame)
-        return in_windows(head_tail(ids, most, self.frame), self.max_length, self.frame)
+        Raises:
+            UserError: the tokenizer fails, or a text is too long to be cut.
+        """
+        return self.reader.encode(texts)
 
     def windows(self, encoded: Sequence[Tokens]) -> list[int]:
         """How many rows of a batch each encoded text takes: 1 but for one with windows."""
@@ -247,21 +235,6 @@ def load_trained(
     if (length := _length(max_length, tokenizer, model)) < max_length:
         raise folder.refused(f"a model that reads {length} tokens at once, not {max_length}")
     return _checked(folder, TextModel(model, tokenizer, length, long_texts), len(names))
-
-
-def column_joiner(tokenizer: Any) -> str:
-    """What to write between two columns, so that they are read as the tokenizer's own pair.
-
-    BERT puts one separator between the two texts of a pair, RoBERTa two without blanks. A tokenizer
-    without separator gets a line break.
-    """
-    mark = tokenizer.sep_token
-    if mark is None:
-        return "\n"
-    pair = tokenizer("one text", "another")["input_ids"]
-    ways = (f" {mark} ", mark, f"{mark}{mark}", f" {mark}{mark} ")
-    alike = (way for way in ways if tokenizer(f"one text{way}another")["input_ids"] == pair)
-    return next(alike, ways[0])
 
 
 def pooled(output: Tensor, windows: Sequence[int]) -> Tensor:

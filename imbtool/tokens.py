@@ -9,6 +9,7 @@ import numpy as np
 
 from imbtool.corpus import Corpus
 from imbtool.encoders import encoder_folder
+from imbtool.excerpts import AT_ONCE, by_characters, pieces
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
 from imbtool.loading import (
@@ -20,8 +21,8 @@ from imbtool.loading import (
     most_positions,
 )
 from imbtool.longtexts import most_read, special_frame
-from imbtool.model import column_joiner
 from imbtool.profile import ModelSection
+from imbtool.reading import column_joiner
 from imbtool.tables import COLUMN_MARK
 
 TEXTS_AT_ONCE = 4096
@@ -40,10 +41,11 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     check_tokens(folder, model, tokenizer)
     rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     joiner = column_joiner(tokenizer)
-    counts = {
-        name: _counts(tokenizer, joiner, split.texts, rows[name])
-        for name, split in corpus.splits.items()
-    }
+    with folder.calls("its tokenizer"):
+        counts = {
+            name: _counts(tokenizer, joiner, split.texts, rows[name])
+            for name, split in corpus.splits.items()
+        }
     length = min(section.max_length, tokenizer.model_max_length, most_positions(model))
     limit = most_read(section.long_texts, length, special_frame(tokenizer))
     return Tokens(limit, rows, counts)
@@ -54,6 +56,20 @@ def _counts(tokenizer: Any, joiner: str, texts: Sequence[str], rows: Rows) -> Ro
     for start in range(0, len(rows), TEXTS_AT_ONCE):
         chosen = rows[start : start + TEXTS_AT_ONCE].tolist()
         batch = [texts[row].replace(COLUMN_MARK, joiner) for row in chosen]
-        encoded = tokenizer(batch, return_attention_mask=False, return_token_type_ids=False)
-        counts[start : start + len(batch)] = [len(ids) for ids in encoded["input_ids"]]
+        counts[start : start + len(batch)] = [
+            count for part in by_characters(batch) for count in _lengths(tokenizer, batch[part])
+        ]
     return counts
+
+
+def _lengths(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """The tokens of each text; one that is too long to be tokenised at once is counted in pieces.
+
+    That one may have a token more for each of them.
+    """
+    if len(texts) == 1 and len(texts[0]) > AT_ONCE:
+        own = [tokenizer(piece, add_special_tokens=False) for piece in pieces(texts[0])]
+        frame = len(special_frame(tokenizer))
+        return [frame + sum(len(each["input_ids"]) for each in own)]
+    encoded = tokenizer(texts, return_attention_mask=False, return_token_type_ids=False)
+    return [len(ids) for ids in encoded["input_ids"]]
