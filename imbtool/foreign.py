@@ -30,6 +30,8 @@ CONSENT = "trust_remote_code"
 """Without which code that a model brings along is not run; transformers' errors name it."""
 MOST_SAID = 400
 """Characters of a library's message."""
+SPEAKING = {"OSError", "ValueError", "RuntimeError", "SafetensorError"}
+"""Kinds of errors whose message says it all."""
 PASSED_ON = (UserError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
 
 
@@ -159,8 +161,8 @@ def said(error: BaseException) -> str:
     """The first line of a library's message, with the kind of error where that says more."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = _cut(lines[0]) if lines else ""
-    plain = isinstance(error, OSError | ValueError | RuntimeError) and first
-    return first if plain else f"{type(error).__name__} {first}".strip()
+    kind = type(error).__name__
+    return first if first and kind in SPEAKING else f"{kind} {first}".strip()
 
 
 def shown(value: object) -> str:

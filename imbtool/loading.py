@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from imbtool.errors import some
 from imbtool.foreign import CONFIG, WEIGHTS, Folder
-from imbtool.headlayer import renew_head
+from imbtool.headlayer import head_names, renew_head
 
 ELSEWHERE = ("quantization_config", "transformers_weights", "fusion_config", "gguf_file")
 """Keys of config.json that name other code, other files or other numbers than fp32 weights."""
@@ -160,10 +160,17 @@ def check_tokens(folder: Folder, model: Any, tokenizer: Any) -> None:
 def check_reading(folder: Folder, model: Any, batch: Mapping[str, Any], labels: int) -> None:
     """Let a model read a first batch, so that one that cannot is told before the work begins.
 
+    Args:
+        folder: of the model.
+        model: in training mode or not; its random numbers are left as they are.
+        batch: what it is to read.
+        labels: how many outputs it should give.
+
     Raises:
         UserError: it cannot, or gives something else than one finite number a label.
     """
-    with folder.calls(f"{CONFIG} and {WEIGHTS}"), torch.no_grad():
+    alone = torch.random.fork_rng(devices=[])
+    with folder.calls(f"{CONFIG} and {WEIGHTS}"), torch.no_grad(), alone:
         logits = model(**batch).logits
         shape, finite = tuple(logits.shape), bool(logits.isfinite().all())
     expected = (len(batch["input_ids"]), labels)
@@ -208,7 +215,7 @@ def _check_loaded(folder: Folder, model: Any, loaded: Mapping[str, Any], fresh_h
     missing, unexpected = loaded["missing_keys"], loaded["unexpected_keys"]
     misfits = {name for name, *_ in loaded["mismatched_keys"]}
     if fresh_head:
-        missing, misfits = _of_encoder(model, missing), _of_encoder(model, misfits)
+        missing, misfits = _of_encoder(model, missing), misfits - head_names(model)
         unexpected = ()
     _refuse_some(folder, "tensors are missing: {}", missing)
     _refuse_some(folder, "tensors that config.json has no place for: {}", unexpected)
@@ -223,9 +230,11 @@ def _refuse_some(folder: Folder, sentence: str, names: Iterable[str]) -> None:
 
 def _of_encoder(model: Any, names: Iterable[str]) -> set[str]:
     """Those that are neither of the head nor of the pooler, which pretraining may not have had."""
+    if model.base_model is model:  # nothing tells the head from the encoder
+        sizes = {name: tensor.numel() for name, tensor in model.named_parameters()}
+        lacking = sum(sizes.get(name, 0) for name in names)
+        return set(names) if 2 * lacking > sum(sizes.values()) else set()
     prefix = f"{model.base_model_prefix}."
-    if model.base_model is model:  # nothing tells its head from its encoder
-        return set()
     return {name for name in names if name.startswith(prefix) and ".pooler." not in name}
 
 

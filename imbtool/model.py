@@ -280,7 +280,9 @@ def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
         batch = text_model.batch(text_model.encode([SEEN, f"{SEEN} {SEEN}"]))
     if room < 1:
         raise folder.refused(f"no room for a text in {text_model.max_length} tokens")
-    check_reading(folder, text_model.model, batch, labels)
+    for training in (True, False):
+        text_model.model.train(training)
+        check_reading(folder, text_model.model, batch, labels)
     return text_model
 
 
