@@ -28,6 +28,7 @@ from imbtool.errors import TextError, fail
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files import publish_folder, write_json, write_text
+from imbtool.foreign import is_file, is_folder
 from imbtool.headlayer import head_layer
 from imbtool.labels import Decisions, Labels
 from imbtool.model import TextModel, load_trained
@@ -146,9 +147,9 @@ def checkpoint_folder(path: Path) -> Path:
         UserError: neither does.
     """
     for folder in (path, path / "checkpoint"):
-        if (folder / META).is_file():
+        if is_file(folder / META):
             return folder
-    found = "no such folder" if not path.exists() else f"no {META} in it"
+    found = f"no {META} in it" if is_folder(path) else "no such folder"
     mend = "give the checkpoint or the run folder that `imbtool train` named at its end"
     raise fail(path, found, "a checkpoint", mend)
 

@@ -174,7 +174,7 @@ class CheckpointMeta(_Meta):
     @classmethod
     def _has_figures(cls, validation: dict[str, Any]) -> dict[str, Any]:
         epoch = validation.get("epoch")
-        if type(epoch) is not int or epoch < 0:
+        if type(epoch) is not int or not 0 <= epoch < 2**63:
             raise contradiction(f"epoch {shown(epoch)}", "the number of an epoch", "restore it")
         for name in FIGURES:
             if not _is_figure(validation.get(name, "nothing")):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imbtool.errors import fail
+from imbtool.foreign import is_folder
 
 BUNDLED = "bundled"
 BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -25,7 +26,7 @@ def encoder_folder(name: str) -> str:
         UserError: the bundled encoder is not installed, or its weights are not the published ones.
     """
     if name != BUNDLED:
-        if Path(name).is_absolute() and not is_folder(name):
+        if Path(name).is_absolute() and not is_folder(Path(name)):
             where, mend = f"model.encoder: {name}", "check the path"
             raise fail(where, "no such folder", "a folder or a hub id", mend)
         return name
@@ -62,16 +63,8 @@ def encoder_files(name: str) -> dict[str, str]:
         UserError: as `encoder_folder`; or a file cannot be read.
     """
     where = encoder_folder(name)
-    folder = Path(where) if is_folder(where) else _cached(where)
+    folder = Path(where) if is_folder(Path(where)) else _cached(where)
     return {} if folder is None else {path.name: sha256(path) for path in _decisive(folder)}
-
-
-def is_folder(name: str) -> bool:
-    """Whether a name is that of a folder; one that no path can have is not."""
-    try:
-        return Path(name).is_dir()
-    except OSError:  # too long
-        return False
 
 
 def sha256(path: Path) -> str:

@@ -56,10 +56,7 @@ class Folder:
     @property
     def path(self) -> Path | None:
         """Where it is on disk; None for a hub id."""
-        try:
-            return Path(self.name) if Path(self.name).is_dir() else None
-        except OSError:  # no name of a file
-            return None
+        return Path(self.name) if is_folder(Path(self.name)) else None
 
     def refused(self, found: str) -> UserError:
         """The error that says what is wrong with it."""
@@ -95,10 +92,12 @@ class Folder:
         if (folder := self.path) is None:
             return
         for name in OBJECTS:
-            if (folder / name).is_file():
+            if is_file(folder / name):
                 self._object(folder / name)
-        if others := sorted(path.name for path in folder.iterdir() if OTHERS.fullmatch(path.name)):
-            raise self.refused(f"{others[0]}, which names other weights than {WEIGHTS}")
+        with self.calls("its files"):
+            others = [path.name for path in folder.iterdir() if OTHERS.fullmatch(path.name)]
+        if others:
+            raise self.refused(f"{min(others)}, which names other weights than {WEIGHTS}")
         self.weight_files()
 
     def weight_files(self) -> list[Path]:
@@ -109,15 +108,15 @@ class Folder:
         """
         if (folder := self.path) is None:
             return []
-        if (folder / WEIGHTS).is_file():
+        if is_file(folder / WEIGHTS):
             return [folder / WEIGHTS]
-        if not (folder / INDEX).is_file():
+        if not is_file(folder / INDEX):
             pickles = "; pytorch_model.bin is a pickle, which is never read"
-            there = (folder / "pytorch_model.bin").exists()
+            there = is_file(folder / "pytorch_model.bin")
             raise self.refused(f"no file {WEIGHTS}" + (pickles if there else ""))
         names = self._indexed(self._object(folder / INDEX).get("weight_map"))
         for name in names:
-            if not PART.fullmatch(name) or not (folder / name).is_file():
+            if not PART.fullmatch(name) or not is_file(folder / name):
                 raise self.refused(f"{INDEX}: {name!r}, which is no *.safetensors file beside it")
         return [folder / name for name in names]
 
@@ -133,6 +132,22 @@ class Folder:
             return read_object(path)
         except ValueError as error:
             raise self.refused(f"{path.name}: {error}") from None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; a path that cannot be followed leads to none."""
+    try:
+        return path.is_file()
+    except OSError:  # too long, or not for us to see
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; a path that cannot be followed leads to none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def read_object(path: Path, unique: bool = False) -> dict[str, Any]:

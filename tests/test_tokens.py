@@ -86,3 +86,19 @@ def test_a_very_long_text_is_counted_in_pieces(encoder: Path, monkeypatch: pytes
     for module in (tokens, excerpts):
         monkeypatch.setattr(module, "AT_ONCE", 500)
     assert count_tokens(corpus, section).counts["train"].tolist() == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", "null"),
+        ("config.json", '{"model_type": "bert", "num_attention_heads": 0}'),
+        ("tokenizer.json", '{"model": null}'),
+        ("tokenizer_config.json", "[]"),
+    ],
+)
+def test_an_encoder_that_is_damaged_is_said(tmp_path: Path, name: str, content: str):
+    make_encoder("bert", tmp_path, corpus=healthy_corpus().train.texts)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=r"model\.encoder"):
+        count_tokens(healthy_corpus(), ModelSection(encoder=str(tmp_path)))
