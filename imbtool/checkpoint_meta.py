@@ -249,6 +249,8 @@ def _found_expected(error: Mapping[str, Any]) -> tuple[str, str]:
         return "nothing", "a value"
     if error["type"] == "value_error":
         return message, "what imbtool writes"
+    if error["type"] in ("model_type", "dict_type"):
+        return shown(error["input"]), "an object"
     return shown(error["input"]), message.removeprefix("Input should be ")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from imbtool.errors import UserError, fail
 
 CONFIG = "config.json"
+TOKENIZER = "tokenizer.json or tokenizer_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 OBJECTS = (CONFIG, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", INDEX)
@@ -173,11 +174,11 @@ def read_object(path: Path, unique: bool = False) -> dict[str, Any]:
 
 
 def said(error: BaseException) -> str:
-    """The first line of a library's message, with the kind of error where that says more."""
+    """The first line of a library's message, or two, with the kind of error where it says more."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = _cut(lines[0]) if lines else ""
+    first = _cut(" ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]))
     kind = type(error).__name__
-    return first if first and kind in SPEAKING else f"{kind} {first}".strip()
+    return first if first and kind in SPEAKING else f"{kind}: {first}".removesuffix(": ")
 
 
 def shown(value: object) -> str:

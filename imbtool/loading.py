@@ -20,7 +20,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from imbtool.errors import some
-from imbtool.foreign import CONFIG, WEIGHTS, Folder
+from imbtool.foreign import CONFIG, TOKENIZER, WEIGHTS, Folder
 from imbtool.headlayer import head_names, renew_head
 
 ELSEWHERE = ("quantization_config", "transformers_weights", "fusion_config", "gguf_file")
@@ -76,7 +76,7 @@ def load_tokenizer(folder: Folder, trust_remote_code: bool) -> Any:
     Raises:
         UserError: there is none, or it is damaged, or cannot fill a batch.
     """
-    with folder.calls("its tokenizer"):
+    with folder.calls(TOKENIZER):
         tokenizer = AutoTokenizer.from_pretrained(folder.name, trust_remote_code=trust_remote_code)
         known, special = len(tokenizer), len(tokenizer.all_special_ids)
         padding, longest = tokenizer.pad_token_id, tokenizer.model_max_length
@@ -143,7 +143,7 @@ def check_tokens(folder: Folder, model: Any, tokenizer: Any) -> None:
     Raises:
         UserError: one has none.
     """
-    with folder.calls("its tokenizer"):
+    with folder.calls(TOKENIZER):
         ids = [*tokenizer.get_vocab().values(), tokenizer.pad_token_id]
         largest = max(*ids, *tokenizer(SEEN)["input_ids"])
         lowest = min(ids)

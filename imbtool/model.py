@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from imbtool.encoders import encoder_folder
 from imbtool.errors import some
-from imbtool.foreign import CONFIG, Folder
+from imbtool.foreign import CONFIG, TOKENIZER, Folder
 from imbtool.loading import (
     SEEN,
     check_reading,
@@ -275,7 +275,7 @@ def _length(most: int, tokenizer: Any, model: Any) -> int:
 def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
     """A model that has been seen to read a text."""
     check_tokens(folder, text_model.model, text_model.tokenizer)
-    with folder.calls("its tokenizer"):
+    with folder.calls(TOKENIZER):
         room = text_model.max_length - len(text_model.frame)
         batch = text_model.batch(text_model.encode([SEEN, f"{SEEN} {SEEN}"]))
     if room < 1:

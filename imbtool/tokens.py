@@ -12,6 +12,7 @@ from imbtool.encoders import encoder_folder
 from imbtool.excerpts import AT_ONCE, by_characters, pieces
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
+from imbtool.foreign import TOKENIZER
 from imbtool.loading import (
     check_tokens,
     empty_model,
@@ -41,7 +42,7 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     check_tokens(folder, model, tokenizer)
     rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     joiner = column_joiner(tokenizer)
-    with folder.calls("its tokenizer"):
+    with folder.calls(TOKENIZER):
         counts = {
             name: _counts(tokenizer, joiner, split.texts, rows[name])
             for name, split in corpus.splits.items()

@@ -128,6 +128,7 @@ def test_code_that_is_not_trusted_has_its_own_remedy(tmp_path: Path) -> None:
 
 def test_a_message_is_one_line_of_bounded_length() -> None:
     assert said(ValueError("\n first \nsecond")) == "first"
+    assert said(TypeError("first:\nsecond\nthird")) == "TypeError: first: second"
     assert said(ValueError("")) == "ValueError"
     assert len(said(ValueError("x" * 9999))) < 500
 
