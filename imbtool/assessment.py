@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imbtool.checkpoint import Checkpoint, CheckpointMeta, read_checkpoint
 from imbtool.corpus import SPLITS, Split, Targets, read_corpus, read_split, split_column
-from imbtool.errors import did_you_mean, fail
+from imbtool.errors import did_you_mean, fail, rows_named
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.comparison import Judged, comparison_document
 from imbtool.evaluation.confusion import confusion_pairs
@@ -115,7 +115,8 @@ def evaluate(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALON
     labels, meta, targets = checkpoint.labels, checkpoint.meta, split.targets
     check_gates(wanted.gates, labels, meta.tiers)
     values, theirs = _values(checkpoint, split, wanted.by), _rival(checkpoint, split, wanted)
-    logits = checkpoint.logits(split.texts)
+    with rows_named(lambda place: "{}: row {}".format(*split.place(place))):
+        logits = checkpoint.logits(split.texts)
     scores = sigmoid(logits)
     ours = Judged(labels.names, checkpoint.decide(scores), scores)
     document = _figures(checkpoint, split, scores)
@@ -170,7 +171,7 @@ def _thresholds(meta: CheckpointMeta) -> Document:
                 "threshold": label.threshold,
                 "rule": label.rule or meta.threshold_rule,
                 "validation_positives": label.validation_positives,
-                "requirement": label.requirement,
+                "requirement": label.requirement and label.requirement.model_dump(),
             }
             for name, label in meta.labels.items()
         },
@@ -199,7 +200,8 @@ def _rival(checkpoint: Checkpoint, split: Split, wanted: Wanted) -> Judged | Non
         section = checkpoint.meta.data_section(split.source)
         return read_rival(path, section, checkpoint.labels.names, split)
     other = read_checkpoint(path, wanted.trust_remote_code)
-    scores = other.probabilities(split.texts)
+    with rows_named(lambda place: "{}: row {}".format(*split.place(place))):
+        scores = other.probabilities(split.texts)
     return Judged(other.labels.names, other.decide(scores), scores)
 
 

@@ -122,8 +122,8 @@ def _sections(meta: Document, evaluation: Document | None) -> list[str]:
     validation = meta["validation"]
     return [
         "# A multi-label text classifier for rare labels",
-        f"Fine-tuned from `{meta['encoder']}` with imbtool {meta['version']}, epoch "
-        f"{validation['epoch']} of the run. {_reading(meta)}",
+        f"Fine-tuned from {_code(meta['encoder'])} with imbtool {markdown_text(meta['version'])}, "
+        f"epoch {validation['epoch']} of the run. {_reading(meta)}",
         f"Macro-F1 on validation {_score(validation['f1_macro'])}, decisions cross-fitted on "
         f"half-splits; mean average precision {_score(validation['average_precision_macro'])}.",
         *(_measured(evaluation) if evaluation else ()),
@@ -134,9 +134,14 @@ def _sections(meta: Document, evaluation: Document | None) -> list[str]:
         *_columns(meta),
         "## Labels",
         _labels_table(meta["labels"]),
-        f"Thresholds were chosen on validation by the rule `{meta['threshold_rule']}`. "
+        f"Thresholds were chosen on validation by the rule {_code(meta['threshold_rule'])}. "
         "A threshold that rests on few validation positives says little.",
     ]
+
+
+def _code(name: str) -> str:
+    """A name in the type of code, which it cannot leave."""
+    return f"`{printable(' '.join(name.split())).replace('`', chr(39))}`"
 
 
 def _reading(meta: Document) -> str:
@@ -207,7 +212,8 @@ def _limits(evaluation: Document) -> str:
 
 def _columns(meta: Document) -> Iterator[str]:
     if joiner := meta["joiner"]:
-        columns = ", ".join(map(markdown_text, meta["data"]["text"]))
+        text = meta["data"]["text"]
+        columns = ", ".join(map(markdown_text, [text] if isinstance(text, str) else text))
         yield (
             f"A text is the columns {columns}, those that are not empty, joined: "
             f"`decide({json.dumps(joiner)}.join(filter(None, columns)))`."

@@ -6,7 +6,7 @@ holds what transformers has no place for: thresholds, forest, weights, what each
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,134 +14,30 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from imbtool import __version__
 from imbtool.card import model_card
+from imbtool.checkpoint_meta import META, DataMeta, RequirementMeta
+from imbtool.checkpoint_meta import CheckpointMeta as CheckpointMeta
+from imbtool.checkpoint_meta import LabelMeta as LabelMeta
+from imbtool.checkpoint_meta import NeighboursMeta as NeighboursMeta
+from imbtool.checkpoint_meta import read_meta as read_meta
 from imbtool.corpus import Corpus
 from imbtool.encoders import public_name
-from imbtool.errors import fail
+from imbtool.errors import TextError, fail
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.files import publish_folder, read_json, write_json, write_text
-from imbtool.imbalance import Tier
-from imbtool.labels import Coherence, Decisions, Labels, label_set
+from imbtool.files import publish_folder, write_json, write_text
+from imbtool.foreign import is_file, is_folder
+from imbtool.headlayer import head_layer
+from imbtool.labels import Decisions, Labels
 from imbtool.model import TextModel, load_trained
 from imbtool.neighbours import Neighbours, consult, mixed, read_neighbours
-from imbtool.profile import DataSection, LongTexts, Profile
+from imbtool.profile import Profile
 from imbtool.weighting import LabelWeight
 
-META = "imbtool.json"
-
-
-class LabelMeta(BaseModel):
-    """What a checkpoint knows of one label."""
-
-    parent: str | None
-    threshold: float
-    """A probability; at or above it the label is decided."""
-    validation_positives: int
-    training_positives: int
-    training_negatives: int
-    tier: Tier
-    weight: float
-    reason: str
-    slope: float | None = None
-    """With `bias`, of its calibrated logit slope * z + bias; None in checkpoints without one."""
-    bias: float | None = None
-    rule: str | None = None
-    """What gave the threshold; None where the checkpoint's `threshold_rule` did."""
-    requirement: dict[str, Any] | None = None
-    """What was required of it on validation, and what it came to."""
-
-
-class DataMeta(BaseModel):
-    """How the training tables were read; enough to read another one alike."""
-
-    text: str | list[str]
-    labels: dict[str, Any]
-    id: str | None
-    encoding: str
-    quotes: bool | None = None
-
-
-class NeighboursMeta(BaseModel):
-    """What the nearest training texts have to say, and how to decide without them."""
-
-    share: float
-    """Of the probability; the head has the rest."""
-    texts: int
-    thresholds: dict[str, float]
-    """By label, for the probability of the head alone: for readers without imbtool."""
-    coherence: Coherence | None
-    """That goes with these thresholds."""
-
-
-class CheckpointMeta(BaseModel):
-    """The content of imbtool.json."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    version: str
-    encoder: str
-    max_length: int
-    long_texts: LongTexts = "truncate"
-    """What is read of a text with more tokens; checkpoints that do not say so cut it off."""
-    labels: dict[str, LabelMeta]
-    """By name, in the order of the logits."""
-    threshold_rule: str
-    threshold_scores: dict[str, float]
-    """Cross-fitted macro-F1 on validation of each rule that competed."""
-    threshold_recalls: dict[str, float] = {}
-    """Cross-fitted macro recall of those as good as the best, by which the rule was chosen."""
-    coherence: Coherence | None
-    separator: str
-    data: DataMeta
-    joiner: str | None = None
-    """What joins several text columns, for readers without imbtool; None where there is one."""
-    fingerprints: dict[str, str]
-    """sha256 of each split's texts and targets."""
-    validation: dict[str, Any]
-    """Epoch and cross-fitted figures on validation."""
-    neighbours: NeighboursMeta | None = None
-    """None where the head alone decides."""
-
-    @field_validator("labels")
-    @classmethod
-    def _is_forest(cls, labels: dict[str, LabelMeta]) -> dict[str, LabelMeta]:
-        _label_set(labels)
-        return labels
-
-    @property
-    def label_set(self) -> Labels:
-        """The labels and their forest."""
-        return _label_set(self.labels)
-
-    @property
-    def thresholds(self) -> NDArray[np.float64]:
-        """Threshold of each label [L], as probabilities."""
-        return np.array([label.threshold for label in self.labels.values()])
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """What makes probabilities of the logits that mean what they say, if it was fitted."""
-        pairs = [(label.slope, label.bias) for label in self.labels.values()]
-        fitted = np.array([pair for pair in pairs if None not in pair], dtype=np.float64)
-        return Calibration(*fitted.T) if len(fitted) == len(pairs) else None
-
-    @property
-    def tiers(self) -> list[Tier]:
-        """Tier of each label by its ratio in training."""
-        return [label.tier for label in self.labels.values()]
-
-    def data_section(self, table: Path) -> DataSection:
-        """The columns of the training tables, for another table."""
-        return DataSection.model_validate({"train": table, **self.data.model_dump()})
-
-
-def _label_set(labels: Mapping[str, LabelMeta]) -> Labels:
-    edges = [(name, label.parent) for name, label in labels.items() if label.parent]
-    return label_set(labels, edges)
+LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))
+"""The probability of a logit far below all others rounds to 0, which every text would reach."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +70,18 @@ class Checkpoint:
         return self.meta.label_set
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """The logit of each text and label [n, L], computed in fp32."""
+        """The logit of each text and label [n, L], computed in fp32.
+
+        Raises:
+            UserError: a text cannot be read, or the model gives it a number that is not finite.
+        """
+        logits = self._logits(texts)
+        if (bad := np.flatnonzero(~np.isfinite(logits).all(axis=1))).size:
+            place, mend = int(bad[0]), "restore the checkpoint, or train it again"
+            raise TextError(place, texts[place], "a logit that is no finite number", mend)
+        return logits
+
+    def _logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         if self.neighbours is None or self.meta.neighbours is None:
             return self.text_model.logits(texts).astype(np.float64)
         encoded = self.text_model.encode(texts)
@@ -216,26 +123,21 @@ def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
     """
     folder = checkpoint_folder(path)
     meta = read_meta(folder)
-    text_model = load_trained(folder, meta.max_length, meta.long_texts, trust_remote_code)
-    if text_model.model.config.num_labels != len(meta.labels):
-        found = f"{text_model.model.config.num_labels} outputs for {len(meta.labels)} labels"
-        raise fail(folder, found, "one output a label", "train it again")
-    neighbours = read_neighbours(folder) if meta.neighbours else None
+    text_model = load_trained(
+        folder, list(meta.labels), meta.max_length, meta.long_texts, trust_remote_code
+    )
+    neighbours = _neighbours(folder, meta, text_model) if meta.neighbours else None
     return Checkpoint(folder, text_model, meta, neighbours)
 
 
-def read_meta(folder: Path) -> CheckpointMeta:
-    """What a checkpoint's folder knows beside the weights.
-
-    Raises:
-        UserError: its imbtool.json is damaged.
-    """
-    try:
-        return CheckpointMeta.model_validate(read_json(folder / META))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = f"{folder / META}: {'.'.join(map(str, first['loc']))}"
-        raise fail(where, first["msg"], "a file written by imbtool", "train it again") from None
+def _neighbours(folder: Path, meta: CheckpointMeta, text_model: TextModel) -> Neighbours:
+    assert meta.neighbours is not None
+    layer = head_layer(text_model.model)
+    if layer is None:
+        found = "neighbours, and a model whose head does not end in one layer with a bias"
+        mend = "restore it, or train it again"
+        raise fail(folder, found, "a checkpoint as imbtool wrote it", mend)
+    return read_neighbours(folder, meta.neighbours.texts, len(meta.labels), layer.in_features)
 
 
 def checkpoint_folder(path: Path) -> Path:
@@ -245,9 +147,9 @@ def checkpoint_folder(path: Path) -> Path:
         UserError: neither does.
     """
     for folder in (path, path / "checkpoint"):
-        if (folder / META).is_file():
+        if is_file(folder / META):
             return folder
-    found = "no such folder" if not path.exists() else f"no {META} in it"
+    found = f"no {META} in it" if is_folder(path) else "no such folder"
     mend = "give the checkpoint or the run folder that `imbtool train` named at its end"
     raise fail(path, found, "a checkpoint", mend)
 
@@ -267,7 +169,7 @@ def make_meta(
     labels = {
         weight.label: LabelMeta(
             parent=parent_of.get(weight.label),
-            threshold=float(choice.probabilities[index]),
+            threshold=max(float(choice.probabilities[index]), LEAST_THRESHOLD),
             validation_positives=int(choice.positives[index]),
             training_positives=weight.count.positives,
             training_negatives=weight.count.negatives,
@@ -277,7 +179,7 @@ def make_meta(
             slope=float(calibration.slope[index]),
             bias=float(calibration.bias[index]),
             rule=choice.rules[index],
-            requirement=choice.requirements.get(weight.label),
+            requirement=_requirement(choice, weight.label),
         )
         for index, weight in enumerate(weights)
     }
@@ -301,6 +203,11 @@ def make_meta(
     )
 
 
+def _requirement(choice: ThresholdChoice, label: str) -> RequirementMeta | None:
+    found = choice.requirements.get(label)
+    return RequirementMeta.model_validate(found) if found else None
+
+
 def write_checkpoint(
     link: Path, text_model: TextModel, meta: CheckpointMeta, neighbours: Neighbours | None = None
 ) -> None:
@@ -315,7 +222,10 @@ def write_checkpoint(
             # what encode() asked for last would otherwise stay in tokenizer.json
             backend.no_truncation()
             backend.no_padding()
-        text_model.model.config.imbtool = {"version": meta.version, "max_length": meta.max_length}
+        config = text_model.model.config
+        config.id2label = dict(enumerate(meta.labels))
+        config.label2id = {name: place for place, name in enumerate(meta.labels)}
+        config.imbtool = {"version": meta.version, "max_length": meta.max_length}
         text_model.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         if neighbours is not None:

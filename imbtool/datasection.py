@@ -16,8 +16,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-NOT_FOR_FILES = {"idna", "punycode", "raw-unicode-escape", "unicode-escape"}
-"""Codecs from text to bytes that no file of text is written in."""
+NOT_FOR_FILES = {
+    *("charmap", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined"),
+    "unicode-escape",
+}
+"""Encodings of Python that are of domain names, of source code or of one machine."""
 
 HUB = "hf:"
 """What the name of a data set on the hub begins with, where a path may stand."""

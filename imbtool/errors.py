@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,37 @@ class UserError(Exception):
 
 class NotFiniteError(UserError):
     """A loss or gradient that is no finite number: other settings may mend it."""
+
+
+class TextError(UserError):
+    """One of several texts cannot be used; who knows the row that it stands in names that.
+
+    Attributes:
+        place: of the text among those given.
+    """
+
+    def __init__(self, place: int, text: str, found: str, mend: str) -> None:
+        self.place = place
+        beginning = text if len(text) <= 40 else f"{text[:40]}..."
+        where = f"the text {beginning!r}"
+        super().__init__(Problem(where, found, "a text that the model can read", mend))
+
+
+@contextmanager
+def rows_named(row_of: Callable[[int], object]) -> Iterator[None]:
+    """Name the row of a text that cannot be used.
+
+    Args:
+        row_of: what to call the row of the text at a place.
+
+    Raises:
+        UserError: one cannot be used.
+    """
+    try:
+        yield
+    except TextError as error:
+        where = str(row_of(error.place))
+        raise UserError(*(replace(each, where=where) for each in error.problems)) from error
 
 
 def fail(where: object, found: str, expected: str, mend: str) -> UserError:

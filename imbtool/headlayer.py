@@ -23,18 +23,18 @@ def renew_head(model: Any, loaded: Mapping[str, Any]) -> None:
     Args:
         model: as loaded with another number of labels, perhaps.
         loaded: what transformers says of its weights; those that are not the file's are fresh.
-
-    Raises:
-        ValueError: weights outside of that layer do not fit the configuration.
     """
     layer = _output_layer(model)
-    own = set() if layer is None else set(layer.parameters())
-    head = {name for name, tensor in model.named_parameters() if tensor in own}
     misfits = {name for name, *_ in loaded["mismatched_keys"]}
-    if misfits - head:
-        raise ValueError(f"{min(misfits - head)} has another shape than config.json says")
-    if layer is not None and not head & (misfits | set(loaded["missing_keys"])):
+    if layer is not None and not head_names(model) & (misfits | set(loaded["missing_keys"])):
         layer.reset_parameters()
+
+
+def head_names(model: Any) -> set[str]:
+    """The names of the parameters of the head's last layer."""
+    layer = _output_layer(model)
+    own = set() if layer is None else set(layer.parameters())
+    return {name for name, tensor in model.named_parameters() if tensor in own}
 
 
 def _output_layer(model: Any) -> nn.Linear | None:

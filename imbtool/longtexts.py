@@ -69,8 +69,13 @@ def head_tail(ids: Tokens, most: int, frame: Frame) -> Tokens:
     if len(ids) <= most:
         return ids
     text, room = frame.inside(ids), most - len(frame)
-    head = room // HEAD_PARTS
+    head = head_part(room)
     return frame.around(text[:head] + text[len(text) - (room - head) :])
+
+
+def head_part(room: int) -> int:
+    """How many of so many tokens are a text's first, where the others are its last."""
+    return room // HEAD_PARTS
 
 
 def in_windows(ids: Tokens, max_length: int, frame: Frame) -> Tokens:

@@ -11,40 +11,39 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from imbtool.encoders import encoder_folder
-from imbtool.errors import fail
-from imbtool.headlayer import renew_head
+from imbtool.errors import some
+from imbtool.foreign import CONFIG, TOKENIZER, Folder
+from imbtool.loading import (
+    SEEN,
+    check_reading,
+    check_tokens,
+    folder_of_checkpoint,
+    folder_of_encoder,
+    load_config,
+    load_model,
+    load_tokenizer,
+    most_positions,
+)
 from imbtool.longtexts import (
     Frame,
     count_windows,
-    head_tail,
-    in_windows,
-    most_read,
     most_windows,
     padded_tokens,
-    special_frame,
     text_of_each,
     windows_of,
 )
 from imbtool.longtexts import Tokens as Tokens
 from imbtool.profile import LongTexts, ModelSection
-from imbtool.tables import COLUMN_MARK
+from imbtool.reading import Reader
 
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""
 
 MASK = "attention_mask"
-
-CONSENT = "trust_remote_code"
-"""Without which code that a model brings along is not run; transformers' errors name it."""
-UNUSABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
-"""What transformers raises for files that are missing, damaged or of another kind."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,19 @@ class TextModel:
         return device
 
     @cached_property
+    def reader(self) -> Reader:
+        """What makes token ids of texts."""
+        return Reader(self.tokenizer, self.max_length, self.long_texts)
+
+    @property
     def joiner(self) -> str:
         """What the encoder reads between two columns of a text."""
-        return column_joiner(self.tokenizer)
+        return self.reader.joiner
 
-    @cached_property
+    @property
     def frame(self) -> Frame:
         """The special tokens around a text."""
-        return special_frame(self.tokenizer)
+        return self.reader.frame
 
     @property
     def most_tokens(self) -> int:
@@ -88,24 +92,11 @@ class TextModel:
         """Token ids of what is read of each text, special tokens included; see `longtexts`.
 
         Between two columns of a text stands `joiner`.
-        """
-        if not texts:
-            return []
-        cut = self.long_texts == "truncate"
-        encoded = self.tokenizer(
-            [text.replace(COLUMN_MARK, self.joiner) for text in texts],
-            truncation=cut,
-            max_length=self.max_length if cut else None,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )
-        ids: list[Tokens] = encoded["input_ids"]
-        return ids if cut else [self._read(whole) for whole in ids]
 
-    def _read(self, ids: Tokens) -> Tokens:
-        """What is read of a text with these tokens."""
-        most = most_read(self.long_texts, self.max_length, self.frame)
-        return in_windows(head_tail(ids, most, self.frame), self.max_length, self.frame)
+        Raises:
+            UserError: the tokenizer fails, or a text is too long to be cut.
+        """
+        return self.reader.encode(texts)
 
     def windows(self, encoded: Sequence[Tokens]) -> list[int]:
         """How many rows of a batch each encoded text takes: 1 but for one with windows."""
@@ -198,61 +189,52 @@ def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
     Raises:
         UserError: the encoder is not there, is damaged, or is no text encoder.
     """
-    where = encoder_folder(section.encoder)
-    try:
-        config = AutoConfig.from_pretrained(
-            where,
-            num_labels=len(names),
-            id2label=dict(enumerate(names)),
-            label2id={name: index for index, name in enumerate(names)},
-            problem_type="multi_label_classification",
-            trust_remote_code=section.trust_remote_code,
-        )
-        return _load(
-            where, section.max_length, section.long_texts, section.trust_remote_code, config
-        )
-    except UNUSABLE as error:
-        mend = "check the name, the folder, and the network if it is a hub id"
-        if CONSENT in str(error):
-            mend = f"read its code; model.{CONSENT}: true runs it"
-        raise fail(
-            f"model.encoder: {section.encoder}",
-            str(error).strip().splitlines()[0],
-            "`bundled`, a folder with config.json, model.safetensors and a tokenizer, or a hub id",
-            mend,
-        ) from error
+    folder = folder_of_encoder(encoder_folder(section.encoder), section.encoder)
+    config = load_config(
+        folder,
+        section.trust_remote_code,
+        num_labels=len(names),
+        id2label=dict(enumerate(names)),
+        label2id={name: index for index, name in enumerate(names)},
+        problem_type="multi_label_classification",
+    )
+    model = load_model(folder, config, section.trust_remote_code, fresh_head=True)
+    tokenizer = load_tokenizer(folder, section.trust_remote_code)
+    length = _length(section.max_length, tokenizer, model)
+    return _checked(folder, TextModel(model, tokenizer, length, section.long_texts), len(names))
 
 
 def load_trained(
-    folder: Path, max_length: int, long_texts: LongTexts, trust_remote_code: bool = False
+    path: Path,
+    names: Sequence[str],
+    max_length: int,
+    long_texts: LongTexts,
+    trust_remote_code: bool = False,
 ) -> TextModel:
     """Load a fine-tuned model as it was saved, to read texts as in training.
 
+    Args:
+        path: of its folder.
+        names: of its labels, in the order of its outputs.
+        max_length: tokens that it reads at once.
+        long_texts: what it reads of a text that has more.
+        trust_remote_code: whether to run code that it brings along.
+
     Raises:
-        UserError: its files are missing or damaged.
+        UserError: its files are missing or damaged, or are of another model.
     """
-    try:
-        return _load(str(folder), max_length, long_texts, trust_remote_code)
-    except UNUSABLE as error:
-        found, mend = str(error).strip().splitlines()[0], "train it again"
-        if CONSENT in str(error):
-            mend = "read the code in this folder; --trust-remote-code runs it"
-        raise fail(folder, found, "a checkpoint written by imbtool", mend) from error
-
-
-def column_joiner(tokenizer: Any) -> str:
-    """What to write between two columns, so that they are read as the tokenizer's own pair.
-
-    BERT puts one separator between the two texts of a pair, RoBERTa two without blanks. A tokenizer
-    without separator gets a line break.
-    """
-    mark = tokenizer.sep_token
-    if mark is None:
-        return "\n"
-    pair = tokenizer("one text", "another")["input_ids"]
-    ways = (f" {mark} ", mark, f"{mark}{mark}", f" {mark}{mark} ")
-    alike = (way for way in ways if tokenizer(f"one text{way}another")["input_ids"] == pair)
-    return next(alike, ways[0])
+    folder = folder_of_checkpoint(path)
+    config = load_config(folder, trust_remote_code)
+    with folder.calls(CONFIG):
+        outputs = [config.id2label[place] for place in range(len(config.id2label))]
+    if outputs != list(names):
+        found = f"id2label in {CONFIG} is {some(outputs, 3)}, the labels are {some(names, 3)}"
+        raise folder.refused(found)
+    model = load_model(folder, config, trust_remote_code, fresh_head=False)
+    tokenizer = load_tokenizer(folder, trust_remote_code)
+    if (length := _length(max_length, tokenizer, model)) < max_length:
+        raise folder.refused(f"a model that reads {length} tokens at once, not {max_length}")
+    return _checked(folder, TextModel(model, tokenizer, length, long_texts), len(names))
 
 
 def pooled(output: Tensor, windows: Sequence[int]) -> Tensor:
@@ -283,51 +265,25 @@ def averaged(features: Tensor, windows: Sequence[int]) -> Tensor:
     return sums / torch.tensor(windows, device=features.device)[:, None]
 
 
-def _load(
-    where: str,
-    max_length: int,
-    long_texts: LongTexts,
-    trust_remote_code: bool,
-    new_head_of: Any = None,
-) -> TextModel:
-    """Load a model as it was saved, or with a fresh head as this configuration says."""
-    # its bars and load reports would stand between the user and the result
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # eager attention is the faster one on CPU for short texts
-    attention = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
-    # the default dtype follows the checkpoint, and one in bf16 would then train in bf16
-    model, loaded = AutoModelForSequenceClassification.from_pretrained(
-        where,
-        config=new_head_of,
-        dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=trust_remote_code,
-        ignore_mismatched_sizes=new_head_of is not None,
-        output_loading_info=True,
-        **attention,
-    )
-    if new_head_of is not None:
-        renew_head(model, loaded)
-    tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=trust_remote_code)
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        raise ValueError("no tokenizer files beside its weights")
-    if tokenizer.pad_token_id is None:
-        raise ValueError("its tokenizer has no padding token: it is no text encoder")
-    length = min(max_length, tokenizer.model_max_length, most_positions(model))
+def _length(most: int, tokenizer: Any, model: Any) -> int:
+    """How many tokens are read at once; the tokenizer is told."""
+    length = int(min(most, tokenizer.model_max_length, most_positions(model)))
     tokenizer.model_max_length = length
-    return TextModel(model, tokenizer, length, long_texts)
+    return length
 
 
-def most_positions(model: Any) -> int:
-    """How many tokens the position embeddings serve; RoBERTa's first ones stand for padding."""
-    most = getattr(model.config, "max_position_embeddings", None)
-    if not most or most < 0:
-        return 10**9
-    for module in model.modules():
-        if isinstance(module, nn.Embedding) and module.num_embeddings == most:
-            return int(most) - (0 if module.padding_idx is None else module.padding_idx + 1)
-    return int(most)
+def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
+    """A model that has been seen to read a text."""
+    check_tokens(folder, text_model.model, text_model.tokenizer)
+    with folder.calls(TOKENIZER):
+        room = text_model.max_length - len(text_model.frame)
+        batch = text_model.batch(text_model.encode([SEEN, f"{SEEN} {SEEN}"]))
+    if room < 1:
+        raise folder.refused(f"no room for a text in {text_model.max_length} tokens")
+    for training in (True, False):
+        text_model.model.train(training)
+        check_reading(folder, text_model.model, batch, labels)
+    return text_model
 
 
 def _by_length(

@@ -9,19 +9,19 @@ in nearest-neighbour language models (arXiv 1911.00172), for several labels in S
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 
-from imbtool.errors import fail
+from imbtool.errors import UserError, fail, some
 from imbtool.headlayer import head_layer
+from imbtool.loading import folder_of_checkpoint
 from imbtool.model import TextModel, Tokens, averaged
 
 FILE = "neighbours.safetensors"
@@ -30,6 +30,8 @@ NEAREST = 50
 TEMPERATURE = 0.1
 """Of the cosines: a text whose cosine is so much higher counts e times as much."""
 UNKNOWN = -1
+ROUNDING = 0.01
+"""How far from 1 the length of a direction may be that was rounded to 16 bits."""
 
 
 class Neighbours(nn.Module):
@@ -116,17 +118,50 @@ def mixed(logits: Tensor, opinion: Tensor, share: float) -> Tensor:
     return torch.where(opinion.isnan(), logits, positive - negative)
 
 
-def read_neighbours(folder: Path) -> Neighbours:
+def read_neighbours(folder: Path, texts: int, labels: int, width: int) -> Neighbours:
     """The neighbours in a checkpoint's folder.
 
+    Args:
+        folder: of the checkpoint.
+        texts: how many there are.
+        labels: how many labels they have.
+        width: of what the head of the model reads.
+
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged, or does not go with the model.
     """
     path = folder / FILE
-    try:
+    if not path.is_file():
+        raise _refused(path, "no such file")
+    with folder_of_checkpoint(folder).calls(FILE):
         tensors = load_file(path)
-        return Neighbours(tensors["features"].float(), tensors["targets"])
-    except (OSError, SafetensorError, KeyError) as error:
-        found = "no such file" if not path.is_file() else str(error)
-        mend = "restore it: the thresholds in imbtool.json were chosen with it"
-        raise fail(path, found, "what imbtool wrote", mend) from error
+    wrong = next(_wrongs(tensors, texts, labels, width), None)
+    if wrong is not None:
+        raise _refused(path, wrong)
+    return Neighbours(tensors["features"].float(), tensors["targets"])
+
+
+def _wrongs(tensors: Mapping[str, Tensor], texts: int, labels: int, width: int) -> Iterator[str]:
+    """What is wrong with tensors that should be those of so many neighbours."""
+    wanted = {
+        "features": ((texts, width), torch.float16),
+        "targets": ((texts, labels), torch.int8),
+    }
+    if tensors.keys() != wanted.keys():
+        yield f"the tensors {some(sorted(tensors)) or 'of none'}"
+        return
+    for name, (shape, dtype) in wanted.items():
+        found = tuple(tensors[name].shape), tensors[name].dtype
+        if found != (shape, dtype):
+            yield f"{name} of shape and type {found}, not {(shape, dtype)}"
+            return
+    lengths = tensors["features"].float().norm(dim=1)
+    if not ((lengths - 1).abs() < ROUNDING).logical_or(lengths == 0).all():
+        yield "features that are no directions of length 1"
+    if not torch.isin(tensors["targets"], torch.tensor([UNKNOWN, 0, 1], dtype=torch.int8)).all():
+        yield "targets other than -1, 0 and 1"
+
+
+def _refused(path: Path, found: str) -> UserError:
+    mend = "restore it: the thresholds in imbtool.json were chosen with it"
+    return fail(path, found, "what imbtool wrote", mend)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imbtool.checkpoint import Checkpoint, CheckpointMeta
 from imbtool.datasection import text_codec
-from imbtool.errors import fail, some
+from imbtool.errors import fail, rows_named, some
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files import replacing
 from imbtool.labelsyntax import joined, needs_list
@@ -50,7 +50,7 @@ def predict_table(
             already; or the checkpoint has no calibration and is asked for it.
     """
     shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
-    frame = None
+    frame, before = None, 0
     for frame in read_chunks(
         path, checkpoint.meta.data.encoding, quotes=checkpoint.meta.data.quotes
     ):
@@ -61,7 +61,10 @@ def predict_table(
             raise fail(
                 path, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", mend
             )
-        yield predict_frame(checkpoint, frame, joined_text(frame, text), shown)
+        with rows_named(_numbered(f"{path}: row", before)):
+            added = predict_frame(checkpoint, frame, joined_text(frame, text), shown)
+        yield added
+        before += len(frame)
     if frame is None:
         raise fail(path, "no rows", "a header and at least one row", "check the file")
 
@@ -75,10 +78,18 @@ def predict_lines(
         UserError: the lines are no text, or the checkpoint lacks the calibration asked for.
     """
     shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
-    lines = _lines(stream)
+    lines, before = _lines(stream), 0
     while texts := list(islice(lines, CHUNK_ROWS)):
         frame = pd.DataFrame({"text": texts}, dtype=object)
-        yield predict_frame(checkpoint, frame, texts, shown)
+        with rows_named(_numbered("stdin: line", before)):
+            added = predict_frame(checkpoint, frame, texts, shown)
+        yield added
+        before += len(texts)
+
+
+def _numbered(what: str, before: int) -> Callable[[int], str]:
+    """The name of the row at a place, so many rows before it."""
+    return lambda place: f"{what} {before + place + 1}"
 
 
 def _lines(stream: TextIO) -> Iterator[str]:

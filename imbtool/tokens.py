@@ -6,18 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-import transformers
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from imbtool.corpus import Corpus
 from imbtool.encoders import encoder_folder
-from imbtool.errors import fail
+from imbtool.excerpts import AT_ONCE, by_characters, pieces
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
+from imbtool.foreign import TOKENIZER
+from imbtool.loading import (
+    check_tokens,
+    empty_model,
+    folder_of_encoder,
+    load_config,
+    load_tokenizer,
+    most_positions,
+)
 from imbtool.longtexts import most_read, special_frame
-from imbtool.model import UNUSABLE, column_joiner, most_positions
 from imbtool.profile import ModelSection
+from imbtool.reading import column_joiner
 from imbtool.tables import COLUMN_MARK
 
 TEXTS_AT_ONCE = 4096
@@ -29,27 +35,18 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     Raises:
         UserError: there is no such encoder, or it has no tokenizer.
     """
-    where = encoder_folder(section.encoder)
-    # it warns of every text that is longer than the encoder can read: that is what is counted
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        consent = {"trust_remote_code": section.trust_remote_code}
-        tokenizer = AutoTokenizer.from_pretrained(where, **consent)
-        config = AutoConfig.from_pretrained(where, **consent)
-        with torch.device("meta"):
-            model = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-                config, **consent
-            )
-    except UNUSABLE as error:
-        found = str(error).strip().splitlines()[0]
-        mend = "check model.encoder"
-        raise fail(f"model.encoder: {section.encoder}", found, "a tokenizer", mend) from error
+    folder = folder_of_encoder(encoder_folder(section.encoder), section.encoder)
+    config = load_config(folder, section.trust_remote_code)
+    tokenizer = load_tokenizer(folder, section.trust_remote_code)
+    model = empty_model(folder, config, section.trust_remote_code)
+    check_tokens(folder, model, tokenizer)
     rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     joiner = column_joiner(tokenizer)
-    counts = {
-        name: _counts(tokenizer, joiner, split.texts, rows[name])
-        for name, split in corpus.splits.items()
-    }
+    with folder.calls(TOKENIZER):
+        counts = {
+            name: _counts(tokenizer, joiner, split.texts, rows[name])
+            for name, split in corpus.splits.items()
+        }
     length = min(section.max_length, tokenizer.model_max_length, most_positions(model))
     limit = most_read(section.long_texts, length, special_frame(tokenizer))
     return Tokens(limit, rows, counts)
@@ -60,6 +57,20 @@ def _counts(tokenizer: Any, joiner: str, texts: Sequence[str], rows: Rows) -> Ro
     for start in range(0, len(rows), TEXTS_AT_ONCE):
         chosen = rows[start : start + TEXTS_AT_ONCE].tolist()
         batch = [texts[row].replace(COLUMN_MARK, joiner) for row in chosen]
-        encoded = tokenizer(batch, return_attention_mask=False, return_token_type_ids=False)
-        counts[start : start + len(batch)] = [len(ids) for ids in encoded["input_ids"]]
+        counts[start : start + len(batch)] = [
+            count for part in by_characters(batch) for count in _lengths(tokenizer, batch[part])
+        ]
     return counts
+
+
+def _lengths(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """The tokens of each text; one that is too long to be tokenised at once is counted in pieces.
+
+    That one may have a token more for each of them.
+    """
+    if len(texts) == 1 and len(texts[0]) > AT_ONCE:
+        own = [tokenizer(piece, add_special_tokens=False) for piece in pieces(texts[0])]
+        frame = len(special_frame(tokenizer))
+        return [frame + sum(len(each["input_ids"]) for each in own)]
+    encoded = tokenizer(texts, return_attention_mask=False, return_token_type_ids=False)
+    return [len(ids) for ids in encoded["input_ids"]]

@@ -138,3 +138,14 @@ def test_the_lines_in_the_docs_decide_as_predict_does(
     decided = [set(filter(None, row["predicted"].split("|"))) for row in rows]
     assert [lines["decide"](row["text"]) for row in rows] == decided
     assert len(set(map(frozenset, decided))) > 3
+
+
+def test_names_in_a_card_stay_what_they_are() -> None:
+    card = model_card(meta(encoder="a`\n# b", threshold_rule="`x`", version="1 <b>"))
+    assert "Fine-tuned from `a' # b` with imbtool 1 &lt;b&gt;," in card
+    assert "by the rule `'x'`." in card
+
+
+def test_one_column_with_a_joiner_is_one_column() -> None:
+    card = model_card(meta(joiner=" ", data={"text": "body"}))
+    assert "the columns body, those" in card

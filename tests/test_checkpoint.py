@@ -12,6 +12,7 @@ from transformers import BertweetTokenizer, pipeline
 
 from imbtool.card import model_card
 from imbtool.checkpoint import read_checkpoint, write_checkpoint
+from imbtool.errors import UserError
 
 FOLDER = Path("runs/first/checkpoint")
 TEXTS = [
@@ -140,3 +141,9 @@ def test_the_model_card_takes_a_label_for_text(project: Path) -> None:
     row = next(line for line in model_card(meta).splitlines() if "&lt;i&gt;x" in line)
     assert r"a\|b &lt;i&gt;x" in row
     assert row.replace(r"\|", "").count("|") == 7
+
+
+@pytest.mark.parametrize("path", ["absent", "x" * 5000, "a\x00b"])
+def test_a_path_without_a_checkpoint_is_refused(path: str) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        read_checkpoint(Path(path))

@@ -18,8 +18,9 @@ from transformers import (
 from imbtool.encoders import public_name
 from imbtool.errors import UserError
 from imbtool.headlayer import head_layer
-from imbtool.model import TextModel, column_joiner, load_encoder, load_trained
+from imbtool.model import TextModel, load_encoder, load_trained
 from imbtool.profile import ModelSection
+from imbtool.reading import column_joiner
 from imbtool.tables import COLUMN_MARK
 
 NAMES = ["abuse", "insults", "threats"]
@@ -124,7 +125,7 @@ def test_a_classifier_of_any_number_of_labels_gets_a_fresh_head(
         torch.nn.init.ones_(parameter)
     trained.model.save_pretrained(tmp_path)
     trained.tokenizer.save_pretrained(tmp_path)
-    kept = load_trained(tmp_path, 32, "truncate").model
+    kept = load_trained(tmp_path, NAMES, 32, "truncate").model
     first, again = (load(tmp_path, names=names).model for _ in range(2))
     old, new, same = (head_layer(model).weight for model in (kept, first, again))
     assert (old == 1).all()

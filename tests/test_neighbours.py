@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from imbtool.errors import UserError
 from imbtool.neighbours import (
@@ -82,7 +83,7 @@ def test_a_folder_gives_them_back(tmp_path: Path) -> None:
     targets = rng.choice([0, 1, UNKNOWN], size=(80, 3)).tolist()
     before = neighbours(features, targets)
     before.save(tmp_path)
-    after = read_neighbours(tmp_path)
+    after = read_neighbours(tmp_path, 80, 3, 6)
     assert torch.equal(after.targets, before.targets)
     # thresholds are chosen by what is remembered, and what was kept decides by them
     assert torch.equal(after.features, before.features)
@@ -93,4 +94,37 @@ def test_a_file_that_cannot_be_read_is_named(content: bytes | None, tmp_path: Pa
     if content is not None:
         (tmp_path / FILE).write_bytes(content)
     with pytest.raises(UserError, match=FILE):
-        read_neighbours(tmp_path)
+        read_neighbours(tmp_path, 1, 1, 2)
+
+
+FEATURES = torch.tensor([EAST, NORTH, WEST], dtype=torch.float16)
+TARGETS = torch.tensor([[1, 0], [0, -1], [1, 1]], dtype=torch.int8)
+DAMAGED = {
+    "no tensors": ({}, "the tensors"),
+    "another tensor": ({"features": FEATURES, "labels": TARGETS}, "features, labels"),
+    "a text less": ({"features": FEATURES[:2], "targets": TARGETS}, "features of shape"),
+    "features of another model": ({"features": FEATURES[:, :1], "targets": TARGETS}, "features of"),
+    "features in a row": ({"features": FEATURES.flatten(), "targets": TARGETS}, "features of"),
+    "features as integers": ({"features": FEATURES.long(), "targets": TARGETS}, "torch.int64"),
+    "targets of a text": ({"features": FEATURES, "targets": TARGETS[:1]}, "targets of shape"),
+    "a label more": ({"features": FEATURES, "targets": TARGETS.repeat(1, 2)}, "targets of shape"),
+    "targets as floats": ({"features": FEATURES, "targets": TARGETS.float()}, "torch.float32"),
+    "NaN": ({"features": FEATURES * math.nan, "targets": TARGETS}, "length 1"),
+    "infinity": ({"features": FEATURES + math.inf, "targets": TARGETS}, "length 1"),
+    "no directions": ({"features": FEATURES * 2, "targets": TARGETS}, "length 1"),
+    "another target": ({"features": FEATURES, "targets": TARGETS + 1}, "targets other than"),
+}
+
+
+@pytest.mark.parametrize(("tensors", "found"), DAMAGED.values(), ids=DAMAGED)
+def test_neighbours_of_another_shape_or_kind_are_refused(
+    tensors: dict[str, torch.Tensor], found: str, tmp_path: Path
+) -> None:
+    save_file({name: each.contiguous() for name, each in tensors.items()}, tmp_path / FILE)
+    with pytest.raises(UserError, match=found):
+        read_neighbours(tmp_path, 3, 2, 2)
+
+
+def test_whole_ones_are_read(tmp_path: Path) -> None:
+    save_file({"features": FEATURES, "targets": TARGETS}, tmp_path / FILE)
+    assert torch.equal(read_neighbours(tmp_path, 3, 2, 2).targets, TARGETS)

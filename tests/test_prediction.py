@@ -1,17 +1,29 @@
-"""Texts that come line by line, and what predict adds to them: it can be read back."""
+"""Texts that come line by line, what predict adds to them, and texts that cannot be read."""
 
+import csv
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import Imbtool
+from safetensors.torch import load_file, save_file
 
-from imbtool import prediction
+from imbtool import prediction, reading
+from imbtool.checkpoint import read_checkpoint
 from imbtool.errors import UserError
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.labelsyntax import names_in
 from imbtool.prediction import _lines, predict_frame
+
+RUN = Path("runs/first")
+COMMANDS = (
+    ("predict", RUN, "new.csv", "-o", "out.csv"),
+    ("evaluate", RUN, "--data", "new.csv", "-o", "results"),
+)
+ENDLESS = "x" * 9000
 
 
 def stream(content: bytes, encoding: str = "utf-8") -> io.TextIOWrapper:
@@ -65,3 +77,49 @@ def test_decided_labels_are_read_back_by_the_separator_or_as_a_list(names, writt
     assert frame["predicted"].tolist() == written
     decided = [[*np.array(names)[row]] for row in logits > 0]
     assert [names_in(cell, "|") for cell in frame["predicted"]] == decided
+
+
+def write_texts(path: Path, texts: list[str]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        rows = [[str(number), text, "abuse"] for number, text in enumerate(texts)]
+        csv.writer(stream).writerows([["id", "text", "labels"], *rows])
+
+
+@pytest.fixture
+def strained(project: Path) -> str:
+    """A word that overflows in the model of the run."""
+    word = "stupid"
+    checkpoint = read_checkpoint(RUN)
+    (place,) = checkpoint.text_model.tokenizer(word, add_special_tokens=False)["input_ids"]
+    path = RUN / "checkpoint" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["bert.embeddings.word_embeddings.weight"][place] = 3e38
+    save_file(tensors, path, metadata={"format": "pt"})
+    return word
+
+
+def test_a_number_that_is_not_finite_is_refused_with_its_row(
+    strained: str, imbtool: Imbtool
+) -> None:
+    write_texts(Path("new.csv"), ["the people", f"a {strained} market", "a knife"])
+    for command in COMMANDS:
+        result = imbtool(*command)
+        assert result.exit_code == 2
+        assert "new.csv: row 2" in result.stderr
+        assert "a logit that is no finite number" in result.stderr
+    assert not Path("out.csv").exists()
+    result = imbtool("predict", RUN, stdin=f"the people\na knife\n{strained}\n")
+    assert result.exit_code == 2
+    assert "stdin: line 3" in result.stderr
+
+
+def test_a_text_that_cannot_be_cut_is_refused_with_its_row(
+    project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_CHARACTERS", 5000)
+    write_texts(Path("new.csv"), ["the people", "a knife", ENDLESS])
+    for command in COMMANDS:
+        result = imbtool(*command)
+        assert result.exit_code == 2
+        assert "new.csv: row 3" in result.stderr
+        assert "9,000 characters" in result.stderr

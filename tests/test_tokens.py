@@ -7,7 +7,7 @@ import pytest
 from analyses import healthy_corpus
 from encoders import make_encoder
 
-from imbtool import tokens
+from imbtool import excerpts, tokens
 from imbtool.errors import UserError
 from imbtool.model import load_encoder
 from imbtool.profile import ModelSection
@@ -77,3 +77,28 @@ def test_the_limit_is_no_more_than_the_positions_of_the_encoder(tmp_path: Path, 
     section = ModelSection(encoder=str(folder), max_length=1000)
     read = load_encoder(section, corpus.labels.names).max_length
     assert count_tokens(corpus, section).limit == read < 1000
+
+
+def test_a_very_long_text_is_counted_in_pieces(encoder: Path, monkeypatch: pytest.MonkeyPatch):
+    corpus, section = healthy_corpus(), ModelSection(encoder=str(encoder))
+    corpus.train.texts[1] = "alpha bravo delta " * 300
+    whole = count_tokens(corpus, section).counts["train"].tolist()
+    for module in (tokens, excerpts):
+        monkeypatch.setattr(module, "AT_ONCE", 500)
+    assert count_tokens(corpus, section).counts["train"].tolist() == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", "null"),
+        ("config.json", '{"model_type": "bert", "num_attention_heads": 0}'),
+        ("tokenizer.json", '{"model": null}'),
+        ("tokenizer_config.json", "[]"),
+    ],
+)
+def test_an_encoder_that_is_damaged_is_said(tmp_path: Path, name: str, content: str):
+    make_encoder("bert", tmp_path, corpus=healthy_corpus().train.texts)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=r"model\.encoder"):
+        count_tokens(healthy_corpus(), ModelSection(encoder=str(tmp_path)))

@@ -110,7 +110,7 @@ def read_course(run: Path) -> Course:
 
 
 def _state(label: LabelMeta) -> LabelState:
-    asked = label.requirement["asked"] if label.requirement else None
+    asked = label.requirement.asked if label.requirement else None
     return LabelState(label.tier, label.threshold, asked)
 
 

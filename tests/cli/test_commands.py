@@ -319,7 +319,8 @@ def test_predict_reads_a_text_a_line_from_stdin(project: Path, imbtool: Imbtool)
 def test_markup_in_labels_and_names_stays_text(project: Path, imbtool: Imbtool) -> None:
     bold, script = "[bold]insults", "<script>alert(1)</script>"
     tables = ("train.csv", "validation.csv", "test.csv")
-    for path in map(Path, (*tables, "profile.yaml", CHECKPOINT / "imbtool.json")):
+    documents = (CHECKPOINT / name for name in ("imbtool.json", "config.json"))
+    for path in map(Path, (*tables, "profile.yaml", *documents)):
         quote = '"' if path.suffix == ".yaml" else ""
         text = path.read_text().replace("insults", f"{quote}{bold}{quote}")
         path.write_text(text.replace("spying", f"{quote}{script}{quote}"))

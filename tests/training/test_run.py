@@ -141,14 +141,14 @@ def test_a_requirement_gives_its_label_a_threshold_and_is_kept_in_the_checkpoint
     label, other = meta.labels["threats"], meta.labels["praise"]
     assert (label.rule, other.rule) == ("required recall", meta.threshold_rule)
     assert other.requirement is None
-    assert label.requirement["asked"] == "recall >= 0.7"
+    assert label.requirement.asked == "recall >= 0.7"
     rows = read_csv(Path("validation.csv"))
     decided = checkpoint.decide(checkpoint.probabilities([row["text"] for row in rows]))
     given = ["threats" in row["labels"].split("|") for row in rows]
     found = decided[given, checkpoint.labels.names.index("threats")]
-    assert label.requirement["validation"]["value"] == pytest.approx(found.mean())
-    assert f"{found.sum()} of {sum(given)} positives found" in label.requirement["sentence"]
-    assert events(result, "end")[0]["requirements"] == {"threats": label.requirement}
+    assert label.requirement.validation.value == pytest.approx(found.mean())
+    assert f"{found.sum()} of {sum(given)} positives found" in label.requirement.sentence
+    assert events(result, "end")[0]["requirements"] == {"threats": label.requirement.model_dump()}
 
 
 def test_an_epoch_says_on_how_many_texts_a_child_is_decided_without_its_parent(

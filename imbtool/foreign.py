@@ -1,0 +1,199 @@
+"""Folders that others made: what their files must be before a library reads them.
+
+Libraries trust what they read: a null where an object is meant, or a vocabulary without its first
+token, ends in an error of theirs, a panic of their Rust parts among them. `Folder.calls` is put
+around calls into them alone, so that mistakes in imbtool itself stay visible.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imbtool.errors import UserError, fail
+
+CONFIG = "config.json"
+TOKENIZER = "tokenizer.json or tokenizer_config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+OBJECTS = (CONFIG, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", INDEX)
+"""Files that hold a JSON object, where they are there."""
+PART = re.compile(r"[^./\\\x00][^/\\\x00]*\.safetensors")
+"""The plain name of a file beside the index."""
+OTHERS = re.compile(r"shard-.*\.safetensors|adapter_config\.json")
+"""Files that make transformers look elsewhere for the weights."""
+CONSENT = "trust_remote_code"
+"""Without which code that a model brings along is not run; transformers' errors name it."""
+MOST_SAID = 400
+"""Characters of a library's message."""
+SPEAKING = {"OSError", "ValueError", "RuntimeError", "SafetensorError"}
+"""Kinds of errors whose message says it all."""
+PASSED_ON = (UserError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder or hub id with a model, and how to speak of it.
+
+    Attributes:
+        name: what transformers loads.
+        where: what the user calls it.
+        expected: what it should be.
+        mend: what to do where it is not.
+        consent: how to let its code run.
+    """
+
+    name: str
+    where: str
+    expected: str
+    mend: str
+    consent: str
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is on disk; None for a hub id."""
+        return Path(self.name) if is_folder(Path(self.name)) else None
+
+    def refused(self, found: str) -> UserError:
+        """The error that says what is wrong with it."""
+        return fail(self.where, found, self.expected, self.mend)
+
+    @contextmanager
+    def calls(self, of: str) -> Iterator[None]:
+        """Turn what a library raises in this block into an error that the user can mend.
+
+        Args:
+            of: the file or part that the block reads.
+
+        Raises:
+            UserError: the library raised something; a panic of its Rust parts among it.
+        """
+        try:
+            yield
+        except PASSED_ON:
+            raise
+        except BaseException as error:
+            # not to be imported: each extension module makes its own
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            mend = self.consent if CONSENT in str(error) else self.mend
+            raise fail(self.where, f"{of}: {said(error)}", self.expected, mend) from error
+
+    def check_files(self) -> None:
+        """Check the shape of the small files, and which files hold the weights.
+
+        Raises:
+            UserError: one is of another shape, or the weights are not in safetensors files there.
+        """
+        if (folder := self.path) is None:
+            return
+        for name in OBJECTS:
+            if is_file(folder / name):
+                self._object(folder / name)
+        with self.calls("its files"):
+            others = [path.name for path in folder.iterdir() if OTHERS.fullmatch(path.name)]
+        if others:
+            raise self.refused(f"{min(others)}, which names other weights than {WEIGHTS}")
+        self.weight_files()
+
+    def weight_files(self) -> list[Path]:
+        """The files that hold the weights; none of a hub id.
+
+        Raises:
+            UserError: there are none, or the index names something else than files beside it.
+        """
+        if (folder := self.path) is None:
+            return []
+        if is_file(folder / WEIGHTS):
+            return [folder / WEIGHTS]
+        if not is_file(folder / INDEX):
+            pickles = "; pytorch_model.bin is a pickle, which is never read"
+            there = is_file(folder / "pytorch_model.bin")
+            raise self.refused(f"no file {WEIGHTS}" + (pickles if there else ""))
+        names = self._indexed(self._object(folder / INDEX).get("weight_map"))
+        for name in names:
+            if not PART.fullmatch(name) or not is_file(folder / name):
+                raise self.refused(f"{INDEX}: {name!r}, which is no *.safetensors file beside it")
+        return [folder / name for name in names]
+
+    def _indexed(self, weight_map: Any) -> list[str]:
+        if isinstance(weight_map, dict) and weight_map:
+            names = list(weight_map.values())
+            if all(isinstance(name, str) for name in names):
+                return sorted(set(names))
+        raise self.refused(f"{INDEX}: no weight_map of tensors and their files")
+
+    def _object(self, path: Path) -> Mapping[str, Any]:
+        try:
+            return read_object(path)
+        except ValueError as error:
+            raise self.refused(f"{path.name}: {error}") from None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; a path that cannot be followed leads to none."""
+    try:
+        return path.is_file()
+    except OSError:  # too long, or not for us to see
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; a path that cannot be followed leads to none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def read_object(path: Path, unique: bool = False) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Args:
+        path: of the file.
+        unique: whether to refuse a key that stands twice in an object; else the last one counts.
+
+    Raises:
+        ValueError: it cannot be read, or is something else.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+        document = json.loads(content, object_pairs_hook=_once if unique else None)
+    except RecursionError:
+        raise ValueError("nested too deep to be read") from None
+    except OSError as error:
+        raise ValueError(f"it cannot be read ({error.strerror})") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"{shown(document)} instead of an object")
+    return document
+
+
+def said(error: BaseException) -> str:
+    """The first line of a library's message, or two, with the kind of error where it says more."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = _cut(" ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]))
+    kind = type(error).__name__
+    return first if first and kind in SPEAKING else f"{kind}: {first}".removesuffix(": ")
+
+
+def shown(value: object) -> str:
+    """A value from a file, short enough for a message."""
+    return _cut(json.dumps(value, ensure_ascii=True, default=str))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {shown(twice)} twice")
+    return document
