@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -17,6 +18,10 @@ from pydantic_core import PydanticCustomError
 
 HUB = "hf:"
 """What the name of a data set on the hub begins with, where a path may stand."""
+
+
+NO_TEXT = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+"""Encodings that Python has and no table."""
 
 
 def is_hub(path: Path | str) -> bool:
@@ -58,8 +63,10 @@ class LabelSource(Section):
     @model_validator(mode="before")
     @classmethod
     def _usual_column(cls, values: Any) -> Any:
-        named = isinstance(values, dict) and {"column", "columns"} & set(values)
-        return values if named or not isinstance(values, dict) else {"column": "labels", **values}
+        if not isinstance(values, dict):
+            return values
+        named = values.get("column") is not None or values.get("columns") is not None
+        return values if named else {**values, "column": "labels"}
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -120,10 +127,13 @@ class DataSection(Section):
     def _known_encoding(cls, name: str) -> str:
         try:
             "".encode(name)
-        except LookupError:
+            known = codecs.lookup(name).name not in NO_TEXT
+        except (LookupError, ValueError):
+            known = False
+        if not known:
             raise contradiction(
                 repr(name), "the name of a text encoding", "try utf-8, cp1252 or latin-1"
-            ) from None
+            )
         return name
 
 
