@@ -150,7 +150,7 @@ def test_a_page_can_be_typed_from_top_to_bottom(page: Path, shell: Shell) -> Non
         line = filled_in(command.text)
         result = shell.type(line)
         where = f"{named(page)}, line {command.line}: {line}"
-        print(f"$ {line}\n{result.stdout}{result.stderr}")
+        sys.stdout.write(f"$ {line}\n{result.stdout}{result.stderr}")
         assert ends_well(command, result.returncode), (where, result.stderr[-4000:])
         assert "Traceback" not in result.stderr, where
         assert not command.into or (shell.folder / command.into).is_file()

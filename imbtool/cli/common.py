@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imbtool.cli.streams import write_data_as_utf8, writing_stdout
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -58,11 +60,14 @@ def show(document: Any, views: Iterable[RenderableType], as_json: bool) -> None:
     if as_json and first_process():
         from imbtool.files import to_json
 
-        typer.echo(to_json(document))
+        write_data_as_utf8()
+        with writing_stdout():
+            typer.echo(to_json(document))
         return
     out = console()
-    for view in views:
-        out.print(view)
+    with writing_stdout():
+        for view in views:
+            out.print(view)
 
 
 def hint(text: str) -> None:
