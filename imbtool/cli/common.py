@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imbtool.cli.streams import write_data_as_utf8, writing_stdout
+from imbtool.cli.streams import undelivered, write_data_as_utf8, writing_stdout
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -82,7 +83,10 @@ def complain(problem: object) -> None:
     Torchrun does; otherwise nobody else knows what is wrong with this one.
     """
     if first_process() or "TORCHELASTIC_ERROR_FILE" not in os.environ:
-        typer.echo(f"error: {problem}", err=True)
+        try:
+            typer.echo(f"error: {problem}", err=True)
+        except OSError:  # nobody is there to be told; the exit code says it
+            undelivered(sys.stderr)
 
 
 def first_process() -> bool:

@@ -134,6 +134,17 @@ def _exceptions(corpus: Corpus, pairs: list[Document]) -> list[Place]:
     ]
 
 
+def _may_be_below(limit: float, ours: Counts, theirs: Counts, texts: Counts) -> NDArray[np.bool_]:
+    """Where the chance of two labels never to meet can be below a limit; elsewhere it is not.
+
+    That chance is the product of 1 - ours / (texts - i) over i < theirs, of which the last factor
+    is the least; it is quickly worked out, and rare labels are many.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least = theirs * np.log1p(-ours / (texts - theirs + 1))
+    return np.asarray(~(least > np.log(limit) + 1e-6), dtype=np.bool_)
+
+
 def _exclusions(labels: Labels, together: Counts, known: Counts, both: Counts) -> Iterator[Finding]:
     """Pairs that never meet, though of all pairs not one would stay apart by chance.
 
@@ -141,9 +152,12 @@ def _exclusions(labels: Labels, together: Counts, known: Counts, both: Counts) -
     labels are known [L, L].
     """
     first, second = np.triu_indices(len(labels), k=1)
+    limit = 2 * TAIL / max(1, len(first))
+    unmet = np.flatnonzero(together[first, second] == 0)
+    first, second = first[unmet], second[unmet]
     ours, theirs, texts = known[first, second], known[second, first], both[first, second]
-    apart = hypergeom.pmf(0, texts, ours, theirs) * max(1, len(first)) < 2 * TAIL
-    apart &= together[first, second] == 0
+    apart = _may_be_below(limit, ours, theirs, texts)
+    apart[apart] = hypergeom.pmf(0, texts[apart], ours[apart], theirs[apart]) < limit
     expected = ours * theirs / np.maximum(1, texts)
     never = np.zeros(together.shape, np.bool_)
     never[first[apart], second[apart]] = never[second[apart], first[apart]] = True
