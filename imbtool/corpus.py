@@ -291,9 +291,10 @@ def _strangers(names: Sequence[str], profile: Profile) -> Iterable[Problem]:
         "loss.gamma": list(gamma) if isinstance(gamma, dict) else [],
         "thresholds.require": list(profile.thresholds.require),
     }
+    known = set(names)
     for key, mentioned in used.items():
         for name in dict.fromkeys(mentioned):
-            if name not in names:
+            if name not in known:
                 found = f"the label {name!r}, which no row has"
                 yield Problem(key, found, "labels of the data", did_you_mean(name, names))
 

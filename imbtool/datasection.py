@@ -89,8 +89,10 @@ class LabelSource(Section):
     @model_validator(mode="before")
     @classmethod
     def _usual_column(cls, values: Any) -> Any:
-        named = isinstance(values, dict) and {"column", "columns"} & set(values)
-        return values if named or not isinstance(values, dict) else {"column": "labels", **values}
+        if not isinstance(values, dict):
+            return values
+        named = values.get("column") is not None or values.get("columns") is not None
+        return values if named else {**values, "column": "labels"}
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -37,7 +37,7 @@ class Labels:
     def edges(self) -> tuple[tuple[int, int], ...]:
         """(child, parent) index pairs, parents before their children's children."""
         pairs = [(child, parent) for child, parent in enumerate(self.parents) if parent >= 0]
-        return tuple(sorted(pairs, key=lambda pair: self.depth(pair[0])))
+        return tuple(sorted(pairs, key=lambda pair: self._depths[pair[0]]))
 
     @property
     def groups(self) -> dict[str, list[int]]:
@@ -54,8 +54,28 @@ class Labels:
 
     def depth(self, label: int) -> int:
         """Number of ancestors of a label."""
-        parent = self.parents[label]
-        return 0 if parent < 0 else 1 + self.depth(parent)
+        return self._depths[label]
+
+    def lineage(self, label: int) -> list[int]:
+        """A label and those above it, the highest last."""
+        line = [label]
+        while (parent := self.parents[line[-1]]) >= 0:
+            line.append(parent)
+        return line
+
+    @cached_property
+    def _depths(self) -> list[int]:
+        """The number of ancestors of each label; every label is walked through once."""
+        depths = [-1] * len(self)
+        for start in range(len(self)):
+            line, label = [], start
+            while label >= 0 and depths[label] < 0:
+                line.append(label)
+                label = self.parents[label]
+            above = depths[label] if label >= 0 else -1
+            for number, below in enumerate(reversed(line), start=1):
+                depths[below] = above + number
+        return depths
 
     def pairs(self) -> tuple[list[int], list[int]]:
         """Children and their parents as two parallel index lists, top of the forest first."""
@@ -101,7 +121,7 @@ def label_set(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> Labels:
     for name in filter(parent_of.__contains__, ordered):
         if parent_of[name] not in index:
             raise ValueError(f"{name!r} stands under {parent_of[name]!r}, which is no label")
-        _refuse_cycle(name, parent_of)
+    _refuse_cycles({name: parent_of[name] for name in ordered if name in parent_of})
     parents = (index[parent_of[name]] if name in parent_of else -1 for name in ordered)
     return Labels(ordered, tuple(parents))
 
@@ -112,14 +132,13 @@ def hierarchy_edges(tree: Hierarchy) -> list[tuple[str, str]]:
     Raises:
         ValueError: a shape other than maps, lists and text; a label with two parents; a cycle.
     """
-    edges = list(dict.fromkeys(_walk(tree, None)))
+    edges = list(dict.fromkeys(_walk(tree)))
     parent_of: dict[str, str] = {}
     for child, parent in edges:
         if child in parent_of:
             raise ValueError(f"{child!r} stands under {parent_of[child]!r} and under {parent!r}")
         parent_of[child] = parent
-    for start in parent_of:
-        _refuse_cycle(start, parent_of)
+    _refuse_cycles(parent_of)
     return edges
 
 
@@ -132,27 +151,37 @@ def spelled_alike(names: Iterable[str]) -> list[list[str]]:
     return [alike for alike in groups.values() if len(alike) > 1]
 
 
-def _walk(tree: Hierarchy, parent: str | None) -> Iterable[tuple[str, str]]:
-    if tree is None:
-        return
-    if isinstance(tree, str):
-        if parent is not None:
-            yield tree, parent
-    elif isinstance(tree, Mapping):
-        for name, below in tree.items():
-            yield from _walk(name, parent)
-            yield from _walk(below, name)
-    elif isinstance(tree, Sequence):
-        for item in tree:
-            yield from _walk(item, parent)
-    else:
-        raise ValueError(f"{tree!r} is neither a label, a list nor a map")
+def _walk(tree: Hierarchy) -> Iterator[tuple[str, str]]:
+    """The pairs of a tree of any depth, from the top down and in the order written."""
+    left: list[tuple[Any, str | None]] = [(tree, None)]
+    while left:
+        part, parent = left.pop()
+        if isinstance(part, str):
+            if parent is not None:
+                yield part, parent
+        elif part is not None:
+            left += reversed(_parts(part, parent))
 
 
-def _refuse_cycle(start: str, parent_of: Mapping[str, str]) -> None:
-    seen, label = [start], parent_of[start]
-    while label in parent_of and label not in seen:
-        seen.append(label)
-        label = parent_of[label]
-    if label == start:
-        raise ValueError("a cycle: " + " > ".join(reversed([*seen, start])))
+def _parts(part: Any, parent: str | None) -> list[tuple[Any, str | None]]:
+    """What a map or a list under a label is made of, each with the label above it."""
+    if isinstance(part, Mapping):
+        return [pair for name, below in part.items() for pair in ((name, parent), (below, name))]
+    if isinstance(part, Sequence):
+        return [(item, parent) for item in part]
+    raise ValueError(f"{part!r} is neither a label, a list nor a map")
+
+
+def _refuse_cycles(parent_of: Mapping[str, str]) -> None:
+    """Follow each label upwards, as far as no label before it has led."""
+    seen: set[str] = set()
+    for start in parent_of:
+        line: dict[str, None] = {}
+        label = start
+        while label in parent_of and label not in seen:
+            seen.add(label)
+            line[label] = None
+            label = parent_of[label]
+        if label in line:
+            above = list(line)[list(line).index(label) :]
+            raise ValueError("a cycle: " + " > ".join(reversed([*above, label])))

@@ -18,7 +18,8 @@ Weight = Annotated[float, Field(gt=0, le=1e4)]
 Gamma = Annotated[float, Field(ge=0, le=20)]
 Constraint = Annotated[float, Field(ge=0, le=1e4)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Minutes = Annotated[float, Field(gt=0, le=1e6)]
 Share = Annotated[float, Field(ge=0, le=1)]
 RequiredShare = Annotated[float, Field(gt=0, le=1)]
 RequiredMeasure = Literal["recall", "precision", "flags_per_1000"]
@@ -124,7 +125,7 @@ class ModelSection(Section):
     """The encoder that is fine-tuned."""
 
     encoder: str = Field("bundled", description="`bundled`, a folder, or a hub id")
-    max_length: Annotated[int, Field(ge=8)] = Field(
+    max_length: Annotated[int, Field(ge=8, le=10**6)] = Field(
         256, description="tokens of a text that are read"
     )
     long_texts: LongTexts = Field(
@@ -158,7 +159,7 @@ class TrainingSection(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
         0, description="the same seed, data and machine give the same run"
     )
-    save_every: Positive | str = Field(
+    save_every: Minutes | str = Field(
         10.0,
         union_mode="left_to_right",  # a number written as text is a number
         description="minutes, or e.g. 500 steps, between two states saved for --resume; "
@@ -195,7 +196,7 @@ class TrainingSection(Section):
     @field_validator("save_every")
     @classmethod
     def _minutes_or_steps(cls, value: float | str) -> float | str:
-        if isinstance(value, str) and not re.fullmatch(r"[1-9]\d* steps", value):
+        if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,8} steps", value):
             raise contradiction(
                 repr(value), "minutes, or steps as in `500 steps`", "write a number, or N steps"
             )
@@ -259,7 +260,7 @@ class TuningSection(Section):
     """How far `imbtool tune` goes, and by what it compares."""
 
     budget_runs: Count = Field(8, description="fine-tunes in all, the first one among them")
-    budget_minutes: Positive | None = Field(
+    budget_minutes: Minutes | None = Field(
         None, description="of training; no round is begun that would pass it; default: no limit"
     )
     objective: ValidationMetric = Field(
@@ -274,7 +275,7 @@ class TuningSection(Section):
 class EvaluationSection(Section):
     """How results are shown."""
 
-    min_support: Annotated[int, Field(ge=0)] = Field(
+    min_support: Annotated[int, Field(ge=0, le=10**9)] = Field(
         10, description="below this many positives a figure is marked 'too few to say'"
     )
 

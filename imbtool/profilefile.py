@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -23,6 +23,12 @@ PATH_KEYS: tuple[Key, ...] = (
     ("data", "test"),
     ENCODER_KEY,
 )
+
+
+FORBIDDEN = re.compile("[\0\ud800-\udfff]")
+"""NUL, and halves of a character: as a file's name that is not UTF-8 has them in Python."""
+QUOTED = 160
+"""Characters of a value that a message quotes."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +54,29 @@ def read_profile(path: Path, overrides: Sequence[Override] = ()) -> Profile:
         >>> read_profile(Path("profile.yaml")).loss.gamma
         2.0
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise fail(path, "no such file", "a profile", "`imbtool init` writes one") from None
-    except UnicodeDecodeError as error:
-        raise fail(path, f"bytes that are not UTF-8 ({error})", "UTF-8", "save it anew") from None
-    except OSError as error:
-        raise fail(path, error.strerror or "no access", "a profile", "check the path") from None
-    document = parse_yaml(text, str(path))
+    document = parse_yaml(_text_of(path), str(path))
     if not isinstance(document.value, dict):
         found = "an empty file" if document.value is None else "no map at the top"
         raise fail(path, found, "sections such as `data:`", "`imbtool init` writes a profile")
     origins = {key: f"{path}:{line}" for key, line in document.lines.items()}
-    _resolve_paths(document.value, path.parent, PATH_KEYS)
+    document.problems += _resolve_paths(document.value, path.parent, PATH_KEYS, origins)
     return _build(document, overrides, origins, str(path))
+
+
+def _text_of(path: Path) -> str:
+    if FORBIDDEN.search(str(path)):
+        mend = "rename the file, or the folder it is in"
+        raise fail(path, "a path that is not UTF-8 or holds NUL", "a profile", mend)
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise fail(path, "no such file", "a profile", "`imbtool init` writes one") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        found = f"the byte {error.object[error.start]:#04x}, which is not UTF-8"
+        raise fail(f"{path}:{line}", found, "UTF-8", "save it as UTF-8") from None
+    except OSError as error:
+        raise fail(path, error.strerror or "no access", "a profile", "check the path") from None
 
 
 def parse_override(text: str) -> Override:
@@ -73,8 +87,9 @@ def parse_override(text: str) -> Override:
     """
     key, equals, value = text.partition("=")
     if not equals:
-        raise fail(f"--set {text}", "no '='", "--set key=value", "e.g. --set loss.gamma=1.5")
-    return Override(key.strip(), value, f"--set {text}")
+        origin = f"--set {_cut(text)}"
+        raise fail(origin, "no '='", "--set key=value", "e.g. --set loss.gamma=1.5")
+    return Override(key.strip(), value, f"--set {_cut(text)}")
 
 
 def make_profile(values: dict[str, Any]) -> Profile:
@@ -95,11 +110,13 @@ def _build(
     for override in overrides:
         _lay_over(document.value, override, origins, problems)
     _drop_displaced(document.value, overrides)
+    problems += _forbidden(document.value, (), origins, where)
     values = {name: {} if part is None else part for name, part in document.value.items()}
     try:
         profile = Profile.model_validate(values)
     except ValidationError as error:
-        problems += _problems(error, origins, where)
+        told = {problem.where for problem in problems}
+        problems += [each for each in _problems(error, origins, where) if each.where not in told]
         raise UserError(*problems) from None
     if problems:
         raise UserError(*problems)
@@ -123,7 +140,7 @@ def _lay_over(
     target[key[-1]] = parsed.value
     _take_origin(origins, key, parsed, override.origin)
     if key in PATH_KEYS:
-        _resolve_paths(values, Path.cwd(), [key])
+        problems += _resolve_paths(values, Path.cwd(), [key], origins)
 
 
 def _override_value(override: Override, problems: list[Problem]) -> YamlText:
@@ -174,20 +191,72 @@ def _split_key(text: str) -> tuple[str, ...]:
     return tuple(key)
 
 
-def _resolve_paths(values: dict[str, Any], folder: Path, keys: Iterable[Key]) -> None:
+def _resolve_paths(
+    values: dict[str, Any], folder: Path, keys: Iterable[Key], origins: Mapping[Key, str]
+) -> Iterator[Problem]:
+    """Make paths absolute; a problem for each that leads nowhere."""
     for section, name in keys:
         part = values.get(str(section))
         value = part.get(name) if isinstance(part, dict) else None
         if not isinstance(part, dict) or not isinstance(value, str) or is_hub(value):
             continue
-        if (section, name) != ENCODER_KEY or _is_folder(value, folder):
-            part[name] = str((folder / Path(value).expanduser()).resolve())
+        if value.strip() and (section, name) == ENCODER_KEY and not _is_folder(value, folder):
+            continue
+        try:
+            part[name] = _resolved(value, folder)
+        except ValueError as error:
+            place = f"{_nearest((section, name), origins, 'profile')}: {section}.{name}"
+            yield Problem(place, str(error), "a path", "correct the path")
+
+
+def _resolved(path: str, folder: Path) -> str:
+    """The absolute form of a path; characters that no path has are left to `_forbidden`.
+
+    Raises:
+        ValueError: it is empty, of a home that is not there, or leads round in a circle.
+    """
+    if FORBIDDEN.search(path):
+        return path
+    if not path.strip():
+        raise ValueError("an empty path")
+    try:
+        expanded = folder / Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{_cut(repr(path))}, a home folder that is not there") from None
+    try:
+        return str(expanded.resolve())
+    except (OSError, RuntimeError) as error:  # RuntimeError: a circle, before Python 3.13
+        reason = error.strerror if isinstance(error, OSError) else "a circle of symbolic links"
+        raise ValueError(f"{_cut(repr(path))}: {reason}") from None
 
 
 def _is_folder(encoder: str, folder: Path) -> bool:
     """Written as a path, or there: anything else is `bundled` or a hub id."""
     written = encoder.startswith((".", "/", "~"))
-    return encoder != "bundled" and (written or (folder / encoder).is_dir())
+    try:
+        return encoder != "bundled" and (written or (folder / encoder).is_dir())
+    except OSError:  # longer than a name can be
+        return False
+
+
+def _forbidden(value: Any, key: Key, origins: Mapping[Key, str], where: str) -> Iterator[Problem]:
+    """A problem for each key and value that no file, table or JSON document could hold."""
+    if isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _forbidden(name, (*key, name), origins, where)
+            yield from _forbidden(below, (*key, name), origins, where)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _forbidden(item, (*key, index), origins, where)
+    elif isinstance(value, str) and (match := FORBIDDEN.search(value)):
+        place = f"{_nearest(key, origins, where)}: {'.'.join(map(str, key))}"
+        found = f"the character {match[0]!r} in {_cut(repr(value))}"
+        yield Problem(place, found, "text of UTF-8 without NUL", "write it without, or rename it")
+
+
+def _cut(text: str) -> str:
+    """A text that may be very long, as a message quotes it."""
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}... ({len(text):,} characters)"
 
 
 def _problems(error: ValidationError, origins: Mapping[Key, str], where: str) -> Iterable[Problem]:
@@ -221,9 +290,9 @@ def _problem(place: str, key: Key, details: Sequence[ErrorDetails]) -> Problem:
             return Problem(place, "nothing", "a value", f"add `{key[-1]}:`")
         case "imbtool":
             context = first.get("ctx", {})
-            return Problem(place, context["found"], context["expected"], context["mend"])
+            return Problem(place, _cut(context["found"]), context["expected"], context["mend"])
     wanted = dict.fromkeys(map(_wanted, _deepest(details)))
-    found = "nothing" if first["input"] is None else repr(first["input"])
+    found = "nothing" if first["input"] is None else _cut(repr(first["input"]))
     return Problem(place, found, " or ".join(wanted), "correct the value, or leave it out")
 
 
@@ -259,4 +328,6 @@ def _siblings(key: Key) -> list[str]:
 def _wanted(detail: ErrorDetails) -> str:
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return "a map"
+    if detail["type"] == "path_type":
+        return "a path"
     return re.sub(r"^Input should be ", "", detail["msg"].partition(", unable to")[0])

@@ -51,9 +51,11 @@ class _Renderer:
             if isinstance(value, Section):
                 yield f"{pad}{name}:{note}"
                 yield from self._section(value, here)
-            elif value is None or value == {}:
+            elif value is None or (
+                value == {} and value == field.get_default(call_default_factory=True)
+            ):
                 yield f"{pad}# {name}:{note}"
-            elif isinstance(value, dict):
+            elif isinstance(value, dict) and value:
                 yield f"{pad}{name}:{note}"
                 yield from self._map(value, here)
             else:

@@ -6,16 +6,21 @@ keys without a word. Here nodes are composed, not constructed; the schema conver
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from imbtool.errors import Problem, UserError, fail
 
 Key = tuple[str | int, ...]
 MAX_NODES = 100_000
 """Aliases can make a small file huge; no profile has as many nodes as this."""
+MAX_DEPTH = 100
+"""Of lists and maps in each other; an alias that holds itself has no end."""
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass
@@ -37,25 +42,50 @@ def parse_yaml(text: str, where: str) -> YamlText:
     """Parse one YAML document, keeping scalars as text and lines by key.
 
     Raises:
-        UserError: it is not YAML, or its aliases expand without end.
+        UserError: it is not YAML, is nested too deeply, or its aliases expand without end.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         document = YamlText()
         document.value = _Reader(document, where).read(root, ()) if root else None
     except yaml.YAMLError as error:
-        raise UserError(_syntax(error, where)) from None
+        raise UserError(_syntax(error, where, text)) from None
     except RecursionError:
-        found = "lists and maps nested without end"
-        raise fail(where, found, "a few levels", "do not let an alias (*) hold itself") from None
+        raise _too_deep(where) from None
     return document
 
 
-def _syntax(error: yaml.YAMLError, where: str) -> Problem:
+def _too_deep(where: str) -> UserError:
+    return fail(
+        where,
+        "lists and maps nested too deeply",
+        f"{MAX_DEPTH} levels at most",
+        "do not let an alias (*) hold itself; a hierarchy may also be written flat, "
+        "each label with those right below it",
+    )
+
+
+def _syntax(error: yaml.YAMLError, where: str, text: str) -> Problem:
+    if isinstance(error, ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        found = f"the character {chr(error.character)!r}"
+        return Problem(
+            f"{where}:{line}", found, "text without it", 'write it as "\\x.." or delete it'
+        )
     mark = getattr(error, "problem_mark", None)
     place = f"{where}:{mark.line + 1}" if mark else where
     found = getattr(error, "problem", None) or str(error).splitlines()[0]
     return Problem(place, found, "YAML", "check indentation, colons and quotes near this line")
+
+
+def _joined(text: str) -> str:
+    """Text in which two halves of a character, as JSON escapes them, are one character."""
+    if not SURROGATE.search(text):
+        return text
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        return text
 
 
 @dataclass
@@ -66,9 +96,12 @@ class _Reader:
 
     def read(self, node: yaml.Node, key: Key) -> Any:
         self.nodes += 1
+        place = f"{self.where}:{node.start_mark.line + 1}"
+        if len(key) > MAX_DEPTH:
+            raise _too_deep(place)
         if self.nodes > MAX_NODES:
             raise fail(
-                self.where,
+                place,
                 f"more than {MAX_NODES:,} values once its aliases are expanded",
                 "a small profile",
                 "write the values out instead of repeating aliases (&, *)",
@@ -79,7 +112,7 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self.read(item, (*key, index)) for index, item in enumerate(node.value)]
         plain = isinstance(node, yaml.ScalarNode) and node.style is None
-        return None if plain and node.value in ("", "~") else node.value
+        return None if plain and node.value in ("", "~") else _joined(node.value)
 
     def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
@@ -88,7 +121,7 @@ class _Reader:
             if not isinstance(name_node, yaml.ScalarNode):
                 self._problem(line, "a key that is a list or a map", "text", "quote the key")
                 continue
-            name = name_node.value
+            name = _joined(name_node.value)
             if name in mapping:
                 first = self.document.lines[(*key, name)]
                 found = f"the key {name!r} a second time (first on line {first})"

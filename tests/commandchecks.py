@@ -8,6 +8,7 @@ from pathlib import Path
 
 from accelerate.commands.launch import launch_command_parser
 from click.testing import CliRunner
+from packaging.requirements import InvalidRequirement, Requirement
 from shellcommands import Command, option_names
 from torch.distributed.run import get_args_parser
 from typer.exceptions import TyperException
@@ -102,7 +103,7 @@ def _make(words: Words, whole: bool) -> Problems:
 
 def _pip(words: Words, whole: bool) -> Problems:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = re.findall(r"imbtool\[([\w,]+)\]", " ".join(words))
+    extras = re.findall(r"(?:imbtool|\.)\[([\w,]+)\]", " ".join(words))
     wanted = {extra for each in extras for extra in each.split(",")}
     unknown = wanted - set(project["optional-dependencies"])
     yield from (f"no such extra: {extra}" for extra in sorted(unknown))
@@ -110,6 +111,18 @@ def _pip(words: Words, whole: bool) -> Problems:
     for option, value in pairwise(words):
         if option == "-c" and not (ROOT / value).is_file():
             yield f"no such file: {value}"
+        if option not in PIP_OPTIONS[:1] and not value.startswith(("-", ".")):
+            yield from _no_requirement(value)
+
+
+def _no_requirement(text: str) -> Problems:
+    """What pip refuses: what is neither a folder (`.`) nor a name, with a URL that has a scheme."""
+    try:
+        url = Requirement(text).url
+    except InvalidRequirement:
+        url = ""
+    if url is not None and "://" not in url:
+        yield f"pip cannot read {text!r}"
 
 
 def _python(words: Words, whole: bool) -> Problems:

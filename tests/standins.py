@@ -37,8 +37,7 @@ def write_stand_ins(imbtool: Imbtool) -> None:
         shutil.copy("new.csv", f"shards/{name}.csv")
     make_encoder("bert", Path("encoder"), corpus=[row["text"] for row in rows])
     _write_tables(Path("data/sample"), _parents("moderation"))
-    _write_tables(Path("data/edos"), _parents("edos"))
-    _write_tables(Path("data/goemotions"), dict.fromkeys(["joy", "fear", "grief"]))
+    write_foreign_tables(Path())
     for command in (
         ("init", "train.csv"),
         ("train", "-p", "profile.yaml", "--run", "NAME", *QUICK),
@@ -48,6 +47,12 @@ def write_stand_ins(imbtool: Imbtool) -> None:
         assert result.exit_code == 0, (result.stderr, result.exception)
     for name in RUNS:
         shutil.copytree("runs/NAME", Path("runs") / name, symlinks=True)
+
+
+def write_foreign_tables(folder: Path) -> None:
+    """Tables by the names of public data sets that the pages tell of, and which are not ours."""
+    _write_tables(folder / "data/edos", _parents("edos"))
+    _write_tables(folder / "data/goemotions", dict.fromkeys(["joy", "fear", "grief"]))
 
 
 def _parents(profile: str) -> Parents:

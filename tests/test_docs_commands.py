@@ -2,7 +2,7 @@
 
 Options, commands, profile keys, scripts and make targets are looked at in all of them. Those of
 imbtool in blocks are run too (slow), in the order of their page, on small stand-ins for the tables
-and runs that the page names.
+and runs that the page names; test_docs_as_written.py types them into a shell as they stand.
 """
 
 import contextlib
@@ -14,6 +14,17 @@ from pathlib import Path
 import pytest
 from commandchecks import IMBTOOL, PROGRAMS, option_problems, problems
 from conftest import Imbtool
+from pages import (
+    INSTALLING,
+    NOT_RUN,
+    PAGES,
+    begin_anew,
+    ends_well,
+    filled_in,
+    named,
+    shown,
+    to_run,
+)
 from shellcommands import (
     Command,
     inline_commands,
@@ -21,55 +32,14 @@ from shellcommands import (
     option_names,
     shown_commands,
 )
-from standins import QUICK, ROOT, write_stand_ins
+from standins import QUICK, write_stand_ins
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NOT_RUN = {
-    # what they call is run here on stand-ins, or is the test suite itself
-    "make ": "works on the whole project",
-    "pip install ": "needs a package index",
-    "hf ": "needs an account on the hub",
-    ".* hf:": "needs the hub",
-    # two processes on one machine are tested in tests/training/test_processes.py
-    "imbtool .* --processes ": "needs several processes",
-    "torchrun ": "needs several processes, or machines",
-    "accelerate launch ": "needs several GPUs",
-    "srun |RANK=.SLURM_": "needs Slurm",
-    "python benchmarks/": "takes minutes to hours",
-}
-"""How a command begins (a pattern), and why it cannot be run in a test."""
 OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
     "docs/results.md": ["--levers", "--rounds"],  # of benchmarks/throughput.py
     "docs/share.md": ["--private"],  # of hf upload
 }
 """Options in sentences that are none of imbtool's."""
-PLACEHOLDERS = {
-    "PROFILE": "profile.yaml",
-    "LABEL": "insults",
-}
-"""What stands for a name of the reader's; `runs/NAME` is there."""
-MADE_ANEW = {
-    "init": ["profile.yaml"],
-    "split": ["data/*.csv", "data/split.json"],
-}
-"""Pages show these commands as alternatives; each begins where the other had made nothing."""
-
-
-def named(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
-def shown(page: Path) -> list[Command]:
-    return shown_commands(page.read_text(encoding="utf-8"), PROGRAMS)
-
-
-def is_left_out(command: Command) -> bool:
-    return command.synopsis or any(re.match(begun, command.text) for begun in NOT_RUN)
-
-
-def to_run(page: Path) -> list[Command]:
-    return [command for command in shown(page) if not is_left_out(command)]
 
 
 def refusals(text: str) -> list[str]:
@@ -102,7 +72,7 @@ def test_examples_in_help_can_be_typed_as_they_stand(name: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_a_command_is_run_or_it_is_written_down_why_not(page: Path) -> None:
     programs = {stage[0] for command in to_run(page) for stage in command.stages}
-    assert programs <= {"imbtool", "echo"}
+    assert programs <= {"imbtool", "echo", *INSTALLING}
 
 
 def test_nothing_is_written_down_that_is_no_longer_shown() -> None:
@@ -139,7 +109,9 @@ def test_nothing_is_written_down_that_is_no_longer_shown() -> None:
         ("accelerate launch -m imbtool trian -p profile.yaml", "trian"),
         ("RANK=0 WORLD_SIZE=2 imbtool predict runs/NAME --outptu x", "--outptu"),
         ("make dmeo", "no such target: dmeo"),
-        ("pip install 'imbtool[bundeld] @ .'", "no such extra: bundeld"),
+        ("pip install '.[bundeld]'", "no such extra: bundeld"),
+        ("pip install 'imbtool[bundeld]'", "no such extra: bundeld"),
+        ("pip install 'imbtool[bundled] @ .'", "pip cannot read 'imbtool[bundled] @ .'"),
         ("pip install -c constraint.txt '.[bundled]'", "no such file: constraint.txt"),
         ("python benchmarks/kil.py", "no such script"),
         ("python benchmarks/throughput.py --data data/edos --round 3", "no such option: --round"),
@@ -211,35 +183,28 @@ def typed(command: Command) -> list[str]:
     """The words after `imbtool`, placeholders filled in, with what makes a training short."""
     name, *words = command.words[1:]
     short = QUICK if name == "analyze" or {"-p", "--profile"} & set(words) else ()
-    names = [
-        re.sub(r"\b[A-Z]+\b", lambda match: PLACEHOLDERS.get(match[0], match[0]), word)
-        for word in words
-    ]
-    return [name, *short, *names]
+    return [name, *short, *map(filled_in, words)]
 
 
-def begin_anew(command: Command) -> None:
-    for pattern in MADE_ANEW.get(command.words[1], []):
-        for path in Path.cwd().glob(pattern):
-            path.unlink()
+def of_imbtool(page: Path) -> list[Command]:
+    return [command for command in to_run(page) if command.words[0] not in INSTALLING]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("page", [page for page in PAGES if to_run(page)], ids=named)
+@pytest.mark.parametrize("page", [page for page in PAGES if of_imbtool(page)], ids=named)
 def test_commands_run_in_the_order_of_their_page(
     page: Path, in_stand_ins: None, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for command in to_run(page):
-        begin_anew(command)
+    for command in of_imbtool(page):
+        begin_anew(command, Path.cwd())
         piped = " ".join(command.stages[0][1:]) if len(command.stages) > 1 else None
         with monkeypatch.context() as patch:
             for name, value in command.environment:
                 patch.setenv(name, value)
             result = imbtool(*typed(command), stdin=piped)
-        gated = {"--gate", "--require"} & set(command.words)
         where = f"{named(page)}, line {command.line}: {command.text}"
         assert isinstance(result.exception, SystemExit | None), (where, result.exception)
-        assert result.exit_code in ((0, 1) if gated else (0,)), (where, result.stderr)
+        assert ends_well(command, result.exit_code), (where, result.stderr)
         if command.into:
             Path(command.into).write_text(result.stdout)

@@ -101,6 +101,43 @@ def test_edges_that_make_no_forest_of_the_labels_are_refused(edges, said):
         label_set(["a", "b"], edges)
 
 
+def chain(length: int) -> dict[str, list[str]]:
+    """Each label under the one before, written flat."""
+    return {f"n{number}": [f"n{number + 1}"] for number in range(length - 1)}
+
+
+def test_a_chain_of_thousands_of_labels_is_a_forest_like_any_other():
+    length = 3000
+    names = [f"n{number}" for number in range(length)]
+    labels = label_set(sorted(names), hierarchy_edges(chain(length)))
+    deepest = labels.names.index(names[-1])
+    assert labels.depth(deepest) == length - 1
+    assert [labels.names[label] for label in labels.lineage(deepest)] == names[::-1]
+    children, _ = labels.pairs()
+    assert [labels.names[child] for child in children] == names[1:]
+    decisions = np.zeros((1, length), dtype=np.bool_)
+    decisions[0, deepest] = True
+    assert labels.coherent(decisions, "add-parents").all()
+    assert not labels.coherent(decisions, "drop-children").any()
+
+
+def test_a_tree_nested_thousands_deep_becomes_pairs_too():
+    tree: dict[str, object] = {"n3000": None}
+    for number in reversed(range(3000)):
+        tree = {f"n{number}": tree}
+    assert hierarchy_edges(tree) == hierarchy_edges(chain(3001))
+
+
+def test_a_cycle_of_thousands_of_labels_is_refused_also_where_others_lead_into_it():
+    tree = {**chain(3000), "n2999": ["n100"], "n0": ["n1"]}
+    with pytest.raises(ValueError, match="stands under"):
+        hierarchy_edges(tree)
+    edges = [("below", "n5"), *((f"n{n + 1}", f"n{n}") for n in range(3000)), ("n0", "n3000")]
+    names = ["below", *(f"n{n}" for n in range(3001))]
+    with pytest.raises(ValueError, match="a cycle: n5 > n6 > "):
+        label_set(names, edges)
+
+
 def test_depth_counts_ancestors():
     labels = forest()
     assert [labels.depth(NAMES.index(n)) for n in ("insults", "threats", "armed threats")] == [

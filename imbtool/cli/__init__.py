@@ -17,6 +17,7 @@ from imbtool.cli.evaluate import evaluate
 from imbtool.cli.init import init
 from imbtool.cli.predict import predict
 from imbtool.cli.split import split
+from imbtool.cli.streams import prepare_streams, undelivered, unusable
 from imbtool.cli.train import train
 from imbtool.cli.tune import tune
 from imbtool.cli.weights import weights
@@ -33,12 +34,9 @@ class Guarded(TyperGroup):
         except UserError as error:
             self._refuse(error)
         except BrokenPipeError:
-            sys.stderr.close()
             raise typer.Exit(1) from None
         except OSError as error:
-            where = error.filename or "the file system"
-            mend = "check the path, its permissions and the free space"
-            self._refuse(fail(where, error.strerror or str(error), "a usable file", mend))
+            self._refuse(unusable(error.filename or "the file system", error))
         except KeyboardInterrupt as stop:
             hint("stopped")
             raise typer.Exit(128 + getattr(stop, "signum", signal.SIGINT)) from None
@@ -95,5 +93,28 @@ def options(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; what it printed has arrived when it ends with exit code 0."""
+    prepare_streams()
+    if sys.stdout is None:
+        mend = "leave it open, or send it to a file or to /dev/null"
+        complain(fail("stdout", "a closed stream", "an open one", mend))
+        raise SystemExit(2)
+    try:
+        app()
+    except SystemExit as end:
+        raise SystemExit(_delivered(end.code)) from None
+    except OSError as error:  # of help and the version, which no command prints
+        complain(unusable("stdout", error))
+        raise SystemExit(_delivered(2)) from None
+
+
+def _delivered(code: str | int | None) -> str | int | None:
+    """The exit code, unless what was printed could not be passed on."""
+    error = undelivered(sys.stdout)
+    undelivered(sys.stderr)
+    if error is None:
+        return code
+    if isinstance(error, BrokenPipeError):
+        return code or 1
+    complain(unusable("stdout", error))
+    return 2

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imbtool.cli.streams import undelivered, write_data_as_utf8, writing_stdout
 from imbtool.errors import printable
 
 if TYPE_CHECKING:
@@ -61,11 +63,14 @@ def show(document: Any, views: Iterable[RenderableType], as_json: bool) -> None:
     if as_json and first_process():
         from imbtool.files import to_json
 
-        typer.echo(to_json(document))
+        write_data_as_utf8()
+        with writing_stdout():
+            typer.echo(to_json(document))
         return
     out = console()
-    for view in views:
-        out.print(view)
+    with writing_stdout():
+        for view in views:
+            out.print(view)
 
 
 def hint(text: str) -> None:
@@ -102,7 +107,10 @@ def complain(problem: object) -> None:
     Torchrun does; otherwise nobody else knows what is wrong with this one.
     """
     if first_process() or "TORCHELASTIC_ERROR_FILE" not in os.environ:
-        typer.echo(f"error: {problem}", err=True)
+        try:
+            typer.echo(f"error: {problem}", err=True)
+        except OSError:  # nobody is there to be told; the exit code says it
+            undelivered(sys.stderr)
 
 
 def first_process() -> bool:

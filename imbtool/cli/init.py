@@ -38,13 +38,13 @@ def init(
         imbtool init --schema > profile.schema.json
     """
     from imbtool.errors import fail
-    from imbtool.files import to_json, write_text
+    from imbtool.files import write_text
     from imbtool.profile import Profile
     from imbtool.profilewriter import render_profile
     from imbtool.proposal import propose_profile
 
     if schema:
-        typer.echo(to_json(Profile.model_json_schema()))
+        show(Profile.model_json_schema(), [], as_json=True)
         return
     if train is None:
         raise fail("TRAIN", "no table", "a training table", "imbtool init train.csv")

@@ -18,6 +18,7 @@ from imbtool.cli.common import (
     require_new,
     show,
 )
+from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +98,8 @@ def predict(
         _predict_folder(job, output, place, processes, force, json)
     else:
         _refuse_several(place, processes)
+        if source is None:
+            _require_stdin()
         if output is not None:
             table_format(output)
             require_new(output, force, "-o")
@@ -122,12 +125,22 @@ def _predict_table(
     else:
         frames = predict_table(model, source, text or model.meta.data.text, calibrated)
     if output is None:
-        count = write_frames(frames, sys.stdout, ".jsonl" if json else ".csv")
+        write_data_as_utf8()
+        with writing_stdout():
+            count = write_frames(frames, sys.stdout, ".jsonl" if json else ".csv")
     else:
         count = write_file(frames, output)
         if json:
             show({"output": str(output), "texts": count}, [], json)
     hint(f"{count} texts" + (f" -> {output}" if output else ""))
+
+
+def _require_stdin() -> None:
+    from imbtool.errors import fail
+
+    if sys.stdin is None:
+        mend = "pipe texts into it, one a line, or name a table"
+        raise fail("stdin", "a closed stream", "texts", mend)
 
 
 def _refuse_several(place: Place, processes: int | None) -> None:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 def weights(
     profile: Annotated[Path, typer.Argument(help="The weight profile.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the picture.")] = Path(
-        "analysis"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Folder of the weights, as JSON and as a picture."),
+    ] = Path("analysis"),
     save: Annotated[
         Path | None,
         typer.Option("--save", help="Write a profile that has these as custom weights."),
@@ -42,19 +43,20 @@ def weights(
     from imbtool.imbalance import count_labels
     from imbtool.profilefile import read_profile
     from imbtool.profilewriter import render_profile
-    from imbtool.report.plots import plot_weights
+    from imbtool.report.preflight_files import WEIGHTS, require_free, write_weights
     from imbtool.report.weights import weight_views
     from imbtool.weighting import assign_weights, with_custom_weights
 
     if save is not None:
         require_new(save, force, "name")
+    require_free(output, WEIGHTS)
     settings = read_profile(profile, parsed_sets(sets))
     corpus = read_corpus(settings)
     assigned = assign_weights(
         corpus.labels.names, count_labels(corpus.train.targets), settings.weights
     )
     document = {"labels": label_rows(corpus, assigned)}
-    plot_weights(document["labels"], output / "weights.png")
+    write_weights(document["labels"], output)
     if save is not None:
         comments: dict[Key, str] = {
             ("weights", "custom", row.label): row.reason for row in assigned
@@ -62,5 +64,5 @@ def weights(
         saved = with_custom_weights(settings, assigned)
         write_text(save, render_profile(saved, comments, save.parent))
     show(document, weight_views(document["labels"]), json)
-    hint(f"\nwrote {output}/weights.png" + (f" and {save}" if save else ""))
+    hint(f"\nwrote weights.json, weights.png to {output}/" + (f" and {save}" if save else ""))
     hint(f"next: imbtool train --profile {save or profile}")

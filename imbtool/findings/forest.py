@@ -94,7 +94,7 @@ def _candidates(
     None of those that stand below it. `texts`: of which each label is known [L].
     """
     positives = together.diagonal()
-    roots = np.array([_lineage(labels, label)[-1] for label in range(len(labels))])
+    roots = np.array([labels.lineage(label)[-1] for label in range(len(labels))])
     for child in np.flatnonzero(np.array(labels.parents) < 0):
         implied = together[child] >= IMPLIES * np.maximum(known[child], 1)
         implied &= (positives > positives[child]) & (positives < COMMON * texts) & (roots != child)
@@ -102,19 +102,24 @@ def _candidates(
             yield int(child), int(np.argmin(np.where(implied, positives, np.inf)))
 
 
-def _said_above(labels: Labels, one: int, other: int, never: set[tuple[int, int]]) -> bool:
-    """Whether labels above two labels never meet either."""
-    return any(
-        (min(upper, lower), max(upper, lower)) in never and {upper, lower} != {one, other}
-        for upper in _lineage(labels, one)
-        for lower in _lineage(labels, other)
-    )
+def _said_above(labels: Labels, never: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of each two labels [L, L] whether two above them, or one and one above the other, never meet.
 
-
-def _lineage(labels: Labels, label: int) -> list[int]:
-    """A label and those above it, the highest last."""
-    parent = labels.parents[label]
-    return [label] if parent < 0 else [label, *_lineage(labels, parent)]
+    Args:
+        labels: the forest.
+        never: whether two labels never meet [L, L], in either order.
+    """
+    at_or_above = never.copy()
+    for child, parent in labels.edges:  # parents first
+        at_or_above[child] |= at_or_above[parent]
+    for child, parent in labels.edges:
+        at_or_above[:, child] |= at_or_above[:, parent]
+    said = np.zeros_like(never)
+    for child, parent in labels.edges:
+        said[child] |= at_or_above[parent]
+    for child, parent in labels.edges:
+        said[:, child] |= at_or_above[:, parent]
+    return said
 
 
 def _exceptions(corpus: Corpus, pairs: list[Document]) -> list[Place]:
@@ -129,6 +134,17 @@ def _exceptions(corpus: Corpus, pairs: list[Document]) -> list[Place]:
     ]
 
 
+def _may_be_below(limit: float, ours: Counts, theirs: Counts, texts: Counts) -> NDArray[np.bool_]:
+    """Where the chance of two labels never to meet can be below a limit; elsewhere it is not.
+
+    That chance is the product of 1 - ours / (texts - i) over i < theirs, of which the last factor
+    is the least; it is quickly worked out, and rare labels are many.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least = theirs * np.log1p(-ours / (texts - theirs + 1))
+    return np.asarray(~(least > np.log(limit) + 1e-6), dtype=np.bool_)
+
+
 def _exclusions(labels: Labels, together: Counts, known: Counts, both: Counts) -> Iterator[Finding]:
     """Pairs that never meet, though of all pairs not one would stay apart by chance.
 
@@ -136,18 +152,23 @@ def _exclusions(labels: Labels, together: Counts, known: Counts, both: Counts) -
     labels are known [L, L].
     """
     first, second = np.triu_indices(len(labels), k=1)
+    limit = 2 * TAIL / max(1, len(first))
+    unmet = np.flatnonzero(together[first, second] == 0)
+    first, second = first[unmet], second[unmet]
     ours, theirs, texts = known[first, second], known[second, first], both[first, second]
-    apart = hypergeom.pmf(0, texts, ours, theirs) * max(1, len(first)) < 2 * TAIL
-    apart &= together[first, second] == 0
+    apart = _may_be_below(limit, ours, theirs, texts)
+    apart[apart] = hypergeom.pmf(0, texts[apart], ours[apart], theirs[apart]) < limit
     expected = ours * theirs / np.maximum(1, texts)
-    never = set(zip(first[apart].tolist(), second[apart].tolist(), strict=True))
+    never = np.zeros(together.shape, np.bool_)
+    never[first[apart], second[apart]] = never[second[apart], first[apart]] = True
+    said = _said_above(labels, never)
     pairs: list[Document] = [
         {"labels": [labels.names[one], labels.names[other]], "expected": float(count)}
         for one, other, count in sorted(
             zip(first[apart].tolist(), second[apart].tolist(), expected[apart], strict=True),
             key=lambda pair: -pair[2],
         )
-        if not _said_above(labels, one, other, never)
+        if not said[one, other]
     ]
     if pairs:
         shown = some(

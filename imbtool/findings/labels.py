@@ -141,6 +141,7 @@ def _measured(positives: int) -> Document:
     }
 
 
+@cache
 def _width(positives: int) -> float:
     low, high = exact_interval(ASSUMED_RECALL * positives, positives)
     return high - low

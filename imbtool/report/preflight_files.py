@@ -1,10 +1,10 @@
-"""All that an analysis leaves in a folder."""
+"""All that analyze and weights leave in a folder, and which of its files are theirs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from imbtool.analysis import Analysis
+from imbtool.analysis import Analysis, Document
 from imbtool.corpus import Corpus
 from imbtool.errors import fail, some
 from imbtool.files import replacing, write_json
@@ -16,19 +16,48 @@ from imbtool.tables import TableWriter
 QUOTED = 20
 """Rows of a finding that the page shows; its csv has all."""
 ANALYSIS, PAGE = "analysis.json", "analysis.html"
-PICTURES = ("counts.png", "weights.png", "co_occurrence.png")
+WEIGHTS, WEIGHTS_PICTURE = "weights.json", "weights.png"
+PICTURES = ("counts.png", WEIGHTS_PICTURE, "co_occurrence.png")
+OWN = {ANALYSIS: (PAGE, *PICTURES, "findings"), WEIGHTS: (WEIGHTS_PICTURE,)}
+"""The document of each command, and the files that it wrote where its document stands."""
+BEGINNING = b'{\n  "labels": {'
+"""Of both documents; a file of the user's that happens to have the name begins otherwise."""
 
 
-def require_free(folder: Path) -> None:
-    """Check that a folder has no file that an analysis would overwrite, unless one has written it.
+def require_free(folder: Path, document: str = ANALYSIS) -> None:
+    """Check that a command overwrites no file that imbtool has not written.
+
+    Args:
+        folder: where to.
+        document: the command's, of `OWN`.
 
     Raises:
-        UserError: it has.
+        UserError: it would.
     """
-    there = [name for name in (PAGE, *PICTURES, "findings") if (folder / name).exists()]
-    if there and not (folder / ANALYSIS).is_file():
-        mend = "choose another folder with -o"
-        raise fail(f"-o {folder}", f"{some(there)} that no analysis wrote", "a free folder", mend)
+    ours = {
+        name for each, names in OWN.items() if _is_ours(folder / each) for name in (each, *names)
+    }
+    there = [name for name in (document, *OWN[document]) if (folder / name).exists()]
+    others = [name for name in there if name not in ours]
+    if others:
+        found, mend = f"{some(others)} that imbtool did not write", "choose another folder with -o"
+        raise fail(f"-o {folder}", found, "a free folder", mend)
+
+
+def _is_ours(document: Path) -> bool:
+    if not document.is_file():
+        return False
+    with document.open("rb") as stream:
+        return stream.read(len(BEGINNING)) == BEGINNING
+
+
+def write_weights(labels: Document, folder: Path) -> None:
+    """Write the weights of labels (`label_rows`) and their picture.
+
+    The document stands first: a stop between the two leaves a folder that is still ours.
+    """
+    write_json(folder / WEIGHTS, {"labels": labels})
+    plot_weights(labels, folder / WEIGHTS_PICTURE)
 
 
 def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool = True) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from conftest import Imbtool, read_csv, write_csv
 
 from imbtool.tables import TableWriter
@@ -93,12 +94,27 @@ def test_the_rows_of_a_finding_read_back_whatever_their_texts_hold(
     assert [row["text"] for row in listed] == ["first\r=1+1"]
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("analyze", "analysis.json"), ("weights", "weights.json"), ("weights", "weights.png")],
+)
+def test_a_file_of_the_same_name_that_is_not_ours_is_left_alone(
+    project: Path, imbtool: Imbtool, command: str, name: str
+) -> None:
+    Path("look").mkdir()
+    Path("look", name).write_text('{"mine": 1}')
+    refused = imbtool(command, "profile.yaml", "-o", "look")
+    assert refused.exit_code == 2
+    assert f"{name} that imbtool did not write" in refused.stderr
+    assert {path.name: path.read_text() for path in Path("look").iterdir()} == {name: '{"mine": 1}'}
+
+
 def test_files_that_no_analysis_wrote_are_not_overwritten(project: Path, imbtool: Imbtool) -> None:
     Path("look").mkdir()
     Path("look/counts.png").write_text("mine")
     refused = look(imbtool)
     assert (refused.exit_code, Path("look/counts.png").read_text()) == (2, "mine")
-    assert "counts.png that no analysis wrote" in refused.stderr
+    assert "counts.png that imbtool did not write" in refused.stderr
     Path("look/counts.png").unlink()
     assert [look(imbtool).exit_code for _ in range(2)] == [0, 0]
 

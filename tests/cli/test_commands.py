@@ -103,7 +103,9 @@ def test_analysis_and_weights_write_a_document_and_pictures(
     names = {"analysis.json", "analysis.html", "findings", *pictures}
     assert {path.name for path in Path("look").iterdir()} == names
     run(imbtool, "weights", "profile.yaml", "-o", "other")
-    assert [path.name for path in Path("other").iterdir()] == ["weights.png"]
+    assert {path.name for path in Path("other").iterdir()} == {"weights.json", "weights.png"}
+    shown = json.loads(run(imbtool, "weights", "profile.yaml", "--json").stdout)
+    assert read_json(Path("other/weights.json")) == shown
 
 
 def test_a_table_alone_can_be_analyzed(project: Path, imbtool: Imbtool) -> None:

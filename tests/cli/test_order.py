@@ -1,0 +1,141 @@
+"""Any command after any other, each twice in a row, from any folder: it works, or says why not."""
+
+import itertools
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import Imbtool, make_row, write_csv
+from encoders import make_encoder
+
+QUICK = (
+    *("--set", "model.encoder=encoder"),
+    *("--set", "model.max_length=24"),
+    *("--set", "training.epochs=1"),
+    *("--set", "training.precision=fp32"),
+    *("--set", "tuning.budget_runs=2"),
+)
+RUN = "runs/profile-1"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and on what its outcome depends.
+
+    Attributes:
+        words: what is typed; `{}` stands for the project's folder.
+        makes: what is there once it has run.
+        needs: without it the command is refused, with `missing` in its message.
+        once: what is there already is not overwritten, with `again` in the message.
+    """
+
+    words: str
+    makes: str = ""
+    needs: str = ""
+    missing: str = "no such f"  # file or folder
+    again: str = ""
+
+
+STEPS = {
+    "init": Step("init {}train.csv -o {}profile.yaml", "profile.yaml", again="--force"),
+    "split": Step("split {}train.csv -o {}parts", "parts/train.csv", again="another folder"),
+    "analyze": Step("analyze {}profile.yaml -o {}analysis", needs="profile.yaml"),
+    "weights": Step("weights {}profile.yaml -o {}analysis", needs="profile.yaml"),
+    "train": Step("train -p {}profile.yaml --runs {}runs", RUN, needs="profile.yaml"),
+    "tune": Step("tune -p {}profile.yaml --runs {}runs", RUN, needs="profile.yaml"),
+    "evaluate": Step(f"evaluate {{}}{RUN}", needs=RUN),
+    "predict": Step(
+        f"predict {{}}{RUN} {{}}test.csv -o {{}}out.csv", "out.csv", RUN, again="--force"
+    ),
+}
+LONG = {"train", "tune", "evaluate", "predict"}
+PAIRS = list(itertools.product(STEPS, repeat=2))
+"""Of the same command twice, too: it then runs four times."""
+SHORT_PAIRS = [pair for pair in PAIRS if not LONG & set(pair)]
+LONG_PAIRS = [pair for pair in PAIRS if LONG & set(pair)]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tables and an encoder; no profile."""
+    folder, rng = tmp_path_factory.mktemp("order"), random.Random(0)
+    rows = [make_row(rng, f"{number}") for number in range(180)]
+    for name, part in (("train", rows[:100]), ("validation", rows[100:140]), ("test", rows[140:])):
+        write_csv(folder / f"{name}.csv", part)
+    make_encoder("bert", folder / "encoder", corpus=[row["text"] for row in rows])
+    return folder
+
+
+@pytest.fixture
+def fresh(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy, as the current folder."""
+    folder = shutil.copytree(tables, tmp_path / "project")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def outcome(step: Step, folder: Path) -> str:
+    """What the message of a refusal holds; empty if there is none."""
+    if step.needs and not (folder / step.needs).exists():
+        return step.missing
+    return step.again if step.makes and (folder / step.makes).exists() else ""
+
+
+def walk(imbtool: Imbtool, names: Iterator[str], folder: Path, prefix: str = "") -> None:
+    """Type commands one after the other, and look at each outcome."""
+    for name in names:
+        step = STEPS[name]
+        words = step.words.replace("{}", prefix).split()
+        expected = outcome(step, folder)
+        before = snapshot(folder)
+        result = imbtool(*words, *(QUICK if name == "init" else ()))
+        assert isinstance(result.exception, SystemExit | None), (words, result.exception)
+        assert result.exit_code == (2 if expected else 0), (words, result.stderr)
+        if expected:
+            assert expected in result.stderr
+            assert result.stderr.startswith("error: ")
+            assert snapshot(folder) == before
+        else:
+            assert not step.makes or (folder / step.makes).exists()
+
+
+def snapshot(folder: Path) -> dict[Path, int]:
+    """All files, and when each was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("pair", SHORT_PAIRS, ids="-".join)
+def test_quick_commands_in_any_order(fresh: Path, imbtool: Imbtool, pair: tuple[str, str]) -> None:
+    first, second = pair
+    walk(imbtool, iter((first, first, second, second)), fresh)
+    walk(imbtool, iter(("init", second, first)), fresh)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", LONG_PAIRS, ids="-".join)
+def test_commands_that_train_or_need_a_model_in_any_order(
+    fresh: Path, imbtool: Imbtool, pair: tuple[str, str]
+) -> None:
+    first, second = pair
+    walk(imbtool, iter((first, first, second, second)), fresh)
+    walk(imbtool, iter(("init", first, first, second, second)), fresh)
+    walk(imbtool, iter(("train", first, second)), fresh)
+
+
+@pytest.mark.parametrize("way", ["absolute", "relative"])
+def test_from_another_folder_by_either_kind_of_path(
+    fresh: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    elsewhere = fresh.with_name("elsewhere")
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    prefix = f"{fresh}/" if way == "absolute" else "../project/"
+    with_encoder = ("--set", f"model.encoder={fresh}/encoder")
+    result = imbtool(*STEPS["init"].words.replace("{}", prefix).split(), *QUICK, *with_encoder)
+    assert result.exit_code == 0, result.stderr
+    walk(imbtool, (name for name in STEPS if name not in ("init", "tune")), fresh, prefix)
+    walk(imbtool, iter(("init", "analyze", "predict", "split")), fresh, prefix)
+    assert list(elsewhere.iterdir()) == []
