@@ -18,7 +18,7 @@ from imbtool import __version__
 from imbtool.corpus import Split, split_column
 from imbtool.duplicates import near_duplicate_groups
 from imbtool.errors import counted, fail
-from imbtool.files import replacing
+from imbtool.files import replacing, require_utf8
 from imbtool.profile import DataSection
 from imbtool.splitting import LEAST_POSITIVES, part_sizes, stratified_split
 from imbtool.tables import FORMATS, TableWriter, is_dataset, read_chunks, split_path
@@ -124,10 +124,12 @@ def part_files(source: Path, folder: Path, parts: Mapping[str, Any]) -> list[Pat
     """Where the parts go, one file each, in the format of their source.
 
     Raises:
-        UserError: one of the files, or split.json, is there already.
+        UserError: one of the files, or split.json, is there already; or the folder's name is not
+            UTF-8.
     """
     own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
     suffix = own if own in FORMATS else ".jsonl"
+    require_utf8(folder)
     paths = [folder / f"{name}{suffix}" for name in parts]
     for path in (*paths, folder / "split.json"):
         if path.exists():
