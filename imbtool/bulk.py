@@ -6,11 +6,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import ConfigDict
 
 from imbtool.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint, read_meta
+from imbtool.documents import Typed, read_document, short
 from imbtool.errors import UserError, fail, some
-from imbtool.files import leftovers, read_json, write_json
+from imbtool.files import leftovers, require_utf8, to_json, write_json
 from imbtool.prediction import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.shards import Shard
 from imbtool.tables import names_table
@@ -18,6 +21,17 @@ from imbtool.tables import names_table
 MANIFEST = "_predict.json"
 """Who reads the folder as one table passes over it, as over all names that begin so."""
 CARD = "README.md"
+
+
+class Record(Typed):
+    """The content of the manifest: what made the outputs of a folder."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    checkpoint: str
+    input: str
+    text: list[str]
+    calibrated: bool
 
 
 @dataclass(frozen=True)
@@ -41,14 +55,14 @@ class Job:
     trust_remote_code: bool
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Record:
         """The content of the manifest; where the checkpoint stands is none of it."""
-        return {
-            "checkpoint": self.sha256,
-            "input": str(self.source.absolute()),
-            "text": self.text,
-            "calibrated": self.calibrated,
-        }
+        return Record(
+            checkpoint=self.sha256,
+            input=str(self.source.absolute()).encode(errors="backslashreplace").decode(),
+            text=self.text,
+            calibrated=self.calibrated,
+        )
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,23 @@ def make_job(
     return Job(folder, sha256, source, list(columns), calibrated, trust_remote_code)
 
 
+def job_name(job: Job, processes: int) -> str:
+    """What tells a job of several processes from others."""
+    digest = hashlib.sha256(to_json(job.record.model_dump()).encode()).hexdigest()
+    return f"a job of {processes} processes, {digest[:16]}"
+
+
+def require_claimable(folder: Path) -> None:
+    """Check that a folder can be one of outputs, before anything is written to it.
+
+    Raises:
+        UserError: it is a file or holds files of which nobody knows where they are from, or its
+            name is not UTF-8.
+    """
+    require_utf8(folder)
+    _is_claimed(folder)
+
+
 def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bool) -> None:
     """Make sure that a folder's outputs are all of one job, and write down of which.
 
@@ -111,14 +142,18 @@ def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bo
     Raises:
         UserError: it is of another job, or holds files of which nobody knows where they are from.
     """
-    claimed = _is_claimed(folder)
-    before = read_json(folder / MANIFEST) if claimed else None
+    before = _record_in(folder) if _is_claimed(folder) else None
     if start_over:
         _clear(folder, shards)
-    elif claimed and before != job.record and _tables(folder):
+    elif before is not None and before != job.record and _tables(folder):
         raise _other_job(folder, before, job.record)
     if before != job.record:
-        write_json(folder / MANIFEST, job.record)
+        write_json(folder / MANIFEST, job.record.model_dump())
+
+
+def _record_in(folder: Path) -> Record:
+    mend = "choose another -o, or delete the folder"
+    return read_document(folder / MANIFEST, Record, mend)
 
 
 def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outcome]:
@@ -185,12 +220,12 @@ def _is_claimed(folder: Path) -> bool:
     return bool(names)
 
 
-def _other_job(folder: Path, before: Any, now: dict[str, Any]) -> UserError:
-    known = before if isinstance(before, dict) else {}
+def _other_job(folder: Path, before: Record, now: Record) -> UserError:
+    known = before.model_dump()
     changed = [
-        f"{key} ({known.get(key)} -> {value})"
-        for key, value in now.items()
-        if known.get(key) != value
+        f"{key} ({short(known[key])} -> {short(value)})"
+        for key, value in now.model_dump().items()
+        if known[key] != value
     ]
     return fail(
         f"-o {folder}",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -16,8 +17,12 @@ from typing import Any
 from safetensors import SafetensorError
 
 from imbtool.errors import UserError, fail
+from imbtool.locks import hold, is_abandoned, let_go
 
-TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+MOST_DEPTH = 100
+"""Levels of a JSON document; none of imbtool's has a tenth of them."""
 UNWRITABLE = (OSError, RuntimeError, SafetensorError)
 """What writing files, tensors among them, raises where a disk is full."""
 
@@ -27,10 +32,15 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, rename it over `path`.
 
     A reader sees the old file or the new one, never a half; a block that raises leaves no trace.
+    What a kill has left of an earlier writing of the same file is deleted.
+
+    Raises:
+        UserError: the name is not UTF-8.
     """
+    require_utf8(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # by chance, not by process: on a shared disk processes of several machines have one number
-    temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
+    _delete_abandoned(path)
+    temporary, held = _held_temporary(path, lambda new: new.touch(exist_ok=False))
     try:
         yield temporary
         _sync(temporary)
@@ -38,6 +48,75 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        let_go(held)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path`; when the block ends well, rename it to `path`.
+
+    So the folder is there with all that is written in the block, or not at all.
+
+    Raises:
+        UserError: the name is taken, or is not UTF-8.
+    """
+    require_utf8(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _delete_abandoned(path)
+    temporary, held = _held_temporary(path, Path.mkdir)
+    try:
+        yield temporary
+        try:
+            temporary.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+            raise fail(path, "something of this name", "a new name", "choose another") from None
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        let_go(held)
+
+
+def require_utf8(path: Path) -> None:
+    """Check that a name can be written down, in JSON and by libraries that know UTF-8 alone.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if SURROGATE.search(str(path)):
+        found = "a name with bytes that are not UTF-8"
+        raise fail(path, found, "a name in UTF-8", "choose another name, or rename the folder")
+
+
+def _held_temporary(path: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]:
+    """A new file or folder beside a path, held so that it does not pass for abandoned."""
+    while True:
+        # by chance, not by process: on a shared disk processes of several machines have one number
+        temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
+        make(temporary)
+        try:
+            return temporary, hold(temporary)
+        except (BlockingIOError, FileNotFoundError):  # deleted before it was held
+            continue
+        except BaseException:
+            delete(temporary)
+            raise
+
+
+def _delete_abandoned(path: Path) -> None:
+    """Delete what kills have left of a path's earlier writing."""
+    for temporary, target in leftovers(path.parent):
+        if target.name == path.name and is_abandoned(temporary):
+            delete(temporary)
+
+
+def delete(path: Path) -> None:
+    """Delete a file, a link or a whole folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def leftovers(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -48,9 +127,11 @@ def leftovers(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 with LF line ends, whole or not at all."""
+    """Write `text` as UTF-8 with LF line ends, whole or not at all.
+
+    Bytes of file names that UTF-8 lacks become escapes.
+    """
     with replacing(path) as temporary:
-        # the name of a file may hold bytes that are no text; JSON reads their escape back
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
@@ -61,7 +142,9 @@ def write_json(path: Path, document: Any) -> None:
 
 def to_json(document: Any, indent: int | None = 2) -> str:
     """The JSON text of a document; NaN and infinities, which JSON lacks, become null."""
-    return json.dumps(_finite(document), indent=indent, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_finite(document), indent=indent, ensure_ascii=False, allow_nan=False)
+    # as names of files have them whose bytes are not UTF-8
+    return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def as_filed(document: Any) -> Any:
@@ -76,11 +159,35 @@ def read_json(path: Path) -> Any:
         UserError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except FileNotFoundError:
         raise fail(path, "no such file", "a JSON file", "check the path") from None
     except (OSError, ValueError) as error:
         raise fail(path, str(error), "a JSON file", "restore it or write it anew") from None
+
+
+def parse_json(content: bytes) -> Any:
+    """The document in UTF-8 bytes.
+
+    Raises:
+        ValueError: they are no JSON, or are nested so deep that nothing could work on it.
+    """
+    try:
+        document = json.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    level = [document]
+    for _ in range(MOST_DEPTH):
+        level = [item for each in level for item in _children(each)]
+    if level:
+        raise ValueError(f"nested more than {MOST_DEPTH} deep")
+    return document
+
+
+def _children(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def append_line(path: Path, document: Any) -> None:
@@ -102,14 +209,16 @@ def publish_folder(link: Path, write: Callable[[Path], None]) -> None:
 
     A folder cannot be renamed over a full one, so `checkpoint` is a link to `checkpoint-N`;
     the folders before it, what a kill has left among them, are deleted only once the new one is in
-    place.
+    place. A folder that stands at the link's place, as copying with links followed makes it, gets
+    a number and a link first.
 
     Raises:
-        UserError: it cannot be written (a full disk, say); what was there before stays whole.
+        UserError: it cannot be written (a full disk, say), or a file stands at the link's place;
+            what was there before stays whole.
     """
-    before = link.resolve() if link.is_symlink() else None
-    number = int(before.name.rpartition("-")[2]) + 1 if before else 1
-    folder = link.with_name(f"{link.name}-{number}")
+    require_utf8(link)
+    _make_link(link)
+    folder = _numbered(link, _linked(link) or _highest(link))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
@@ -122,14 +231,55 @@ def publish_folder(link: Path, write: Callable[[Path], None]) -> None:
             raise _no_space(link, error) from error
         raise
     _sync(folder)
+    _point(link, folder)
+    for older in published(link):
+        if older != folder:
+            shutil.rmtree(older, ignore_errors=True)
+
+
+def published(link: Path) -> list[Path]:
+    """The folders beside a link that are or were published by it."""
+    numbered = re.compile(re.escape(link.name) + "-[0-9]+")
+    return [path for path in link.parent.glob("*") if numbered.fullmatch(path.name)]
+
+
+def _make_link(link: Path) -> None:
+    if link.is_symlink() or not link.exists():
+        return
+    if not link.is_dir():
+        raise fail(link, "a file", "a link to a folder, or nothing", "move it away")
+    folder = _numbered(link, _highest(link))
+    link.rename(folder)
+    _point(link, folder)
+
+
+def _point(link: Path, folder: Path) -> None:
     pointer = link.with_name(f".{link.name}.tmp")
-    pointer.unlink(missing_ok=True)
+    delete(pointer)
     pointer.symlink_to(folder.name)
     pointer.replace(link)
     _sync(link.parent)
-    for older in link.parent.glob(f"{link.name}-*"):
-        if older != folder and older.name.removeprefix(f"{link.name}-").isdecimal():
-            shutil.rmtree(older, ignore_errors=True)
+
+
+def _linked(link: Path) -> int | None:
+    """The number that a link points at; None where it points at nothing of its own."""
+    if not link.is_symlink() or not link.exists():
+        return None
+    target = link.readlink()
+    return _number(link, target) if len(target.parts) == 1 else None
+
+
+def _highest(link: Path) -> int:
+    return max((_number(link, path) or 0 for path in published(link)), default=0)
+
+
+def _number(link: Path, path: Path) -> int | None:
+    digits = path.name.removeprefix(f"{link.name}-")
+    return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else None
+
+
+def _numbered(link: Path, before: int) -> Path:
+    return link.with_name(f"{link.name}-{before + 1}")
 
 
 def _no_space(link: Path, error: Exception) -> UserError:

@@ -18,7 +18,7 @@ from imbtool import __version__
 from imbtool.corpus import Split, split_column
 from imbtool.duplicates import near_duplicate_groups
 from imbtool.errors import counted, fail
-from imbtool.files import replacing
+from imbtool.files import replacing, require_utf8
 from imbtool.profile import DataSection
 from imbtool.splitting import LEAST_POSITIVES, part_sizes, stratified_split
 from imbtool.tables import (
@@ -135,12 +135,14 @@ def part_files(
     An export that is a csv becomes lines of JSON, which tell unknown labels from none.
 
     Raises:
-        UserError: one of the files, or split.json, is there already.
+        UserError: one of the files, or split.json, is there already; or the folder's name is not
+            UTF-8.
     """
     own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
     is_csv = own in (".csv", ".tsv")
     changes = is_csv and is_export(source, data.encoding, data.quotes)
     suffix = own if own in FORMATS and not changes else ".jsonl"
+    require_utf8(folder)
     paths = [folder / f"{name}{suffix}" for name in parts]
     for path in (*paths, folder / "split.json"):
         if path.exists():

@@ -6,34 +6,39 @@ One that dies costs its own work alone.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from types import FrameType
 
 from torch.distributed.rendezvous import rendezvous
 
+from imbtool.locks import Lock
 from imbtool.place import VARIABLES, threads_each
-from imbtool.training.stopping import Stopped
 
 PATIENCE = timedelta(seconds=60)
 """With the launcher's store."""
 
 
-def run_all(processes: int, arguments: Sequence[str]) -> list[int]:
+def run_all(processes: int, arguments: Sequence[str], lock: Lock) -> list[int]:
     """Run `imbtool ARGUMENTS` in several processes, each to its end; their exit codes.
 
     The first one's stdout is left out: the caller tells the result.
+
+    Args:
+        processes: how many.
+        arguments: of the command line.
+        lock: of the folder that they write to, which they hold together with this process.
     """
     environment = {"OMP_NUM_THREADS": str(threads_each(processes)), **os.environ}
+    environment |= lock.environment
     command = [sys.executable, "-m", "imbtool", *arguments]
     children = [
         subprocess.Popen(
-            command, env=environment | _numbered(rank, processes), stdout=subprocess.DEVNULL
+            command,
+            env=environment | _numbered(rank, processes),
+            stdout=subprocess.DEVNULL,
+            pass_fds=lock.inherited,
         )
         for rank in range(processes)
     ]
@@ -44,23 +49,6 @@ def run_all(processes: int, arguments: Sequence[str]) -> list[int]:
             child.terminate()
         for child in children:
             child.wait()
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that no half of a file is left."""
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        raise Stopped(signum)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def failures_to_answer_for(failed: int, environment: Mapping[str, str]) -> int:

@@ -16,7 +16,8 @@ import pytest
 import torch
 from conftest import Imbtool, read_csv, write_csv
 
-from imbtool import bulk
+from imbtool import bulk, locks, prediction
+from imbtool.locks import Member, locked
 from imbtool.prediction import predict_table, use_gpu
 from imbtool.tables import read_table
 
@@ -143,6 +144,85 @@ def test_a_signal_leaves_whole_files_alone(
     assert result.exit_code == 128 + number
     assert sorted(path.name for path in Path("out").iterdir()) == [bulk.MANIFEST, "part-0.csv"]
     assert "2 done, 1 skipped" in imbtool(*PREDICT).stderr
+
+
+@pytest.mark.usefixtures("heeding_ctrl_c")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_half_of_a_single_table_and_what_a_kill_left_goes(
+    number: int, shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments):
+        yield from predict_table(*arguments)
+        os.kill(os.getpid(), number)
+
+    command = ("predict", RUN, "in/part-0.csv", "-o", "alone/out.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(prediction, "predict_table", stopped)
+        assert imbtool(*command).exit_code == 128 + number
+    assert list(Path("alone").iterdir()) == []
+    Path("alone", f".out.csv.{'0a' * 8}.tmp").write_text("half")
+    assert imbtool(*command).exit_code == 0
+    assert list(Path("alone").iterdir()) == [Path("alone/out.csv")]
+
+
+@pytest.mark.parametrize("options", [("--calibrated",), ("--force",), ()])
+def test_a_folder_is_filled_by_one_command_at_a_time(
+    options: tuple[str, ...], shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beside(checkpoint, path, *arguments):
+        refused.append(imbtool(*PREDICT, *options))
+        return predict_table(checkpoint, path, *arguments)
+
+    refused: list = []
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk, "predict_table", beside)
+        assert imbtool(*PREDICT).exit_code == 0
+    for result in refused:
+        assert result.exit_code == 2
+        assert "error: out\n  found     another imbtool command at work in it" in result.stderr
+    assert len(refused) == 3
+    assert list(outputs()) == ["part-0.csv", "part-1.csv", "part-2.csv"]
+    assert manifest()["calibrated"] is False
+
+
+def test_a_launched_job_is_not_joined_by_another_one(
+    shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "TRIES", 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    with locked(Path("out"), Member("another job", 0)):
+        refused = imbtool(*PREDICT)
+    assert refused.exit_code == 2
+    assert "another imbtool command at work in it (another job)" in refused.stderr
+
+
+@pytest.mark.parametrize("content", ["null", "[]", '{"calibrated": "no"}', "{"])
+def test_a_manifest_that_predict_did_not_write_is_refused(
+    content: str, shards: list, imbtool: Imbtool
+) -> None:
+    Path("out").mkdir()
+    Path("out", bulk.MANIFEST).write_text(content)
+    refused = imbtool(*PREDICT, "--force")
+    assert refused.exit_code == 2
+    assert f"error: out/{bulk.MANIFEST}" in refused.stderr
+    assert Path("out", bulk.MANIFEST).read_text() == content
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused_and_not_made(
+    shards: list, imbtool: Imbtool
+) -> None:
+    for command in (
+        ("predict", RUN, "in", "-o", "out\udcff"),
+        ("split", "train.csv", "-o", "out\udcff"),
+        ("evaluate", RUN, "-o", "out\udcff"),
+        ("train", "-p", "profile.yaml", "--runs", "out\udcff"),
+        ("tune", "-p", "profile.yaml", "--runs", "out\udcff"),
+    ):
+        refused = imbtool(*command)
+        assert refused.exit_code == 2, command
+        assert "not UTF-8" in refused.stderr
+    assert not [path for path in Path().iterdir() if path.name.startswith("out")]
 
 
 def test_what_a_kill_has_left_of_a_file_is_deleted(shards: list, imbtool: Imbtool) -> None:

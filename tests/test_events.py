@@ -1,16 +1,113 @@
-"""The events of a run are read as they were written down; what is none is left out."""
+"""The events of a run are read as they were written down; what is none is left out, and named."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from imbtool.events import read_events
+from imbtool.errors import UserError
+from imbtool.events import read_events, read_log, require_events
+
+LABEL = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 3}
+EPOCH = {
+    "event": "epoch",
+    "epoch": 1,
+    "step": 20,
+    "train_loss": 0.5,
+    "validation_loss": None,
+    "f1_macro": 0.5,
+    "average_precision_macro": 0.5,
+    "best": True,
+    "labels": {"rare": LABEL},
+}
+STEP = {"event": "step", "step": 10, "loss": 0.5, "losses": [0.5]}
+START = {"event": "start", "learning_rate": {"value": 1e-4}, "epochs": 2}
+RESUME = {"event": "resume", "step": 15, "epoch": 1}
+END = {"event": "end"}
+WHOLE: list[Any] = [START, STEP, EPOCH, {"event": "warning", "id": "x", "label": None}, END]
+
+
+def write(folder: Path, *lines: Any) -> Path:
+    path = folder / "events.jsonl"
+    told = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+    path.write_bytes(b"".join(line + b"\n" for line in told))
+    return folder
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    assert require_events(write(tmp_path, *WHOLE)) == WHOLE
+    assert read_log(tmp_path).warning is None
+    assert read_events(tmp_path / "none") == []
+
+
+def test_half_a_line_at_the_end_is_what_a_kill_leaves_and_no_damage(tmp_path: Path) -> None:
+    path = write(tmp_path, *WHOLE) / "events.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"event": "st')
+    assert require_events(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize("step", [0, 15])
+def test_what_was_done_over_again_is_left_out(step: int, tmp_path: Path) -> None:
+    read = read_events(write(tmp_path, START, STEP, EPOCH, {**RESUME, "step": step}))
+    assert [event["event"] for event in read] == ["start", *["step"] * (step > 0), "resume"]
 
 
 @pytest.mark.parametrize(
-    "line", [b"{}", b'{"step": 1}', b"5", b"null", b"", b'{"event": "epo', b"\xff\xfe"]
+    "line",
+    [
+        b"{}",
+        b'{"step": 1}',
+        b"5",
+        b"null",
+        b"[]",
+        b"",
+        b'{"event": "epo',
+        b"\xff\xfe",
+        b'{"event": ["epoch"]}',
+        b'{"event": "later", "step": "x"}',
+        b"[" * 100_000,
+        b"[" * 400 + b"]" * 400,
+        {**STEP, "loss": "0.5"},
+        {**STEP, "losses": None},
+        {**STEP, "losses": [0.5, [0.5]]},
+        {**STEP, "step": None},
+        {**STEP, "step": 10**40},
+        b'{"event": "step", "step": 10, "loss": 1e999}',
+        {key: EPOCH[key] for key in EPOCH if key != "best"},
+        {**EPOCH, "best": "yes"},
+        {**EPOCH, "epoch": True},
+        {**EPOCH, "f1_macro": 5},
+        {**EPOCH, "labels": [LABEL]},
+        {**EPOCH, "labels": {"rare": {**LABEL, "support": -1}}},
+        {**EPOCH, "labels": {"rare": {**LABEL, "precision": 0}}},
+        {**EPOCH, "violations": [{"child": "a"}]},
+        {**START, "learning_rate": {"value": 0}},
+        {**START, "epochs": "auto"},
+        {"event": "resume"},
+        {"event": "warning", "id": []},
+        {"event": "head"},
+        {"event": "neighbours", "share": 0.5, "figures": {"labels": {}}},
+    ],
+    ids=lambda line: str(line)[:60],
 )
-def test_a_line_that_is_no_event_is_left_out(line: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    path.write_bytes(b'{"event": "start"}\n' + line + b'\n{"event": "end"}\n')
-    assert [event["event"] for event in read_events(tmp_path)] == ["start", "end"]
+def test_a_line_that_is_no_event_is_left_out_said_and_nothing_to_decide_on(
+    line: Any, tmp_path: Path
+) -> None:
+    log = read_log(write(tmp_path, STEP, line, END))
+    assert log.events == [STEP, END]
+    assert log.warning
+    assert log.warning.startswith(
+        f"1 damaged line left out, the first at {tmp_path}/events.jsonl:2"
+    )
+    with pytest.raises(UserError, match=r"events\.jsonl:2"):
+        require_events(tmp_path)
+
+
+def test_the_key_that_is_wrong_is_named(tmp_path: Path) -> None:
+    spoiled = {**EPOCH, "labels": {"rare": {**LABEL, "recall": "much"}}}
+    with pytest.raises(UserError) as raised:
+        require_events(write(tmp_path, spoiled))
+    (problem,) = raised.value.problems
+    assert problem.where == f"{tmp_path}/events.jsonl:1: labels.rare.recall"
+    assert problem.found == "'much'"

@@ -9,9 +9,12 @@ from imbtool.errors import UserError
 from imbtool.files import (
     append_line,
     leftovers,
+    new_folder,
     publish_folder,
+    published,
     read_json,
     replacing,
+    to_json,
     write_json,
     write_text,
 )
@@ -54,6 +57,47 @@ def test_what_a_kill_leaves_is_known_with_the_file_that_it_was_to_be(tmp_path: P
         assert list(leftovers(tmp_path)) == [(temporary, target)]
 
 
+def test_what_a_kill_has_left_of_a_file_goes_with_its_next_writing(tmp_path: Path):
+    target = tmp_path / "f.txt"
+    dead, other, mine = (
+        tmp_path / name
+        for name in (f".f.txt.{'0a' * 8}.tmp", f".g.txt.{'0a' * 8}.tmp", ".f.txt.tmp")
+    )
+    for path in (dead, other, mine):
+        path.write_text("half")
+    with replacing(target) as alive:
+        write_text(target, "by another command")
+        assert alive.exists(), "what is being written is no leftover"
+        alive.write_text("new")
+    assert target.read_text() == "new"
+    assert {path for path in tmp_path.iterdir()} == {target, other, mine}
+
+
+def test_a_new_folder_is_there_with_all_that_is_in_it_or_not_at_all(tmp_path: Path):
+    folder = tmp_path / "runs" / "a"
+    with pytest.raises(BrokenError), new_folder(folder) as draft:
+        (draft / "f").touch()
+        raise BrokenError
+    assert list(folder.parent.iterdir()) == []
+    (tmp_path / "runs" / f".a.{'0a' * 8}.tmp" / "deep").mkdir(parents=True)
+    with new_folder(folder) as draft:
+        assert not folder.exists()
+        (draft / "f").touch()
+    assert list(folder.parent.rglob("*")) == [folder, folder / "f"]
+    with pytest.raises(UserError, match="something of this name"), new_folder(folder):
+        pass
+    assert (folder / "f").exists()
+
+
+@pytest.mark.parametrize(
+    "write", [lambda path: write_text(path, "x"), lambda path: publish(path, "x")]
+)
+def test_a_name_that_is_not_utf8_is_refused_before_anything_is_written(write, tmp_path: Path):
+    with pytest.raises(UserError, match="not UTF-8"):
+        write(tmp_path / "new" / "a\udcff")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_text_is_utf8_with_unix_line_ends(tmp_path: Path):
     write_text(tmp_path / "f.txt", "é\n€\n")
     assert (tmp_path / "f.txt").read_bytes() == "é\n€\n".encode()
@@ -74,7 +118,18 @@ def test_json_that_was_written_is_read_back(tmp_path: Path):
     assert read_json(tmp_path / "f.json") == document
 
 
-@pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe"])
+def test_bytes_of_file_names_that_are_not_utf8_go_through_json_as_escapes(tmp_path: Path):
+    document = {"argv": ["a\udcff", "\U0001f600"]}
+    assert to_json(document, indent=None) == '{"argv": ["a\\udcff", "\U0001f600"]}'
+    write_json(tmp_path / "f.json", document)
+    assert read_json(tmp_path / "f.json") == document
+    write_text(tmp_path / "f.txt", "a\udcff")
+    assert (tmp_path / "f.txt").read_text() == "a\\udcff"
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"{", b"\xff\xfe", b"[" * 100_000, b"[" * 101 + b"]" * 101]
+)
 def test_json_that_cannot_be_read_names_its_file(tmp_path: Path, content: bytes | None):
     path = tmp_path / "f.json"
     if content is not None:
@@ -144,3 +199,55 @@ def test_what_a_failed_writing_left_is_not_in_the_next_folder(tmp_path: Path):
     assert (link / "sub" / "f.txt").read_text() == "new"
     assert not (link / "half.txt").exists()
     assert {path for path in tmp_path.iterdir()} == {link, link.resolve()}
+
+
+def link_elsewhere(link: Path) -> None:
+    other = link.parent / "elsewhere" / "checkpoint-7"
+    publish(other, "other")
+    link.symlink_to(other)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda link: link.symlink_to("gone"),
+        lambda link: link.symlink_to(link.name),
+        lambda link: link.symlink_to("checkpoint-9"),
+        link_elsewhere,
+        lambda link: publish(link, "old"),
+    ],
+    ids=["nothing", "loop", "nothing of its own", "another folder", "its own"],
+)
+def test_whatever_stands_at_the_links_place_the_new_folder_is_reached(place, tmp_path: Path):
+    link = tmp_path / "checkpoint"
+    place(link)
+    publish(link, "new")
+    assert (link / "sub" / "f.txt").read_text() == "new"
+    assert published(link) == [tmp_path / link.readlink()]
+    for other in (tmp_path / "elsewhere").glob("*/sub/f.txt"):
+        assert other.read_text() == "other"
+
+
+def test_a_folder_copied_with_its_links_followed_is_published_to_as_before(tmp_path: Path):
+    link = tmp_path / "checkpoint"
+    for folder in (link, tmp_path / "checkpoint-3"):
+        write_text(folder / "sub" / "f.txt", "old")
+
+    def broken(folder: Path) -> None:
+        raise BrokenError
+
+    with pytest.raises(BrokenError):
+        publish_folder(link, broken)
+    assert (link / "sub" / "f.txt").read_text() == "old"
+    publish(link, "new")
+    assert link.is_symlink()
+    assert (link / "sub" / "f.txt").read_text() == "new"
+    assert published(link) == [link.resolve()]
+
+
+def test_a_file_at_the_links_place_stays(tmp_path: Path):
+    link = tmp_path / "checkpoint"
+    link.write_text("mine")
+    with pytest.raises(UserError, match="a file"):
+        publish(link, "new")
+    assert link.read_text() == "mine"

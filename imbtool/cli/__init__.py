@@ -22,6 +22,7 @@ from imbtool.cli.train import train
 from imbtool.cli.tune import tune
 from imbtool.cli.weights import weights
 from imbtool.errors import UserError, fail
+from imbtool.training.stopping import stopped_by_signals
 
 
 class Guarded(TyperGroup):
@@ -30,7 +31,8 @@ class Guarded(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command; a `UserError` ends with exit code 2, a signal N with 128 + N."""
         try:
-            return super().invoke(ctx)
+            with stopped_by_signals():
+                return super().invoke(ctx)
         except UserError as error:
             self._refuse(error)
         except BrokenPipeError:

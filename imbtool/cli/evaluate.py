@@ -58,18 +58,22 @@ def evaluate(
     from imbtool.card import write_card
     from imbtool.checkpoint import checkpoint_folder, read_checkpoint
     from imbtool.evaluation.gates import read_gate
-    from imbtool.events import read_events
-    from imbtool.report.bundle import result_suffix, write_bundle
+    from imbtool.events import read_log
+    from imbtool.report.bundle import require_unwritten, result_suffix, write_bundle
     from imbtool.report.measured import evaluation_views
 
     gates = [read_gate(text) for text in require or []]
     wanted = Wanted(gates, by, against, 0 if no_texts else errors, trust_remote_code)
     folder = checkpoint_folder(checkpoint)
+    where, suffix = output or folder.parent, result_suffix(split, data)
+    require_unwritten(where, suffix)
     model = read_checkpoint(folder, trust_remote_code)
     rows = table_split(model, data) if data else own_split(model, split)
     document = evaluate(model, rows, wanted)
-    events, suffix = read_events(folder.parent), result_suffix(split, data)
-    report = write_bundle(document, events, output or folder.parent, suffix)
+    log = read_log(folder.parent)
+    if log.warning:
+        hint(f"events: {log.warning}")
+    report = write_bundle(document, log.events, where, suffix)
     if not (output or suffix):
         write_card(folder, model.meta.model_dump(mode="json"), document)
     show(document, evaluation_views(document), json)

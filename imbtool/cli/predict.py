@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from imbtool.bulk import Job, Outcome
     from imbtool.checkpoint import Checkpoint
+    from imbtool.locks import Lock
     from imbtool.place import Place
     from imbtool.shards import Shard
 
@@ -155,9 +156,9 @@ def _refuse_several(place: Place, processes: int | None) -> None:
 def _predict_folder(
     job: Job, output: Path, place: Place, processes: int | None, force: bool, json: bool
 ) -> None:
-    from imbtool.bulk import claim_folder
+    from imbtool.bulk import claim_folder, job_name, require_claimable
     from imbtool.errors import fail
-    from imbtool.processes import stopped_by_signals
+    from imbtool.locks import Member, locked
     from imbtool.shards import plan_shards
     from imbtool.training.launch import processes_to_start, visible_devices
 
@@ -167,21 +168,23 @@ def _predict_folder(
         found = f"--force in {place.processes} processes"
         mend = "delete the folder first, and leave out --force"
         raise fail("launch", found, "one that deletes before the others begin", mend)
-    claim_folder(output, job, shards, force)
-    with stopped_by_signals():
+    require_claimable(output)
+    member = Member(job_name(job, place.processes), place.rank) if place.processes > 1 else None
+    with locked(output, member) as lock:
+        claim_folder(output, job, shards, force)
         if several:
-            _launch(several, output, shards, json)
+            _launch(several, output, shards, lock, json)
         else:
             _take_share(job, output, place, shards, json)
 
 
-def _launch(processes: int, output: Path, shards: Sequence[Shard], json: bool) -> None:
+def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, json: bool) -> None:
     """Let several processes share the files; each comes back here with its number."""
     from imbtool.bulk import count_done
     from imbtool.processes import run_all
 
     before = count_done(shards)
-    codes = run_all(processes, [each for each in sys.argv[1:] if each != "--force"])
+    codes = run_all(processes, [each for each in sys.argv[1:] if each != "--force"], lock)
     for rank, code in enumerate(codes):
         if code < 0:
             hint(f"process {rank} was ended by signal {-code}; the same command does what it left")

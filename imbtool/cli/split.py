@@ -40,6 +40,7 @@ def split(
     """
     from imbtool.corpus import read_train
     from imbtool.files import write_json
+    from imbtool.locks import locked
     from imbtool.partition import part_files, part_shares, partition, write_parts
     from imbtool.report.parts import split_views
 
@@ -47,11 +48,12 @@ def split(
     profile = source_profile(source, sets)
     data = profile.data
     part_files(data.train, output, shares, data)
-    labels, table = read_train(profile)
-    parts, told = partition(table, labels.names, data, shares, seed, group)
-    document = {"command": sys.argv, **told}
-    paths = write_parts(data.train, data, output, parts)
-    write_json(output / "split.json", document)
+    with locked(output):
+        labels, table = read_train(profile)
+        parts, told = partition(table, labels.names, data, shares, seed, group)
+        document = {"command": sys.argv, **told}
+        paths = write_parts(data.train, data, output, parts)
+        write_json(output / "split.json", document)
     show(document, split_views(document), json)
     hint(f"\nwrote {', '.join(path.name for path in paths)}, split.json to {output}/")
     hint(f"next: imbtool init {paths[0]}")

@@ -124,7 +124,8 @@ def _start(
     dry_run: bool,
 ) -> Callable[[bool], None]:
     from imbtool.profilefile import read_profile
-    from imbtool.training.run import run_name, train
+    from imbtool.training.run import train
+    from imbtool.training.runfolder import run_name
 
     profile = require_profile(profile)
     settings = read_profile(profile, overrides)
@@ -154,16 +155,14 @@ def _resume(
 
 def _processes_of(run: Path) -> int | None:
     """How many processes a run was started with, unless a launcher decides."""
-    from imbtool.files import read_json
+    from imbtool.training.manifest import read_manifest
 
-    if "RANK" in os.environ or not (run / "manifest.json").is_file():
-        return None
-    return int(read_json(run / "manifest.json")["device"]["processes"])
+    return None if "RANK" in os.environ else read_manifest(run).device.processes
 
 
 def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
     """Show a run's events as they come, and its result."""
-    from imbtool.events import read_events
+    from imbtool.events import read_log
     from imbtool.report.curve import plot_training
     from imbtool.report.live import TrainingView
 
@@ -171,7 +170,10 @@ def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
         result = start(view)
     plot = result.folder / "plots" / "training.png"
     if first_process():
-        plot_training(read_events(result.folder), plot)
+        log = read_log(result.folder)
+        if log.warning:
+            hint(f"events: {log.warning}")
+        plot_training(log.events, plot)
     document = {
         "run": str(result.folder),
         "checkpoint": str(result.checkpoint),

@@ -103,7 +103,7 @@ def _start(
     profile: Path | None, run: str | None, runs: Path, overrides: list[Override]
 ) -> tuple[Path, Start]:
     from imbtool.profilefile import read_profile
-    from imbtool.training.run import run_name
+    from imbtool.training.runfolder import run_name
     from imbtool.tuning.session import tune
 
     profile = require_profile(profile)

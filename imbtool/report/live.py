@@ -217,6 +217,9 @@ def _sentence(requirement: Document) -> Text:
 
 
 def _resume(event: Document) -> Iterator[str]:
+    if event["step"] == 0:
+        yield "no state was saved before it stopped: beginning again at the first step"
+        return
     yield f"going on in epoch {event['epoch']} after step {event['step']:,}"
 
 

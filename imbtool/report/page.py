@@ -50,11 +50,23 @@ def render_page(evaluation: Document, events: Iterable[Document]) -> str:
             reliability=reliability(document["calibration"]["overall"]),
             compared=comparison and _compared(comparison),
             reach=comparison and reach(comparison),
-            start=next((event for event in course if event["event"] == "start"), None),
+            start=_start(course),
             curves=curves(course),
             command=_command(document),
         )
     )
+
+
+def _start(events: Sequence[Document]) -> Document | None:
+    """What the training began with; None where a run of an older version does not say it all."""
+    starts = [event for event in events if event["event"] == "start"]
+    return next(filter(_is_told, starts), None)
+
+
+def _is_told(start: Document) -> bool:
+    named = all(key in start for key in ("encoder", "device", "max_length", "steps"))
+    chosen = start.get("precision") and "reason" in start["learning_rate"]
+    return bool(named and chosen and "train" in start.get("texts", ()))
 
 
 def _groups(document: Document) -> list[tuple[str, Document]]:

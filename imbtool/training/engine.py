@@ -46,7 +46,8 @@ from imbtool.training.optimizer import (
 )
 from imbtool.training.ranks import Ranks
 from imbtool.training.residual import narrow_residual
-from imbtool.training.state import Progress, load_state, save_state
+from imbtool.training.state import load_state, save_state
+from imbtool.training.statecheck import Extent, Progress
 from imbtool.training.tokentable import taken, token_counts
 
 Emit = Callable[[Event], None]
@@ -116,10 +117,14 @@ class Engine:
         model, average = self.text_model.model, self.average.tensors
         save_state(link, model, self.optimizer, average, self.progress, self.ranks)
 
-    def load(self, link: Path) -> None:
-        """Go on from a saved state; see `load_state`."""
+    def load(self, link: Path, allow_changed: bool = False) -> None:
+        """Go on from a saved state, perhaps of a run of another extent; see `load_state`."""
         model, average = self.text_model.model, self.average.tensors
-        self.progress = load_state(link, model, self.optimizer, average, self.ranks)
+        batches = self.steps // self.epochs.value
+        extent = Extent(self.epochs.value, batches, self.section.batch_size)
+        self.progress = load_state(
+            link, model, self.optimizer, average, self.ranks, None if allow_changed else extent
+        )
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch, over all processes."""

@@ -23,7 +23,7 @@ from imbtool.place import place_in
 from imbtool.profile import Profile, ValidationMetric
 from imbtool.training.engine import Emit, Engine
 from imbtool.training.head import Sample
-from imbtool.training.manifest import manifest
+from imbtool.training.manifest import Manifest, make_manifest
 from imbtool.training.ranks import Ranks
 from imbtool.training.tokencache import FOLDER, encoded_split
 from imbtool.training.tokentable import TokenTable
@@ -81,10 +81,14 @@ class Materials:
             "head_first": training.head_first,
         }
 
-    def manifest(self, command: list[str]) -> dict[str, Any]:
-        """The content of manifest.json."""
-        device = {"type": str(self.accelerator.device), "processes": self.ranks.processes}
-        return manifest(command, self.profile, self.corpus, device)
+    def manifest(self, command: list[str]) -> Manifest:
+        """The content of manifest.json.
+
+        Raises:
+            UserError: a file of the encoder cannot be read.
+        """
+        device = str(self.accelerator.device)
+        return make_manifest(command, self.profile, self.corpus, device, self.ranks.processes)
 
 
 def gather_materials(

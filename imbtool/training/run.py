@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from imbtool.checkpoint import make_meta, write_checkpoint
-from imbtool.errors import fail
+from imbtool.checkpoint import checkpoint_folder, make_meta, write_checkpoint
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.files import read_json, write_json, write_text
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
-from imbtool.profilewriter import render_profile
 from imbtool.training.automatic import autocast
 from imbtool.training.chronicle import Chronicle
 from imbtool.training.engine import Emit, Engine, Event
 from imbtool.training.head import HeadFit, fit_head
-from imbtool.training.manifest import refuse_changes
+from imbtool.training.manifest import read_manifest, refuse_changes
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
 from imbtool.training.neighbourhood import Heard, ask_neighbours
+from imbtool.training.runfolder import (
+    Resumption,
+    find_state,
+    held,
+    make_folder,
+    require_free_name,
+)
 from imbtool.training.saving import Saver
 from imbtool.training.stopping import StopRequest, stop_on_signals
 from imbtool.training.tracking import require_trackers, start_tracking, track
@@ -83,15 +87,13 @@ def train(
     """
     require_trackers(trackers)
     accelerator = make_accelerator(trackers, folder)
-    if accelerator.is_main_process and folder.exists():
-        mend = "choose another --run, move the old run away, or go on with --resume"
-        raise fail(folder, "a run of this name", "a new name", mend)
+    if accelerator.is_main_process:
+        require_free_name(folder)
     materials = gather_materials(profile, accelerator, folder)
     if materials.ranks.first:
-        folder.mkdir(parents=True)
-        write_text(folder / "profile.yaml", render_profile(profile))
-        write_json(folder / "manifest.json", materials.manifest(list(command)))
-    return _run(materials, folder, emit, resumed=False)
+        make_folder(folder, profile, materials.manifest(list(command)))
+    with held(folder, materials.ranks.first):
+        return _run(materials, folder, emit)
 
 
 def resume(
@@ -111,23 +113,27 @@ def resume(
         trackers: names of experiment trackers that follow the run.
 
     Raises:
-        UserError: there is no such run, nothing was saved, or something changed.
+        UserError: there is no such run, it is damaged, another command works on it, its state is
+            gone, or something changed.
         Stopped: a signal asked for it; the state is saved.
     """
     require_trackers(trackers)
-    if not (folder / "manifest.json").is_file():
-        found = "no manifest.json in it" if folder.exists() else "no such folder"
-        raise fail(folder, found, "a run folder", "give the folder that holds `last`")
-    before = read_json(folder / "manifest.json")
-    torch.set_num_threads(before["device"]["threads"])
+    before = read_manifest(folder)
+    torch.set_num_threads(before.device.threads)
     accelerator = make_accelerator(trackers, folder)
-    materials = gather_materials(read_profile(folder / "profile.yaml"), accelerator, folder)
-    if not allow_changed:
-        refuse_changes(folder, before, materials.manifest(command))
-    return _run(materials, folder, emit, resumed=True)
+    # held before anything is read: what another process is writing is not what it will be
+    with held(folder, accelerator.is_main_process):
+        has_state = find_state(folder)
+        materials = gather_materials(read_profile(folder / "profile.yaml"), accelerator, folder)
+        if not allow_changed:
+            refuse_changes(folder, before, materials.manifest(command))
+        resumption = Resumption(has_state, allow_changed, before.encoder is not None)
+        return _run(materials, folder, emit, resumption)
 
 
-def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunResult:
+def _run(
+    materials: Materials, folder: Path, emit: Emit, resumption: Resumption | None = None
+) -> RunResult:
     accelerator, ranks = materials.accelerator, materials.ranks
 
     def follow(event: Event) -> None:
@@ -138,7 +144,7 @@ def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunRe
     try:
         start_tracking(accelerator, materials.profile)
         with ranks.ending_together(), stop_on_signals(insist=ranks.alone) as request:
-            best = _train(materials, folder, record, request, resumed)
+            best = _train(materials, folder, record, request, resumption)
     except KeyboardInterrupt:
         record({"event": "interrupted"})
         raise
@@ -147,34 +153,19 @@ def _run(materials: Materials, folder: Path, emit: Emit, resumed: bool) -> RunRe
     return RunResult(folder, best)
 
 
-def run_name(wanted: str | None, profile_path: Path, parent: Path) -> str:
-    """The asked-for name, else the profile's with the first number that is free.
-
-    Raises:
-        UserError: the name would be more than a folder's name.
-    """
-    if wanted is not None:
-        if not re.fullmatch(r"\w[\w.+-]*", wanted):
-            found = repr(wanted)
-            raise fail("--run", found, "letters, digits and . _ + -", "choose a plain name")
-        return wanted
-    stem = re.sub(r"[^\w.+-]+", "-", profile_path.stem).strip("-.") or "run"
-    number = 1
-    while (parent / f"{stem}-{number}").exists():
-        number += 1
-    return f"{stem}-{number}"
-
-
 def _train(
-    materials: Materials, folder: Path, emit: Emit, request: StopRequest, resumed: bool
+    materials: Materials,
+    folder: Path,
+    emit: Emit,
+    request: StopRequest,
+    resumption: Resumption | None,
 ) -> Event:
     training = materials.profile.training
     engine = materials.engine(emit)
-    if resumed:
-        engine.load(folder / "last")
-        emit({"event": "resume", "step": engine.progress.step, "epoch": engine.progress.epoch})
+    if resumption is not None:
+        _go_on(engine, folder, emit, resumption)
     emit({"event": "start", **materials.describe(engine)})
-    if training.head_first and not resumed:
+    if training.head_first and not (resumption and resumption.has_state):
         emit({"event": "head", **asdict(_fit_head(materials, engine))})
     saver = Saver(engine, folder / "last", training.save_every, request)
     while engine.progress.epoch <= engine.epochs.value and not _out_of_patience(engine):
@@ -193,6 +184,18 @@ def _train(
     return best
 
 
+def _go_on(engine: Engine, folder: Path, emit: Emit, resumption: Resumption) -> None:
+    """Take up where the run was; without a state that is its first step."""
+    if resumption.has_state:
+        engine.load(folder / "last", resumption.allow_changed)
+        if engine.progress.best is not None:
+            checkpoint_folder(folder / "checkpoint")  # of the best epoch, which may stay the best
+    emit({"event": "resume", "step": engine.progress.step, "epoch": engine.progress.epoch})
+    if not resumption.knows_encoder:
+        message = "the manifest does not know its files, so it cannot be seen whether they changed"
+        emit({"event": "warning", "id": "encoder", "label": None, "message": message})
+
+
 def _finish_epoch(
     materials: Materials, engine: Engine, folder: Path, trained: Event, emit: Emit
 ) -> None:
@@ -201,12 +204,20 @@ def _finish_epoch(
     metric, best = materials.profile.training.best_by, engine.progress.best
     event = {"event": "epoch", **trained, **figures, "step": engine.progress.step}
     # one process decides, lest a last digit make them disagree
-    event["best"] = materials.ranks.from_first(lambda: best is None or event[metric] > best[metric])
+    event["best"] = materials.ranks.from_first(lambda: _is_better(event, best, metric))
     if event["best"]:
         engine.progress.best = event
         if materials.ranks.first:
             _save(materials, folder, choice, calibration, event)
     emit(event)
+
+
+def _is_better(event: Event, best: Event | None, metric: str) -> bool:
+    if best is None:
+        return True
+    before = best.get(metric)
+    # what is not known is null in a saved state
+    return bool(event[metric] > (math.nan if before is None else before))
 
 
 def _hear_neighbours(materials: Materials, folder: Path, best: Event, emit: Emit) -> Event:

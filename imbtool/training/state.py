@@ -6,45 +6,28 @@ Tensors go to safetensors, the rest to JSON; nothing is pickled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from imbtool.documents import read_document, short
+from imbtool.encoders import sha256
 from imbtool.errors import fail
-from imbtool.files import publish_folder, read_json, write_json
+from imbtool.files import parse_json, publish_folder, read_json, to_json, write_json
 from imbtool.training.ranks import Ranks
+from imbtool.training.statecheck import (
+    MEND,
+    Extent,
+    Progress,
+    Saved,
+    check_progress,
+    check_tensors,
+)
 
 TENSORS, PROGRESS = "state.safetensors", "progress.json"
-
-
-@dataclass
-class Progress:
-    """Where a run stands.
-
-    Attributes:
-        epoch: the one that is being trained, from 1.
-        batch: how many batches of it are done.
-        step: how many optimizer steps are done in all.
-        loss: sum of the losses of this epoch's texts so far.
-        texts: how many texts that sum is of.
-        skipped: how many steps in a row had no finite loss and gradient.
-        averaged: how many steps' weights the averaged ones are the mean of.
-        best: the event of the best epoch so far.
-    """
-
-    epoch: int = 1
-    batch: int = 0
-    step: int = 0
-    loss: float = 0.0
-    texts: int = 0
-    skipped: int = 0
-    averaged: int = 0
-    best: dict[str, Any] | None = None
 
 
 def save_state(
@@ -69,8 +52,11 @@ def save_state(
     def fill(folder: Path) -> None:
         named = _tensors(model, optimizer, average)
         tensors = {name: tensor.contiguous() for name, tensor in named}
-        save_file({**tensors, **random}, folder / TENSORS)
-        write_json(folder / PROGRESS, asdict(progress))
+        told = progress.model_dump()
+        # each file knows the other: neither can change or be exchanged without a word
+        written = torch.frombuffer(bytearray(to_json(told).encode()), dtype=torch.uint8)
+        save_file({**tensors, **random, PROGRESS: written}, folder / TENSORS)
+        write_json(folder / PROGRESS, {**told, "sha256": sha256(folder / TENSORS)})
 
     if ranks.first:
         publish_folder(link, fill)
@@ -83,27 +69,63 @@ def load_state(
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor],
     ranks: Ranks,
+    extent: Extent | None,
 ) -> Progress:
     """Put a saved state into model, optimizer, average and this process's random generators.
+
+    All of it is checked before any of it is used.
+
+    Args:
+        link: of the state.
+        model: that is trained.
+        optimizer: of it, without a state yet.
+        average: of its weights, empty.
+        ranks: the processes.
+        extent: of the run; None where it is allowed to have changed.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
-    if not (link / TENSORS).is_file():
-        mend = "a run that ended before its first save must be started anew"
+    path = link / TENSORS
+    if not path.is_file():
+        mend = "restore it, or delete `last`: a run that has none begins again at its first step"
         raise fail(link, "no saved state", "the state of a run", mend)
+    progress = read_document(link / PROGRESS, Saved, MEND)
+    check_progress(link / PROGRESS, progress, extent)
     try:
-        saved = load_file(link / TENSORS)
-        progress = Progress(**read_json(link / PROGRESS))
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                parameter.copy_(saved[f"model.{name}"])
-        _load_moments(model, optimizer, saved)
-        average.update(_load_average(model, saved))
+        saved = load_file(path)
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise fail(path, str(error), "the tensors of a state", MEND) from error
+    written = saved.pop(PROGRESS, None)
+    check_tensors(path, saved, model, optimizer, progress.averaged > 0)
+    _check_pair(link, progress, written)
+    try:
         _load_random(saved, ranks.rank)
-    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        raise fail(link, str(error), "a state written by this run", "start it anew") from error
-    return progress
+    except RuntimeError as error:
+        raise fail(f"{path}: random", str(error), "the state of a generator", MEND) from error
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(saved[f"model.{name}"])
+    _load_moments(model, optimizer, saved)
+    average.update(_load_average(model, saved))
+    return Progress(**progress.model_dump(exclude={"sha256"}))
+
+
+def _check_pair(link: Path, progress: Saved, written: Tensor | None) -> None:
+    """Check that tensors and progress were written together and have not changed since."""
+    path = link / TENSORS
+    if progress.sha256 is not None and (found := sha256(path)) != progress.sha256:
+        expected = f"sha256 {short(progress.sha256)}, as saved"
+        raise fail(path, f"sha256 {found}", expected, MEND)
+    if written is None:  # by a version that did not
+        return
+    before, now = parse_json(written.numpy().tobytes()), read_json(link / PROGRESS)
+    for key, value in before.items():
+        if now.get(key) != value:
+            found, expected = short(now.get(key)), f"{short(value)}, as saved"
+            raise fail(f"{link / PROGRESS}: {key}", found, expected, MEND)
+    if progress.sha256 is None:
+        raise fail(f"{link / PROGRESS}: sha256", "nothing", "that of the tensors", MEND)
 
 
 def _tensors(

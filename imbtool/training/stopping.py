@@ -1,4 +1,4 @@
-"""Signals ask a run to stop; it stops between two steps, after its state is saved."""
+"""Signals end a command without leaving halves; a run stops between two steps, its state saved."""
 
 from __future__ import annotations
 
@@ -23,9 +23,39 @@ class StopRequest:
     signum: int | None = None
 
 
+def _endings() -> tuple[signal.Signals, ...]:
+    """The signals that end a program which does not handle them, from a terminal or a scheduler."""
+    return tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that no half of a file is left.
+
+    A signal that is ignored, as `nohup` has it, or handled stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    numbers = [each for each in _endings() if signal.getsignal(each) is signal.SIG_DFL]
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        raise Stopped(signum)
+
+    for number in numbers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def stop_on_signals(insist: bool) -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM instead of acting on them.
+    """Note SIGINT, SIGTERM and SIGHUP instead of acting on them.
+
+    A SIGHUP that is ignored, as `nohup` has it, stays so.
 
     Args:
         insist: a second signal acts at once. Not so among several processes: there the launcher
@@ -35,7 +65,9 @@ def stop_on_signals(insist: bool) -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread may set handlers
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [each for each in _endings() if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in numbers}
 
     def note(signum: int, _: FrameType | None) -> None:
         request.signum = signum

@@ -9,7 +9,7 @@ from typing import Any
 
 from imbtool.checkpoint import LabelMeta, checkpoint_folder, read_meta
 from imbtool.errors import NotFiniteError, fail, some
-from imbtool.events import read_events
+from imbtool.events import require_events
 from imbtool.profile import Profile
 from imbtool.profilefile import read_profile
 from imbtool.tuning.diagnosis import RANKING, Course, LabelState, diagnose, not_finite
@@ -30,9 +30,12 @@ def examine(run: Path, profile: Profile, weights: Mapping[str, float]) -> Outcom
     Raises:
         UserError: it has no epoch or no checkpoint.
     """
-    course = read_course(run)
+    course, objective = read_course(run), profile.tuning.objective
+    if objective not in course.kept:
+        found, mend = f"no {objective} in the kept epoch", "choose another tuning.objective"
+        raise fail(run / "events.jsonl", found, "a value of the objective", mend)
     return Outcome(
-        course.kept[profile.tuning.objective],
+        course.kept[objective],
         course.rare_recall,
         course.kept["labels"],
         diagnose(course, profile.tuning),
@@ -66,7 +69,7 @@ def preview(run: Path) -> Document:
     meta = read_meta(checkpoint_folder(run))
     weights = {name: label.weight for name, label in meta.labels.items()}
     outcome = examine(run, profile, weights)
-    if not any(event["event"] == "end" for event in read_events(run)):
+    if not any(event["event"] == "end" for event in require_events(run)):
         mend = f"finish it: imbtool train --resume {run}"
         raise fail(run, "a training that has not ended", "a finished run", mend)
     only = Round(1, None, [], outcome, seconds=0.0, kept=True, why="the baseline")
@@ -88,13 +91,17 @@ def read_course(run: Path) -> Course:
     Raises:
         UserError: it has no epoch or no checkpoint, or one of other labels.
     """
-    events = read_events(run)
+    events = require_events(run)
     epochs = [event for event in events if event["event"] == "epoch"]
     if not epochs:
         mend = "give the folder of a training, such as RUN/rounds/1 of a tuning"
         raise fail(run, "no epoch in events.jsonl", "a run that was trained", mend)
     steps = [event for event in events if event["event"] == "step"]
-    heard = [event["figures"] for event in events if event.get("figures")]
+    if not any(event["best"] for event in epochs):
+        mend = "restore events.jsonl, or train anew"
+        raise fail(run / "events.jsonl", "no epoch that was the best so far", "one", mend)
+    asked = [event for event in events if event["event"] == "neighbours"]
+    heard = [event["figures"] for event in asked if event.get("figures")]
     heads = [event["average_precision"] for event in events if event["event"] == "head"]
     meta = read_meta(checkpoint_folder(run))
     if lacking := {name for event in epochs for name in event["labels"]} - set(meta.labels):
@@ -115,7 +122,7 @@ def _state(label: LabelMeta) -> LabelState:
 
 
 def _settings(run: Path, profile: Profile, weights: Mapping[str, float]) -> dict[Place, float]:
-    starts = [event for event in read_events(run) if event["event"] == "start"]
+    starts = [event for event in require_events(run) if event["event"] == "start"]
     if not starts:
         found, mend = "no start in events.jsonl", "restore it, or train anew"
         raise fail(run, found, "the events of a run from its start", mend)

@@ -92,24 +92,6 @@ class Round:
         return document
 
 
-def round_of(document: Mapping[str, Any]) -> Round:
-    """The round that `Round.document` wrote down."""
-    outcome = document["outcome"]
-    return Round(
-        **{
-            **document,
-            "changes": [Change(**change) for change in document["changes"]],
-            "outcome": Outcome(
-                **{
-                    **outcome,
-                    "findings": [Finding(**finding) for finding in outcome["findings"]],
-                    "settings": {(key, label): value for key, label, value in outcome["settings"]},
-                }
-            ),
-        }
-    )
-
-
 def best_of(rounds: Sequence[Round]) -> Round:
     """The round that was kept last."""
     return [each for each in rounds if each.kept][-1]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from imbtool.documents import damaged, short
 from imbtool.errors import UserError, fail, some
 from imbtool.events import Event
-from imbtool.files import cut_half_line, leftovers
+from imbtool.files import cut_half_line, leftovers, parse_json
+from imbtool.locks import LOCK
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.training.manifest import differences
-from imbtool.tuning.guide import Change
-from imbtool.tuning.history import Round, round_of
+from imbtool.tuning.guide import EPOCHS, GAMMA, RATE, WEIGHT, Change, Place
+from imbtool.tuning.history import Round
+from imbtool.tuning.records import BegunRecord, ResultRecord, RoundRecord, SessionRecord
 
 DECISIONS = "decisions.jsonl"
 
@@ -49,18 +53,57 @@ class Memory:
 
     def take(self, record: Event) -> None:
         """Take a record in, in the order in which they were written."""
-        if not self.profiles:
-            self.labels, self.fingerprints = record["labels"], record["fingerprints"]
         match record["event"]:
             case "session":
-                self.profiles.append(make_profile(record["profile"]))
+                session = SessionRecord.model_validate(record)
+                if not self.profiles:
+                    self.labels, self.fingerprints = session.labels, session.fingerprints
+                self.profiles.append(make_profile(session.profile))
             case "explored":
-                self.explored[record["base"]] = _changes_of(record)
+                explored = BegunRecord.model_validate(record)
+                self.explored[self._base(explored) or 1] = explored.made()
             case "round":
-                self.begun = Begun(record["base"], _changes_of(record))
+                begun = BegunRecord.model_validate(record)
+                self.begun = Begun(self._base(begun), begun.made())
             case "result":
-                self.rounds.append(_next_of(self.rounds, record["result"]))
+                self.rounds.append(self._next(ResultRecord.model_validate(record).result))
                 self.begun = None
+
+    def _base(self, record: BegunRecord | RoundRecord) -> int | None:
+        """The round that a record stands on; only a round that was kept can be it."""
+        if not self.profiles:
+            raise ValueError("no session before it")
+        kept = [each.number for each in self.rounds if each.kept]
+        if record.base is not None and record.base not in kept:
+            raise ValueError("a base that was not kept")
+        named = {change.label for change in record.changes if change.label is not None}
+        if unknown := named - set(self.labels):
+            raise ValueError(f"a label that is none of the tuning's: {some(sorted(unknown))}")
+        return record.base
+
+    def _next(self, record: RoundRecord) -> Round:
+        self._base(record)
+        if record.number != len(self.rounds) + 1:
+            raise ValueError("a round before it is missing")
+        if not self.rounds and not record.kept:
+            raise ValueError("a baseline that was not kept")
+        return record.round()
+
+    def check_settings(self, folder: Path) -> None:
+        """Check that each round tells all values that a next one might change.
+
+        Raises:
+            UserError: naming the first that is missing.
+        """
+        places: list[Place] = [(RATE, None), (EPOCHS, None)]
+        places += [(key, name) for key in (GAMMA, WEIGHT) for name in self.labels]
+        for each in self.rounds:
+            for key, label in places:
+                if (key, label) not in each.outcome.settings:
+                    where = f"{folder / DECISIONS}: result of round {each.number}: settings"
+                    found = f"no {key}" + (f" of {label}" if label else "")
+                    mend = "restore the file, or start a new run"
+                    raise fail(where, found, "a value for each", mend)
 
     def profile(self, given: Profile, overrides: Sequence[Override], folder: Path) -> Profile:
         """The profile to go on with: that of the last session, its data where they are now.
@@ -76,7 +119,10 @@ class Memory:
         before, now = (
             each.model_dump(mode="json", exclude={"data"}) for each in (self.profiles[0], given)
         )
-        changed = [f"{key} ({old} -> {new})" for key, old, new in differences("", before, now)]
+        changed = [
+            f"{key} ({short(old)} -> {short(new)})"
+            for key, old, new in differences("", before, now)
+        ]
         if changed:
             mend = "restore it, or start a new run; --budget-runs and --budget-minutes may change"
             found = f"changed since the start: {some(changed, 8)}"
@@ -92,7 +138,23 @@ def is_begun(folder: Path) -> bool:
     if decisions.is_file() and b"\n" in decisions.read_bytes():
         return True
     halves = {half.name for half, _ in leftovers(folder)}
-    return not {path.name for path in folder.iterdir()} <= {"profile.yaml", DECISIONS, *halves}
+    return not {path.name for path in folder.iterdir()} <= {
+        "profile.yaml",
+        DECISIONS,
+        LOCK,
+        *halves,
+    }
+
+
+def require_decisions(folder: Path) -> None:
+    """Check that a folder holds the run of a tuning.
+
+    Raises:
+        UserError: it does not.
+    """
+    path = folder / DECISIONS
+    if not path.is_file() or b"\n" not in path.read_bytes():
+        raise _no_decision(folder)
 
 
 def read_memory(folder: Path) -> Memory:
@@ -110,14 +172,19 @@ def read_memory(folder: Path) -> Memory:
     memory = Memory()
     for number, line in enumerate(lines, start=1):
         try:
-            memory.take(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError, UserError):
-            found = line.decode(errors="replace")[:80] or "an empty line"
-            expected = "a decision, the first one with profile, labels and fingerprints"
-            raise fail(
-                f"{path}:{number}", found, expected, "restore the file, or start a new run"
-            ) from None
+            memory.take(parse_json(line))
+        except (ValueError, KeyError, TypeError, UserError) as error:
+            raise _damaged(f"{path}:{number}", line, error) from None
     return memory
+
+
+def _damaged(where: str, line: bytes, error: Exception) -> UserError:
+    found = line.decode(errors="replace")[:80] or "an empty line"
+    expected = "a decision, the first one with profile, labels and fingerprints"
+    if isinstance(error, ValidationError):
+        first = damaged("", error, "").problems[0]
+        expected += f" ({first.where.removeprefix(': ')}: {first.expected})"
+    return fail(where, found, expected, "restore the file, or start a new run")
 
 
 def _no_decision(folder: Path) -> UserError:
@@ -127,14 +194,3 @@ def _no_decision(folder: Path) -> UserError:
     elif not is_begun(folder):
         mend = "start it anew under the same --run: it was stopped before it began"
     return fail(folder, found, "the run of a tuning", mend)
-
-
-def _next_of(rounds: Sequence[Round], document: Event) -> Round:
-    made = round_of(document)
-    if made.number != len(rounds) + 1:
-        raise ValueError("a round before it is missing")
-    return made
-
-
-def _changes_of(record: Event) -> list[Change]:
-    return [Change(**change) for change in record["changes"]]

@@ -9,20 +9,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from imbtool.errors import NotFiniteError, fail, some
-from imbtool.events import read_events
+from imbtool.events import require_events
 from imbtool.files import (
     append_line,
     cut_half_line,
+    delete,
     publish_folder,
+    published,
     read_json,
+    require_utf8,
     write_json,
     write_text,
 )
+from imbtool.locks import locked
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
 from imbtool.profilewriter import render_profile
 from imbtool.training import run as training
 from imbtool.training.engine import Emit, Event
+from imbtool.training.manifest import MANIFEST
 from imbtool.tuning.data import TuningData, read_data
 from imbtool.tuning.examination import examine, examine_broken
 from imbtool.tuning.guide import Change, apply
@@ -36,7 +41,13 @@ from imbtool.tuning.history import (
     next_changes,
     stop_reason,
 )
-from imbtool.tuning.memory import DECISIONS, Memory, is_begun, read_memory
+from imbtool.tuning.memory import (
+    DECISIONS,
+    Memory,
+    is_begun,
+    read_memory,
+    require_decisions,
+)
 from imbtool.tuning.proxy import FrozenEncoder, explore, freeze_encoder
 from imbtool.tuning.story import Document, profile_comments, tell_story
 
@@ -63,16 +74,22 @@ def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> Tuni
             unless training can start.
         Stopped: a signal asked for it; the state is saved.
     """
+    require_utf8(folder)
+    _refuse_begun(folder)
+    with locked(folder):
+        _refuse_begun(folder)  # by another command meanwhile
+        data = read_data(profile)
+        cut_half_line(folder / DECISIONS)
+        write_text(folder / "profile.yaml", render_profile(profile))
+        session = _Session(profile, folder, data, emit, command)
+        session.record_start()
+        return session.run()
+
+
+def _refuse_begun(folder: Path) -> None:
     if is_begun(folder):
         mend = "choose another --run, move the old run away, or go on with --resume"
         raise fail(folder, "a run of this name", "a new name", mend)
-    data = read_data(profile)
-    folder.mkdir(parents=True, exist_ok=True)
-    cut_half_line(folder / DECISIONS)
-    write_text(folder / "profile.yaml", render_profile(profile))
-    session = _Session(profile, folder, data, emit, command)
-    session.record_start()
-    return session.run()
 
 
 def resume(
@@ -96,20 +113,23 @@ def resume(
             profile or other labels are refused whatever is allowed.
         Stopped: a signal asked for it; the state is saved.
     """
-    memory = read_memory(folder)
-    profile = memory.profile(read_profile(folder / "profile.yaml"), overrides, folder)
-    data = read_data(profile)
-    _refuse_other_data(folder, memory, data, allow_changed)
-    session = _Session(profile, folder, data, emit, command, allow_changed)
-    session.rounds += memory.rounds
-    session.explored |= memory.explored
-    session.record_start()
-    # a kill may have come between a result and this
-    for each in memory.rounds:
-        session.forget_state(each.number)
-    if memory.begun is not None:
-        session.train_round(memory.begun.base, memory.begun.changes)
-    return session.run()
+    require_decisions(folder)
+    with locked(folder):
+        memory = read_memory(folder)
+        memory.check_settings(folder)
+        profile = memory.profile(read_profile(folder / "profile.yaml"), overrides, folder)
+        data = read_data(profile)
+        _refuse_other_data(folder, memory, data, allow_changed)
+        session = _Session(profile, folder, data, emit, command, allow_changed)
+        session.rounds += memory.rounds
+        session.explored |= memory.explored
+        session.record_start()
+        # a kill may have come between a result and this
+        for each in memory.rounds:
+            session.forget_state(each.number)
+        if memory.begun is not None:
+            session.train_round(memory.begun.base, memory.begun.changes)
+        return session.run()
 
 
 def _refuse_other_data(folder: Path, memory: Memory, data: TuningData, allow_changed: bool) -> None:
@@ -193,11 +213,9 @@ class _Session:
 
     def forget_state(self, number: int) -> None:
         """Delete what resuming a finished round would need: three times the model's size."""
-        for path in self._round_folder(number).glob("last*"):
-            if path.is_symlink():
-                path.unlink()
-            else:
-                shutil.rmtree(path, ignore_errors=True)
+        link = self._round_folder(number) / "last"
+        for path in (link, *published(link)):
+            delete(path)
 
     def _outcome(self, profile: Profile, run: Path) -> Outcome:
         weights = self.data.weights(profile)
@@ -209,7 +227,7 @@ class _Session:
 
     def _train(self, profile: Profile, run: Path) -> None:
         """Train a round that is not trained yet, or only in part."""
-        if any(event["event"] == "end" for event in read_events(run)):
+        if any(event["event"] == "end" for event in require_events(run)):
             return
         if (run / "last").is_dir():
             # the round's own, whatever the file says by now: data may have moved
@@ -253,11 +271,13 @@ class _Session:
             mend = "restore it, or start a new run"
             raise fail(checkpoint, "no such folder", "the best round's checkpoint", mend)
 
+        manifest = read_json(run / MANIFEST)
+
         def fill(folder: Path) -> None:
             shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
 
         publish_folder(self.folder / "checkpoint", fill)
-        write_json(self.folder / "manifest.json", read_json(run / "manifest.json"))
+        write_json(self.folder / MANIFEST, manifest)
         tuned = render_profile(
             self._profile_of(best.number), profile_comments(self.rounds, best.number)
         )

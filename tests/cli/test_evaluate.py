@@ -91,6 +91,46 @@ def test_errors_to_read_are_quoted_and_can_be_withheld(project: Path, imbtool: I
         assert quoted not in path.read_text(encoding="utf-8"), path
 
 
+@pytest.mark.parametrize(
+    "name", ["errors.csv", "report.html", "report.md", "evaluation.json", "plots/f1.png"]
+)
+@pytest.mark.parametrize("option", [(), ("--no-texts",)])
+def test_a_file_that_no_evaluation_wrote_stays_and_is_named(
+    name: str, option: tuple[str, ...], project: Path, imbtool: Imbtool
+) -> None:
+    mine = Path("mine", name)
+    mine.parent.mkdir(parents=True)
+    mine.write_text('{"mine": true}')
+    refused = imbtool("evaluate", "runs/first", "-o", "mine", *option)
+    assert refused.exit_code == 2
+    assert f"error: -o mine\n  found     {name} that no evaluation wrote" in refused.stderr
+    assert mine.read_text() == '{"mine": true}'
+    assert [path for path in Path("mine").rglob("*") if path.is_file()] == [mine]
+
+
+def test_a_folder_of_an_evaluation_is_written_anew_its_own_files_alone(
+    project: Path, imbtool: Imbtool
+) -> None:
+    evaluate(imbtool, "-o", "results", "--against", CHECKPOINT)
+    evaluate(imbtool, "-o", "results", "--no-texts")
+    assert not Path("results/plots/comparison.png").exists()
+    Path("results/errors.csv").write_text("mine, as the last evaluation wrote none")
+    refused = imbtool("evaluate", "runs/first", "-o", "results", "--no-texts")
+    assert refused.exit_code == 2
+    assert "errors.csv that no evaluation wrote" in refused.stderr
+
+
+@pytest.mark.parametrize("line", ["null", "[]", '{"event": "epoch", "labels": 5}', "{", "\\xff"])
+def test_damaged_events_are_said_and_left_out_of_the_page(
+    line: str, project: Path, imbtool: Imbtool
+) -> None:
+    path = Path("runs/first/events.jsonl")
+    path.write_bytes(line.encode("latin-1") + b"\n" + path.read_bytes())
+    result = imbtool("evaluate", "runs/first")
+    assert result.exit_code == 0, result.stderr
+    assert f"1 damaged line left out, the first at {path}:1" in result.stderr
+
+
 def test_a_gate_that_is_met_says_so(project: Path, imbtool: Imbtool) -> None:
     gate = "recall:violence>=0"
     assert evaluate(imbtool, "--require", gate)["gates"][0]["met"]

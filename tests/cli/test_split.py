@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import Imbtool, read_csv
 
+from imbtool.locks import locked
+
 KEPT = ("--output", "parts")
 
 
@@ -70,4 +72,12 @@ def test_bad_options_are_said_and_nothing_is_written(
     result = imbtool("split", "train.csv", *KEPT, *arguments)
     assert result.exit_code == 2
     assert told in result.stderr
+    assert not Path("parts").exists()
+
+
+def test_a_folder_is_one_commands(project: Path, imbtool: Imbtool) -> None:
+    with locked(Path("parts")):
+        refused = imbtool("split", "train.csv", *KEPT)
+    assert refused.exit_code == 2
+    assert "another imbtool command at work in it" in refused.stderr
     assert not Path("parts").exists()

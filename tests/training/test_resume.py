@@ -88,6 +88,7 @@ def kill_when(ready: Callable[[], bool], run: str) -> None:
 def moments(run: str) -> dict[str, Callable[[], bool]]:
     folder = Path("runs") / run
     return {
+        "before the first save": (folder / "events.jsonl").exists,
         "between two saves": lambda: (folder / "last-7").exists(),
         "in the middle of a save": lambda: any(
             path.name.startswith("last-1") and not (path / state.PROGRESS).exists()

@@ -22,6 +22,7 @@ def epoch(number: int, **figures: Any) -> Event:
     return {
         "event": "epoch",
         "epoch": number,
+        "step": 10 * number,
         "train_loss": 0.5 / number,
         "validation_loss": 0.4 / number,
         "f1_macro": 0.5 + 0.002 * number,

@@ -43,3 +43,36 @@ def test_events_and_checkpoint_must_be_of_the_same_labels(project: Path) -> None
     path.write_text(json.dumps(meta))
     with pytest.raises(UserError, match="lacks: threats"):
         read_course(RUN)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda event: event.pop("best"),
+        lambda event: event["labels"]["threats"].update(support="3"),
+        lambda event: event.update(f1_macro=[]),
+    ],
+)
+def test_a_damaged_event_is_named_not_decided_on(spoil: Any, project: Path) -> None:
+    events = read_events(RUN)
+    number = next(at for at, event in enumerate(events) if event["event"] == "epoch")
+    spoil(events[number])
+    EVENTS.write_text("".join(json.dumps(event) + "\n" for event in events))
+    with pytest.raises(UserError, match=rf"events\.jsonl:{number + 1}: "):
+        preview(RUN)
+
+
+def test_a_kept_epoch_is_needed(project: Path) -> None:
+    EVENTS.write_text(EVENTS.read_text().replace('"best": true', '"best": false'))
+    with pytest.raises(UserError, match="no epoch that was the best so far"):
+        preview(RUN)
+
+
+def test_the_objective_must_have_been_measured(project: Path) -> None:
+    EVENTS.write_text(EVENTS.read_text().replace('"secondary_f1_macro"', '"other"'))
+    profile = RUN / "profile.yaml"
+    profile.write_text(
+        profile.read_text().replace("objective: f1_macro", "objective: secondary_f1_macro")
+    )
+    with pytest.raises(UserError, match="no secondary_f1_macro in the kept epoch"):
+        preview(RUN)

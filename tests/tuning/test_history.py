@@ -18,10 +18,10 @@ from imbtool.tuning.history import (
     judge,
     lineage,
     next_changes,
-    round_of,
     stop_reason,
     stop_sentence,
 )
+from imbtool.tuning.records import RoundRecord
 
 NAMES = ("a", "b", "c")
 START = {
@@ -42,7 +42,8 @@ def outcome(
     *findings: Finding, objective: float | None = 0.5, recall: float | None = 0.4, **more: Any
 ) -> Outcome:
     f1 = more.get("f1", {})
-    labels = {name: {"f1": f1.get(name, 0.5), "support": 20} for name in NAMES}
+    known = {"precision": 0.5, "recall": 0.5, "support": 20}
+    labels = {name: {**known, "f1": f1.get(name, 0.5)} for name in NAMES}
     settings = dict(START)
     for change in more.get("changed", ()):
         settings[change.place] = change.after
@@ -349,4 +350,5 @@ def test_the_sentence_says_what_was_spent() -> None:
 def test_a_round_is_the_same_once_it_was_written_down() -> None:
     rounds = [first(finding("zero-recall", "a"), recall=None)]
     rounds = then(rounds, plan(rounds), finding("oscillating"), kept=True)
-    assert [round_of(json.loads(to_json(each.document()))) for each in rounds] == rounds
+    written = [json.loads(to_json(each.document())) for each in rounds]
+    assert [RoundRecord.model_validate(each).round() for each in written] == rounds

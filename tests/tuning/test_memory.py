@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imbtool.errors import UserError
+from imbtool.locks import LOCK
 from imbtool.tuning.memory import is_begun, read_memory
 
 SESSION = {
@@ -83,6 +84,24 @@ def test_a_line_ends_where_json_does_whatever_a_label_is_called(write: Write) ->
         b'{"event": "result", "result": {"number": 2}}',
         b'{"event": "session", "profile": {}}',
         lines({"event": "result", "result": RESULT | {"number": 3}})[:-1],
+        b"[" * 100_000,
+        *(
+            json.dumps({"event": "result", "result": RESULT | {"number": 2} | spoiled}).encode()
+            for spoiled in (
+                {"kept": "yes"},
+                {"base": 7},
+                {"seconds": -1.0},
+                {"changes": [CHANGE | {"after": "3"}]},
+                {"changes": [CHANGE | {"label": "unknown"}]},
+                {"changes": [CHANGE | {"key": "model.encoder"}]},
+                {"outcome": OUTCOME | {"objective": "0.5"}},
+                {"outcome": OUTCOME | {"labels": {"a": {"f1": 0.5}}}},
+                {"outcome": OUTCOME | {"settings": [["loss.gamma", "a"]]}},
+                {"outcome": OUTCOME | {"findings": [{"id": "x"}]}},
+            )
+        ),
+        b'{"event": "explored", "base": "1", "changes": []}',
+        b'{"event": "round", "base": 2, "changes": []}',
     ],
 )
 def test_a_damaged_line_is_named(damaged: bytes, write: Write) -> None:
@@ -113,6 +132,11 @@ def test_what_a_kill_leaves_before_the_first_decision_is_no_run(tmp_path: Path) 
         read_memory(folder)
     (folder / "decisions.jsonl").write_text('{"event": "session"}\n')
     assert is_begun(folder)
+
+
+def test_a_lock_that_a_kill_has_left_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / LOCK).touch()
+    assert not is_begun(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["rounds", "checkpoint", "notes.txt"])

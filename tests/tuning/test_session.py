@@ -14,6 +14,7 @@ from courses import epoch, label
 
 from imbtool.checkpoint import read_meta
 from imbtool.errors import NotFiniteError, Problem, UserError
+from imbtool.locks import locked
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
 from imbtool.training.stopping import Stopped
@@ -375,6 +376,47 @@ def test_killed_before_the_first_decision_it_starts_anew(training: Any) -> None:
     assert decisions()[0]["event"] == "session"
     with pytest.raises(UserError, match="a run of this name"):
         start()
+
+
+def test_a_run_is_one_commands(training: Any) -> None:
+    training(STORY)
+    with locked(Path("runs/t")), pytest.raises(UserError, match="another imbtool command at work"):
+        start()
+    start(tuning__budget_runs=1)
+    before = decisions()
+    with locked(Path("runs/t")), pytest.raises(UserError, match="another imbtool command at work"):
+        go_on(budget_runs=2)
+    assert decisions() == before
+
+
+def test_a_manifest_that_is_gone_is_named_before_anything_is_written(training: Any) -> None:
+    training(STORY)
+    start(tuning__budget_runs=1)
+    Path("runs/t/rounds/1/manifest.json").write_text("{")
+    before = Path("runs/t/checkpoint").readlink()
+    with pytest.raises(UserError, match=r"rounds/1/manifest\.json"):
+        go_on()
+    assert Path("runs/t/checkpoint").readlink() == before
+
+
+def test_damaged_events_of_a_round_are_named_not_decided_on(training: Any) -> None:
+    made = training(STORY)
+    made.stop_in = 1
+    with pytest.raises(Stopped):
+        start()
+    Path("runs/t/rounds/1/events.jsonl").write_text('{"event": "epoch", "epoch": 1}\n')
+    with pytest.raises(UserError, match=r"rounds/1/events\.jsonl:1"):
+        go_on()
+    assert made.resumed == []
+
+
+def test_settings_that_are_missing_are_named(training: Any) -> None:
+    training(STORY)
+    start(tuning__budget_runs=1)
+    path = Path("runs/t/decisions.jsonl")
+    path.write_text(path.read_text().replace('["loss.gamma", "insults", 2.0]', '["x", null, 2]'))
+    with pytest.raises(UserError, match=r"result of round 1: settings\n  found     no loss\.gamma"):
+        go_on(budget_runs=2)
 
 
 def test_a_best_checkpoint_that_is_gone_is_named(training: Any) -> None:

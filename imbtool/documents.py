@@ -1,0 +1,65 @@
+"""Documents of a known shape: read from JSON and checked whole, before anything rests on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from imbtool.errors import UserError, fail, printable
+from imbtool.files import read_json
+
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Number = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+MOST_SHOWN = 120
+"""Characters of a value in a message."""
+
+
+class Typed(BaseModel):
+    """A document whose values have the types that they say: `"1"` is no number, nor is true."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+def read_document(path: Path, kind: type[Kind], mend: str) -> Kind:
+    """Read a document from a JSON file.
+
+    Args:
+        path: of the file.
+        kind: what it must be.
+        mend: how the user can help, where it is damaged.
+
+    Raises:
+        UserError: there is no such file, or it is damaged; the first key that is wrong is named.
+    """
+    document = read_json(path)
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        raise damaged(path, error, mend) from None
+
+
+def damaged(where: object, error: ValidationError, mend: str) -> UserError:
+    """What is wrong with a document, of which the first fault is told.
+
+    Args:
+        where: the document stands.
+        error: of the validation.
+        mend: how the user can help.
+    """
+    first = error.errors(include_url=False, include_context=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    found = "nothing" if first["type"] == "missing" else short(first["input"])
+    place = f"{where}: {key}" if key else where
+    return fail(printable(str(place)), found, first["msg"].lower(), mend)
+
+
+def short(value: object) -> str:
+    """A value in one line that fits a message."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."

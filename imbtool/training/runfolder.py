@@ -1,0 +1,101 @@
+"""The folder of a run: its name, how it comes into being, who may write to it, its saved state."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from imbtool.errors import fail
+from imbtool.events import read_events
+from imbtool.files import new_folder, require_utf8, write_json, write_text
+from imbtool.locks import locked
+from imbtool.profile import Profile
+from imbtool.profilewriter import render_profile
+from imbtool.training.manifest import MANIFEST, Manifest
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """How a run goes on.
+
+    Attributes:
+        has_state: whether there is a saved state; else it begins at its first step.
+        allow_changed: whether the run may be another one by now.
+        knows_encoder: whether the manifest has the digests of the encoder's files.
+    """
+
+    has_state: bool
+    allow_changed: bool
+    knows_encoder: bool
+
+
+def run_name(wanted: str | None, profile_path: Path, parent: Path) -> str:
+    """The asked-for name, else the profile's with the first number that is free.
+
+    Raises:
+        UserError: the name would be more than a folder's name.
+    """
+    if wanted is not None:
+        if not re.fullmatch(r"\w[\w.+-]*", wanted):
+            found = repr(wanted)
+            raise fail("--run", found, "letters, digits and . _ + -", "choose a plain name")
+        return wanted
+    stem = re.sub(r"[^\w.+-]+", "-", profile_path.stem).strip("-.") or "run"
+    number = 1
+    while (parent / f"{stem}-{number}").exists():
+        number += 1
+    return f"{stem}-{number}"
+
+
+def require_free_name(folder: Path) -> None:
+    """Check that a new run can have this folder.
+
+    Raises:
+        UserError: something of this name is there, or the name is not UTF-8.
+    """
+    require_utf8(folder)
+    if os.path.lexists(folder):
+        mend = "choose another --run, move the old run away, or go on with --resume"
+        raise fail(folder, "a run of this name", "a new name", mend)
+
+
+def make_folder(folder: Path, profile: Profile, manifest: Manifest) -> None:
+    """Make the folder of a run, which is there with profile and manifest or not at all.
+
+    Args:
+        folder: of the run.
+        profile: resolved.
+        manifest: what the run is made of.
+
+    Raises:
+        UserError: another command has taken the name meanwhile.
+    """
+    with new_folder(folder) as draft:
+        write_text(draft / "profile.yaml", render_profile(profile))
+        write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def held(folder: Path, first: bool) -> AbstractContextManager[object]:
+    """Hold a run's folder; of several processes the first, which does all writing, holds it."""
+    return locked(folder) if first else nullcontext()
+
+
+def find_state(folder: Path) -> bool:
+    """Whether a run has a state to go on from; a kill before the first save leaves none.
+
+    Raises:
+        UserError: there is none, and there once was one.
+    """
+    if os.path.lexists(folder / "last"):
+        return True
+    events = read_events(folder)
+    epochs = [event for event in events if event["event"] == "epoch"]
+    # an epoch is told just before it is saved
+    if len(epochs) > 1 or any(event["event"] == "end" for event in events):
+        found = "no saved state, although the run went further than its first save"
+        mend = "restore `last`, or start a new run"
+        raise fail(folder / "last", found, "the state of the run", mend)
+    return False

@@ -1,0 +1,44 @@
+"""Signals end a command as Ctrl-C does; what is ignored stays ignored."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from imbtool.training.stopping import Stopped, stop_on_signals, stopped_by_signals
+
+ENDINGS = [signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def handlers_as_before() -> Iterator[None]:
+    numbers = (*ENDINGS, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.parametrize("number", ENDINGS)
+def test_a_signal_ends_the_block(number: int) -> None:
+    with pytest.raises(Stopped) as stopped, stopped_by_signals():
+        os.kill(os.getpid(), number)
+    assert stopped.value.signum == number
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopped_by_signals(), stop_on_signals(insist=True) as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert request.signum is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", ENDINGS)
+def test_a_training_notes_the_first_and_ends_at_the_second(number: int) -> None:
+    with pytest.raises(Stopped), stopped_by_signals(), stop_on_signals(insist=True) as request:
+        os.kill(os.getpid(), number)
+        assert request.signum == number
+        os.kill(os.getpid(), number)
