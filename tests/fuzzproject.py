@@ -1,0 +1,433 @@
+"""A tiny project with runs of every kind, whose files are mutated one at a time; what came of it.
+
+Every command runs in a process of its own, forked from one that has loaded all libraries, in the
+same folder each time, since a run's profile names its tables by their whole path.
+"""
+
+import contextlib
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import stat
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from conftest import Imbtool, write_csv
+from encoders import make_encoder
+from fuzzing import Mutation
+
+import imbtool as package
+
+SECONDS = 60
+"""A command that takes longer hangs; without a mutation the longest takes two."""
+MEMORY = 8 * 2**30
+"""Bytes that a command may take beside what is loaded when it starts."""
+SIZES = {"train": 48, "validation": 24, "test": 24, "new": 12}
+WORDS = {"violence": "fighting", "threats": "knife", "abuse": "bother", "insults": "stupid"}
+PARENTS = {"threats": "violence", "insults": "abuse"}
+FILLERS = ["we", "saw", "that", "the", "people", "often", "walk", "to", "market", "and", "talk"]
+PROFILE = """\
+data:
+  train: train.csv
+  validation: validation.csv
+  test: test.csv
+  labels: {column: labels, separator: "|"}
+  id: id
+labels:
+  hierarchy:
+    violence: [threats]
+    abuse: [insults]
+model:
+  encoder: encoder
+  max_length: 16
+training:
+  epochs: 2
+  batch_size: 16
+  learning_rate: 5e-3
+  precision: fp32
+  head_first: false
+  save_every: 1 steps
+tuning:
+  budget_runs: 1
+"""
+STOP_AT = 4
+"""The optimizer step in which the stopped run is told to stop: in its second epoch."""
+PROBLEM = re.compile(
+    r"^error: \S.*\n  found     \S.*\n  expected  \S.*\n  mend      \S.*\n", re.MULTILINE
+)
+FRAME = re.compile(r'File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
+Snapshot = dict[str, tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One use of the command line.
+
+    Attributes:
+        words: the arguments.
+        results: files or folders that it makes, whose content depends on its input alone.
+        writes: where it may write; nothing else may change.
+        stdout: whether what it prints depends on its input alone.
+    """
+
+    words: tuple[str, ...]
+    results: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ("out",)
+    stdout: bool = True
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a command.
+
+    Attributes:
+        code: its exit code; negative for a signal, None for a hang.
+        stdout: what it printed.
+        stderr: what it told.
+        results: content of its results, if it ended well.
+        touched: paths that are new, gone or changed.
+    """
+
+    code: int | None
+    stdout: str
+    stderr: str
+    results: dict[str, object] = field(default_factory=dict)
+    touched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with an outcome, and what tells it from others."""
+
+    kind: str
+    detail: str
+
+
+def command(
+    line: str, *results: str, writes: Sequence[str] = ("out",), stdout: bool = True
+) -> Command:
+    """A `Command` from one line."""
+    return Command(tuple(line.split()), results, tuple(writes), stdout)
+
+
+PREDICT = command("predict runs/first new.csv -o out/predicted.csv", "out/predicted.csv")
+CALIBRATED = command("predict runs/first new.csv --calibrated")
+FOLDER = command("predict runs/first shards -o out/predicted", "out/predicted/new.csv")
+NEAR = command("predict runs/near new.csv -o out/predicted.jsonl", "out/predicted.jsonl")
+EVALUATE = command("evaluate runs/first -o out/results --json")
+EVALUATE_NEAR = command("evaluate runs/near --data test.csv -o out/results --json")
+EVALUATE_IN_PLACE = command("evaluate runs/first --json", writes=("runs/first",))
+AGAINST = command("evaluate runs/first -o out/results --against runs/near --json")
+TRAIN = command(
+    "train -p profile.yaml --runs out --run new",
+    "out/new/checkpoint/model.safetensors",
+    "out/new/checkpoint/imbtool.json",
+)
+WEIGHTS = command("weights profile.yaml -o out/weights --json")
+ANALYZE = command("analyze profile.yaml -o out/analysis --json")
+DRY_RUN = command("train -p profile.yaml --dry-run --json", stdout=False)
+RESUME = command(
+    "train --resume runs/stopped",
+    "runs/stopped/checkpoint/model.safetensors",
+    "runs/stopped/checkpoint/imbtool.json",
+    writes=("runs/stopped",),
+)
+RESUME_DONE = command(
+    "train --resume runs/first",
+    "runs/first/checkpoint/model.safetensors",
+    "runs/first/checkpoint/imbtool.json",
+    writes=("runs/first",),
+)
+LOOK = command("tune --from-run runs/first --dry-run --json")
+RESUME_TUNING = command("tune --resume runs/tuned --json", writes=("runs/tuned",), stdout=False)
+INIT = command("init train.csv -o out/first.yaml --json", "out/first.yaml")
+
+READERS: list[tuple[str, tuple[Command, ...]]] = [
+    ("encoder/*", (TRAIN, ANALYZE)),
+    ("profile.yaml", (TRAIN, ANALYZE, WEIGHTS, DRY_RUN)),
+    ("runs/first/profile.yaml", (EVALUATE, RESUME_DONE, LOOK)),
+    ("runs/first/manifest.json", (RESUME_DONE,)),
+    ("runs/first/events.jsonl", (EVALUATE_IN_PLACE, LOOK, RESUME_DONE)),
+    ("runs/first/checkpoint-*/*", (PREDICT, PREDICT, CALIBRATED, FOLDER, EVALUATE, AGAINST)),
+    ("runs/near/checkpoint-*/imbtool.json", (NEAR, EVALUATE_NEAR)),
+    ("runs/near/checkpoint-*/neighbours.safetensors", (NEAR, EVALUATE_NEAR)),
+    ("runs/stopped/profile.yaml", (RESUME,)),
+    ("runs/stopped/manifest.json", (RESUME,)),
+    ("runs/stopped/events.jsonl", (RESUME,)),
+    ("runs/stopped/checkpoint-*/*", (RESUME,)),
+    ("runs/stopped/last-*/*", (RESUME,)),
+    ("runs/tuned/decisions.jsonl", (RESUME_TUNING,)),
+    ("runs/tuned/rounds/1/events.jsonl", (RESUME_TUNING,)),
+    ("runs/tuned/rounds/1/manifest.json", (RESUME_TUNING,)),
+    ("*.csv", (WEIGHTS, INIT, PREDICT, ANALYZE)),
+]
+"""Which commands read which files."""
+
+
+def make_project(folder: Path, imbtool: Imbtool, patch: Callable[..., None]) -> None:
+    """Write tables, an encoder and a profile, and train all runs.
+
+    Args:
+        folder: where to; becomes the current folder.
+        imbtool: the command line.
+        patch: sets an attribute of a module for the time being.
+    """
+    rng = random.Random(0)
+    for name, size in SIZES.items():
+        write_csv(folder / f"{name}.csv", [_row(rng, f"{name}-{each}") for each in range(size)])
+    texts = (folder / "train.csv").read_text().splitlines()
+    make_encoder("bert", folder / "encoder", corpus=texts)
+    (folder / "profile.yaml").write_text(PROFILE)
+    (folder / "outside").mkdir()
+    (folder / "outside" / "notes.txt").write_text("not to be touched")
+    (folder / "shards").mkdir()
+    shutil.copy(folder / "new.csv", folder / "shards" / "new.csv")
+    os.chdir(folder)
+    _done(imbtool("train", "-p", "profile.yaml", "--run", "first"))
+    _done(imbtool("tune", "-p", "profile.yaml", "--run", "tuned"))
+    _train_near(imbtool, patch)
+    _train_stopped(imbtool, patch)
+    # every key, each with its value
+    shutil.copy(folder / "runs" / "first" / "profile.yaml", folder / "profile.yaml")
+    for plots in (folder / "runs").rglob("*.png"):
+        plots.unlink()
+
+
+def _row(rng: random.Random, name: str) -> dict[str, str]:
+    """A text whose words give its labels away."""
+    chosen = rng.sample(sorted(WORDS), rng.choice([0, 1, 2]))
+    words = [WORDS[label] for label in chosen] + rng.choices(FILLERS, k=6)
+    labels = {*chosen, *(PARENTS[label] for label in chosen if label in PARENTS)}
+    return {"id": name, "text": " ".join(words), "labels": "|".join(sorted(labels))}
+
+
+def _done(result: object) -> None:
+    assert result.exit_code == 0, result.stderr  # type: ignore[attr-defined]
+
+
+def _train_near(imbtool: Imbtool, patch: Callable[..., None]) -> None:
+    """The run `near`, in which neighbours have a share whatever validation says."""
+    gains = iter([0.1, 0.2] * 9)
+    where = "imbtool.training.neighbourhood"
+    patch(f"{where}.SHARES", (0.0, 0.3))
+    patch(f"{where}.average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains))
+    _done(
+        imbtool("train", "-p", "profile.yaml", "--run", "near", "--set", "training.neighbours=true")
+    )
+
+
+def _train_stopped(imbtool: Imbtool, patch: Callable[..., None]) -> None:
+    """The run `stopped`, which got a signal in its second epoch."""
+    from imbtool.training.engine import Engine
+
+    take_step = Engine.train_step
+
+    def stop(engine: Engine, *arguments: object) -> None:
+        if engine.progress.step == STOP_AT - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take_step(engine, *arguments)
+
+    patch("imbtool.training.engine.Engine.train_step", stop)
+    stopped = imbtool("train", "-p", "profile.yaml", "--run", "stopped")
+    assert stopped.exit_code == 128 + signal.SIGTERM, stopped.stderr
+
+
+def targets(project: Path) -> Iterator[tuple[str, tuple[Command, ...]]]:
+    """Every file that is mutated, by its path in the project, and the commands that read it."""
+    for pattern, commands in READERS:
+        found = [path for path in sorted(project.glob(pattern)) if path.is_file()]
+        assert found, f"no file {pattern}"
+        for path in found:
+            yield str(path.relative_to(project)), commands
+
+
+class Trials:
+    """Runs commands in copies of a project, all in the same place."""
+
+    def __init__(self, project: Path) -> None:
+        """Keep the project as it is, to be copied for every trial."""
+        self.project = project
+        self._kept = project.with_name(f"{project.name}-kept")
+        self._context = get_context("forkserver")
+        self._context.set_forkserver_preload(_loaded())
+        project.rename(self._kept)
+        (self._kept / "tmp").mkdir(exist_ok=True)
+        (self._kept / "home").mkdir(exist_ok=True)
+
+    def run(self, how: Command, mutation: Mutation | None = None) -> Outcome:
+        """Run a command in a fresh copy, in which one thing is changed first."""
+        shutil.rmtree(self.project, ignore_errors=True)
+        shutil.copytree(self._kept, self.project, symlinks=True)
+        if mutation is not None:
+            mutation.change(self.project / mutation.file)
+        before = snapshot(self.project)
+        told = [self.project.with_name(name) for name in ("stdout.txt", "stderr.txt")]
+        code = self._start(how.words, told)
+        touched = differing(before, snapshot(self.project))
+        stdout, stderr = (path.read_text("utf-8", "replace") for path in told)
+        results = self._results(how, stdout) if code in (0, 1) else {}
+        return Outcome(code, stdout, stderr, results, touched)
+
+    def _start(self, words: Sequence[str], told: Sequence[Path]) -> int | None:
+        arguments = (words, str(self.project), [str(path) for path in told])
+        process = self._context.Process(target=run_command, args=arguments)
+        process.start()
+        process.join(SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            return None
+        return process.exitcode
+
+    def _results(self, how: Command, stdout: str) -> dict[str, object]:
+        made = {name: self.project / name for name in how.results}
+        found: dict[str, object] = {
+            name: path.read_bytes() if path.is_file() else None for name, path in made.items()
+        }
+        return {**found, "stdout": stdout if how.stdout else None}
+
+
+def _loaded() -> list[str]:
+    """All modules that this process has needed, so that no trial loads them again."""
+    roots = ("imbtool", "torch", "transformers", "matplotlib", "pandas", "sklearn", "scipy")
+    return [name for name in sys.modules if name.partition(".")[0] in roots]
+
+
+def run_command(words: Sequence[str], folder: str, told: Sequence[str]) -> None:
+    """Be the command line, in a process of its own."""
+    for number, path in zip((1, 2), told, strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.chdir(folder)
+    os.environ.update(HOME=f"{folder}/home", TMPDIR=f"{folder}/tmp", HF_HUB_OFFLINE="1")
+    import torch
+
+    from imbtool.cli import app
+
+    torch.set_num_threads(1)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    sys.argv = ["imbtool", *words]
+    try:
+        app(list(words))
+    except SystemExit:
+        raise
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def snapshot(folder: Path) -> Snapshot:
+    """Everything below a folder: kind, size and time of change."""
+    return {
+        str(path.relative_to(folder)): _looks(path.lstat()) for path in sorted(folder.rglob("*"))
+    }
+
+
+def _looks(status: os.stat_result) -> tuple[object, ...]:
+    if stat.S_ISDIR(status.st_mode):
+        return ("folder",)
+    return stat.S_IFMT(status.st_mode), status.st_size, status.st_mtime_ns
+
+
+def differing(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    """Paths that are new, gone or other than before."""
+    paths = dict.fromkeys([*before, *after])
+    return tuple(path for path in paths if before.get(path) != after.get(path))
+
+
+def faults(how: Command, outcome: Outcome, usual: Outcome, sound: bool) -> Iterator[Fault]:
+    """What is wrong with an outcome.
+
+    Args:
+        how: the command.
+        outcome: what came of it with a mutation.
+        usual: and without one.
+        sound: whether the mutation is one that a file's writer could have meant.
+    """
+    if outcome.code is None:
+        yield Fault("hang", f"over {SECONDS} s")
+        return
+    if "Traceback" in outcome.stderr or "panicked" in outcome.stderr:
+        yield Fault("traceback", _innermost(outcome.stderr))
+    elif outcome.code not in (0, 1, 2) or outcome.code == 1:
+        yield Fault("exit code", str(outcome.code))
+    elif outcome.code == 2:
+        yield from _refusal_faults(outcome)
+    else:
+        yield from _success_faults(outcome, usual, sound)
+    yield from _trace_faults(how, outcome)
+
+
+def _innermost(stderr: str) -> str:
+    """The exception and where it was raised, and the last line of the package above that."""
+    ours = [match for match in FRAME.finditer(stderr) if "/imbtool/" in match["file"]]
+    frames = list(FRAME.finditer(stderr))
+    last = [line for line in stderr.splitlines() if line.strip()][-1]
+    name = last.partition(":")[0]
+    return " < ".join([name, *(_place(group[-1]) for group in (frames, ours) if group)])
+
+
+def _place(frame: re.Match[str]) -> str:
+    root = str(Path(package.__file__).parents[1])
+    path = frame["file"].removeprefix(root).partition("site-packages/")
+    return f"{path[2] or path[0].strip('/')}:{frame['function']}"
+
+
+def _refusal_faults(outcome: Outcome) -> Iterator[Fault]:
+    problems = PROBLEM.findall(outcome.stderr)
+    if not problems:
+        yield Fault("no message", outcome.stderr[-300:])
+    elif any(len(problem) > 3000 for problem in problems):
+        yield Fault("long message", f"{max(map(len, problems))} characters")
+    if outcome.stdout:
+        yield Fault("output beside an error", outcome.stdout[:100])
+
+
+def _success_faults(outcome: Outcome, usual: Outcome, sound: bool) -> Iterator[Fault]:
+    other = [name for name, made in outcome.results.items() if made != usual.results.get(name)]
+    if other:
+        yield Fault("silent, sound" if sound else "silent", ", ".join(other))
+    known = set(_lines(usual.stderr))
+    strange = [line for line in _lines(outcome.stderr) if line not in known]
+    if strange and not other:
+        yield Fault("noise", strange[0][:200])
+
+
+def _lines(stderr: str) -> list[str]:
+    """What was told, without its numbers."""
+    return [re.sub(r"\d[\d.,e+-]*", "#", line) for line in stderr.splitlines() if line.strip()]
+
+
+def _trace_faults(how: Command, outcome: Outcome) -> Iterator[Fault]:
+    allowed = how.writes if outcome.code in (0, 1) else ()
+    for path in outcome.touched:
+        if not any(path == each or path.startswith(f"{each}/") for each in allowed):
+            yield Fault("written" if outcome.code == 0 else "trace of a refusal", path)
+            return
+
+
+@contextlib.contextmanager
+def kept_folder() -> Iterator[None]:
+    """Come back to the current folder."""
+    folder = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+
+
+def describe(how: Command, mutation: Mutation, fault: Fault) -> str:
+    """One line on a fault."""
+    return json.dumps(f"{fault.kind}: {mutation} | {how} | {fault.detail}", ensure_ascii=False)
