@@ -17,8 +17,9 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-MOST_CHILDREN = 8
-"""Entries of a list or an object that are mutated; of longer ones some are drawn."""
+MOST_CHILDREN = 5
+"""Entries of a list, or lines of a file, that are mutated; of more some are drawn."""
+MOST_TENSORS = 10
 DEEP = 100_000
 RAW = "RAWRAWRAW"
 """Stands in a document for text that is no value of it: `1e400`, a key a second time."""
@@ -391,7 +392,8 @@ _PLACES: dict[str, Change] = {
 
 def tensor_mutations(path: Path, name: str, rng: random.Random) -> Iterator[list[Mutation]]:
     """What may happen to each tensor of a safetensors file, and to its header."""
-    for tensor in sorted(load_file(path)):
+    tensors = sorted(load_file(path))
+    for tensor in rng.sample(tensors, min(MOST_TENSORS, len(tensors))):
         yield [
             Mutation(name, tensor, kind, False, _tensor_change(tensor, how))
             for kind, how in _TENSORS.items()
