@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +125,27 @@ def values_for(old: Tree, others: Sequence[Tree], rng: random.Random) -> list[Va
         others: what stands beside it.
         rng: chooses.
     """
-    values = [value for value in ODD_VALUES if value.text != json.dumps(old)]
+    values = [
+        replace(value, sound=_could_be_meant(value.text, old))
+        for value in ODD_VALUES
+        if value.text != json.dumps(old)
+    ]
     sound = [Value(kind, json.dumps(new), True) for kind, new in _alike(old) if new != old]
     other = rng.choice(others) if others else None
     if type(other) is type(old) and other != old:
         sound.append(Value("its neighbour's value", json.dumps(other), True))
     return [*values, *sound, *sound]
+
+
+def _could_be_meant(text: str | None, old: Tree) -> bool:
+    """Whether JSON text is of a value's type, and no number or character out of the ordinary."""
+    try:
+        new = json.loads(text or "", parse_int=float)
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(new, float):
+        return not isinstance(old, bool) and isinstance(old, int | float) and abs(new) < 1e300
+    return type(new) is type(old) and (not isinstance(new, str) or new.isprintable())
 
 
 def _alike(old: Tree) -> Iterator[tuple[str, Tree]]:

@@ -9,27 +9,25 @@ import json
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import stat
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from multiprocessing import get_context
 from pathlib import Path
 
 from conftest import Imbtool, write_csv
 from encoders import make_encoder
 from fuzzing import Mutation
+from fuzztrial import run_command
 
 import imbtool as package
 
 SECONDS = 60
 """A command that takes longer hangs; without a mutation the longest takes two."""
-MEMORY = 8 * 2**30
-"""Bytes that a command may take beside what is loaded when it starts."""
 SIZES = {"train": 48, "validation": 24, "test": 24, "new": 12}
 WORDS = {"violence": "fighting", "threats": "knife", "abuse": "bother", "insults": "stupid"}
 PARENTS = {"threats": "violence", "insults": "abuse"}
@@ -178,7 +176,6 @@ READERS: list[tuple[str, tuple[Command, ...]]] = [
     ("runs/stopped/profile.yaml", (RESUME,)),
     ("runs/stopped/manifest.json", (RESUME,)),
     ("runs/stopped/events.jsonl", (RESUME,)),
-    ("runs/stopped/checkpoint-*/*", (RESUME,)),
     ("runs/stopped/last-*/*", (RESUME,)),
     ("runs/tuned/decisions.jsonl", (RESUME_TUNING,)),
     ("runs/tuned/rounds/1/events.jsonl", (RESUME_TUNING,)),
@@ -186,6 +183,22 @@ READERS: list[tuple[str, tuple[Command, ...]]] = [
     ("*.csv", (WEIGHTS, INIT, PREDICT, ANALYZE)),
 ]
 """Which commands read which files."""
+
+
+META = "runs/*/checkpoint-*/imbtool.json"
+GONE = ("deleted", "null", "no value at all", "renamed", "empty list", "empty object")
+MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
+    (META, r"labels\.\w+\.(threshold|slope|bias)", (), "what decides; any number of its range may"),
+    (
+        META,
+        r"validation.*|threshold_(rule|scores|recalls).*|version|encoder",
+        None,
+        "shown, not used",
+    ),
+    ("*profile.yaml", ".+", GONE, "the settings: a value that the schema allows is one of them"),
+]
+"""Files, fields and kinds of mutation (None: all) that may change results, and why: of these any
+sound value has a meaning, and nothing else in the folder tells which one was meant."""
 
 
 def make_project(folder: Path, imbtool: Imbtool, patch: Callable[..., None]) -> None:
@@ -271,17 +284,18 @@ class Trials:
     def __init__(self, project: Path) -> None:
         """Keep the project as it is, to be copied for every trial."""
         self.project = project
-        self._kept = project.with_name(f"{project.name}-kept")
+        self.kept = project.with_name(f"{project.name}-kept")
+        self._usual: dict[Command, Outcome] = {}
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(_loaded())
-        project.rename(self._kept)
-        (self._kept / "tmp").mkdir(exist_ok=True)
-        (self._kept / "home").mkdir(exist_ok=True)
+        project.rename(self.kept)
+        (self.kept / "tmp").mkdir(exist_ok=True)
+        (self.kept / "home").mkdir(exist_ok=True)
 
     def run(self, how: Command, mutation: Mutation | None = None) -> Outcome:
         """Run a command in a fresh copy, in which one thing is changed first."""
         shutil.rmtree(self.project, ignore_errors=True)
-        shutil.copytree(self._kept, self.project, symlinks=True)
+        shutil.copytree(self.kept, self.project, symlinks=True)
         if mutation is not None:
             mutation.change(self.project / mutation.file)
         before = snapshot(self.project)
@@ -291,6 +305,13 @@ class Trials:
         stdout, stderr = (path.read_text("utf-8", "replace") for path in told)
         results = self._results(how, stdout) if code in (0, 1) else {}
         return Outcome(code, stdout, stderr, results, touched)
+
+    def usual(self, how: Command) -> Outcome:
+        """What comes of a command without a mutation."""
+        if how not in self._usual:
+            outcome = self._usual[how] = self.run(how)
+            assert outcome.code == 0, outcome.stderr
+        return self._usual[how]
 
     def _start(self, words: Sequence[str], told: Sequence[Path]) -> int | None:
         arguments = (words, str(self.project), [str(path) for path in told])
@@ -317,30 +338,6 @@ def _loaded() -> list[str]:
     return [name for name in sys.modules if name.partition(".")[0] in roots]
 
 
-def run_command(words: Sequence[str], folder: str, told: Sequence[str]) -> None:
-    """Be the command line, in a process of its own."""
-    for number, path in zip((1, 2), told, strict=True):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    os.chdir(folder)
-    os.environ.update(HOME=f"{folder}/home", TMPDIR=f"{folder}/tmp", HF_HUB_OFFLINE="1")
-    import torch
-
-    from imbtool.cli import app
-
-    torch.set_num_threads(1)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
-    sys.argv = ["imbtool", *words]
-    try:
-        app(list(words))
-    except SystemExit:
-        raise
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-
-
 def snapshot(folder: Path) -> Snapshot:
     """Everything below a folder: kind, size and time of change."""
     return {
@@ -360,14 +357,14 @@ def differing(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
     return tuple(path for path in paths if before.get(path) != after.get(path))
 
 
-def faults(how: Command, outcome: Outcome, usual: Outcome, sound: bool) -> Iterator[Fault]:
+def faults(how: Command, mutation: Mutation, outcome: Outcome, usual: Outcome) -> Iterator[Fault]:
     """What is wrong with an outcome.
 
     Args:
         how: the command.
-        outcome: what came of it with a mutation.
-        usual: and without one.
-        sound: whether the mutation is one that a file's writer could have meant.
+        mutation: what it met.
+        outcome: what came of it.
+        usual: and what comes of it without the mutation.
     """
     if outcome.code is None:
         yield Fault("hang", f"over {SECONDS} s")
@@ -379,7 +376,7 @@ def faults(how: Command, outcome: Outcome, usual: Outcome, sound: bool) -> Itera
     elif outcome.code == 2:
         yield from _refusal_faults(outcome)
     else:
-        yield from _success_faults(outcome, usual, sound)
+        yield from _success_faults(mutation, outcome, usual)
     yield from _trace_faults(how, outcome)
 
 
@@ -408,10 +405,10 @@ def _refusal_faults(outcome: Outcome) -> Iterator[Fault]:
         yield Fault("output beside an error", outcome.stdout[:100])
 
 
-def _success_faults(outcome: Outcome, usual: Outcome, sound: bool) -> Iterator[Fault]:
+def _success_faults(mutation: Mutation, outcome: Outcome, usual: Outcome) -> Iterator[Fault]:
     other = [name for name, made in outcome.results.items() if made != usual.results.get(name)]
-    if other:
-        yield Fault("silent, sound" if sound else "silent", ", ".join(other))
+    if other and not may_matter(mutation):
+        yield Fault("silent, sound" if mutation.sound else "silent", ", ".join(other))
     known = set(_lines(usual.stderr))
     strange = [line for line in _lines(outcome.stderr) if line not in known]
     if strange and not other:
@@ -430,6 +427,16 @@ def _trace_faults(how: Command, outcome: Outcome) -> Iterator[Fault]:
         if not any(path == each or path.startswith(f"{each}/") for each in allowed):
             yield Fault("written" if outcome.code == 0 else "trace of a refusal", path)
             return
+
+
+def may_matter(mutation: Mutation) -> bool:
+    """Whether a mutation is right to change results without a word."""
+    return any(
+        fnmatch(mutation.file, files)
+        and re.fullmatch(fields, mutation.field)
+        and (kinds is None or mutation.sound or mutation.kind in kinds)
+        for files, fields, kinds, _ in MAY_MATTER
+    )
 
 
 @contextlib.contextmanager
