@@ -405,6 +405,57 @@ _PLACES: dict[str, Change] = {
 }
 
 
+def link_mutations(path: Path, name: str) -> list[Mutation]:
+    """What may happen to a link, or to the folder that a path names."""
+    return [Mutation(name, "", kind, False, change) for kind, change in _FOLDERS.items()]
+
+
+def _clear(path: Path) -> None:
+    """Take away a link or a whole folder."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path)
+
+
+def _instead(make: Change) -> Change:
+    def change(path: Path) -> None:
+        _clear(path)
+        make(path)
+
+    return change
+
+
+def _with_links_followed(path: Path) -> None:
+    """What `cp -rL` makes of it."""
+    copy = path.with_name(f"{path.name}.copy")
+    shutil.copytree(path, copy)
+    _clear(path)
+    copy.rename(path)
+
+
+def _of_another_name(path: Path) -> None:
+    """The folder behind it, under another name that the link gives."""
+    folder = path.resolve()
+    folder = folder.rename(folder.with_name("renamed"))
+    path.unlink(missing_ok=True)
+    path.symlink_to(folder.name)
+
+
+_FOLDERS: dict[str, Change] = {
+    "missing": _clear,
+    "a file": _instead(lambda path: _put(path, b"x")),
+    "an empty folder": _instead(lambda path: path.mkdir()),
+    "a link to nothing": _instead(lambda path: path.symlink_to("nowhere")),
+    "a link to itself": _instead(lambda path: path.symlink_to(path.name)),
+    "a link to the folder that it is in": _instead(lambda path: path.symlink_to(".")),
+    "a link to a folder outside": _instead(lambda path: path.symlink_to("/tmp")),
+    "a FIFO": _instead(os.mkfifo),
+    "a folder, its links followed": _with_links_followed,
+    "a link to a folder of another name": _of_another_name,
+}
+
+
 def tensor_mutations(path: Path, name: str, rng: random.Random) -> Iterator[list[Mutation]]:
     """What may happen to each tensor of a safetensors file, and to its header."""
     tensors = sorted(load_file(path))
@@ -507,6 +558,9 @@ _HEADERS: dict[str, Change] = {
 
 def mutations_of(path: Path, name: str, rng: random.Random) -> Iterator[list[Mutation]]:
     """All that may be done to a file: a list for each of its fields, and two for it as a whole."""
+    if path.is_dir():
+        yield link_mutations(path, name)
+        return
     whole = list(file_mutations(path, name, rng))
     yield whole[::2]
     yield whole[1::2]

@@ -165,6 +165,12 @@ RESUME_TUNING = command("tune --resume runs/tuned --json", writes=("runs/tuned",
 INIT = command("init train.csv -o out/first.yaml --json", "out/first.yaml")
 
 READERS: list[tuple[str, tuple[Command, ...]]] = [
+    ("encoder", (TRAIN, DRY_RUN)),
+    ("runs/first/checkpoint", (PREDICT, EVALUATE_IN_PLACE, RESUME_DONE)),
+    ("runs/stopped/checkpoint", (RESUME,)),
+    ("runs/stopped/last", (RESUME,)),
+    ("runs/stopped", (RESUME,)),
+    ("runs/tuned/rounds", (RESUME_TUNING,)),
     ("encoder/*", (TRAIN, DRY_RUN, DRY_RUN, ANALYZE)),
     ("profile.yaml", (TRAIN, ANALYZE, WEIGHTS, WEIGHTS, DRY_RUN, DRY_RUN)),
     ("runs/first/profile.yaml", (EVALUATE, RESUME_DONE, LOOK, LOOK)),
@@ -272,7 +278,9 @@ def _train_stopped(imbtool: Imbtool, patch: Callable[..., None]) -> None:
 def targets(project: Path) -> Iterator[tuple[str, tuple[Command, ...]]]:
     """Every file that is mutated, by its path in the project, and the commands that read it."""
     for pattern, commands in READERS:
-        found = [path for path in sorted(project.glob(pattern)) if path.is_file()]
+        found = [
+            path for path in sorted(project.glob(pattern)) if "*" not in pattern or path.is_file()
+        ]
         assert found, f"no file {pattern}"
         for path in found:
             yield str(path.relative_to(project)), commands
