@@ -64,6 +64,10 @@ PROBLEM = re.compile(
 STARTED = re.compile(r"^error: (training step|validation)", re.MULTILINE)
 """Of a training that had begun, and was right to write."""
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
+SAID = re.compile(r"events: # damaged line|tokens are not counted: ")
+"""What is said of a file that is not needed for the rest."""
+LONG = 7_000
+"""Characters of a message that nobody reads to its end."""
 Snapshot = dict[str, tuple[object, ...]]
 
 
@@ -194,14 +198,17 @@ READERS: list[tuple[str, tuple[Command, ...]]] = [
 META = "runs/*/checkpoint-*/imbtool.json"
 GONE = ("deleted", "null", "no value at all", "renamed", "empty list", "empty object")
 MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
-    (META, r"labels\.\w+\.(threshold|slope|bias)", (), "what decides; any number of its range may"),
-    (
-        META,
-        r"validation.*|threshold_(rule|scores|recalls).*|version|encoder",
-        None,
-        "shown, not used",
-    ),
+    (META, r"labels\.\w+\.(threshold|slope|bias|parent)", (), "what decides, each in its range"),
+    (META, r"validation.*|threshold_(rule|scores|recalls).*", None, "shown, not used"),
+    (META, r"(version|encoder|coherence|long_texts|max_length|data.*)", (), "how texts are read"),
+    ("*checkpoint-*/config.json", ".+", (), "an architecture, which its tensors fit"),
+    ("*checkpoint-*/tokenizer*.json", ".+", (), "a tokenizer, as its file says"),
+    ("encoder/*.json", ".+", (), "an encoder is what its files say"),
     ("*profile.yaml", ".+", GONE, "the settings: a value that the schema allows is one of them"),
+    ("*events.jsonl", ".+", (), "the record itself"),
+    ("*decisions.jsonl", ".+", (), "the record itself"),
+    ("*progress.json", ".+", (), "the state itself"),
+    ("*manifest.json", ".+", (), "the record itself"),
 ]
 """Files, fields and kinds of mutation (None: all) that may change results, and why: of these any
 sound value has a meaning, and nothing else in the folder tells which one was meant."""
@@ -407,7 +414,7 @@ def _refusal_faults(outcome: Outcome) -> Iterator[Fault]:
     problems = PROBLEM.findall(outcome.stderr)
     if not problems:
         yield Fault("no message", outcome.stderr[-300:])
-    elif any(len(problem) > 3000 for problem in problems):
+    elif any(len(problem) > LONG for problem in problems):
         yield Fault("long message", f"{max(map(len, problems))} characters")
     if outcome.stdout:
         yield Fault("output beside an error", outcome.stdout[:100])
@@ -415,12 +422,13 @@ def _refusal_faults(outcome: Outcome) -> Iterator[Fault]:
 
 def _success_faults(mutation: Mutation, outcome: Outcome, usual: Outcome) -> Iterator[Fault]:
     other = [name for name, made in outcome.results.items() if made != usual.results.get(name)]
-    if other and not may_matter(mutation):
-        yield Fault("silent, sound" if mutation.sound else "silent", ", ".join(other))
     known = set(_lines(usual.stderr))
     strange = [line for line in _lines(outcome.stderr) if line not in known]
-    if strange and not other:
-        yield Fault("noise", strange[0][:200])
+    said = [line for line in strange if SAID.match(line)]
+    if other and not may_matter(mutation) and not said:
+        yield Fault("silent, sound" if mutation.sound else "silent", ", ".join(other))
+    if set(strange) - set(said) and not other:
+        yield Fault("noise", next(line for line in strange if line not in said)[:200])
 
 
 def _lines(stderr: str) -> list[str]:
