@@ -280,9 +280,8 @@ def make_meta(
         )
         for index, weight in enumerate(weights)
     }
-    columns = profile.data.model_dump(include={"text", "labels", "id", "encoding"}, mode="json")
-    if profile.data.labels.columns is not None:
-        columns["labels"] = {"columns": profile.data.labels.columns}
+    columns = profile.data.model_dump(include={"text", "id", "encoding"}, mode="json")
+    columns["labels"] = profile.data.labels.effective()
     return CheckpointMeta(
         version=__version__,
         encoder=public_name(profile.model.encoder),

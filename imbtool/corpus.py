@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -24,7 +23,6 @@ from imbtool.splitting import stratified_split
 from imbtool.tables import (
     Files,
     Table,
-    as_arrow,
     cell_text,
     dataset_splits,
     joined_cells,
@@ -32,6 +30,7 @@ from imbtool.tables import (
     read_arrow,
     read_table,
     require_columns,
+    require_readable,
     require_text,
     split_among,
     split_path,
@@ -116,6 +115,10 @@ class _Read:
     texts: list[str]
     cells: LabelCells
     files: Files
+
+    def told(self, row: int) -> str:
+        """A row (from 1) in words."""
+        return Table(pa.table({}), self.files).row_text(row)
 
     def split(self, names: Sequence[str]) -> Split:
         rows = range(1, len(self.texts) + 1)
@@ -202,17 +205,6 @@ def split_column(split: Split, column: str, encoding: str) -> list[str]:
     return [cell_text(cells[row - 1]) for row in split.rows]
 
 
-def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
-    """The text of each row; between several columns stands `tables.COLUMN_MARK`.
-
-    An encoder puts its own separator there (`TextModel.encode`), people see a line break.
-    """
-    names = [columns] if isinstance(columns, str) else list(columns)
-    cells = [pa.chunked_array([as_arrow(frame[name].tolist())]) for name in names]
-    texts: list[str] = joined_cells(cells).to_pylist()
-    return texts
-
-
 def _read(name: str, path: Path, data: DataSection) -> _Read:
     table = read_arrow(path, data.encoding)
     text_columns = [data.text] if isinstance(data.text, str) else data.text
@@ -220,8 +212,10 @@ def _read(name: str, path: Path, data: DataSection) -> _Read:
     wanted = [*text_columns, *label_columns, *filter(None, [data.id])]
     require_columns(table.data.column_names, wanted, path)
     _require_apart(path, text_columns, label_columns)
-    for column in (*text_columns, *label_columns):
-        require_text(table.data[column], f"{path}: {column}")
+    for column in text_columns:
+        require_text(table.data[column], f"{path}: {column}", table.row_text)
+    for column in label_columns:
+        require_readable(table.data[column], f"{path}: {column}")
     joined = joined_cells([table.data[column] for column in text_columns])
     texts = [text for chunk in joined.chunks for text in chunk.to_numpy(zero_copy_only=False)]
     cells = label_cells(table.data, data.labels)
@@ -267,6 +261,8 @@ def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     seen = {name for table in tables for name in table.cells.names}
     names = tuple(columns) if columns is not None else tuple(sorted(seen))
     problems = list(_strangers(names, profile))
+    if problems:  # where labels are not told apart, none of them is known
+        problems = [*_separator_problems(tables)] or problems
     if not names:
         mend = "set data.labels.column to the column that holds the labels"
         problems.append(Problem(str(tables[0].path), "no labels at all", "label names", mend))
@@ -276,6 +272,11 @@ def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     if problems:
         raise UserError(*problems)
     return names
+
+
+def _separator_problems(tables: Sequence[_Read]) -> Iterable[Problem]:
+    for table in tables:
+        yield from table.cells.separator_problems(table.path, table.told)
 
 
 def _strangers(names: Sequence[str], profile: Profile) -> Iterable[Problem]:

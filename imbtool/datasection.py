@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -15,6 +16,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+NOT_FOR_FILES = {"idna", "punycode", "raw-unicode-escape", "unicode-escape"}
+"""Codecs from text to bytes that no file of text is written in."""
+
 HUB = "hf:"
 """What the name of a data set on the hub begins with, where a path may stand."""
 
@@ -22,6 +26,16 @@ HUB = "hf:"
 def is_hub(path: Path | str) -> bool:
     """Whether a path is the name of a data set on the hub: `hf:owner/name[:config][/split]`."""
     return str(path).startswith(HUB)
+
+
+def text_codec(name: str) -> str | None:
+    """The usual name of a text encoding; None where there is no such one."""
+    try:
+        "".encode(name)
+        codec = codecs.lookup(name).name
+    except (LookupError, ValueError):  # a NUL or half a surrogate pair in the name, say
+        return None
+    return None if codec in NOT_FOR_FILES else codec
 
 
 class Section(BaseModel):
@@ -34,8 +48,13 @@ class Section(BaseModel):
         return set()
 
 
+OF_COLUMN = ("column", "separator", "unknown")
+OF_COLUMNS = ("threshold", "empty")
+"""What says something of labels in one column alone, and of those in several alone."""
+
+
 class LabelSource(Section):
-    """Where the labels of a text stand: in one column, or in one 0/1 column a label."""
+    """Where the labels of a text stand: in one column, or in one column for each label."""
 
     column: str | None = Field(
         None, description="one column with all labels of a text, separated or as a list"
@@ -47,13 +66,22 @@ class LabelSource(Section):
         None, description="the cell of a text whose labels nobody knows, `?` say; default: none"
     )
     columns: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description="instead: one column of 0 and 1 a label"
+        None, description="instead: one column for each label, of 0 and 1, yes and no, or scores"
+    )
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="the score at or above which a text has the label; default: no scores"
+    )
+    empty: Literal["unknown", "negative"] = Field(
+        "unknown", description="what an empty cell of these columns means: `unknown`, `negative`"
     )
 
     def without_effect(self) -> set[str]:
-        """A column, its separator and its mark say nothing of 0/1 columns."""
-        of_column = {"column", "separator", "unknown"}
-        return of_column if self.columns is not None else {"columns"}
+        """What says something of one column says nothing of several, and the other way round."""
+        return set(OF_COLUMN if self.columns is not None else ("columns", *OF_COLUMNS))
+
+    def effective(self) -> dict[str, Any]:
+        """The keys that have an effect, as a profile may hold them."""
+        return self.model_dump(exclude=self.without_effect(), exclude_none=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -69,22 +97,19 @@ class LabelSource(Section):
                 "labels: {column: NAME} or labels: {columns: [NAME, ...]}",
                 "keep the one that your table has",
             )
-        if self.columns is not None:
-            self._refuse_idle()
+        self._refuse_idle()
         return self
 
     def _refuse_idle(self) -> None:
-        if "separator" in self.model_fields_set:
+        """What has no effect was meant to have one."""
+        wanted = "column" if self.columns is None else "columns"
+        idle = [name for name in self.without_effect() if name in self.model_fields_set]
+        written = [name for name in sorted(idle) if name not in ("column", "columns")]
+        if written:
             raise contradiction(
-                "a separator, which has no effect on 0/1 columns",
-                "'columns' alone",
-                "delete the separator",
-            )
-        if self.unknown is not None:
-            raise contradiction(
-                "a mark for unknown labels, which has no effect on 0/1 columns",
-                "'columns' alone: there an empty cell is unknown",
-                "delete 'unknown'",
+                f"{written[0]!r}, which has no effect with {wanted!r}",
+                f"{wanted!r} alone",
+                f"delete {written[0]!r}",
             )
 
 
@@ -105,6 +130,11 @@ class DataSection(Section):
     labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
     id: str | None = Field(None, description="a column that names each row")
     encoding: str = Field("utf-8", description="of csv, tsv, jsonl and json")
+    quotes: bool | None = Field(
+        None,
+        description="of csv and tsv: true where they enclose cells, false where they are part of "
+        "the text; default: as the file shows",
+    )
 
     @field_validator("text")
     @classmethod
@@ -118,12 +148,10 @@ class DataSection(Section):
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, name: str) -> str:
-        try:
-            "".encode(name)
-        except LookupError:
+        if text_codec(name) is None:
             raise contradiction(
                 repr(name), "the name of a text encoding", "try utf-8, cp1252 or latin-1"
-            ) from None
+            )
         return name
 
 

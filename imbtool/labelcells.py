@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +13,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from imbtool.errors import Problem
+from imbtool.errors import Problem, printable
+from imbtool.labelsyntax import Written, flag_of, read_cell
 from imbtool.profile import LabelSource
-from imbtool.tables import ITEM_MARK, cell_text, is_list, text_cells
+from imbtool.separators import guess_separator
+from imbtool.tables import ITEM_MARK, OBJECT_MARK, is_list, text_cells
 
 Targets = NDArray[np.float32]
 """[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
 Codes = NDArray[np.int32]
 
-LIST_AS_TEXT = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
-"""As Python or JSON writes a list."""
-LIKELY_SEPARATORS = "|;,/\t"
-FLAGS = {"1": 1.0, "0": 0.0, "true": 1.0, "false": 0.0, "1.0": 1.0, "0.0": 0.0, "": np.nan}
-"""What the cells of 0/1 columns mean, in lower case: pandas writes them in all these ways."""
-
 RowText = Callable[[int], str]
+
+UNKNOWN_SCORE = -1.0
+"""What many tables write for a label that nobody knows."""
 
 
 class LabelCells(Protocol):
@@ -43,36 +42,15 @@ class LabelCells(Protocol):
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
         """What is wrong with them; `told` says which row (from 1) is meant."""
 
+    def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:
+        """A separator that seems to be another one, whether it was chosen or not."""
+
 
 def label_cells(data: pa.Table, source: LabelSource) -> LabelCells:
     """The label cells of a table whose columns are there."""
     if source.columns is not None:
-        return _Flags({name: _Coded.of(data[name]) for name in source.columns})
+        return _Flags({name: _Coded.of(data[name]) for name in source.columns}, source)
     return _Names.of(data[source.column], source)
-
-
-def flag_of(cell: str) -> float | None:
-    """What a cell of a 0/1 column means: 1, 0, or NaN for unknown; None: it is no such cell."""
-    return FLAGS.get(cell.strip().lower())
-
-
-def names_in(cell: object, separator: str) -> list[str]:
-    """The label names of a cell: a list, or text with a separator between them."""
-    if isinstance(cell, list | tuple | np.ndarray):
-        parts: Iterable[str] = (cell_text(item) for item in cell)
-    else:
-        text = cell_text(cell)
-        parts = text.split(ITEM_MARK if ITEM_MARK in text else separator)
-    return [name for part in parts if (name := part.strip())]
-
-
-def separator_reuse(cells: Iterable[str], separator: str) -> float:
-    """How many different cells a label stands in, on average, if this were the separator.
-
-    1 where it never occurs or only cuts cells into pieces that no other cell has.
-    """
-    pieces = [part.strip() for cell in set(cells) for part in cell.split(separator)]
-    return len(pieces) / max(1, len(set(pieces)))
 
 
 @dataclass(frozen=True)
@@ -88,16 +66,21 @@ class _Coded:
         codes = pc.fill_null(encoded.indices, -1).to_numpy()
         return cls(encoded.dictionary.to_pylist(), codes)
 
+    def first(self, holds: Sequence[bool], told: RowText) -> str:
+        """The first row whose distinct cell is one of some, and how many more; or nothing."""
+        rows = np.flatnonzero(np.array([*holds, False])[self.codes])
+        more = f" and {len(rows) - 1:,} more" * (len(rows) > 1)
+        return f"{told(int(rows[0]) + 1)}{more}" if len(rows) else ""
+
 
 @dataclass(frozen=True)
 class _Names:
     """Names in one column."""
 
-    written: list[str]
-    """Each distinct cell; empty where it means unknown."""
-    parsed: list[list[str]]
-    """The names of each distinct cell; of the last one, which means unknown, there are none."""
-    codes: Codes
+    coded: _Coded
+    """Cells are empty where they mean unknown."""
+    read: list[Written]
+    """What each distinct cell says; the last one, which means unknown, says nothing."""
     source: LabelSource
     are_lists: bool
 
@@ -106,79 +89,118 @@ class _Names:
         coded = _Coded.of(column)
         marked = [cell.strip() == source.unknown for cell in coded.cells]
         codes = np.where(np.append(marked, True)[coded.codes], np.int32(-1), coded.codes)
-        cells = zip(coded.cells, marked, strict=True)
-        written = ["" if is_mark else cell for cell, is_mark in cells]
-        parsed = [*(names_in(cell, source.separator) for cell in written), []]
-        return cls(written, parsed, codes, source, is_list(column))
+        cells = ["" if is_mark else cell for cell, is_mark in zip(coded.cells, marked, strict=True)]
+        read = [*(read_cell(cell, source.separator) for cell in cells), Written()]
+        return cls(_Coded(cells, codes), read, source, is_list(column))
 
     @property
     def names(self) -> set[str]:
-        return {name for names in self.parsed for name in names}
+        return {name for written in self.read for name in written.names}
 
     def targets(self, names: Sequence[str]) -> Targets:
         index = {name: position for position, name in enumerate(names)}
-        rows = np.zeros((len(self.parsed), len(names)), dtype=np.float32)
-        for row, found in zip(rows, self.parsed, strict=True):
-            row[[index[name] for name in found]] = 1.0
+        rows = np.zeros((len(self.read), len(names)), dtype=np.float32)
+        for row, written in zip(rows, self.read, strict=True):
+            row[[index[name] for name in written.names]] = 1.0
         rows[-1] = np.nan
         # many times as fast as rows[codes]; -1 is the last row
-        result = _room(len(self.codes), len(names))
-        return rows.take(self.codes, axis=0, mode="wrap", out=result)
+        result = _room(len(self.coded.codes), len(names))
+        return rows.take(self.coded.codes, axis=0, mode="wrap", out=result)
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
-        yield from self._marks_beside_labels(where, told)
-        yield from self._likely_separators(where)
-        yield from self._lists_in_disguise(where)
+        place = f"{where}: {self.source.column}"
+        yield from self._unreadable(place, told)
+        yield from self._flag_lists(place, told)
+        yield from self._sparse_maps(place, told)
+        yield from self._marks_beside_labels(place, told)
+        if "separator" not in self.source.model_fields_set:
+            yield from self.separator_problems(where, told)
 
-    def _marks_beside_labels(self, where: Path, told: RowText) -> Iterable[Problem]:
-        beside = np.array([self.source.unknown in names for names in self.parsed])
-        rows = np.flatnonzero(beside[self.codes])
-        if len(rows):
-            mark = f"{self.source.unknown!r}, which means unknown, beside labels"
+    def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:
+        """A separator that never occurs is wrong where another makes labels recur."""
+        separator = self.source.separator
+        plain = [cell for cell, said in self._distinct() if said.form == "names"]
+        if self.are_lists or any(separator in cell for cell in plain):
+            return
+        guess = guess_separator(plain)
+        likely = (guess.separator, "") if guess.separator else guess.unclear
+        if likely and likely[0] != separator:
+            mark = likely[0]
+            holds = [mark in cell and said.form == "names" for cell, said in self._distinct()]
             yield Problem(
                 f"{where}: {self.source.column}",
-                f"{mark} in row {_first_of(rows, told)}",
+                f"the separator {separator!r} in no cell, but {mark!r} in row "
+                f"{self.coded.first(holds, told)}",
+                "the separator that the table uses",
+                f"set data.labels.separator to {mark!r}, or to {separator!r} if {mark!r} is part "
+                "of names",
+            )
+
+    def _distinct(self) -> Iterable[tuple[str, Written]]:
+        return zip(self.coded.cells, self.read, strict=False)
+
+    def _unreadable(self, place: str, told: RowText) -> Iterable[Problem]:
+        wrong = [said.form == "unreadable" for _, said in self._distinct()]
+        if row := self.coded.first(wrong, told):
+            cell = shown_cell(self.coded.cells[wrong.index(True)])
+            yield Problem(
+                place,
+                f"a list or an object that holds more than label names in row {row}: {cell}",
+                "label names, a list of them, or a map from names to 0 and 1",
+                "write the names alone, joined by a separator, or a 0/1 column for each label",
+            )
+
+    def _flag_lists(self, place: str, told: RowText) -> Iterable[Problem]:
+        """Lists of 0 and 1 instead of names, all of one length."""
+        lists = [said for said in self.read if said.form == "list" and said.names]
+        if not lists or not all(said.are_flags for said in lists):
+            return
+        lengths = {len(said.names) for said in lists}
+        repeats = any(len(said.names) > len(set(said.names)) for said in lists)
+        if len(lengths) == 1 or repeats:
+            flags = [said.are_flags for _, said in self._distinct()]
+            yield Problem(
+                place,
+                f"lists of 0 and 1 in row {self.coded.first(flags, told)}: "
+                f"{shown_cell(self.coded.cells[flags.index(True)])}",
+                "the names of the labels",
+                "the file does not say which label each place stands for: write a list of names, "
+                "or one 0/1 column for each label (data.labels.columns)",
+            )
+
+    def _sparse_maps(self, place: str, told: RowText) -> Iterable[Problem]:
+        """Maps that name some labels only: the others may be unknown, or 0."""
+        keys = {said.keys for said in self.read if said.keys is not None}
+        whole = max(keys, key=len, default=frozenset())
+        short = [said.keys is not None and said.keys != whole for _, said in self._distinct()]
+        if row := self.coded.first(short, told):
+            cell = self.coded.cells[short.index(True)]
+            yield Problem(
+                place,
+                f"a map that names other labels than the largest one in row {row}: "
+                f"{shown_cell(cell)}",
+                "a 0 or 1 for each label in every row",
+                "add what is missing, or write a 0/1 column for each label, empty where unknown",
+            )
+
+    def _marks_beside_labels(self, place: str, told: RowText) -> Iterable[Problem]:
+        beside = [self.source.unknown in said.names for said in self.read[:-1]]
+        if row := self.coded.first(beside, told):
+            mark = f"{self.source.unknown!r}, which means unknown, beside labels"
+            yield Problem(
+                place,
+                f"{mark} in row {row}",
                 "the mark alone, or labels alone: either all labels of a text are known or none",
                 "delete the mark or the labels; 0/1 columns know each label for itself",
             )
 
-    def _likely_separators(self, where: Path) -> Iterable[Problem]:
-        """One that nobody chose and that never occurs is wrong where another makes labels recur."""
-        is_chosen = "separator" in self.source.model_fields_set
-        if is_chosen or self.are_lists or any(len(names) > 1 for names in self.parsed):
-            return
-        whole = {names[0] for names in self.parsed if names}
-        reuse = {mark: separator_reuse(whole, mark) for mark in LIKELY_SEPARATORS}
-        best = max(reuse, key=lambda mark: reuse[mark])
-        if reuse[best] > 1:
-            yield Problem(
-                f"{where}: {self.source.column}",
-                f"the separator {self.source.separator!r} in no cell, but {best!r} in some",
-                "the separator that the table uses",
-                f"set data.labels.separator to {best!r}, or to "
-                f"{self.source.separator!r} if {best!r} is part of names",
-            )
-
-    def _lists_in_disguise(self, where: Path) -> Iterable[Problem]:
-        """Lists that were written as text, and lists of 0 and 1 instead of names."""
-        place = f"{where}: {self.source.column}"
-        cells = [cell for cell in self.written if cell]
-        if not self.are_lists and cells and all(map(LIST_AS_TEXT.fullmatch, cells)):
-            mend = "join the labels by a separator, or write jsonl or parquet, which have lists"
-            yield Problem(
-                place, f"lists written as text: {max(cells, key=len)[:60]}", "label names", mend
-            )
-        flags = {name for names in self.parsed for name in names} <= {"0", "1"}
-        if self.are_lists and flags and any(len(names) > len(set(names)) for names in self.parsed):
-            mend = "write a list of names, or a column a label (data.labels.columns)"
-            yield Problem(place, "lists of 0 and 1", "lists of label names", mend)
-
 
 @dataclass(frozen=True)
 class _Flags:
-    """One column of 0 and 1 a label."""
+    """One column of 0 and 1 a label, or of scores with a threshold."""
 
     columns: dict[str, _Coded]
+    source: LabelSource
 
     @property
     def names(self) -> set[str]:
@@ -189,25 +211,82 @@ class _Flags:
         result = _room(len(codes[0].codes), len(names))
         for place, coded in enumerate(codes):
             # -1, a missing value, takes the last
-            values = [*map(flag_of, coded.cells), np.nan]
+            values = [*map(self._value, coded.cells), self._empty]
             result[:, place] = np.array(values, dtype=np.float32)[coded.codes]
         return result
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
         for column, coded in self.columns.items():
-            wrong = [*(flag_of(cell) is None for cell in coded.cells), False]
-            rows = np.flatnonzero(np.array(wrong)[coded.codes])
-            if len(rows):
-                value = coded.cells[coded.codes[rows[0]]]
-                found = f"{value!r} in row {_first_of(rows, told)}"
-                mend = "write 0, 1 or nothing; for names in one column use data.labels.column"
-                yield Problem(f"{where}: {column}", found, "0, 1 or empty (unknown)", mend)
+            wrong = [self._value(cell) is None for cell in coded.cells]
+            if row := coded.first(wrong, told):
+                cell = coded.cells[wrong.index(True)]
+                found = f"{shown_cell(cell)} in row {row}"
+                yield Problem(f"{where}: {column}", found, *self._wanted(cell))
+        if self.source.threshold is None:
+            yield from self._signs(where, told)
+
+    def _wanted(self, cell: str) -> tuple[str, str]:
+        """What should stand in the place of a cell, and how to get there."""
+        if self.source.threshold is not None:
+            mend = "write a number or nothing: data.labels.threshold decides by it"
+            return "a number or nothing", mend
+        if _number(cell) is not None:
+            mend = "write 0, 1 or nothing; of scores say from which on a text has the label: "
+            return "0, 1 or empty (unknown)", f"{mend}data.labels.threshold, 0.5 say"
+        mend = "write 0, 1 or nothing; for names in one column use data.labels.column"
+        return "0, 1 or empty (unknown)", mend
+
+    def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:  # noqa: ARG002
+        """Nothing separates 0 and 1."""
+        return ()
+
+    @property
+    def _empty(self) -> float:
+        return 0.0 if self.source.empty == "negative" else np.nan
+
+    def _value(self, cell: str) -> float | None:
+        """1, 0, or NaN for unknown; None: the cell says nothing of the kind."""
+        if not cell.strip():
+            return self._empty
+        threshold = self.source.threshold
+        if threshold is None:
+            return flag_of(cell)
+        score = _number(cell)
+        if score is None or (score == UNKNOWN_SCORE and threshold > 0):
+            flag = flag_of(cell)
+            return flag if flag is not None and np.isnan(flag) else None
+        return float(score >= threshold)
+
+    def _signs(self, where: Path, told: RowText) -> Iterable[Problem]:
+        """-1 is unknown beside 0; where there is no 0 at all it may as well mean no."""
+        cells = {cell for coded in self.columns.values() for cell in coded.cells}
+        if any(flag_of(cell) == 0 for cell in cells):
+            return
+        for column, coded in self.columns.items():
+            if row := coded.first([_number(cell) == UNKNOWN_SCORE for cell in coded.cells], told):
+                yield Problem(
+                    f"{where}: {column}",
+                    f"-1 in row {row}, and no 0 in any label column",
+                    "0 for a text without the label, -1 or nothing where nobody knows",
+                    "write 0 in place of -1 if it means no",
+                )
+                return
 
 
-def _first_of(rows: NDArray[np.int64], told: RowText) -> str:
-    """The first of some rows (from 0), and how many more there are."""
-    more = f" and {len(rows) - 1:,} more" * (len(rows) > 1)
-    return f"{told(int(rows[0]) + 1)}{more}"
+def _number(cell: str) -> float | None:
+    """A finite number; None for anything else."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def shown_cell(cell: str) -> str:
+    """A cell for a message: its beginning, a list as one."""
+    if ITEM_MARK in cell:
+        cell = f"[{', '.join(cell.split(ITEM_MARK)[:-1])}]"
+    return repr(printable(cell.replace(OBJECT_MARK, "")[:60]))
 
 
 def _room(texts: int, labels: int) -> Targets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,6 +121,15 @@ def hierarchy_edges(tree: Hierarchy) -> list[tuple[str, str]]:
     for start in parent_of:
         _refuse_cycle(start, parent_of)
     return edges
+
+
+def spelled_alike(names: Iterable[str]) -> list[list[str]]:
+    """Labels that differ by case, blanks or the encoding of their characters alone, together."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        groups.setdefault(plain, []).append(name)
+    return [alike for alike in groups.values() if len(alike) > 1]
 
 
 def _walk(tree: Hierarchy, parent: str | None) -> Iterable[tuple[str, str]]:

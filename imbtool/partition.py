@@ -21,7 +21,14 @@ from imbtool.errors import counted, fail
 from imbtool.files import replacing
 from imbtool.profile import DataSection
 from imbtool.splitting import LEAST_POSITIVES, part_sizes, stratified_split
-from imbtool.tables import FORMATS, TableWriter, is_dataset, read_chunks, split_path
+from imbtool.tables import (
+    FORMATS,
+    TableWriter,
+    is_dataset,
+    is_export,
+    read_chunks,
+    split_path,
+)
 from imbtool.tables.sources import source_format, table_files
 
 Rows = NDArray[np.int64]
@@ -102,7 +109,7 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
         UserError: a file that stands there already, or a table that cannot be read or written.
     """
     source = split_path(source, "train")
-    paths = part_files(source, folder, parts)
+    paths = part_files(source, folder, parts, data.encoding)
     places = list(parts.values())
     part_of_row = np.empty(sum(map(len, places)), dtype=np.int64)
     for number, rows in enumerate(places):
@@ -120,14 +127,19 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
     return paths
 
 
-def part_files(source: Path, folder: Path, parts: Mapping[str, Any]) -> list[Path]:
+def part_files(
+    source: Path, folder: Path, parts: Mapping[str, Any], encoding: str = "utf-8"
+) -> list[Path]:
     """Where the parts go, one file each, in the format of their source.
+
+    An export that is a csv becomes lines of JSON, which tell unknown labels from none.
 
     Raises:
         UserError: one of the files, or split.json, is there already.
     """
     own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
-    suffix = own if own in FORMATS else ".jsonl"
+    is_kept = own in FORMATS and not (own in (".csv", ".tsv") and is_export(source, encoding))
+    suffix = own if is_kept else ".jsonl"
     paths = [folder / f"{name}{suffix}" for name in parts]
     for path in (*paths, folder / "split.json"):
         if path.exists():

@@ -13,11 +13,18 @@ import torch
 from numpy.typing import NDArray
 
 from imbtool.checkpoint import Checkpoint, CheckpointMeta
-from imbtool.corpus import joined_text
 from imbtool.errors import fail, some
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files import replacing
-from imbtool.tables import CHUNK_ROWS, TableWriter, read_chunks, require_columns, table_format
+from imbtool.labelsyntax import joined, needs_list
+from imbtool.tables import (
+    CHUNK_ROWS,
+    TableWriter,
+    joined_text,
+    read_chunks,
+    require_columns,
+    table_format,
+)
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +54,7 @@ def predict_table(
             raise fail(
                 path, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", mend
             )
-        yield _add_predictions(checkpoint, frame, joined_text(frame, text), shown)
+        yield predict_frame(checkpoint, frame, joined_text(frame, text), shown)
     if frame is None:
         raise fail(path, "no rows", "a header and at least one row", "check the file")
 
@@ -64,7 +71,7 @@ def predict_lines(
     lines = _lines(stream)
     while texts := list(islice(lines, CHUNK_ROWS)):
         frame = pd.DataFrame({"text": texts}, dtype=object)
-        yield _add_predictions(checkpoint, frame, texts, shown)
+        yield predict_frame(checkpoint, frame, texts, shown)
 
 
 def _lines(stream: IO[str]) -> Iterator[str]:
@@ -124,18 +131,25 @@ def shown_probabilities(
     return calibration.probabilities
 
 
-def _add_predictions(
+def predict_frame(
     checkpoint: Checkpoint,
     frame: pd.DataFrame,
     texts: Sequence[str],
     shown: Callable[[Floats], Floats],
 ) -> pd.DataFrame:
+    """A frame with `predicted` and `p:LABEL` added.
+
+    Args:
+        checkpoint: what predicts.
+        frame: n rows.
+        texts: of these rows.
+        shown: what makes `p:LABEL` of logits [n, L].
+    """
     names = checkpoint.labels.names
-    logits = checkpoint.logits(texts)
+    logits, separator = checkpoint.logits(texts), checkpoint.meta.separator
+    as_list = needs_list(names, separator)
     decided = [
-        checkpoint.meta.separator.join(
-            name for name, is_decided in zip(names, row, strict=True) if is_decided
-        )
+        joined([names[place] for place in np.flatnonzero(row)], separator, as_list)
         for row in checkpoint.decide(sigmoid(logits))
     ]
     columns = [f"p:{name}" for name in names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imbtool.columns import Column
 from imbtool.corpus import Split, Targets, read_train
-from imbtool.datasection import LabelSource, is_hub
-from imbtool.errors import counted, fail
+from imbtool.datasection import DataSection, is_hub
+from imbtool.errors import counted, fail, some
 from imbtool.imbalance import co_occurrence
-from imbtool.labelcells import LIKELY_SEPARATORS, flag_of, separator_reuse
-from imbtool.labels import Labels
+from imbtool.labelcells import label_cells
+from imbtool.labelguess import LabelGuess, guess_labels, read_flags, read_labels, read_named
+from imbtool.labels import Labels, spelled_alike
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.tables import (
@@ -32,22 +34,31 @@ from imbtool.tables import (
 )
 from imbtool.yamltext import Key
 
-TEXT_NAMES = ("text", "comment_text", "comment", "sentence", "message", "body", "content", "post")
-LABEL_NAMES = ("labels", "label", "tags", "categories", "category", "classes", "class", "topics")
+TEXT_NAMES = (
+    *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),
+    *("tweet", "review", "utterance", "document", "title"),
+)
+BY_FORMAT = "by the format of the file"
+LABELS = "data.labels."
 IMPLIES = 0.99
 """Share of a label's texts that have another label, from which the first seems to imply it."""
 LEAST_POSITIVES = 5
 """Fewer positives prove no implication."""
 
-Columns = dict[str, pa.ChunkedArray]
-
 
 @dataclass(frozen=True)
 class Proposal:
-    """A profile and, by key, why each guessed value was chosen."""
+    """A profile and, by key, why each guessed value was chosen.
+
+    Attributes:
+        profile: to be read before it is used.
+        comments: the reasons.
+        notes: what was understood in a way that changes its meaning, one sentence each.
+    """
 
     profile: Profile
     comments: dict[Key, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -63,129 +74,170 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
         overrides: what is known; it is not guessed, and the rest is read by it.
 
     Raises:
-        UserError: the table cannot be read, nothing in it looks like texts or labels, or an
-            override does not fit.
+        UserError: the table cannot be read, nothing in it looks like texts or labels, it cannot
+            be told what its cells mean, or an override does not fit.
     """
     path = train if is_hub(train) else train.resolve()
-    given = overlay(make_profile({"data": {"train": str(path)}}), overrides).data
-    table = read_arrow(split_path(path, "train"), given.encoding).data
-    columns = {name: pc.fill_null(text_cells(table[name]), "") for name in table.column_names}
-    lists = [name for name in columns if is_list(table[name])]
+    known = _known_of_labels(overrides)
+    others = [each for each in overrides if each.key.removeprefix(LABELS) not in known]
+    given = overlay(make_profile({"data": {"train": str(path)}}), others).data
+    table = read_arrow(split_path(path, "train"), given.encoding)
+    columns = _columns(table.data)
     comments: dict[Key, str] = {}
-    data: dict[str, Any] = {"train": str(path), **_siblings(path, comments)}
+    data: dict[str, Any] = {"train": str(path)}
     if "text" not in given.model_fields_set:
-        texts = {name: cells for name, cells in columns.items() if name not in lists}
-        data["text"], comments["data", "text"] = _text_column(texts, train)
+        data["text"], comments["data", "text"] = _texts(columns, table.texts, train)
     used = _as_list(data.get("text", given.text))
-    rest = {name: cells for name, cells in columns.items() if name not in used}
+    rest = [column for column in columns if column.name not in used]
     identity = given.id if "id" in given.model_fields_set else _id_column(rest)
     if identity:
         data["id"] = identity
         comments["data", "id"] = "its cells differ from row to row"
-    rest = {name: cells for name, cells in rest.items() if name != identity}
-    known = given.labels if "labels" in given.model_fields_set else None
-    data["labels"], reason = _label_source(rest, lists, train, known)
-    for name in given.model_fields_set:
+    rest = [column for column in rest if column.name != identity]
+    by_format = [column for column in rest if column.name in table.labels]
+    guess = _labels(rest, by_format, given, train, known)
+    data["labels"] = guess.source
+    if guess.reason:
+        comments["data", "labels"] = guess.reason
+    alone = overlay(make_profile({"data": data}), overrides)
+    data |= _siblings(path, alone.data, comments)
+    for name in given.model_fields_set - {"labels"}:
         comments.pop(("data", name), None)
-    if reason:
-        comments["data", "labels"] = reason
     flat = overlay(make_profile({"data": data}), overrides)
-    hierarchy, reason = _hierarchy(*read_train(flat))
-    comments["labels", "hierarchy"] = reason
+    labels, split = read_train(flat)
+    hierarchy, comments["labels", "hierarchy"] = _hierarchy(labels, split)
     whole = make_profile({"data": data, "labels": {"hierarchy": hierarchy}})
-    return Proposal(overlay(whole, overrides), comments)
+    notes = (*table.notes, *guess.notes, *_spelling_notes(labels.names))
+    return Proposal(overlay(whole, overrides), comments, notes)
+
+
+def _known_of_labels(overrides: Sequence[Override]) -> dict[str, str]:
+    """What is given of `data.labels` where its columns are still to be found, by name."""
+    given = {each.key: each.text for each in overrides}
+    if {"data.labels", f"{LABELS}column", f"{LABELS}columns"} & given.keys():
+        return {}
+    names = (key for key in given if key.startswith(LABELS))
+    return {name.removeprefix(LABELS): given[name] for name in names}
+
+
+def _columns(table: pa.Table) -> list[Column]:
+    return [
+        Column(name, pc.fill_null(text_cells(table[name]), ""), is_list(table[name]))
+        for name in table.column_names
+    ]
+
+
+def _labels(
+    columns: Sequence[Column],
+    by_format: Sequence[Column],
+    given: DataSection,
+    train: Path,
+    known: dict[str, str],
+) -> LabelGuess:
+    """The profile's `data.labels`; what is known of it, or the file says, is not guessed."""
+    if "labels" not in given.model_fields_set and by_format:
+        return read_labels(by_format, train, known, BY_FORMAT)
+    if "labels" not in given.model_fields_set:
+        return guess_labels(columns, train, known)
+    source = given.labels
+    written = source.model_dump(exclude_unset=True)
+    by_name = {column.name: column for column in columns}
+    require_columns(by_name, source.columns or [source.column or ""], train)
+    settled = {name: str(value) for name, value in written.items()}
+    if source.columns is not None:
+        found = read_flags([by_name[name] for name in source.columns], train, settled)
+    else:
+        found = read_named(by_name[source.column or ""], train, settled)
+    reason = "" if found.source.keys() <= written.keys() else found.reason
+    return LabelGuess({**found.source, **written}, reason, found.notes)
+
+
+def _spelling_notes(names: Sequence[str]) -> list[str]:
+    return [
+        f"The labels {some(map(repr, alike))} differ by case or blanks alone; make them one, "
+        "unless they are meant to be two."
+        for alike in spelled_alike(names)
+    ]
 
 
 def _as_list(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else names
 
 
-def _siblings(train: Path, comments: dict[Key, str]) -> dict[str, str]:
-    """Validation and test tables that stand beside the training table, or are in its data set."""
+def _siblings(train: Path, data: DataSection, comments: dict[Key, str]) -> dict[str, str]:
+    """Validation and test tables that stand beside the training table, or are in its data set.
+
+    Args:
+        train: the training table.
+        data: how it is read.
+        comments: gets why each split was taken or not.
+    """
     found = {}
     own = dataset_splits(train)
-    for split, names in SPLIT_NAMES.items():
-        candidates = (train.with_name(train.name.replace("train", name)) for name in names)
-        there = (path for path in candidates if path != train and not own and is_there(path))
-        path = next(there, None)
+    for split in SPLIT_NAMES:
         if split_among(own, split):
-            comments[("data", split)] = "taken from the data set"
-        elif path:
+            comments["data", split] = "taken from the data set"
+            continue
+        path = None if own or split in data.model_fields_set else _sibling(train, split)
+        without = _unusable(path, data) if path else ""
+        if path and not without:
             found[split] = str(path)
-            comments[("data", split)] = f"stands beside {train.name}"
+            comments["data", split] = f"stands beside {train.name}"
         else:
-            comments[("data", split)] = "none found: a tenth of train is split off"
+            left_out = f"{path.name} is left out, {without}" if path else "none found"
+            comments["data", split] = f"{left_out}: a tenth of train is split off"
     return found
 
 
-def _text_column(columns: Columns, train: Path) -> tuple[str, str]:
-    if not columns:
+def _sibling(train: Path, split: str) -> Path | None:
+    candidates = (train.with_name(train.name.replace("train", name)) for name in SPLIT_NAMES[split])
+    return next((path for path in candidates if path != train and is_there(path)), None)
+
+
+def _unusable(path: Path, data: DataSection) -> str:
+    """Why a table cannot be a split of its own; nothing where it can.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    table = read_arrow(path, data.encoding).data
+    needed = [*_as_list(data.text), *(data.labels.columns or [data.labels.column or ""])]
+    lacking = [repr(name) for name in needed if name not in table.column_names]
+    if lacking:
+        return f"since it has no column {some(lacking)}"
+    cells = label_cells(table, data.labels)
+    has_labels = (cells.targets(sorted(cells.names)) == 1).any()
+    return "" if has_labels else "since none of its texts has a label"
+
+
+def _texts(
+    columns: Sequence[Column], by_format: Sequence[str], train: Path
+) -> tuple[str | list[str], str]:
+    if by_format:
+        return by_format[0] if len(by_format) == 1 else list(by_format), BY_FORMAT
+    return _text_column(columns, train)
+
+
+def _text_column(columns: Sequence[Column], train: Path) -> tuple[str, str]:
+    texts = [column for column in columns if not column.holds_lists]
+    if not texts:
         raise fail(train, "no column of texts", "texts", "add a column of texts")
-    named = next((name for name in TEXT_NAMES if name in columns), None)
+    by_name = {column.name.strip().lower(): column.name for column in reversed(texts)}
+    named = next((by_name[name] for name in TEXT_NAMES if name in by_name), None)
     if named:
         return named, "by its name"
-    lengths = {name: pc.mean(pc.utf8_length(cells)).as_py() for name, cells in columns.items()}
+    lengths = {column.name: pc.mean(pc.utf8_length(column.cells)).as_py() for column in texts}
     longest = max(lengths, key=lambda name: lengths[name])
     return longest, f"its cells are the longest, {lengths[longest]:.0f} characters on average"
 
 
-def _id_column(columns: Columns) -> str | None:
-    for name, cells in columns.items():
-        looks_so = name.lower() in ("id", "uid", "uuid") or name.lower().endswith("_id")
-        if looks_so and pc.count_distinct(cells).as_py() == len(cells):
-            return name
+def _id_column(columns: Sequence[Column]) -> str | None:
+    for column in columns:
+        name = column.name.lower()
+        looks_so = name in ("id", "uid", "uuid") or name.endswith("_id")
+        if looks_so and len(column.distinct) == len(column.cells):
+            return column.name
     return None
-
-
-def _label_source(
-    columns: Columns, lists: Sequence[str], train: Path, known: LabelSource | None
-) -> tuple[dict[str, Any], str]:
-    """The profile's `data.labels`, and why; empty where all of it is known."""
-    distinct = {name: cells.unique().to_pylist() for name, cells in columns.items()}
-    if known is not None:
-        column, given = known.column or "", known.model_dump(exclude_unset=True)
-        require_columns(distinct, known.columns or [column], train)
-        if known.columns or column in lists or "separator" in given:
-            return given, ""
-        separator, reason = _separator(distinct[column])
-        return {**given, "separator": separator}, reason
-    flags = [name for name, cells in distinct.items() if _are_flags(cells)]
-    if len(flags) > 1 or (flags and len(flags) == len(distinct)):
-        holders = "its column holds" if len(flags) == 1 else f"{len(flags)} columns hold"
-        return {"columns": flags}, f"{holders} only 0 and 1"
-    if not distinct:
-        mend = "add a column of labels, or one column of 0 and 1 a label"
-        raise fail(train, "no column besides text and id", "labels", mend)
-    among = [name for name in lists if name in distinct] or list(distinct)
-    column, why = _label_column({name: distinct[name] for name in among})
-    if column in lists:
-        return {"column": column}, f"{why}; its cells are lists"
-    separator, reason = _separator(distinct[column])
-    return {"column": column, "separator": separator}, f"{why}; {reason}"
-
-
-def _are_flags(cells: Iterable[str]) -> bool:
-    values = [flag_of(cell) for cell in cells]
-    return 1.0 in values and None not in values
-
-
-def _label_column(distinct: Mapping[str, Sequence[str]]) -> tuple[str, str]:
-    named = next((name for name in LABEL_NAMES if name in distinct), None)
-    if named:
-        return named, "by its name"
-    fewest = min(distinct, key=lambda name: len(distinct[name]))
-    return fewest, f"it has the fewest different cells, {len(distinct[fewest])}"
-
-
-def _separator(cells: Iterable[str]) -> tuple[str, str]:
-    """The mark with which labels recur most."""
-    whole = {cell for cell in cells if cell}
-    reuse = {mark: separator_reuse(whole, mark) for mark in LIKELY_SEPARATORS}
-    best = max(reuse, key=lambda mark: reuse[mark])
-    if reuse[best] <= 1:
-        return "|", "no cell seems to hold more than one label"
-    labels = {part.strip() for cell in whole for part in cell.split(best)}
-    return best, f"{best!r} splits its cells into {len(labels)} labels"
 
 
 def _hierarchy(labels: Labels, train: Split) -> tuple[dict[str, Any], str]:

@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imbtool.corpus import Split, joined_text, split_column, text_key
+from imbtool.corpus import Split, split_column, text_key
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.evaluation.comparison import Judged
-from imbtool.labelcells import LIKELY_SEPARATORS, names_in
+from imbtool.labelcells import shown_cell
 from imbtool.labels import Decisions
+from imbtool.labelsyntax import read_cell
 from imbtool.profile import DataSection
-from imbtool.tables import cell_text, read_table, shown_text
+from imbtool.separators import STRONG, WEAK, joined_by
+from imbtool.tables import cell_text, joined_text, read_table, shown_text
 
 PREDICTED, PREFIX = "predicted", "p:"
 
@@ -91,12 +93,21 @@ class _Table:
 
     def by_names(self, separator: str) -> Judged:
         """Decisions of the column `predicted`, with probabilities if they stand beside it."""
-        said = [names_in(cell, separator) for cell in self.frame[PREDICTED]]
+        said = [self._names(row, separator) for row in range(len(self.frame))]
         self._require_separator(said, separator)
         scores = None if self._are_flags else self._probabilities()
         every = dict.fromkeys([*self.known, *(name for row in said for name in row)])
         labels = tuple(every if scores is None else self.columns)
         return Judged(labels, self._indicators(said, labels), scores, "their column predicted")
+
+    def _names(self, place: int, separator: str) -> Sequence[str]:
+        cell = self.frame[PREDICTED].iloc[place]
+        written = read_cell(cell, separator)
+        if written.form == "unreadable":
+            found = f"{shown_cell(cell_text(cell))} in {self._row(place)}"
+            mend = f"write the names with {separator!r} between two of them, or a list of them"
+            raise fail(f"{self.path}: {PREDICTED}", found, "label names", mend)
+        return written.names
 
     def by_numbers(self) -> Judged:
         """Decisions of 0/1 columns, or of probabilities at 0.5."""
@@ -204,5 +215,4 @@ def _refuse_the_truth(judged: Judged, path: Path, names: Sequence[str], split: S
 
 def _is_joined(name: str, known: set[str]) -> bool:
     """Whether a name is several labels with another separator between them."""
-    pieces = ({part.strip() for part in name.split(mark)} for mark in LIKELY_SEPARATORS)
-    return name not in known and any(len(parts) > 1 and parts <= known for parts in pieces)
+    return name not in known and joined_by(name, known, (*STRONG, *WEAK)) is not None

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbtool.corpus import joined_text, read_corpus, read_split
+from imbtool.corpus import read_corpus, read_split
 from imbtool.errors import UserError
 from imbtool.labels import label_set
-from imbtool.profilefile import make_profile
-from imbtool.tables import COLUMN_MARK, read_table, shown_text
+from imbtool.profilefile import Override, make_profile, overlay
+from imbtool.tables import COLUMN_MARK, joined_text, read_table, shown_text
 
 ROWS = [("one", "a|b"), ("two", "a"), ("three", ""), ("four", "b")]
 
@@ -174,10 +174,27 @@ def test_a_list_of_texts_is_read_as_one_text_in_training_and_in_prediction(tmp_p
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     data = make_profile({"data": {"train": str(path)}}).data
     split = read_split("test", path, data, label_set(["a"], ()))
-    assert joined_text(read_table(path), "text") == split.texts
+    assert joined_text(read_table(path), "text") == split.texts == ["one two", "three"]
 
 
 @pytest.mark.parametrize("text", ["labels", ["text", "labels"]])
 def test_the_answer_may_not_stand_in_the_text(tmp_path, text):
     with pytest.raises(UserError, match="the same column as text and as labels"):
         read_corpus(profile_of(tmp_path, text=text))
+
+
+def test_a_wrong_separator_is_named_before_the_labels_that_it_hides(tmp_path):
+    rows = [("one", "a;b"), ("two", "a"), ("three", "b")]
+    profile = profile_of(tmp_path, rows, labels={"column": "labels", "separator": "|"})
+    profile = overlay(profile, [Override("labels.hierarchy", "{a: [b], c: [d]}", "--set")])
+    with pytest.raises(UserError, match=r"the separator '\|' in no cell, but ';' in row 1"):
+        read_corpus(profile)
+
+
+def test_an_object_in_a_text_column_is_refused_with_its_row(tmp_path):
+    path = tmp_path / "train.jsonl"
+    rows = [{"text": "one", "labels": ["a"]}, {"text": {"en": "two"}, "labels": []}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(UserError, match="an object or a list of them in row 2") as caught:
+        read_corpus(make_profile({"data": {"train": str(path)}}))
+    assert "\x1e" not in str(caught.value)

@@ -6,8 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from imbtool.labelcells import label_cells, names_in, separator_reuse
+from imbtool.labelcells import label_cells
+from imbtool.labelsyntax import names_in
 from imbtool.profile import LabelSource
+from imbtool.tables import as_arrow
 
 NAMES = ("a", "b")
 
@@ -82,7 +84,7 @@ def test_flags_of_every_type_give_the_same_targets(flags: list[object]):
 
 def test_a_flag_that_is_none_is_told_with_its_first_row():
     source = LabelSource(columns=["a", "b"])
-    assert told({"a": ["1", "2", "x", "2"], "b": ["0", "1", "", " 1"]}, source) == [
+    assert told({"a": ["1", "2", "z", "2"], "b": ["0", "1", "", " 1"]}, source) == [
         "t.csv: a: '2' in row row 2 and 2 more"
     ]
 
@@ -90,7 +92,7 @@ def test_a_flag_that_is_none_is_told_with_its_first_row():
 def test_a_separator_that_another_one_should_be_is_told_of_text_but_not_of_lists():
     source = LabelSource(column="labels")
     assert told({"labels": ["a;b", "a", "b"]}, source) == [
-        "t.csv: labels: the separator '|' in no cell, but ';' in some"
+        "t.csv: labels: the separator '|' in no cell, but ';' in row row 1"
     ]
     assert told({"labels": [["a;b"], ["a"], ["b"]]}, source) == []
 
@@ -102,26 +104,109 @@ def test_a_separator_that_was_chosen_is_believed():
 
 
 @pytest.mark.parametrize(
-    ("cells", "separator", "recurs"),
+    "cells",
+    [[[0, 1, 0], [1, 0, 0]], [[0, 1], [1, 1]], ["[0, 1]", "[1, 0]"], ["[0. 1. 0.]", "[1. 0. 0.]"]],
+)
+def test_lists_of_flags_are_no_names(cells: list[object]):
+    [problem] = label_cells(pa.table({"labels": cells}), LabelSource(column="labels")).problems(
+        Path("t.csv"), str
+    )
+    assert problem.found.startswith("lists of 0 and 1 in row 1 and 1 more: '[0")
+    assert "data.labels.columns" in problem.mend
+
+
+def test_lists_of_the_names_0_and_1_are_names():
+    assert not told({"labels": [[0, 1], [1]]}, LabelSource(column="labels"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "row"),
     [
-        (["a;b", "a", "b"], ";", True),
-        (["a;b", "a", "b"], "|", False),
-        (["rights, duties", "law, order", "peace"], ",", False),
-        (["x|1. a, b", "x|2. c", "x"], "|", True),
+        (["a", "[{'start': 0, 'label': 'a'}]", "a"], "2"),
+        ([[{"label": "a", "score": 0.5}], ["a"]], "1"),
+        (["a", "[a, b]"], "2"),
+        ([["a"], [["b"]]], "2"),
+        (['{"a": 1, "b": "maybe"}'], "1"),
     ],
 )
-def test_a_separator_is_one_that_makes_labels_recur(cells, separator, recurs):
-    assert (separator_reuse(cells, separator) > 1) is recurs
+def test_what_holds_more_than_names_is_refused_with_its_row(cells: list[object], row: str):
+    column = pa.chunked_array([as_arrow(cells)])
+    table = pa.table({"labels": column})
+    [problem] = label_cells(table, LabelSource(column="labels")).problems(Path("t.csv"), str)
+    assert problem.found.startswith(
+        f"a list or an object that holds more than label names in row {row}"
+    )
 
 
-@pytest.mark.parametrize("cells", [["['a', 'b']", "[]"], ['["a"]', ""]])
-def test_lists_that_were_written_as_text_are_no_names(cells: list[object]):
-    (problem,) = told({"labels": cells}, LabelSource(column="labels"))
-    assert problem == f"t.csv: labels: lists written as text: {cells[0]}"
-    assert not told({"labels": [*cells, "a"]}, LabelSource(column="labels"))
+def test_lists_written_as_text_are_read_beside_plain_names():
+    cells = ["['a', 'b']", "a", "{'b'}", "set()", "b|a", ""]
+    np.testing.assert_array_equal(targets(cells), [[1, 1], [1, 0], [0, 1], [0, 0], [1, 1], [0, 0]])
+    assert not told({"labels": cells}, LabelSource(column="labels"))
 
 
-def test_lists_of_flags_are_no_names():
-    source = LabelSource(column="labels")
-    assert told({"labels": [[0, 1, 0], [1, 0, 0]]}, source) == ["t.csv: labels: lists of 0 and 1"]
-    assert not told({"labels": [[0, 1], [1]]}, source)
+def test_objects_and_lists_of_a_json_column_are_read_beside_names():
+    column = pa.chunked_array([as_arrow([[{"label": "a"}], ["a", "b"], "b", None])])
+    cells = label_cells(pa.table({"labels": column}), LabelSource(column="labels"))
+    np.testing.assert_array_equal(cells.targets(NAMES), [[1, 0], [1, 1], [0, 1], [np.nan, np.nan]])
+
+
+def test_maps_that_name_different_labels_are_refused_with_the_row():
+    whole = ['{"a": 1, "b": 0}', '{"b": 1, "a": 1}']
+    np.testing.assert_array_equal(targets(whole), [[1, 0], [1, 1]])
+    assert told({"labels": [*whole, '{"a": 0}']}, LabelSource(column="labels")) == [
+        "t.csv: labels: a map that names other labels than the largest one in row row 3: "
+        "'{\"a\": 0}'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["Y", "N", "?"],
+        ["yes", "no", "NA"],
+        ["WAHR", "FALSCH", ""],
+        ["vrai", "faux", "nan"],
+        ["x", "0", "-1"],
+        [1, 0, -1],
+    ],
+)
+def test_words_for_yes_and_no_are_flags(flags: list[object]):
+    cells = label_cells(pa.table({"a": flags}), LabelSource(columns=["a"]))
+    np.testing.assert_array_equal(cells.targets(["a"]), [[1], [0], [np.nan]])
+
+
+def test_an_empty_cell_means_no_where_that_is_said():
+    source = LabelSource(columns=["a"], empty="negative")
+    cells = label_cells(pa.table({"a": ["x", "", None, "?"]}), source)
+    np.testing.assert_array_equal(cells.targets(["a"]), [[1], [0], [0], [np.nan]])
+
+
+def test_scores_are_cut_at_the_threshold():
+    source = LabelSource(columns=["a"], threshold=0.5)
+    cells = label_cells(pa.table({"a": ["0.5", "0.49", "1", "", "-1", "nan"]}), source)
+    nan = np.nan
+    np.testing.assert_array_equal(cells.targets(["a"]), [[1], [0], [1], [nan], [nan], [nan]])
+    assert told({"a": ["0.2", "high"]}, source) == ["t.csv: a: 'high' in row row 2"]
+
+
+def test_scores_without_a_threshold_are_refused_with_the_key_that_gives_one():
+    cells = label_cells(pa.table({"a": ["0", "0.4"]}), LabelSource(columns=["a"]))
+    [problem] = cells.problems(Path("t.csv"), str)
+    assert problem.found == "'0.4' in row 2"
+    assert "data.labels.threshold" in problem.mend
+
+
+def test_minus_one_without_a_zero_anywhere_is_refused():
+    source = LabelSource(columns=["a", "b"])
+    assert told({"a": ["1", "-1"], "b": ["1", "1"]}, source) == [
+        "t.csv: a: -1 in row row 2, and no 0 in any label column"
+    ]
+    assert not told({"a": ["1", "-1"], "b": ["1", "0"]}, source)
+
+
+def test_a_mark_that_may_separate_is_asked_about():
+    cells = ["a, b", "c, b", "d, e", "f, e"]
+    [problem] = label_cells(pa.table({"labels": cells}), LabelSource(column="labels")).problems(
+        Path("t.csv"), str
+    )
+    assert "but ',' in row 1 and 3 more" in problem.found

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from imbtool.labels import Coherence, Decisions, Labels, hierarchy_edges, label_set
+from imbtool.labels import Coherence, Decisions, Labels, hierarchy_edges, label_set, spelled_alike
 
 FOREST = {"violence": ["praise", {"threats": ["armed threats"]}], "insults": None}
 NAMES = ("armed threats", "insults", "praise", "threats", "violence")
@@ -166,3 +166,16 @@ def test_any_forest_survives_being_written_as_nested_maps(parents: list[int]):
         return {child: below(child) for child, parent in edges if parent == name}
 
     assert set(hierarchy_edges({"n0": below("n0")})) == edges
+
+
+def test_labels_that_differ_by_case_blanks_or_encoding_alone_stand_together():
+    names = [
+        "refund",
+        "REFUND",
+        "gift  voucher",
+        "Gift voucher",
+        "gro\u0308\u00dfe",
+        "Gr\u00f6\u00dfe",
+        "spam",
+    ]
+    assert spelled_alike(names) == [names[:2], names[2:4], names[4:6]]

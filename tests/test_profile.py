@@ -59,7 +59,7 @@ def test_a_separator_has_no_place_beside_flag_columns():
 
 def test_a_mark_for_unknown_labels_has_no_place_beside_flag_columns():
     data = {"train": "t.csv", "labels": {"columns": ["a", "b"], "unknown": "?"}}
-    assert "has no effect on 0/1 columns" in complaint(data=data)
+    assert "has no effect with 'columns'" in complaint(data=data)
 
 
 def test_an_empty_separator_is_refused():

@@ -48,8 +48,8 @@ def test_text_and_labels_are_found_by_their_names(tmp_path: Path):
 
 def test_a_text_column_of_another_name_is_the_longest_and_labels_the_least_varied(tmp_path: Path):
     rows = [(f"{row} long words", f"k{row}", "ab"[row % 2]) for row in range(60)]
-    proposal = propose_profile(write(tmp_path / "t.csv", ("utterance", "key", "kind"), rows))
-    assert proposal.profile.data.text == "utterance"
+    proposal = propose_profile(write(tmp_path / "t.csv", ("words", "key", "kind"), rows))
+    assert proposal.profile.data.text == "words"
     assert proposal.profile.data.labels.column == "kind"
     assert "longest" in proposal.reasons["data.text"]
 
@@ -216,3 +216,56 @@ def test_a_list_column_is_preferred_and_its_name_need_not_be_usual(tmp_path: Pat
     assert proposal.profile.data.labels.column == "found"
     assert proposal.reasons["data.labels"].endswith("its cells are lists")
     assert read_corpus(proposal.profile).labels.names == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "why"),
+    [
+        (("text",), ("a text",), "since it has no column 'labels'"),
+        (("text", "labels"), ("a text", ""), "since none of its texts has a label"),
+    ],
+)
+def test_a_table_beside_it_without_labels_is_left_out_and_that_is_said(
+    tmp_path: Path, header, cells, why
+):
+    train = labelled(tmp_path)
+    write(tmp_path / "test.csv", header, [cells] * 3)
+    proposal = propose_profile(train)
+    assert proposal.profile.data.test is None
+    assert proposal.reasons["data.test"] == (
+        f"test.csv is left out, {why}: a tenth of train is split off"
+    )
+
+
+def test_a_table_beside_it_that_cannot_be_read_is_refused(tmp_path: Path):
+    train = labelled(tmp_path)
+    (tmp_path / "test.csv").write_text("text,labels\na,b,c\n")
+    with pytest.raises(UserError, match=r"test.csv:2"):
+        propose_profile(train)
+
+
+def test_labels_that_differ_by_case_are_noted(tmp_path: Path):
+    proposal = propose(tmp_path, ["refund", "REFUND", "spam"])
+    assert proposal.notes == (
+        "The labels 'REFUND', 'refund' differ by case or blanks alone; make them one, unless they "
+        "are meant to be two.",
+    )
+
+
+def test_a_threshold_is_laid_over_the_columns_that_are_found(tmp_path: Path):
+    rows = [
+        (f"text {row}", "0.7" if row % 2 else "0", "1" if row % 3 else "0.2") for row in range(60)
+    ]
+    path = write(tmp_path / "t.csv", ("text", "spam", "fraud"), rows)
+    proposal = propose_profile(path, [Override("data.labels.threshold", "0.5", "--set")])
+    source = proposal.profile.data.labels
+    assert (source.columns, source.threshold) == (["spam", "fraud"], 0.5)
+    assert read_corpus(proposal.profile).train.targets.max() == 1
+
+
+def test_a_mark_for_unknown_is_laid_over_the_column_that_is_found(tmp_path: Path):
+    path = labelled(tmp_path, ["a|b", "NA", "a", "b"])
+    proposal = propose_profile(path, [Override("data.labels.unknown", "NA", "--set")])
+    source = proposal.profile.data.labels
+    assert (source.column, source.separator, source.unknown) == ("labels", "|", "NA")
+    assert read_corpus(proposal.profile).labels.names == ("a", "b")

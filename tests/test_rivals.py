@@ -208,6 +208,11 @@ def test_another_separator_is_seen_before_every_name_is_lost(tmp_path):
     assert "write '|' between two labels" in message
 
 
+def test_a_cell_that_is_no_list_of_names_is_not_taken_for_none(tmp_path):
+    message = refused(tmp_path, {"predicted": ["a", "", "[b, c]", ""]})
+    assert "rival.csv: predicted\n  found     '[b, c]' in row 3" in message
+
+
 def test_a_decided_name_without_probabilities_is_refused(tmp_path):
     message = refused(tmp_path, {**prefixed(), "predicted": ["a", "c", "", ""]})
     assert "'c' in row 2, which has no probabilities" in message

@@ -51,6 +51,8 @@ def init(
     require_new(output, force, "-o")
     proposal = propose_profile(train, parsed_sets(sets))
     write_text(output, render_profile(proposal.profile, proposal.comments, output.parent))
-    document = {"profile": str(output), "guesses": proposal.reasons}
-    show(document, [f"{key}: {reason}" for key, reason in proposal.reasons.items()], json)
+    notes = list(proposal.notes)
+    document = {"profile": str(output), "guesses": proposal.reasons, "notes": notes}
+    guesses = [f"{key}: {reason}" for key, reason in proposal.reasons.items()]
+    show(document, [*guesses, *(f"note: {note}" for note in notes)], json)
     hint(f"\nwrote {output}; read it, then: imbtool analyze {output}")

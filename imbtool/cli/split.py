@@ -46,7 +46,7 @@ def split(
     shares = part_shares(validation, test)
     profile = source_profile(source, sets)
     data = profile.data
-    part_files(data.train, output, shares)
+    part_files(data.train, output, shares, data.encoding)
     labels, table = read_train(profile)
     parts, told = partition(table, labels.names, data, shares, seed, group)
     document = {"command": sys.argv, **told}

@@ -103,6 +103,11 @@ CATALOGUE: dict[str, Kind] = {
         f"{SPLIT_ANEW}; if the splits are of different times or sources, keep them and measure "
         "each with `imbtool evaluate --by`",
     ),
+    "label-spelling": Kind(
+        "warns",
+        "labels that differ by case or blanks alone: one label's positives stand under two names",
+        "write them alike in every file, unless they are meant to be two labels",
+    ),
     "measurability": Kind(
         "note",
         "so few positives in validation or test that the interval of a recall is over 0.5 wide",

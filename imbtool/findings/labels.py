@@ -13,6 +13,7 @@ from imbtool.evaluation.figures import Figure, figure
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.findings.finding import Document, Finding, Place, found
 from imbtool.imbalance import LabelCount
+from imbtool.labels import spelled_alike
 
 Counts = Mapping[str, Sequence[LabelCount]]
 """Of each label, by split."""
@@ -66,6 +67,7 @@ def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) ->
     """
     names = corpus.labels.names
     yield from _constant(names, counts["train"])
+    yield from _spelled_alike(corpus)
     for split in MEASURING:
         positives = {name: row.positives for name, row in zip(names, counts[split], strict=True)}
         yield from _absent(split, [name for name, n in positives.items() if n == 0], required)
@@ -89,6 +91,15 @@ def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[F
         if labels:
             message = f"{_labels(labels)} no {kind} in training: {some(labels)}"
             yield found("label-constant", message, {"missing": kind, "labels": labels})
+
+
+def _spelled_alike(corpus: Corpus) -> Iterator[Finding]:
+    for alike in spelled_alike(corpus.labels.names):
+        names = some(map(repr, alike))
+        message = f"{counted(len(alike), 'label')} that differ by case or blanks alone: {names}"
+        yield found(
+            "label-spelling", message, {"labels": alike}, _positives(corpus, "train", alike)
+        )
 
 
 def _absent(split: str, absent: Sequence[str], required: Collection[str]) -> Iterator[Finding]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -18,52 +19,82 @@ import pyarrow.json
 import pyarrow.parquet as pq
 
 from imbtool.tables.cells import as_arrow
+from imbtool.tables.classes import classes_of, with_names
+from imbtool.tables.delimited import Layout, layout_of, refuse_repeated
+from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
+from imbtool.tables.json_text import MOST_DEPTH
+from imbtool.tables.lines import UTF8, codec_of, damaged
+from imbtool.tables.quoting import decided
 from imbtool.tables.sources import CODECS, open_bytes, source_format
-from imbtool.tables.text import (
-    UTF8,
-    codec_of,
-    csv_header,
-    damaged,
-    refuse_repeated,
-    text_chunks,
-)
+from imbtool.tables.text import delimited_chunks, text_chunks
 
 BLOCK = 1 << 20
 """Bytes read at once; a longer row is left to the careful reader."""
 MOST_EXACT = 2.0**53
 """Whole numbers beyond it are not all floats."""
-QUOTE, LINE_ENDS, MARK = ord('"'), b"\r\n", b"\xef\xbb\xbf"
+T = TypeVar("T")
+BLANK_LINE = re.compile(rb"(?:^|\n|\r(?!\n))[\r\n]")
+QUOTE, LINE_FEED = ord('"'), ord("\n")
+LINE_ENDS, MARK = b"\r\n", b"\xef\xbb\xbf"
 
 
-def read_file(path: Path, encoding: str) -> pa.Table:
-    """Read a file: text columns for csv and tsv, else its types.
+def read_file(
+    path: Path, encoding: str, quotes: bool | None = None
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """Read a file: text columns for csv and tsv, else its types; and the notes on it.
+
+    Args:
+        path: of the file.
+        encoding: of its text.
+        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
 
     Raises:
         UserError: as the careful reader, whose messages name file and line.
     """
     kind = source_format(path)
     if kind == ".parquet":
-        return _parquet(path)
-    fast = FAST.get(kind) if codec_of(encoding) == UTF8 else None
-    table = fast(path) if fast else None
-    return _careful(path, encoding) if table is None else table
+        return _parquet(path), ()
+    if kind in (".csv", ".tsv"):
+        return _delimited(layout_of(path, encoding, quotes))
+    is_lines = kind == ".jsonl" and codec_of(path, encoding) == UTF8
+    table = _json_lines(path) if is_lines else None
+    return _careful(text_chunks(path, encoding, BLOCK)) if table is None else table, ()
 
 
 def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield a parquet file in batches of `rows`.
+    """Yield a parquet file in batches of `rows`, with names for the numbers of classes.
 
     Raises:
-        UserError: a damaged file, or one with a column twice.
+        UserError: a damaged file, one with a column twice, or a class without a name.
+    """
+    before = 0
+    try:
+        file = _opened(path)
+        classes = classes_of(path, file.schema_arrow)
+        for batch in file.iter_batches(rows):
+            named = with_names(path, pa.Table.from_batches([batch]), classes, before)
+            yield from named.to_batches() if classes else [batch]
+            before += len(batch)
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from None
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """The columns of a parquet file.
+
+    Raises:
+        UserError: as `parquet_batches`.
     """
     try:
-        yield from _opened(path).iter_batches(rows)
+        return list(_opened(path).schema_arrow.names)
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
 
 
 def _parquet(path: Path) -> pa.Table:
     try:
-        return _opened(path).read()
+        file = _opened(path)
+        return with_names(path, file.read(), classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
 
@@ -77,14 +108,14 @@ def _opened(path: Path) -> pq.ParquetFile:
 def _seekable(path: Path) -> Any:
     """Parquet is read from its end: a compressed file must be decompressed first."""
     stream = open_bytes(path)
-    return pa.BufferReader(stream.read()) if path.suffix.lower() in CODECS else str(path)
+    return pa.BufferReader(stream.read()) if path.suffix.lower() in CODECS else stream
 
 
-def _careful(path: Path, encoding: str) -> pa.Table:
+def _careful(frames: Iterable[pd.DataFrame]) -> pa.Table:
     """The careful reader's rows as an Arrow table, missing cells as such."""
     columns: dict[str, list[Any]] = {}
     rows = 0
-    for frame in text_chunks(path, encoding, BLOCK):
+    for frame in frames:
         for name in frame.columns:
             columns.setdefault(str(name), [None] * rows).extend(frame[name].tolist())
         rows += len(frame)
@@ -93,23 +124,44 @@ def _careful(path: Path, encoding: str) -> pa.Table:
     return pa.table({name: as_arrow(cells) for name, cells in columns.items()})
 
 
-def _csv(path: Path) -> pa.Table | None:
-    header, delimiter = csv_header(path, UTF8)
+def _delimited(layout: Layout) -> tuple[pa.Table, tuple[str, ...]]:
+    table, has_long_rows = _csv(layout)
+    if table is None or (layout.quotes is None and has_long_rows):
+        is_text = layout.quotes is False
+        layout = decided(layout)
+        if table is not None and layout.quotes is is_text:
+            table, _ = _csv(layout)
+    if table is None:
+        table = _careful(delimited_chunks(layout, BLOCK))
+    else:
+        sample = table.slice(0, SAMPLE_ROWS)
+        refuse_row_as_header(layout, [column.to_pylist() for column in sample.columns])
+    return table, layout.notes
+
+
+def _csv(layout: Layout) -> tuple[pa.Table | None, bool]:
+    """The rows of a csv or tsv file, if Arrow reads them rightly; whether any has several lines."""
+    if not layout.header or codec_of(layout.path, layout.encoding) != UTF8:
+        return None, False
     try:
-        with open_bytes(path) as stream:
-            parse = partial(_parsed, header=header, delimiter=delimiter)
-            table = pa.concat_tables(_in_threads(parse, _row_blocks(stream)))
+        with open_bytes(layout.path) as stream:
+            blocks = _row_blocks(stream, layout)
+            parts = [*_in_threads(partial(_parsed, layout=layout), blocks)]
+            table = pa.concat_tables(rows for rows, _ in parts)
     except (ValueError, OSError):
-        return None
+        return None, False
     first = [column[0].as_py() for column in table.columns]
-    return table.slice(1) if first == header else None
+    table = table.slice(1) if first == layout.header else None
+    if table is not None and layout.width > 1 and pc.any(pc.equal(table[0], first[0])).as_py():
+        return None, False  # the header once more, perhaps
+    return table, any(has_long_rows for _, has_long_rows in parts)
 
 
-def _in_threads(work: Callable[[bytes], pa.Table], blocks: Iterable[bytes]) -> Iterator[pa.Table]:
+def _in_threads(work: Callable[[bytes], T], blocks: Iterable[bytes]) -> Iterator[T]:
     """Yield what becomes of each block, in order; no more blocks are read than are worked on."""
     threads = pa.cpu_count()
     with ThreadPoolExecutor(threads) as pool:
-        begun: deque[Future[pa.Table]] = deque()
+        begun: deque[Future[T]] = deque()
         for block in blocks:
             begun.append(pool.submit(work, block))
             if len(begun) > threads:
@@ -118,15 +170,16 @@ def _in_threads(work: Callable[[bytes], pa.Table], blocks: Iterable[bytes]) -> I
             yield last.result()
 
 
-def _row_blocks(stream: Any) -> Iterator[bytes]:
-    """Yield a csv file in blocks of whole rows.
+def _row_blocks(stream: Any, layout: Layout) -> Iterator[bytes]:
+    """Yield a csv file in blocks of whole rows, from the header on.
 
     Raises:
         ValueError: a row that is longer than a block.
     """
-    rest = stream.read(BLOCK).removeprefix(MARK)
+    above = "".join(layout.above).encode()
+    rest = stream.read(BLOCK + len(above)).removeprefix(MARK).removeprefix(above)
     while more := stream.read(BLOCK):
-        end = _end_of_rows(rest)
+        end = rest.rfind(b"\n") + 1 if layout.quotes is False else _end_of_rows(rest)
         if not end:
             raise ValueError("a row longer than a block")
         yield rest[:end]
@@ -145,23 +198,37 @@ def _end_of_rows(block: bytes) -> int:
     return end
 
 
-def _parsed(block: bytes, header: list[str], delimiter: str) -> pa.Table:
+def _parsed(block: bytes, layout: Layout) -> tuple[pa.Table, bool]:
     """Whole rows of a csv file as text columns, a header among them taken for a row.
+
+    Returns:
+        The rows, and whether any goes over several lines.
 
     Raises:
         ValueError: rows that Arrow would read otherwise than the careful reader.
     """
+    encloses = layout.quotes is not False
     # Arrow takes a byte order mark for none of the text, and `"a"b` for `ab`
-    if block.startswith(MARK) or not _quotes_are_whole(block, delimiter):
+    if block.startswith(MARK) or (encloses and not _quotes_are_whole(block, layout.delimiter)):
         raise ValueError("a mark or a quote within the text")
-    return pa.csv.read_csv(
+    lines = np.count_nonzero(np.frombuffer(block, np.uint8) == LINE_FEED)
+    if b"\0" in block or (layout.width == 1 and BLANK_LINE.search(block)):
+        raise ValueError("a NUL, or a blank line that is a row")
+    table = pa.csv.read_csv(
         pa.BufferReader(block),
-        pa.csv.ReadOptions(column_names=header, block_size=len(block) + 1, use_threads=False),
-        pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        pa.csv.ReadOptions(
+            column_names=layout.header, block_size=len(block) + 1, use_threads=False
+        ),
+        pa.csv.ParseOptions(
+            delimiter=layout.delimiter,
+            quote_char='"' if encloses else False,
+            newlines_in_values=encloses,
+        ),
         pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+            column_types=dict.fromkeys(layout.header, pa.string()), strings_can_be_null=False
         ),
     )
+    return table, encloses and lines != len(table)
 
 
 def _quotes_are_whole(block: bytes, delimiter: str) -> bool:
@@ -185,14 +252,30 @@ def _quotes_are_whole(block: bytes, delimiter: str) -> bool:
 
 def _json_lines(path: Path) -> pa.Table | None:
     try:
+        lines = _count_lines(path)
         with open_bytes(path) as stream:
             table = pa.json.read_json(stream, pa.json.ReadOptions(block_size=BLOCK))
-        with io.BufferedReader(open_bytes(path)) as stream:
-            lines = sum(1 for line in stream if line.strip())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
+        table.validate(full=True)  # Arrow itself lets bytes pass that are no UTF-8
+        columns = zip(table.column_names, table.columns, strict=True)
+        chunks = [chunk for _, column in columns for chunk in column.chunks]
+    except (ValueError, pa.ArrowNotImplementedError, OSError):
         return None
-    chunks = (chunk for column in table.columns for chunk in column.chunks)
     return table if lines == len(table) and all(map(_is_as_written, chunks)) else None
+
+
+def _count_lines(path: Path) -> int:
+    """How many lines of a JSON file are not blank.
+
+    Raises:
+        ValueError: a line that is too long or too deep for Arrow, which would end the process.
+    """
+    lines = 0
+    with open_bytes(path) as stream:
+        while line := stream.readline(BLOCK + 1):
+            if len(line) > BLOCK or line.count(b"[") + line.count(b"{") > MOST_DEPTH:
+                raise ValueError("a line for the careful reader")
+            lines += bool(line.strip())
+    return lines
 
 
 def _is_as_written(values: pa.Array) -> bool:
@@ -205,11 +288,3 @@ def _is_as_written(values: pa.Array) -> bool:
     if pa.types.is_floating(kind):
         return bool((pc.max(pc.abs(values)).as_py() or 0) < MOST_EXACT)
     return not pa.types.is_temporal(kind)
-
-
-FAST: dict[str, Callable[[Path], pa.Table | None]] = {
-    ".csv": _csv,
-    ".tsv": _csv,
-    ".jsonl": _json_lines,
-}
-"""None where the careful reader must look."""

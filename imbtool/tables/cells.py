@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,8 +15,15 @@ from imbtool.errors import did_you_mean, fail, some
 COLUMN_MARK = " \x1f "
 """Between two columns of one text: the ASCII unit separator, in blanks as it hardly ever stands."""
 
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\0\u200b\u200e\u200f\ufeff"
+"""Also those without a width."""
+
 ITEM_MARK = "\x1f"
 """After each item of a list that is written as text."""
+
+OBJECT_MARK = "\x1e"
+"""Before an object, or a list of objects or lists, that is written as JSON."""
 
 
 def require_columns(columns: Iterable[object], names: Iterable[str], where: object) -> None:
@@ -32,7 +40,12 @@ def require_columns(columns: Iterable[object], names: Iterable[str], where: obje
 
 
 def cell_text(value: Any) -> str:
-    """A cell as text; true and false as 1 and 0, 1.0 as 1, a missing value as nothing."""
+    """A cell as text; true and false as 1 and 0, 1.0 as 1, a missing value as nothing.
+
+    An object or a list is JSON behind `OBJECT_MARK`.
+    """
+    if isinstance(value, dict | list):
+        return OBJECT_MARK + json.dumps(value, ensure_ascii=False, default=str)
     if value is None or value is pd.NA or value != value:
         return ""
     if isinstance(value, bool):
@@ -45,11 +58,13 @@ def cell_text(value: Any) -> str:
 def neutralised(cell: str) -> str:
     """A cell for people to open: a spreadsheet would run one that starts like a formula.
 
-    An apostrophe before `=`, `+`, `-`, `@`, a tab or a carriage return makes it text (OWASP, CSV
-    Injection). Between two columns of a text stands a line break.
+    An apostrophe makes it text (OWASP, CSV Injection) where it begins with a tab or a line end, or,
+    behind any blanks, which some programs cut off, with `=`, `+`, `-` or `@`, also of full width.
+    Between two columns of a text stands a line break.
     """
     cell = shown_text(cell)
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    is_formula = cell.lstrip(BLANKS).startswith(FORMULA) or cell.startswith(("\t", "\r", "\n"))
+    return f"'{cell}" if is_formula else cell
 
 
 def shown_text(text: str) -> str:
@@ -73,6 +88,9 @@ def text_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.large_string())
     if is_list(column):
         return _lists_as_text(column)
+    if pa.types.is_map(kind):
+        maps = (None if pairs is None else dict(pairs) for pairs in column.to_pylist())
+        return pa.chunked_array([_texts(maps)])
     if pa.types.is_nested(kind) or pa.types.is_null(kind):
         return pa.chunked_array([_texts(column.to_pylist())])
     values = column.combine_chunks().dictionary_encode()
@@ -99,18 +117,39 @@ def is_binary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def require_text(column: pa.ChunkedArray, where: object) -> None:
-    """Check that cells are text, numbers, or lists of these: what is read as texts and labels.
+def require_readable(column: pa.ChunkedArray, where: object) -> None:
+    """Check that cells are no bytes that are not text.
 
     Raises:
-        UserError: they are objects, lists of lists or the like, or bytes that are no UTF-8.
+        UserError: they are.
     """
     kind = column.type.value_type if is_list(column) else column.type
-    if pa.types.is_nested(kind):
-        mend = "make a column of each part that is needed"
-        raise fail(where, f"cells of the type {column.type}", "text, or lists of it", mend)
     if is_binary(kind) and (is_list(column) or not _is_utf8(column)):
         raise fail(where, "cells of bytes", "text in UTF-8", "write the column as text")
+
+
+def require_text(column: pa.ChunkedArray, where: object, told: Callable[[int], str]) -> None:
+    """Check that cells are text, numbers, or lists of these: what is read as texts.
+
+    Args:
+        column: of a table.
+        where: it stands.
+        told: says which row (from 1) is meant.
+
+    Raises:
+        UserError: a cell is an object, or a list of lists or objects, or bytes that are no UTF-8.
+    """
+    require_readable(column, where)
+    mend = "make a column of each part that is needed"
+    kind = column.type.value_type if is_list(column) else column.type
+    if pa.types.is_nested(kind):
+        raise fail(where, f"cells of the type {column.type}", "text, or lists of it", mend)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        row = pc.index(pc.fill_null(pc.match_substring(column, OBJECT_MARK), False), True).as_py()
+        if row >= 0:
+            cell = column[row].as_py().replace(OBJECT_MARK, "").replace(ITEM_MARK, "")
+            found = f"an object or a list of them in row {told(row + 1)}: {cell[:60]!r}"
+            raise fail(where, found, "text, or lists of it", mend)
 
 
 def _is_utf8(column: pa.ChunkedArray) -> bool:
@@ -122,9 +161,13 @@ def _is_utf8(column: pa.ChunkedArray) -> bool:
 
 
 def joined_cells(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
-    """Text columns as one, `COLUMN_MARK` between the cells that are not empty, nothing missing."""
+    """Text columns as one, `COLUMN_MARK` between the cells that are not empty, nothing missing.
+
+    Between the items of a list stands a blank.
+    """
     first, *others = (
-        pc.fill_null(text_cells(column).cast(pa.large_string()), "") for column in columns
+        _items_apart(pc.fill_null(text_cells(column).cast(pa.large_string()), ""))
+        for column in columns
     )
     mark = pa.scalar(COLUMN_MARK, pa.large_string())
     for text in others:
@@ -132,6 +175,23 @@ def joined_cells(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
         both = pc.binary_join_element_wise(first, text, mark)
         first = pc.if_else(pc.equal(first, ""), text, pc.if_else(pc.equal(text, ""), first, both))
     return first
+
+
+def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
+    """The text of each row; between several columns stands `COLUMN_MARK`.
+
+    An encoder puts its own separator there (`TextModel.encode`), people see a line break.
+    """
+    names = [columns] if isinstance(columns, str) else list(columns)
+    cells = [pa.chunked_array([as_arrow(frame[name].tolist())]) for name in names]
+    texts: list[str] = joined_cells(cells).to_pylist()
+    return texts
+
+
+def _items_apart(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Encoders drop control characters: the last word of an item would grow into the next."""
+    behind = pc.replace_substring_regex(texts, f"{ITEM_MARK}$", "")
+    return pc.replace_substring(behind, ITEM_MARK, " ")
 
 
 def as_arrow(values: Sequence[Any]) -> pa.Array:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from imbtool.datasection import HUB, is_hub
 from imbtool.errors import did_you_mean, fail, some
+from imbtool.tables.classes import Classes, with_names
 
 SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """What the splits beside training are called, in a data set and as files."""
@@ -58,7 +58,8 @@ def dataset_table(path: Path) -> pa.Table:
     """A data set's table, the numbers of its classes as their names; -1 is a missing value.
 
     Raises:
-        UserError: the library is not installed, the data set cannot be had, or has several splits.
+        UserError: the library is not installed, the data set cannot be had, or has several splits,
+            or a class has no name.
     """
     splits = dataset_splits(path)
     if len(splits) > 1:
@@ -66,10 +67,8 @@ def dataset_table(path: Path) -> pa.Table:
         raise fail(path, f"several splits: {some(splits)}", "one split", mend)
     data = _load(path / splits[0] if splits else path)
     table: pa.Table = data.with_format("arrow")[:]
-    for name, feature in data.features.items():
-        place = table.column_names.index(name)
-        table = table.set_column(place, name, _named(table[name], feature))
-    return table
+    classes = {name: _classes(feature) for name, feature in data.features.items()}
+    return with_names(path, table, {name: each for name, each in classes.items() if each})
 
 
 def _is_saved(path: Path) -> bool:
@@ -126,24 +125,10 @@ def _hub_name(path: Path) -> tuple[str, str | None, str | None]:
     return f"{parts[0]}/{name}", config or None, parts[2] if len(parts) == 3 else None
 
 
-def _named(column: pa.ChunkedArray, feature: Any) -> pa.ChunkedArray:
-    """A column of `ClassLabel`, or of lists of it, with names for numbers."""
+def _classes(feature: Any, depth: int = 0) -> Classes | None:
+    """The classes of a feature, alone or in lists of any kind."""
     inner = getattr(feature, "feature", None)
-    names = getattr(inner or feature, "names", None)
-    if names is None or not (inner is None or pa.types.is_nested(column.type)):
-        return column
-    if inner:
-        column = column.cast(pa.list_(column.type.value_type))
-    chunks = [_lists(part, names) if inner else _classes(part, names) for part in column.chunks]
-    kind = pa.list_(pa.string()) if inner else pa.string()
-    return pa.chunked_array(chunks, kind)
-
-
-def _classes(numbers: pa.Array, names: list[str]) -> pa.Array:
-    places = pc.if_else(pc.less(numbers, 0), pa.scalar(None, numbers.type), numbers)
-    return pa.array(names, pa.string()).take(places)
-
-
-def _lists(lists: pa.Array, names: list[str]) -> pa.Array:
-    named = pa.ListArray.from_arrays(lists.offsets, _classes(lists.values, names))
-    return pc.if_else(lists.is_valid(), named, pa.scalar(None, named.type))
+    if inner is not None:
+        return _classes(inner, depth + 1)
+    names = getattr(feature, "names", None)
+    return Classes(names, depth) if names else None

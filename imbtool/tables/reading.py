@@ -14,6 +14,7 @@ import pyarrow as pa
 from imbtool.errors import UserError, fail, some
 from imbtool.tables.arrow import parquet_batches, read_file
 from imbtool.tables.datasets import dataset_table, is_dataset
+from imbtool.tables.exports import Export, export_of, read_export
 from imbtool.tables.sources import source_format, table_files
 from imbtool.tables.text import text_chunks
 
@@ -30,10 +31,17 @@ class Table:
     Attributes:
         data: its columns: text for csv and tsv, else their types.
         files: the files its rows came from.
+        notes: what of the files was understood in a way that changes its meaning, one sentence
+            each.
+        labels: the columns that hold the labels, where the files say it.
+        texts: the columns that hold the texts, where the files say it.
     """
 
     data: pa.Table
     files: Files
+    notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def row_text(self, row: int) -> str:
         """A row (from 1) in words: its number, and the file it stands in if there are several."""
@@ -43,41 +51,59 @@ class Table:
         return f"{place} of {path.name}"
 
 
-def read_arrow(path: Path, encoding: str = "utf-8") -> Table:
+def read_arrow(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> Table:
     """Read a whole table into memory: a file, a folder or glob of files, or a data set.
+
+    Args:
+        path: of the table.
+        encoding: of text files.
+        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
     if is_dataset(path):
-        tables, files = [dataset_table(path)], [path]
+        files, read = [path], [_dataset(path)]
     else:
         files = table_files(path)
-        tables = [read_file(file, encoding) for file in files]
+        read = [_file(file, encoding, quotes) for file in files]
+    tables = [each.data for each in read]
     for file, table in zip(files, tables, strict=True):
         _require_same(files[0], tables[0].column_names, file, table.column_names)
     if not any(map(len, tables)):
         raise _no_rows(path)
     sizes = list(zip(files, map(len, tables), strict=True))
-    return Table(_together(path, tables), sizes)
+    return Table(
+        _together(path, tables),
+        sizes,
+        notes=tuple(note for each in read for note in each.notes),
+        labels=_same([each.labels for each in read]),
+        texts=_same([each.texts for each in read]),
+    )
 
 
-def read_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+def read_table(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> pd.DataFrame:
     """Read a whole table as a frame; see `read_chunks`.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
-    frames = list(read_chunks(path, encoding))
+    frames = list(read_chunks(path, encoding, quotes=quotes))
     if not frames:
         raise _no_rows(path)
     return pd.concat(frames, ignore_index=True)
 
 
 def read_chunks(
-    path: Path, encoding: str = "utf-8", rows: int = CHUNK_ROWS
+    path: Path, encoding: str = "utf-8", rows: int = CHUNK_ROWS, quotes: bool | None = None
 ) -> Iterator[pd.DataFrame]:
     """Yield a table's rows in frames of `rows`: text cells for csv and tsv, else typed values.
+
+    Args:
+        path: of the table.
+        encoding: of text files.
+        rows: of a frame.
+        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
 
     Raises:
         UserError: missing or empty file, unknown suffix, broken encoding, ragged rows,
@@ -85,15 +111,18 @@ def read_chunks(
             different columns.
     """
     if is_dataset(path):
-        yield from _frames(dataset_table(path).to_batches(rows))
+        yield from _frames(_dataset(path).data.to_batches(rows))
         return
     files = table_files(path)
     columns: list[str] | None = None
     for file in files:
-        if source_format(file) == ".parquet":
+        export = read_export(file, encoding, quotes)
+        if export:
+            frames = export.frames(rows)
+        elif source_format(file) == ".parquet":
             frames = _frames(parquet_batches(file, rows))
         else:
-            frames = text_chunks(file, encoding, rows)
+            frames = text_chunks(file, encoding, rows, quotes)
         for frame in frames:
             # rows of JSON may lack keys
             if "json" not in source_format(file):
@@ -103,12 +132,51 @@ def read_chunks(
             yield frame
 
 
+def is_export(path: Path, encoding: str, quotes: bool | None = None) -> bool:
+    """Whether a file, or the first of several, is an export of an annotation tool.
+
+    Raises:
+        UserError: as `read_chunks`.
+    """
+    return read_export(table_files(path)[0], encoding, quotes) is not None
+
+
 def place_of(files: Files, row: int) -> tuple[Path, int]:
     """The file that a row (1-based, of all files together) came from, and its row there."""
     ends = list(accumulate(count for _, count in files))
     number = bisect_left(ends, row)
     path, count = files[number]
     return path, row - ends[number] + count
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One file's table, and what is known of it."""
+
+    data: pa.Table
+    notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path, export: Export) -> _Read:
+        return cls(export.table, (f"{path.name} {export.note}",), export.labels, export.texts)
+
+
+def _dataset(path: Path) -> _Read:
+    table = dataset_table(path)
+    export = export_of(path, table)
+    return _Read.of(path, export) if export else _Read(table)
+
+
+def _file(path: Path, encoding: str, quotes: bool | None) -> _Read:
+    export = read_export(path, encoding, quotes)
+    return _Read.of(path, export) if export else _Read(*read_file(path, encoding, quotes))
+
+
+def _same(columns: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The columns that all files name, in the order of the first; none where they differ."""
+    return columns[0] if len(set(map(frozenset, columns))) == 1 else ()
 
 
 def _frames(batches: Iterator[pa.RecordBatch]) -> Iterator[pd.DataFrame]:

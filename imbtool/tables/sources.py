@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from itertools import takewhile
@@ -17,6 +18,26 @@ FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 READABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 KNOWN = f"{', '.join(READABLE)}, each also with {' or '.join(CODECS)}"
+
+EXPORTS = {
+    ".xlsx .xls .xlsm .xlsb .ods .numbers": "open it and save it as CSV UTF-8",
+    ".doc .docx .odt .rtf .pdf .html .htm": "put the texts into a spreadsheet, one a row, and "
+    "save that as CSV UTF-8",
+    ".zip .tar .tgz .7z .rar .bz2 .xz": "unpack it; a single table may be compressed as .gz",
+    ".arrow .feather .orc .pkl .pickle .h5 .db .sqlite .sav .dta .rds": "write it as .parquet "
+    "with the tool that has made it",
+    ".ndjson .ldjson .jsonlines": "rename it to .jsonl",
+    ".txt .data .dat .tab .text": "rename it to .csv where commas, semicolons or | stand between "
+    "its cells, to .tsv where tabs do; lines of plain text need a header, `text`, as first line",
+}
+"""What to do with files of other kinds, by suffix."""
+EXPORT = "save it as one of these, .csv in UTF-8 say"
+
+UNPACKED_AT_ONCE = 1 << 16
+MOST_UNPACKED = 1 << 28
+"""Bytes of a compressed file that are read however small it is."""
+MOST_RATIO = 50
+"""Of the bytes beyond them to those of the file: texts come to 20 or less."""
 
 GLOB = re.compile(r"[*?\[]")
 SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|val|dev|test)(?:ing|ation)?(?![a-z])")
@@ -42,7 +63,8 @@ def source_format(path: Path) -> str:
     """
     suffix = _format(path)
     if suffix not in READABLE:
-        raise fail(path, f"the suffix {suffix!r}", f"one of {KNOWN}", "rename it")
+        mend = next((told for known, told in EXPORTS.items() if suffix in known.split()), EXPORT)
+        raise fail(path, f"the suffix {suffix!r}", f"one of {KNOWN}", mend)
     return suffix
 
 
@@ -98,11 +120,39 @@ def open_bytes(path: Path) -> Any:
     """A file's bytes, decompressed by its suffix, as a binary stream.
 
     Raises:
-        UserError: an empty file.
+        UserError: an empty file; also while reading one that unpacks to far more than texts do.
     """
-    if path.stat().st_size == 0:
+    size = path.stat().st_size
+    if size == 0:
         raise fail(path, "an empty file", "a header and at least one row", "check the file")
-    return pa.input_stream(str(path), compression=CODECS.get(path.suffix.lower()))
+    # Arrow would encode the name itself, as UTF-8
+    source = path.open("rb")
+    codec = CODECS.get(path.suffix.lower())
+    if codec is None:
+        return source
+    unpacked = pa.CompressedInputStream(pa.PythonFile(source, "r"), codec)
+    return io.BufferedReader(_Unpacked(path, unpacked, size), UNPACKED_AT_ONCE)
+
+
+class _Unpacked(io.RawIOBase):
+    """A compressed file's content, as long as it is in proportion."""
+
+    def __init__(self, path: Path, content: Any, size: int) -> None:
+        self._path, self._content = path, content
+        self._left = max(MOST_UNPACKED, MOST_RATIO * size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._content.read(len(buffer))
+        self._left -= len(block)
+        if self._left < 0:
+            found = f"a file that unpacks to more than {MOST_RATIO} times its size"
+            mend = "unpack it and check what it holds; it is read as it is then"
+            raise fail(self._path, found, "a table", mend)
+        buffer[: len(block)] = block
+        return len(block)
 
 
 def _matching_files(pattern: Path) -> list[Path]:

@@ -75,7 +75,8 @@ class TableWriter:
     def _write_csv(self, frame: pd.DataFrame, stream: IO[str]) -> None:
         delimiter = "\t" if self._suffix == ".tsv" else ","
         plain = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-        # left to itself, Python 3.11 does not quote a lone carriage return
+        # so that nobody takes the lines of a cell for rows; left to itself, Python 3.11 does not
+        # even quote a lone carriage return
         careful = csv.writer(
             stream, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
         )
@@ -83,8 +84,8 @@ class TableWriter:
             plain.writerow(frame.columns)
         for cells in _rows(frame, missing=""):
             row = [_json(cell) if isinstance(cell, list | dict) else cell for cell in cells]
-            has_return = any("\r" in cell for cell in row if isinstance(cell, str))
-            (careful if has_return else plain).writerow(row)
+            has_break = any("\r" in cell or "\n" in cell for cell in row if isinstance(cell, str))
+            (careful if has_break else plain).writerow(row)
 
     def _write_parquet(self, frame: pd.DataFrame) -> None:
         try:

@@ -582,7 +582,7 @@ TABLES = [
         table("text,labels\nhello,abuse;insults\nyou,insults;abuse\nthere,abuse\n"),
         TRAIN,
         "table.csv: labels",
-        "the separator '|' in no cell, but ';' in some",
+        "the separator '|' in no cell, but ';' in row",
         "set data.labels.separator to ';'",
     ),
     case(

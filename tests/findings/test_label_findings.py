@@ -1,5 +1,7 @@
 """A label that cannot be learned or measured is named, with how much is lacking."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from analyses import LONE, NAMES, healthy_corpus
@@ -119,3 +121,13 @@ def test_a_label_that_is_unknown_in_training_is_said_once():
     corpus.train.targets[:, LONE] = np.nan
     (constant,) = [each for each in findings(corpus) if each.id == "label-constant"]
     assert constant.message == "1 label has no known text in training: lone"
+
+
+def test_labels_that_differ_by_case_or_blanks_alone_are_told_with_their_rows():
+    corpus = healthy_corpus()
+    alike = ("Top ", *corpus.labels.names[1:-1], " tOP")
+    corpus = replace(corpus, labels=replace(corpus.labels, names=alike))
+    (spelling,) = findings(corpus)
+    assert (spelling.id, spelling.severity) == ("label-spelling", "warns")
+    assert spelling.message == "2 labels that differ by case or blanks alone: 'Top ', ' tOP'"
+    assert spelling.rows == (corpus.train.targets[:, [0, -1]] == 1).sum()

@@ -203,3 +203,24 @@ def test_a_validation_split_is_known_by_its_other_names(tmp_path: Path):
     proposal = propose_profile(tmp_path / "saved")
     assert proposal.reasons["data.validation"] == "taken from the data set"
     assert len(read_corpus(proposal.profile, learnable=False).validation) == 2
+
+
+def test_a_class_without_a_name_is_refused_with_its_row(tmp_path: Path):
+    damaged = dataset(([0], [1]))
+    table = damaged.data.table.set_column(1, "labels", [[[0], [7]]])
+    library.Dataset(table, info=damaged.info).save_to_disk(str(tmp_path / "one"))
+    with pytest.raises(UserError, match=r"(?s)labels.*the class 7 in row 2"):
+        read_arrow(tmp_path / "one")
+
+
+def test_a_data_set_that_an_annotation_tool_wrote_is_read_by_its_responses(tmp_path: Path):
+    rows = {
+        "text": ["a", "b"],
+        "topic.responses": [[["x", "y"]], None],
+        "topic.responses.users": [["u"], None],
+        "topic.responses.status": [["submitted"], None],
+    }
+    library.Dataset.from_dict(rows).save_to_disk(str(tmp_path / "one"))
+    found = read_arrow(tmp_path / "one")
+    assert found.data.to_pydict() == {"text": ["a", "b"], "labels": [["x", "y"], None]}
+    assert "Argilla" in found.notes[0]

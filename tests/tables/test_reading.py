@@ -253,7 +253,7 @@ def test_any_text_survives_writing_and_reading(
 ):
     path = tmp_path_factory.getbasetemp() / f"any{suffix}"
     with TableWriter(path, suffix) as writer:
-        writer.write(pd.DataFrame(cells, columns=["a", "b"], dtype=object))
+        writer.write(pd.DataFrame(cells, columns=["text", "note"], dtype=object))
     assert [tuple(row) for row in read_table(path).to_numpy()] == cells
 
 
@@ -382,7 +382,6 @@ JSON_LINES = {
     "two objects in a line": ['{"a": 1}{"a": 2}'],
     "text and numbers": ['{"a": "x"}', '{"a": 1}', '{"a": true}'],
     "lists and text": ['{"a": ["x", "y|z"]}', '{"a": "x"}', '{"a": []}', '{"a": null}'],
-    "a key twice": ['{"a": "x", "a": "y"}'],
     "half a surrogate pair": ['{"a": "\\ud800b"}'],
     "a number beyond 64 bits alone": ['{"a": 36893488147419103233}'],
     "objects in a list": ['{"a": "x", "b": [{"c": 1}]}', '{"a": "y", "b": [{"c": 2}]}'],
@@ -398,7 +397,6 @@ JSON_LINES = {
         ("two objects in a line", None),
         ("text and numbers", ["x", "1", "1"]),
         ("lists and text", [f"x{ITEM_MARK}y|z{ITEM_MARK}", "x", "", None]),
-        ("a key twice", ["y"]),
         ("half a surrogate pair", ["?b"]),
         ("a number beyond 64 bits alone", ["36893488147419103233"]),
         ("objects in a list", ["x", "y"]),
@@ -558,7 +556,7 @@ def test_lists_are_read_whatever_way_arrow_holds_them(kind: pa.DataType):
 def test_bytes_are_text_if_they_are_utf8():
     column = pa.chunked_array([pa.array(["grün".encode(), None])])
     assert text_cells(column).to_pylist() == ["grün", None]
-    require_text(column, "t.parquet: text")
+    require_text(column, "t.parquet: text", str)
 
 
 @pytest.mark.parametrize(
@@ -568,7 +566,7 @@ def test_bytes_are_text_if_they_are_utf8():
 )
 def test_cells_that_are_no_text_are_refused(cells: list[object]):
     with pytest.raises(UserError, match=r"(?s)t.parquet: text.*cells of"):
-        require_text(pa.chunked_array([pa.array(cells)]), "t.parquet: text")
+        require_text(pa.chunked_array([pa.array(cells)]), "t.parquet: text", str)
 
 
 def test_a_pattern_that_is_none_is_refused(tmp_path: Path):

@@ -1,0 +1,202 @@
+"""Delimited text, csv and tsv: what stands before the rows, and the rows with their lines."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from imbtool.errors import UserError, counted, fail
+from imbtool.tables.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
+from imbtool.tables.sources import source_format
+
+DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNORECASE)
+"""The line that spreadsheets write and read above the header."""
+
+DELIMITERS = {".csv": (",;\t", "|"), ".tsv": ("\t", ",;|")}
+"""By format, those that are usual, and those that are taken where a header has none of them."""
+
+QUOTES_KEY = "`data.quotes: false` in the profile says that quotes are part of the text"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a delimited file is written.
+
+    Attributes:
+        path: of the file.
+        encoding: of its text, as the user names it.
+        above: the lines before the header, as they stand.
+        header: the names of the columns.
+        delimiter: what stands between two cells.
+        quotes: whether quotes enclose cells; None where nobody has looked yet.
+        notes: what of this was guessed, one sentence each.
+    """
+
+    path: Path
+    encoding: str
+    above: tuple[str, ...]
+    header: list[str]
+    delimiter: str
+    quotes: bool | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> int:
+        """The number of the line that the header begins on."""
+        return len(self.above) + 1
+
+    @property
+    def width(self) -> int:
+        """How many cells a row has."""
+        return len(self.header)
+
+    def cells(self, line: str) -> list[str]:
+        """The cells of a line by itself, where quotes are part of the text."""
+        return line.rstrip("\r\n").split(self.delimiter)
+
+
+def layout_of(path: Path, encoding: str, quotes: bool | None = None) -> Layout:
+    """Read what stands above the rows.
+
+    Args:
+        path: of a csv or tsv file.
+        encoding: of its text.
+        quotes: whether they enclose cells; None leaves it to be decided.
+
+    Raises:
+        UserError: the file cannot be read, or two of its columns have one name.
+    """
+    with open_text(path, encoding) as stream:
+        above: list[str] = []
+        named, first = None, ""
+        lines = (line for _, line in numbered_lines(path, stream))
+        for line in lines:
+            match = None if named else DELIMITER_LINE.fullmatch(line)
+            named = match or named
+            if not match and line.strip("\r\n"):
+                first = line
+                break
+            above.append(line)
+        delimiter, notes = _delimiter(path, first, named[1] if named else None)
+        layout = Layout(path, encoding, tuple(above), [], delimiter, quotes)
+        rows = _parsed(layout, chain([first], lines), quotes is not False, None)
+        header = next((row for _, row in rows), [])
+    if quotes is None and header and all(map(is_enclosed, layout.cells(first))):
+        quotes = True
+    if named:
+        told = f"{path.name} begins with {named.string.strip()!r}, which names the delimiter"
+        notes = (f"{told} and is not read as a row.", *notes)
+    refuse_repeated(f"{path}:{layout.line}", header)
+    return Layout(path, encoding, tuple(above), header, delimiter, quotes, notes)
+
+
+def delimited_rows(layout: Layout, lines: Iterator[str]) -> Iterator[list[str]]:
+    """Yield the rows of a file whose quotes are decided.
+
+    Args:
+        layout: of the file.
+        lines: of the file, from its first one on.
+
+    Raises:
+        UserError: a row of another width than the header, or a quote that breaks a cell.
+    """
+    for _ in layout.above:
+        next(lines)
+    rows = _parsed(layout, lines, layout.quotes is not False, layout.width)
+    next(rows, None)
+    blanks = 0
+    for _, row in rows:
+        if row:
+            # in one column a blank line is a row, but for those at the end
+            yield from [[""]] * blanks
+            blanks = 0
+            yield row
+        elif layout.width == 1:
+            blanks += 1
+
+
+def reader_of(layout: Layout, lines: Iterator[str], quotes: bool) -> Any:
+    """The `csv.reader` of a layout."""
+    csv.field_size_limit(MOST_CHARACTERS)
+    if quotes:
+        return csv.reader(lines, delimiter=layout.delimiter, strict=True)
+    return csv.reader(lines, delimiter=layout.delimiter, quoting=csv.QUOTE_NONE)
+
+
+def is_enclosed(cell: str) -> bool:
+    """Whether a cell has a quote at both ends."""
+    return len(cell) > 1 and cell[0] == cell[-1] == '"'
+
+
+def refuse_repeated(where: str, columns: Sequence[str]) -> None:
+    """Check that no two columns have the same name.
+
+    Raises:
+        UserError: two have.
+    """
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if repeated:
+        found = f"the column {repeated[0]!r} twice"
+        raise fail(where, found, "a header with each column once", _renamed(repeated[0]))
+
+
+def _renamed(name: str) -> str:
+    if not name.strip():
+        return "give each column a name, and delete empty columns"
+    return "rename one of the two; if this line is a row, put a line with column names above it"
+
+
+def _parsed(
+    layout: Layout, lines: Iterator[str], quotes: bool, width: int | None
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows with the line they begin on; each as wide as the header, if there is one."""
+    reader = reader_of(layout, lines, quotes)
+    above = layout.line - 1
+    line = above + 1
+    try:
+        for row in reader:
+            if row and width is not None and len(row) != width:
+                raise _ragged(f"{layout.path}:{line}", row, width)
+            if row == layout.header and line > layout.line and len(row) > 1:
+                found, mend = "the header once more", "delete this line"
+                raise fail(f"{layout.path}:{line}", found, "a row", mend)
+            yield line, row
+            line = above + reader.line_num + 1
+    except csv.Error as error:
+        where = f"{layout.path}:{line}"
+        if "field limit" in str(error):
+            raise too_long(where, "cell") from None
+        mend = f'close every quote, and write a quote inside a quoted cell twice (""); {QUOTES_KEY}'
+        raise fail(where, str(error), "CSV", mend) from None
+
+
+def _ragged(where: str, row: Sequence[str], width: int) -> UserError:
+    mend = "quote cells that hold the delimiter or a line break; complete short rows"
+    if any('"' in cell or "\n" in cell for cell in row):
+        mend = f"{mend}; {QUOTES_KEY}"
+    found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
+    return fail(where, found, f"{counted(width, 'cell')}, as in the header", mend)
+
+
+def _delimiter(path: Path, header: str, named: str | None) -> tuple[str, tuple[str, ...]]:
+    """What delimits the header: as named above it, the usual mark of most cells, or another."""
+
+    def cells(mark: str) -> int:
+        return len(next(csv.reader([header], delimiter=mark), []))
+
+    usual, others = DELIMITERS[source_format(path)]
+    if named:
+        named = "\t" if named.lower() in ("\\t", "tab") else named
+        if cells(named) > 1:
+            return named, ()
+    best = max(usual, key=cells)
+    other = max(others, key=cells)
+    has_tabs = best == "\t" and cells(best) > 1
+    if has_tabs or cells(other) <= cells(best):
+        return best, ()
+    return other, (f"The cells of {path.name} were taken to be delimited by {other!r}.",)

@@ -1,0 +1,266 @@
+"""Argilla: records of version 1, feedback records, and the nested and flat forms of version 2."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import tokenize
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any
+
+from imbtool.errors import UserError, counted
+from imbtool.tables.exports.responses import Record, labelled
+from imbtool.tables.exports.shape import (
+    LABELS,
+    Export,
+    Row,
+    Rows,
+    Tool,
+    columns_of,
+    kept,
+    left_out,
+    told,
+    unknown,
+)
+
+NAME = "Argilla"
+SUBMITTED = "submitted"
+RESPONSES, USERS, STATUS = ".responses", ".responses.users", ".responses.status"
+SUGGESTION = ".suggestion"
+ANSWER = ("annotation", "annotation_agent", "prediction", "prediction_agent")
+BULKY = ("explanation", "metrics", "search_keywords", "vectors", "tokens", "inputs")
+
+
+def _is_record(row: Row) -> bool:
+    """Of version 1, text classification; of other tasks it has tokens."""
+    is_task = "multi_label" in row or "inputs" in row or "tokens" in row
+    return {"annotation", "prediction", "status"} <= set(row) and is_task
+
+
+def _records(rows: Rows) -> Export:
+    """Validated annotations of version 1."""
+    labels: list[list[str] | None] = []
+    texts: list[Row] = []
+    for number, row in rows:
+        if not _is_record(row):
+            raise rows.foreign(number)
+        if row.get("tokens"):
+            fix = "export a dataset of text classification"
+            raise rows.fail(number, "tokens and their spans", "labels of whole texts", fix)
+        texts.append(_inputs(rows, number, row))
+        labels.append(_annotation(rows, number, row))
+    text_columns = list(dict.fromkeys(name for cells in texts for name in cells))
+    leave = ("text", *ANSWER, *BULKY)
+    cells = [
+        {**text, **kept(row, leave, [LABELS, *text_columns], "record")}
+        for text, (_, row) in zip(texts, rows, strict=True)
+    ]
+    columns = {**columns_of(cells), LABELS: labels}
+    note = told(
+        NAME,
+        "the labels are the annotations whose status is 'Validated', never the predictions",
+        [unknown(labels.count(None), "without a validated annotation")],
+    )
+    return Export(columns, (LABELS,), tuple(text_columns), note)
+
+
+def _inputs(rows: Rows, number: int, row: Row) -> Row:
+    """The texts of a record: one, or several with names."""
+    inputs = parsed(rows, number, row.get("inputs"), "inputs")
+    if isinstance(row.get("text"), str) or not isinstance(inputs, dict) or not inputs:
+        return {"text": rows.text(number, row.get("text"))}
+    return {key: rows.text(number, text, f"inputs.{key}") for key, text in inputs.items()}
+
+
+def _annotation(rows: Rows, number: int, row: Row) -> list[str] | None:
+    if row["status"] != "Validated" or row["annotation"] in (None, ""):
+        return None
+    several = str(row.get("multi_label")).lower() == "true"
+    value = row["annotation"]
+    value = parsed(rows, number, value, "annotation") if several else value
+    return rows.names(number, value if isinstance(value, list) else [value], "annotation")
+
+
+def _is_nested(row: Row) -> bool:
+    answers = row.get("responses")
+    return isinstance(row.get("fields"), dict) and (
+        isinstance(answers, dict | list) or ("responses" in row and "suggestions" in row)
+    )
+
+
+def _nested(rows: Rows) -> Export:
+    """Feedback records and version 2, with all that belongs to a record in objects."""
+    records, fields, unmarked = [], dict[str, None](), 0
+    for number, row in rows:
+        if not _is_nested(row):
+            raise rows.foreign(number)
+        texts = {key: _field(rows, number, key, value) for key, value in row["fields"].items()}
+        texts = kept(texts, (), [LABELS], "fields")
+        fields |= dict.fromkeys(texts)
+        metadata = row.get("metadata")
+        extra = (
+            kept(metadata, (), [LABELS, *fields], "metadata") if isinstance(metadata, dict) else {}
+        )
+        leave = ("fields", "responses", "suggestions", "vectors", "metadata")
+        record = Record({**texts, **kept(row, leave, [LABELS, *fields, *extra], "record"), **extra})
+        for question, value, status in _answers(rows, number, row["responses"]):
+            unmarked += status is None
+            record.add(question, value, status in (None, SUBMITTED))
+        records.append(record)
+    facts = [
+        f"{counted(unmarked, 'response')} without a status counted as submitted "
+        "(`to_list(flatten=True)` writes the status)"
+        if unmarked
+        else "",
+        _unfinished(records),
+    ]
+    return labelled(rows, records, list(fields), facts)
+
+
+def _field(rows: Rows, number: int, key: str, value: Any) -> Any:
+    """A field of texts; a chat is written as JSON, and one that is not required may be missing."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return None if value is None else rows.text(number, value, f"fields.{key}")
+
+
+def _answers(rows: Rows, number: int, responses: Any) -> Iterator[tuple[str, Any, str | None]]:
+    """Questions, values and statuses of a record, whichever of the two ways it has them."""
+    try:
+        if isinstance(responses, dict):  # by question
+            for question, answers in responses.items():
+                for answer in answers or []:
+                    yield question, answer["value"], answer.get("status")
+        for answer in responses if isinstance(responses, list) else []:  # by person
+            for question, given in (answer["values"] or {}).items():
+                yield question, given["value"], answer.get("status")
+    except (KeyError, TypeError, AttributeError):
+        raise _odd(rows, number) from None
+
+
+def _odd(rows: Rows, number: int) -> UserError:
+    expected = "a value and a status of each response"
+    return rows.fail(number, "responses of another form", expected, "export the dataset again")
+
+
+def _unfinished(records: Iterable[Record]) -> str:
+    number = sum(record.unfinished for record in records)
+    return f"{counted(number, 'response')} not submitted left out" if number else ""
+
+
+def _flat_questions(row: Row) -> list[str]:
+    """Questions of the flat form of version 2."""
+    names = [key.removesuffix(USERS) for key in row if key.endswith(USERS)]
+    agent = f"{SUGGESTION}.agent"
+    return names + [
+        key.removesuffix(agent) for key in row if key.endswith(agent) and "_server_id" in row
+    ]
+
+
+def _is_flat(row: Row) -> bool:
+    return bool(_flat_questions(row))
+
+
+def _flat(rows: Rows) -> Export:
+    """The flat form of version 2: QUESTION.responses and its users and status."""
+    questions = dict.fromkeys(name for _, row in rows for name in _flat_questions(row))
+    ends = (RESPONSES, USERS, STATUS, SUGGESTION, f"{SUGGESTION}.score", f"{SUGGESTION}.agent")
+    leave = [name + end for name in questions for end in ends]
+    records = []
+    for number, row in rows:
+        vectors = [key for key, value in row.items() if _is_vector(value)]
+        record = Record(kept(row, [*leave, *vectors], [LABELS], "record"))
+        for question in questions:
+            for value, status in _columns_of_answers(rows, number, row, question):
+                record.add(question, value, status == SUBMITTED)
+        records.append(record)
+    return labelled(rows, records, (), [_unfinished(records)])
+
+
+def _columns_of_answers(
+    rows: Rows, number: int, row: Row, question: str
+) -> list[tuple[Any, str | None]]:
+    ends = (RESPONSES, STATUS)
+    values, statuses = (parsed(rows, number, row.get(question + end), question) for end in ends)
+    if values is None:
+        return []
+    same = isinstance(values, list) and isinstance(statuses, list) and len(values) == len(statuses)
+    if not same:
+        raise _odd(rows, number)
+    return list(zip(values, statuses, strict=True))
+
+
+def _is_vector(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(x, float) for x in value)
+
+
+def _asked(row: Row) -> list[str]:
+    """Questions of feedback records in a data set, each with its suggestions beside it."""
+    return [key for key in row if {f"{key}-suggestion", f"{key}-suggestion-metadata"} <= set(row)]
+
+
+def _is_feedback(row: Row) -> bool:
+    return bool(_asked(row))
+
+
+def _feedback(rows: Rows) -> Export:
+    """Feedback records of version 1 as a data set has them."""
+    questions = dict.fromkeys(name for _, row in rows for name in _asked(row))
+    aside = [f"{name}-suggestion{end}" for name in questions for end in ("", "-metadata")]
+    records = []
+    for number, row in rows:
+        vectors = [key for key, value in row.items() if _is_vector(value) or key == "vectors"]
+        record = Record(kept(row, [*questions, *aside, *vectors], [LABELS], "record"))
+        for question in questions:
+            for answer in _as_responses(rows, number, row.get(question)):
+                record.add(question, answer.get("value"), answer.get("status") == SUBMITTED)
+        records.append(record)
+    return labelled(rows, records, (), [_unfinished(records), left_out(aside)])
+
+
+def _as_responses(rows: Rows, number: int, cell: Any) -> list[Row]:
+    """Responses as a list of objects, which some writers make an object of lists of."""
+    if isinstance(cell, dict) and all(isinstance(each, list) for each in cell.values()):
+        return [dict(zip(cell, each, strict=True)) for each in zip(*cell.values(), strict=True)]
+    if not isinstance(cell, list | None) or not all(isinstance(each, dict) for each in cell or []):
+        raise _odd(rows, number)
+    return cell or []
+
+
+def parsed(rows: Rows, number: int, cell: Any, column: str) -> Any:
+    """What a cell says that a csv has as text: lists and objects as Python or JSON writes them.
+
+    Raises:
+        UserError: a list whose items have nothing between them, which could be read as one.
+    """
+    if not isinstance(cell, str) or not cell.strip().startswith(("[", "{")):
+        return None if cell == "" else cell
+    try:
+        return json.loads(cell)
+    except ValueError:
+        pass
+    try:
+        if not _has_joined_text(cell):
+            return ast.literal_eval(cell.strip())
+    except (ValueError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError):
+        pass
+    fix = "export it as json, which keeps lists"
+    raise rows.fail(number, f"{cell[:60]!r} in {column!r}", "a list as text", fix)
+
+
+def _has_joined_text(cell: str) -> bool:
+    """Whether two texts stand side by side, as NumPy writes its lists; Python would join them."""
+    kinds = [each.type for each in tokenize.generate_tokens(io.StringIO(cell.strip()).readline)]
+    kinds = [kind for kind in kinds if kind != tokenize.NL]
+    return any(kind == following == tokenize.STRING for kind, following in pairwise(kinds))
+
+
+AS_TEXT = (Tool(NAME, _is_record, _records), Tool(NAME, _is_flat, _flat))
+TOOLS = (
+    Tool(NAME, _is_record, _records),
+    Tool(NAME, _is_nested, _nested),
+    Tool(NAME, _is_flat, _flat),
+    Tool(NAME, _is_feedback, _feedback),
+)

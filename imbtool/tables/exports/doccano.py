@@ -1,0 +1,118 @@
+"""doccano: lists of labels are read as they stand; spans and numbers of labels are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from imbtool.errors import counted
+from imbtool.tables.exports.shape import (
+    Export,
+    Row,
+    Rows,
+    Tool,
+    columns_of,
+    flat_cell,
+    left_out,
+    told,
+)
+
+NAME = "doccano"
+MARKS = ("Comments", "annotation_approver")
+"""Columns that no other tool writes."""
+COLUMNS = ("label", "labels", "cats")
+TEXTS = ("text", "data")
+
+
+def _matches(row: Row) -> bool:
+    return any(isinstance(row.get(name), str) for name in TEXTS) and (
+        _has_spans(row)
+        or _has_numbers(row)
+        or _is_slot_filling(row)
+        or any(mark in row for mark in MARKS)
+    )
+
+
+def _has_spans(row: Row) -> bool:
+    entities = "relations" in row and _are_entities(row.get("entities"))
+    return entities or any(_are_spans(row.get(name)) for name in COLUMNS)
+
+
+def _are_spans(cell: Any) -> bool:
+    """`[[0, 4, "NAME"]]`."""
+    return isinstance(cell, list) and any(
+        isinstance(item, list)
+        and len(item) == 3
+        and all(isinstance(end, int) for end in item[:2])
+        and isinstance(item[2], str)
+        for item in cell
+    )
+
+
+def _are_entities(cell: Any) -> bool:
+    return isinstance(cell, list) and any(
+        isinstance(item, Mapping) and {"start_offset", "end_offset"} <= set(item) for item in cell
+    )
+
+
+def _has_numbers(row: Row) -> bool:
+    """`[{"label": 3, "user": 1}]`."""
+    cell = row.get("annotations")
+    return isinstance(cell, list) and any(
+        isinstance(item, Mapping) and "user" in item and "label" in item for item in cell
+    )
+
+
+def _is_slot_filling(row: Row) -> bool:
+    cats = row.get("cats")
+    return "entities" in row and isinstance(cats, list) and all(isinstance(x, str) for x in cats)
+
+
+def _flatten(rows: Rows) -> Export:
+    for number, row in rows:
+        _refuse(rows, number, row)
+    column = _label_column(rows)
+    lists = [_labels(rows, number, row, column) for number, row in rows]
+    others = [
+        {key: flat_cell(value) for key, value in row.items() if key not in (column, "entities")}
+        for _, row in rows
+    ]
+    columns = {**columns_of(others), column: lists}
+    empty = sum(
+        names == [] and not row.get(MARKS[1]) for names, (_, row) in zip(lists, rows, strict=True)
+    )
+    spans = [key for _, row in rows for key in row if key == "entities"]
+    doubt = (
+        f"{counted(empty, 'text')} of an empty list read as having no label, though doccano writes "
+        "the same for texts that nobody has annotated: export approved texts alone if there are any"
+    )
+    facts = [doubt if empty else "", left_out(spans)]
+    texts = tuple(name for name in TEXTS if name in columns)
+    return Export(columns, (column,), texts, told(NAME, f"the labels are in {column!r}", facts))
+
+
+def _refuse(rows: Rows, number: int, row: Row) -> None:
+    fix = "export a project of text classification"
+    if _has_spans(row) and not _is_slot_filling(row):
+        raise rows.fail(number, "spans of a text with their labels", "labels of whole texts", fix)
+    if _has_numbers(row):
+        fix = "export it as JSONL (text label), which has the names of labels"
+        raise rows.fail(number, "numbers of labels in 'annotations'", "names of labels", fix)
+
+
+def _label_column(rows: Rows) -> str:
+    found = [name for name in COLUMNS if any(name in row for _, row in rows)]
+    if len(found) == 1:
+        return found[0]
+    named = " and ".join(map(repr, found)) or "none of 'label', 'labels' and 'cats'"
+    raise rows.fail(1, f"the columns {named}", "one column of labels", "keep one of them")
+
+
+def _labels(rows: Rows, number: int, row: Row, column: str) -> Sequence[str] | None:
+    value = row.get(column)
+    if value is None:
+        return None
+    return rows.names(number, value if isinstance(value, list) else [value], column)
+
+
+TOOL = Tool(NAME, _matches, _flatten)

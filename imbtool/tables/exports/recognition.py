@@ -1,0 +1,118 @@
+"""Which files are exports: rows of a shape that only one tool writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from imbtool.tables.arrow import parquet_batches, parquet_columns
+from imbtool.tables.exports import argilla, doccano, label_studio, prodigy, spacy
+from imbtool.tables.exports.shape import Export, Row, Rows, Tool
+from imbtool.tables.lines import codec_of
+from imbtool.tables.sources import open_bytes, source_format
+from imbtool.tables.text import text_chunks
+
+TOOLS = (
+    prodigy.TOOL,
+    label_studio.TOOL,
+    *argilla.TOOLS,
+    *spacy.TOOLS,
+    doccano.TOOL,
+)
+AS_TEXT = argilla.AS_TEXT
+"""Those whose cells can be told in a csv."""
+
+SAMPLE = 100
+"""Rows of which one tells the tool."""
+HEAD = 1 << 20
+"""Bytes of a JSON file that show whether it is worth a closer look."""
+HEADER = 1 << 14
+"""Those of a csv that its header may take."""
+TELLING_HEADER = re.compile(rb"annotation|responses|suggestion")
+TELLING = re.compile(
+    rb'"(answer|annotations?|completions|predictions|responses|paragraphs|cats|entities|Comments|'
+    rb'annotation_approver|[^"]*-suggestion|[^"]*\.suggestion|[^"]*\.responses)"\s*:'
+    rb'|\[\s*\[\s*\d+\s*,\s*\d+\s*,\s*"'
+)
+"""Keys, and spans, one of which each tool's rows have."""
+TELLING_COLUMNS = re.compile(
+    r"answer|annotations?|completions|predictions|responses|paragraphs|cats|entities|Comments|"
+    r"annotation_approver|labels?|.*-suggestion|.*\.suggestion|.*\.responses"
+)
+
+
+def read_export(path: Path, encoding: str, quotes: bool | None = None) -> Export | None:
+    """A file of an annotation tool as a flat table; None where it is an ordinary table.
+
+    Args:
+        path: of the file.
+        encoding: of text files.
+        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
+
+    Raises:
+        UserError: the rows are a tool's, but not all, or do not say what the labels are; or the
+            file cannot be read.
+    """
+    if not _may_be_export(path, encoding):
+        return None
+    kind = source_format(path)
+    tools = TOOLS if kind in (".jsonl", ".json", ".parquet") else AS_TEXT
+    tool = _tool_of(list(islice(_rows(path, encoding, quotes), SAMPLE)), tools)
+    return (
+        tool.flatten(Rows(path, tool.name, list(_rows(path, encoding, quotes)))) if tool else None
+    )
+
+
+def export_of(path: Path, data: pa.Table) -> Export | None:
+    """A data set as a flat table, if an annotation tool has made it; None otherwise.
+
+    Raises:
+        UserError: as `read_export`.
+    """
+    if not any(map(TELLING_COLUMNS.fullmatch, data.column_names)):
+        return None
+    tool = _tool_of(data.slice(0, SAMPLE).to_pylist(), TOOLS)
+    return tool.flatten(Rows(path, tool.name, data.to_pylist())) if tool else None
+
+
+def _may_be_export(path: Path, encoding: str) -> bool:
+    """A cheap look at the keys or columns."""
+    kind = source_format(path)
+    if kind == ".parquet":
+        return any(map(TELLING_COLUMNS.fullmatch, parquet_columns(path)))
+    is_json = kind in (".jsonl", ".json")
+    try:
+        with open_bytes(path) as stream:
+            head: bytes = stream.read(HEAD if is_json else HEADER)
+    except OSError:  # the reader of the rows says what is wrong with it
+        return False
+    telling = TELLING if is_json else TELLING_HEADER
+    return telling.search(_in_utf8(head, codec_of(path, encoding))) is not None
+
+
+def _in_utf8(head: bytes, encoding: str) -> bytes:
+    try:
+        return head.decode(encoding, "replace").encode("utf-8", "replace")
+    except (LookupError, ValueError):  # as above
+        return head
+
+
+def _tool_of(rows: Sequence[Row], tools: Sequence[Tool]) -> Tool | None:
+    return next((tool for tool in tools if any(map(tool.matches, rows))), None)
+
+
+def _rows(path: Path, encoding: str, quotes: bool | None) -> Iterator[Row]:
+    if source_format(path) == ".parquet":
+        return chain.from_iterable(batch.to_pylist() for batch in parquet_batches(path, SAMPLE))
+    frames = text_chunks(path, encoding, SAMPLE, quotes)
+    return (_without_missing(row) for frame in frames for row in frame.to_dict("records"))
+
+
+def _without_missing(row: Mapping[Any, Any]) -> Row:
+    """A row without the keys that only other rows have."""
+    return {str(key): value for key, value in row.items() if value == value}

@@ -1,0 +1,119 @@
+"""Answers of people to questions: which question asks for labels, and what was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from imbtool.tables.exports.shape import (
+    LABELS,
+    Export,
+    Row,
+    Rows,
+    agreed,
+    columns_of,
+    differing,
+    told,
+    unknown,
+)
+
+LONG = 80
+"""Characters from which an answer is a text rather than the name of a label."""
+FEW = 5
+"""Different answers up to which they may all be names of labels, though none recurs."""
+
+
+@dataclass
+class Record:
+    """A text with what was answered.
+
+    Attributes:
+        cells: the columns besides the labels.
+        answers: for each question the answers that count, one a person.
+        unfinished: how many answers do not count: drafts, and those discarded.
+    """
+
+    cells: Row
+    answers: dict[str, list[Any]] = field(default_factory=dict)
+    unfinished: int = 0
+
+    def add(self, question: str, value: Any, counts: bool) -> None:
+        """Take an answer note of."""
+        values = self.answers.setdefault(question, [])
+        if counts and value is not None:
+            values.append(value)
+        else:
+            self.unfinished += 1
+
+
+def labelled(
+    rows: Rows, records: Sequence[Record], texts: Sequence[str], facts: Sequence[str] = ()
+) -> Export:
+    """The records with the answers to their only question for labels.
+
+    Args:
+        rows: that the records were made of, for messages.
+        records: one a row.
+        texts: the columns of texts.
+        facts: what else the note tells.
+
+    Raises:
+        UserError: no question, or several, or answers that are no labels.
+    """
+    question = _question(rows, records)
+    lists = [_names(rows, row, record, question) for row, record in enumerate(records, start=1)]
+    source = (
+        f"the submitted responses to {question!r}" if question else "unknown, without responses"
+    )
+    columns = {**columns_of([record.cells for record in records]), LABELS: agreed(lists)}
+    without = sum(not names for names in lists)
+    note = told(
+        rows.tool,
+        f"the labels are {source}",
+        [unknown(without, "without a submitted response"), differing(lists), *facts],
+    )
+    return Export(columns, (LABELS,), tuple(texts), note)
+
+
+def _names(rows: Rows, row: int, record: Record, question: str | None) -> list[list[str]]:
+    """The different sets of labels that were answered."""
+    if question is None:
+        return []
+    answers = record.answers.get(question, [])
+    lists = [value if isinstance(value, list) else [value] for value in answers]
+    found = [rows.names(row, value, question) for value in lists]
+    return list({frozenset(names): names for names in found}.values())
+
+
+def _question(rows: Rows, records: Sequence[Record]) -> str | None:
+    """The question whose answers are labels; None where nobody has answered anything."""
+    answers: dict[str, list[Any]] = {}
+    for record in records:
+        for question, values in record.answers.items():
+            answers.setdefault(question, []).extend(values)
+    answers = {question: values for question, values in answers.items() if values}
+    likely = [question for question, values in answers.items() if _may_be_labels(values)]
+    if len(likely) == 1 or not answers:
+        return likely[0] if likely else None
+    if likely:
+        found = f"several questions that may ask for labels: {', '.join(map(repr, likely))}"
+        fix = "keep the responses to one of them in the file, and delete the others"
+    else:
+        found = f"no question that asks for labels: {', '.join(map(repr, answers))}"
+        fix = "export a dataset with a label or multi-label question"
+    first = next(row for row, record in enumerate(records, start=1) if any(record.answers.values()))
+    raise rows.fail(first, found, "one label or multi-label question", fix)
+
+
+def _may_be_labels(values: Sequence[Any]) -> bool:
+    """Whether answers may be labels; those to a question for a text are long, or never recur."""
+    if all(isinstance(value, list) for value in values):
+        items = [item for value in values for item in value]
+        named = any(isinstance(item, str) for item in items)
+        return not items or (named and not any(isinstance(item, dict) for item in items))
+    if not all(isinstance(value, str) for value in values):
+        return False
+    different = set(values)
+    recur = len(different) < len(values) or len(different) <= FEW
+    return recur and max(map(len, different)) <= LONG

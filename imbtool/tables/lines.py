@@ -1,0 +1,119 @@
+"""Text files as lines of bounded length: their encoding, and what is wrong with it."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from imbtool.datasection import text_codec
+from imbtool.errors import UserError, counted, fail
+from imbtool.tables.sources import open_bytes
+
+UTF8 = "utf-8"
+MARKS = {
+    codecs.BOM_UTF8: UTF8,
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""What a file may begin with, and how it is encoded then; UTF-32 begins as UTF-16 does."""
+
+MOST_CHARACTERS = 1 << 26
+"""Of a line or a cell: a longer one is damage or an attack, and would fill the memory."""
+BLOCK = 1 << 20
+
+
+@contextmanager
+def open_text(path: Path, encoding: str) -> Iterator[IO[str]]:
+    """Open a file, compressed or not, as text with its line ends as they are.
+
+    Raises:
+        UserError: the encoding is unknown or another one, or the file is damaged; also while the
+            block reads.
+    """
+    codec = codec_of(path, encoding)
+    try:
+        # the mark is cut off where the first line is read
+        with io.TextIOWrapper(open_bytes(path), encoding=codec, newline="") as stream:
+            yield stream
+    except UnicodeError:
+        raise _broken_encoding(path, codec) from None
+    except OSError as error:
+        raise damaged(path, error) from None
+
+
+def numbered_lines(path: Path, stream: IO[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text with their numbers, line ends included, the mark left out.
+
+    Raises:
+        UserError: a line that is too long, or that holds a NUL.
+    """
+    number = 0
+    while line := stream.readline(MOST_CHARACTERS + 1):
+        number += 1
+        if len(line) > MOST_CHARACTERS:
+            raise too_long(f"{path}:{number}", "line")
+        if "\0" in line:
+            mend = "delete it; if the file is UTF-16, set `data.encoding: utf-16-le`"
+            raise fail(f"{path}:{number}", "a NUL character", "text", mend)
+        yield number, line.removeprefix("\ufeff") if number == 1 else line
+
+
+def too_long(where: str, noun: str) -> UserError:
+    """A line or cell that no one has written on purpose."""
+    found = f"a {noun} of over {counted(MOST_CHARACTERS, 'character')}"
+    mend = "check the quotes and line ends of the file, or cut the text"
+    return fail(where, found, f"a shorter {noun}", mend)
+
+
+def codec_of(path: Path, encoding: str) -> str:
+    """The codec that reads a file: as named, or as the file's mark says.
+
+    Raises:
+        UserError: there is no such codec, or the mark is that of another one.
+    """
+    codec = text_codec(encoding)
+    if codec is None:
+        mend = "try utf-8, cp1252 or latin-1"
+        raise fail(path, f"the encoding {encoding!r}", "the name of a text encoding", mend)
+    with open_bytes(path) as stream:
+        try:
+            start = stream.read(4)
+        except OSError as error:
+            raise damaged(path, error) from None
+    mark = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
+    codec = codec.removesuffix("-sig")
+    if mark is None or codec == UTF8 or codec.startswith(mark):
+        return mark or codec
+    found = f"the mark with which a file in {mark} begins"
+    raise fail(path, found, f"text in {codec}", f"set `data.encoding: {mark}`")
+
+
+def damaged(path: Path, error: Exception) -> UserError:
+    """A file whose bytes cannot be read, a compressed one that was cut off, say."""
+    expected = f"a {''.join(path.suffixes[-2:])} file"
+    return fail(path, str(error).splitlines()[0], expected, "write it anew")
+
+
+def _broken_encoding(path: Path, codec: str) -> UserError:
+    decoder = codecs.getincrementaldecoder(codec)()
+    line = 1
+    with open_bytes(path) as stream:
+        try:
+            while block := stream.read(BLOCK):
+                line += decoder.decode(block).count("\n")
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            line += error.object[: error.start].decode(codec, "ignore").count("\n")
+            found = f"bytes that are not {codec} ({error.object[error.start : error.start + 4]!r})"
+        except UnicodeError as error:  # no mark where the codec needs one
+            found = f"bytes that are not {codec} ({error})"
+    mend = "save it as UTF-8, or name its encoding: `data.encoding: cp1252`, say"
+    if codec in MARKS.values() and codec != UTF8:
+        mend = f"save it as UTF-8, or try `data.encoding: {codec}-le` or `{codec}-be`"
+    return fail(f"{path}:{line}", found, f"text in {codec}", mend)

@@ -1,0 +1,140 @@
+"""Which columns hold the labels: guessed where the cells tell, asked about where they do not."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from imbtool.columns import Column
+from imbtool.errors import UserError
+from imbtool.labelguess import LabelGuess, guess_labels
+
+ROWS = 60
+TABLE = Path("train.csv")
+
+
+def guess(columns: Mapping[str, Sequence[str]], **known: str) -> LabelGuess:
+    """Guess of columns whose cells are repeated to the same number of rows."""
+    cells = {
+        name: pa.chunked_array([pa.array([few[row % len(few)] for row in range(ROWS)])])
+        for name, few in columns.items()
+    }
+    return guess_labels([Column(name, each, False) for name, each in cells.items()], TABLE, known)
+
+
+def question(columns: Mapping[str, Sequence[str]], **known: str) -> str:
+    with pytest.raises(UserError) as caught:
+        guess(columns, **known)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (["1", "0"], ["0", "0", "1"], "2 columns hold only 0 and 1"),
+        (["True", "False"], ["false", "true", "true"], "2 columns hold only 0 and 1"),
+        (["Y", "N"], ["N", "N", "Y"], "2 columns hold words for yes and no: 'N', 'Y'"),
+        (["WAHR", "FALSCH"], ["FALSCH", "WAHR", "WAHR"], "for yes and no: 'FALSCH', 'WAHR'"),
+        (["1", "0", ""], ["0", "1", "?"], "2 columns hold words for yes and no: '0', '1', '?'"),
+    ],
+)
+def test_columns_of_yes_and_no_are_labels_whatever_the_words(first, second, told):
+    found = guess({"spam": first, "fraud": second, "year": ["2024"]})
+    assert found.source == {"columns": ["spam", "fraud"]}
+    assert found.reason.endswith(told)
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize("yes", ["1", "x", "TRUE"])
+def test_empty_cells_mean_no_where_no_column_has_another_no_and_that_is_said(yes: str):
+    found = guess({"spam": [yes, ""], "fraud": ["", "", yes]})
+    assert found.source == {"columns": ["spam", "fraud"], "empty": "negative"}
+    [note] = found.notes
+    assert "--set data.labels.empty=unknown" in note
+    assert guess({"spam": [yes, ""], "fraud": ["", "", "0", yes]}).source.keys() == {"columns"}
+    assert "empty" not in guess({"a": [yes, ""], "b": ["", yes]}, empty="unknown").source
+
+
+def test_minus_one_beside_0_and_1_is_unknown_and_that_is_said():
+    found = guess({"spam": ["1", "0", "-1"], "fraud": ["0", "1"]})
+    assert found.notes == (
+        "-1 is taken for unknown, in so many rows of these columns: 'spam' (20).",
+    )
+
+
+def test_scores_are_asked_about_until_a_threshold_is_given():
+    columns = {"spam": ["0", "0.8", "0.3"], "fraud": ["0", "1", "0.25"]}
+    told = question(columns)
+    assert "0.8 in row 2 of 'spam'" in told
+    assert "--set data.labels.threshold=0.5" in told
+    assert guess(columns, threshold="0.5").source == {"columns": ["spam", "fraud"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "row"), [(["0", "2"], 2), (["low", "mid", "high"], 1), (["0", "1", "2"], 3)]
+)
+def test_columns_with_the_same_few_values_that_mean_neither_are_refused(values, row):
+    told = question({"spam": values, "fraud": values[::-1]})
+    assert "look like one label each" in told
+    assert f"in row {row}" in told
+
+
+def test_a_label_that_no_text_has_yet_is_left_out_and_that_is_said():
+    found = guess({"spam": ["1", "0"], "fraud": ["0", "1", "1"], "grooming": ["0"]})
+    assert found.source == {"columns": ["spam", "fraud"]}
+    assert found.notes == ("Not taken as labels: 'grooming': no text has a 1 there.",)
+
+
+def test_a_named_column_outdoes_flags_that_say_something_else():
+    found = guess({"is_reply": ["1", "0"], "verified": ["0", "1"], "Labels": ["a|b", "a", "b"]})
+    assert found.source == {"column": "Labels", "separator": "|"}
+
+
+def test_metadata_is_no_label_though_it_has_few_values():
+    found = guess({"language": ["de", "en"], "kind": ["a", "b", "c"], "split": ["1", "0"]})
+    assert found.source["column"] == "kind"
+
+
+def test_several_columns_that_could_be_labels_are_a_question():
+    told = question({"kind": ["a", "b", "c"], "severity": ["low", "high"]})
+    assert "2 columns that could hold the labels: 'kind', 'severity'" in told
+    assert "--set data.labels.column='kind'" in told
+
+
+def test_lists_as_text_are_read_as_lists_and_objects_name_their_tool():
+    assert guess({"found": ["['a', 'b']", "[]"], "kind": ["x", "y"]}).reason.endswith(
+        "its cells are lists or objects as text"
+    )
+    found = guess({"topic": ['{"choices": ["a", "b"]}', "a", "b"]})
+    assert found.source["column"] == "topic"
+    assert "Label Studio" in found.reason
+
+
+def test_a_mark_that_may_separate_is_a_question_with_both_answers():
+    told = question({"labels": ["a, b", "c, b", "d, e", "f, e"]})
+    assert "'a, b' in row 1: ',' may stand between two labels or be part of a name" in told
+    assert "--set data.labels.separator=','" in told
+    assert "--set data.labels.separator='|'" in told
+    assert guess({"labels": ["a, b", "c, b"]}, separator=",").source == {"column": "labels"}
+
+
+def test_two_marks_between_labels_are_a_question():
+    assert "';' may stand between" in question({"labels": ["a|b", "a", "b", "b;a"]})
+
+
+def test_a_mark_that_is_taken_for_part_of_names_is_told_with_the_option_that_splits():
+    found = guess({"labels": ["hate", "hate/threatening", "spam"]})
+    assert found.source == {"column": "labels", "separator": "|"}
+    assert re.search(r"'/', as in 'hate/threatening'.*data.labels.separator='/'", found.reason)
+    assert guess({"labels": ["on|off", "news"]}).source["separator"] == "||"
+
+
+def test_a_cell_that_often_means_unknown_is_told_with_the_option_that_makes_it_so():
+    found = guess({"labels": ["a", "b", "NA"]})
+    assert found.notes == (
+        "'NA' (20 rows) is taken for a label; --set data.labels.unknown='NA' makes it mean that "
+        "the labels are unknown.",
+    )
+    assert guess({"labels": ["a", "b", "NA"]}, unknown="NA").notes == ()
