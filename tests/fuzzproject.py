@@ -5,7 +5,6 @@ same folder each time, since a run's profile names its tables by their whole pat
 """
 
 import contextlib
-import json
 import os
 import random
 import re
@@ -13,7 +12,7 @@ import shutil
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from multiprocessing import get_context
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from conftest import Imbtool, write_csv
 from encoders import make_encoder
-from fuzzing import Mutation
+from fuzzing import Mutation, drawn, mutations_of
 from fuzztrial import run_command
 
 import imbtool as package
@@ -165,7 +164,13 @@ RESUME_DONE = command(
     writes=("runs/first",),
 )
 LOOK = command("tune --from-run runs/first --dry-run --json")
-RESUME_TUNING = command("tune --resume runs/tuned --json", writes=("runs/tuned",), stdout=False)
+RESUME_TUNING = command(
+    "tune --resume runs/tuned --json",
+    writes=("runs/tuned",),
+    stdout=False,
+    # that it was to go on stands there before its rounds are looked at
+    leaves=("runs/tuned/decisions.jsonl",),
+)
 INIT = command("init train.csv -o out/first.yaml --json", "out/first.yaml")
 
 READERS: list[tuple[str, tuple[Command, ...]]] = [
@@ -192,7 +197,10 @@ READERS: list[tuple[str, tuple[Command, ...]]] = [
     ("runs/tuned/rounds/1/manifest.json", (RESUME_TUNING,)),
     ("*.csv", (WEIGHTS, INIT, PREDICT, ANALYZE)),
 ]
-"""Which commands read which files."""
+"""Which commands read which files; the ones named more often meet more mutations."""
+COMMANDS = tuple(dict.fromkeys(each for _, commands in READERS for each in commands))
+QUICK = (PREDICT, NEAR, WEIGHTS, LOOK, INIT)
+"""Commands that take no training."""
 
 
 META = "runs/*/checkpoint-*/imbtool.json"
@@ -200,7 +208,12 @@ GONE = ("deleted", "null", "no value at all", "renamed", "empty list", "empty ob
 MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
     (META, r"labels\.\w+\.(threshold|slope|bias|parent)", (), "what decides, each in its range"),
     (META, r"validation.*|threshold_(rule|scores|recalls).*", None, "shown, not used"),
-    (META, r"(version|encoder|coherence|long_texts|max_length|data.*)", (), "how texts are read"),
+    (
+        META,
+        r"(version|encoder|separator|coherence|long_texts|max_length|data.*)",
+        (),
+        "how texts are read",
+    ),
     ("*checkpoint-*/config.json", ".+", (), "an architecture, which its tensors fit"),
     ("*checkpoint-*/tokenizer*.json", ".+", (), "a tokenizer, as its file says"),
     ("encoder/*.json", ".+", (), "an encoder is what its files say"),
@@ -214,13 +227,16 @@ MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
 sound value has a meaning, and nothing else in the folder tells which one was meant."""
 
 
-def make_project(folder: Path, imbtool: Imbtool, patch: Callable[..., None]) -> None:
-    """Write tables, an encoder and a profile, and train all runs.
+def make_project(
+    folder: Path, imbtool: Imbtool, patch: Callable[..., None], whole: bool = True
+) -> None:
+    """Write tables, an encoder and a profile, and train runs.
 
     Args:
         folder: where to; becomes the current folder.
         imbtool: the command line.
         patch: sets an attribute of a module for the time being.
+        whole: train one run of every kind, else one.
     """
     rng = random.Random(0)
     for name, size in SIZES.items():
@@ -234,9 +250,10 @@ def make_project(folder: Path, imbtool: Imbtool, patch: Callable[..., None]) -> 
     shutil.copy(folder / "new.csv", folder / "shards" / "new.csv")
     os.chdir(folder)
     _done(imbtool("train", "-p", "profile.yaml", "--run", "first"))
-    _done(imbtool("tune", "-p", "profile.yaml", "--run", "tuned"))
-    _train_near(imbtool, patch)
-    _train_stopped(imbtool, patch)
+    if whole:
+        _done(imbtool("tune", "-p", "profile.yaml", "--run", "tuned"))
+        _train_near(imbtool, patch)
+        _train_stopped(imbtool, patch)
     # every key, each with its value
     shutil.copy(folder / "runs" / "first" / "profile.yaml", folder / "profile.yaml")
     for plots in (folder / "runs").rglob("*.png"):
@@ -282,15 +299,26 @@ def _train_stopped(imbtool: Imbtool, patch: Callable[..., None]) -> None:
     assert stopped.exit_code == 128 + signal.SIGTERM, stopped.stderr
 
 
-def targets(project: Path) -> Iterator[tuple[str, tuple[Command, ...]]]:
-    """Every file that is mutated, by its path in the project, and the commands that read it."""
-    for pattern, commands in READERS:
-        found = [
-            path for path in sorted(project.glob(pattern)) if "*" not in pattern or path.is_file()
-        ]
-        assert found, f"no file {pattern}"
-        for path in found:
-            yield str(path.relative_to(project)), commands
+def chosen(
+    project: Path, seed: int, count: int, usable: Collection[Command]
+) -> Iterator[tuple[Mutation, Command]]:
+    """So many mutations of all files, each with one of the usable commands that read the file."""
+    rng = random.Random(seed)
+    commands: dict[str, list[Command]] = {}
+    groups: list[list[Mutation]] = []
+    for pattern, readers in READERS:
+        for path in _matching(project, pattern):
+            name = str(path.relative_to(project))
+            commands[name] = [each for each in readers if each in usable]
+            if commands[name]:
+                groups.extend(mutations_of(path, name, rng))
+    for mutation in drawn(groups, count, rng):
+        yield mutation, rng.choice(commands[mutation.file])
+
+
+def _matching(project: Path, pattern: str) -> list[Path]:
+    paths = sorted(project.glob(pattern))
+    return [path for path in paths if path.is_file()] if "*" in pattern else paths
 
 
 class Trials:
@@ -467,4 +495,4 @@ def kept_folder() -> Iterator[None]:
 
 def describe(how: Command, mutation: Mutation, fault: Fault) -> str:
     """One line on a fault."""
-    return json.dumps(f"{fault.kind}: {mutation} | {how} | {fault.detail}", ensure_ascii=False)
+    return ascii(f"{fault.kind}: {mutation} | {how} | {fault.detail}")
