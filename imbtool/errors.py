@@ -21,7 +21,7 @@ class Problem:
         """Four lines, as the command line shows them."""
         rows = (("found", self.found), ("expected", self.expected), ("mend", self.mend))
         lines = [self.where, *(f"  {name:<9} {text}" for name, text in rows)]
-        return "\n".join(map(printable, lines))
+        return "\n".join(printable(shortened(line)) for line in lines)
 
 
 class UserError(Exception):
@@ -77,6 +77,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     choices = list(known)
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"use one of: {some(choices, 12)}"
+
+
+def shortened(text: str, most: int = 1500) -> str:
+    """A long text with its middle left out, and how much that was.
+
+    >>> shortened("abcdefgh" * 10, most=40)
+    'abcdefghabcdefghabcd ... 40 characters left out ... efghabcdefghabcdefgh'
+    """
+    if len(text) <= most:
+        return text
+    half = most // 2
+    left_out = counted(len(text) - 2 * half, "character")
+    return f"{text[:half]} ... {left_out} left out ... {text[-half:]}"
 
 
 def printable(text: str) -> str:

@@ -39,6 +39,13 @@ def test_text_from_others_cannot_steer_the_terminal():
     assert printable("naïve ☕ العربية") == "naïve ☕ العربية"
 
 
+def test_what_was_found_is_shown_with_both_ends_however_long_it_is():
+    line = str(fail("f", f"<{'x' * 10**6}>", "text", "mend it")).splitlines()[1]
+    assert line.startswith("  found     <x")
+    assert line.endswith("x>")
+    assert "... 998,514 characters left out ..." in line
+
+
 def test_the_nearest_known_name_is_offered_and_else_all_of_them():
     assert did_you_mean("gama", ["gamma", "name"]) == "did you mean 'gamma'?"
     assert did_you_mean("zzz", ["gamma", "name"]) == "use one of: gamma, name"

@@ -18,7 +18,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from imbtool.tables.cells import as_arrow
+from imbtool.tables.cells import as_arrow, require_utf8
 from imbtool.tables.classes import classes_of, with_names
 from imbtool.tables.delimited import Layout, layout_of, refuse_repeated
 from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
@@ -65,13 +65,15 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield a parquet file in batches of `rows`, with names for the numbers of classes.
 
     Raises:
-        UserError: a damaged file, one with a column twice, or a class without a name.
+        UserError: a damaged file, one with a column twice, a class without a name, or text that is
+            not UTF-8.
     """
     before = 0
     try:
         file = _opened(path)
         classes = classes_of(path, file.schema_arrow)
         for batch in file.iter_batches(rows):
+            require_utf8(path, batch, before)
             named = with_names(path, pa.Table.from_batches([batch]), classes, before)
             yield from named.to_batches() if classes else [batch]
             before += len(batch)
@@ -94,7 +96,9 @@ def parquet_columns(path: Path) -> list[str]:
 def _parquet(path: Path) -> pa.Table:
     try:
         file = _opened(path)
-        table = with_names(path, file.read(), classes_of(path, file.schema_arrow))
+        table = file.read()
+        require_utf8(path, table)
+        table = with_names(path, table, classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
     for place, column in enumerate(table.columns):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -150,6 +151,35 @@ def require_text(column: pa.ChunkedArray, where: object, told: Callable[[int], s
             cell = column[row].as_py().replace(OBJECT_MARK, "").replace(ITEM_MARK, "")
             found = f"an object or a list of them in row {told(row + 1)}: {cell[:60]!r}"
             raise fail(where, found, "text, or lists of it", mend)
+
+
+def require_utf8(where: object, data: pa.Table | pa.RecordBatch, before: int = 0) -> None:
+    """Check the texts of a file that says they are UTF-8: its writer may not have looked.
+
+    Args:
+        where: they stand.
+        data: a file, or some rows of it.
+        before: how many rows of the file stand before them.
+
+    Raises:
+        UserError: a column has others.
+    """
+    for name, column in zip(data.schema.names, data.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            row = next(filter(partial(_is_broken, column), range(len(column))), None)
+            found = str(error) if row is None else f"no UTF-8 in row {before + row + 1}"
+            mend = "write the file again from text in UTF-8"
+            raise fail(f"{where}: {name}", found, "text in UTF-8", mend) from None
+
+
+def _is_broken(column: pa.Array | pa.ChunkedArray, row: int) -> bool:
+    try:
+        column[row].as_py()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _is_utf8(column: pa.ChunkedArray) -> bool:

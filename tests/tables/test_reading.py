@@ -199,6 +199,15 @@ def test_json_nested_too_deep_or_with_too_many_digits_is_refused(
     assert place(write(tmp_path, around.replace("{}", digits), name)) == ":1"
 
 
+@pytest.mark.parametrize("column", ["text", "choices"])
+def test_text_of_a_parquet_file_that_is_not_utf8_is_refused(column: str, tmp_path: Path):
+    cells = pa.array([b"fine", b"caf\xe9"], pa.binary()).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({column: cells, "id": ["a", "b"]}), tmp_path / "t.parquet")
+    assert place(tmp_path / "t.parquet") == f": {column}"
+    with pytest.raises(UserError, match="no UTF-8 in row 2"):
+        list(read_chunks(tmp_path / "t.parquet", rows=1))
+
+
 def test_a_value_that_parquet_cannot_hold_is_refused(tmp_path: Path):
     frame = pd.DataFrame({"a": [2**70]}, dtype=object)
     with (
