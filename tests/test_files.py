@@ -144,3 +144,8 @@ def test_what_a_failed_writing_left_is_not_in_the_next_folder(tmp_path: Path):
     assert (link / "sub" / "f.txt").read_text() == "new"
     assert not (link / "half.txt").exists()
     assert {path for path in tmp_path.iterdir()} == {link, link.resolve()}
+
+
+def test_a_name_of_bytes_that_are_no_text_is_kept(tmp_path: Path):
+    write_json(tmp_path / "a.json", {"path": "t\udcff.csv"})
+    assert read_json(tmp_path / "a.json") == {"path": "t\udcff.csv"}
