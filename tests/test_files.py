@@ -251,3 +251,8 @@ def test_a_file_at_the_links_place_stays(tmp_path: Path):
     with pytest.raises(UserError, match="a file"):
         publish(link, "new")
     assert link.read_text() == "mine"
+
+
+def test_a_name_of_bytes_that_are_no_text_is_kept(tmp_path: Path):
+    write_json(tmp_path / "a.json", {"path": "t\udcff.csv"})
+    assert read_json(tmp_path / "a.json") == {"path": "t\udcff.csv"}
