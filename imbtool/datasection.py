@@ -96,6 +96,12 @@ class LabelSource(Section):
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
+        if self.column is None and self.columns is None:
+            raise contradiction(
+                "neither 'column' nor 'columns'",
+                "labels: {column: NAME} or labels: {columns: [NAME, ...]}",
+                "name the column that holds the labels",
+            )
         if self.column is not None and self.columns is not None:
             raise contradiction(
                 "both 'column' and 'columns'",

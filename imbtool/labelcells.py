@@ -26,8 +26,8 @@ Codes = NDArray[np.int32]
 
 RowText = Callable[[int], str]
 
-SCORED = re.compile(r".*\w.*[\s:=(]\s*[01]?\.\d+\)?")
-"""A name with a score: `spam (0.93)`, `spam: 0.93`."""
+SCORED = re.compile(r".*\w.*(?:[\s:=(]\s*[01]?\.\d+|[:=]\s*[01])\)?")
+"""A name with a score or a flag: `spam (0.93)`, `spam: 0.93`, `spam=1`."""
 UNKNOWN_SCORE = -1.0
 """What many tables write for a label that nobody knows."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +65,13 @@ def guess_labels(
         UserError: there are none, or it cannot be told which they are or what their cells mean.
     """
     return _Guesser(columns, where, known or {}).guess()
+
+
+def set_option(key: str, value: str | Sequence[str]) -> str:
+    """The option that sets a profile key, as it is typed into a shell."""
+    is_plain = isinstance(value, str) and value == value.strip() and value[:1] not in ("", *"[{\"'")
+    text = value if is_plain and str(value).isprintable() else json.dumps(value, ensure_ascii=False)
+    return f"--set {shlex.quote(f'{key}={text}')}"
 
 
 def read_labels(
@@ -155,12 +164,13 @@ class _Guesser:
         named = self._by_name(LABEL_NAMES)
         firm = self._by_name(FIRM_NAMES)
         if firm and not (firm.is_flag or firm.is_score):
+            self._refuse_another(firm)
             return read_named(firm, self.where, self.known, "by its name")
         telling = [each for each in self._likely if each.is_flag or each.is_score]
         others = [each for each in self._likely if each not in telling and each.may_hold_names]
         if len(telling) > 1 or (telling and not others):
             self._refuse_lookalikes(telling)
-            absent = [each for each in self._likely if each.is_absent] if len(telling) > 1 else []
+            absent = [each for each in self._likely if each.is_absent]
             taken = [each for each in self._likely if each in (*telling, *absent)]
             found = read_flags(taken, self.where, self.known)
             return LabelGuess(found.source, found.reason, (*found.notes, *_absent_notes(absent)))
@@ -179,6 +189,21 @@ class _Guesser:
         by_name = {each.name.strip().lower(): each for each in reversed(self.columns)}
         return next((by_name[name] for name in names if name in by_name), None)
 
+    def _refuse_another(self, named: Column) -> None:
+        """A second column with the same labels would be lost without a word."""
+        for other in self._likely:
+            shared = set(other.values) & set(named.values)
+            if other is not named and len(shared) > 1 and 2 * len(shared) >= len(other.values):
+                cell = next(cell for cell in other.values if cell in shared)
+                raise fail(
+                    f"{self.where}: {named.name}, {other.name}",
+                    f"two columns with the same labels, {shown_cell(cell)} in row "
+                    f"{other.row_of(cell)} of {other.name!r}",
+                    "all labels of a text in one column",
+                    "join those of a text, or name the one that counts: "
+                    + set_option("data.labels.column", named.name),
+                )
+
     def _unnamed(self) -> LabelGuess:
         """A column of lists, or the only one whose cells recur."""
         lists = [each for each in self._likely if each.has_lists]
@@ -192,13 +217,14 @@ class _Guesser:
         return read_named(among[0], self.where, self.known, why)
 
     def _ask_column(self, among: Sequence[Column]) -> UserError:
+        among = [each for each in among if each.name]
         names = [repr(each.name) for each in among]
         return fail(
             f"{self.where}: line 1",
             f"{counted(len(names), 'column')} that could hold the labels: {some(names, 8)}",
             "a column whose name says so (labels, tags, ...), or to be told",
-            f"--set data.labels.column={among[0].name!r}, or for one 0/1 column a label "
-            "--set data.labels.columns='[A, B]'",
+            f"{set_option('data.labels.column', among[0].name)}, or for one 0/1 column a label "
+            f"{set_option('data.labels.columns', [each.name for each in among[:2]])}",
         )
 
     def _refuse_lookalikes(self, among: Sequence[Column]) -> None:
@@ -273,7 +299,8 @@ def _unknown_notes(column: Column) -> Sequence[str]:
     found = [cell for cell in column.values if cell.strip().lower() in marks]
     return [
         f"{cell.strip()!r} ({counted(column.rows_with([cell]), 'row')}) is taken for a label; "
-        f"--set data.labels.unknown={cell.strip()!r} makes it mean that the labels are unknown."
+        f"{set_option('data.labels.unknown', cell.strip())} makes it mean that the labels are "
+        "unknown."
         for cell in found
     ]
 
@@ -308,7 +335,7 @@ def _separator(column: Column, where: Path) -> tuple[str, str]:
         mark, example = guess.within
         reason += (
             f" ({mark!r}, as in {shown_cell(example)}, is taken for part of names; "
-            f"--set data.labels.separator={mark!r} splits there)"
+            f"{set_option('data.labels.separator', mark)} splits there)"
         )
     return free, reason
 
@@ -320,8 +347,8 @@ def _ask_separator(column: Column, where: Path, mark: str, example: str, other: 
         f"{shown_cell(cell)} in row {column.row_of(cell)}: {mark!r} may stand between two labels "
         "or be part of a name",
         "to be told which",
-        f"--set data.labels.separator={mark!r} if it separates labels, "
-        f"--set data.labels.separator={other!r} if it is part of names",
+        f"{set_option('data.labels.separator', mark)} if it separates labels, "
+        f"{set_option('data.labels.separator', other)} if it is part of names",
     )
 
 

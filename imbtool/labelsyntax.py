@@ -248,9 +248,10 @@ def _of_value(value: Any) -> Written:
 
 def _only_name(item: dict[Any, Any]) -> str | None:
     """The name in an object that holds nothing else: `{"label": "spam"}`."""
-    key, *others = item
-    name = item[key]
-    return name if not others and key in NAMING_KEYS and isinstance(name, str) else None
+    if len(item) != 1:
+        return None
+    ((key, name),) = item.items()
+    return name if key in NAMING_KEYS and isinstance(name, str) else None
 
 
 def _of_object(value: dict[Any, Any]) -> Written:
@@ -262,6 +263,8 @@ def _of_object(value: dict[Any, Any]) -> Written:
     if not value:
         return Written(form="list")
     value = {key: inner for key, inner in value.items() if inner is not None}
+    if not value:
+        return UNREADABLE  # nothing of it is known
     if len(value) == 1 and next(iter(value)) in NAMING_KEYS:
         (inner,) = value.values()
         inner = [inner] if isinstance(inner, str) else inner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ TIED = 0.9
 of which the lowest are in one cell each."""
 FREE = 0.6
 """Share of the parts that stand freely from which a weak mark separates them."""
+MOST_GLUED = 200
+"""Different cells of which one is looked for in another."""
 LEAST_BLANK_CELLS = 3
 """Different cells with blanks, fewer of which prove nothing."""
 
@@ -56,15 +59,19 @@ def guess_separator(cells: Iterable[str]) -> Guess:
         cells: the different cells of a column, those that are lists left out.
     """
     whole = sorted({cell.strip() for cell in cells if cell.strip()})
-    marks = [*_runs(whole), *MARKS]
+    runs = _runs(whole)
+    marks = [*runs, *MARKS, *_glues(whole)]
     found = [each for mark in marks if (each := _Evidence.of(whole, mark)).cells]
     by_verdict = {
         verdict: [each for each in found if each.verdict == verdict]
         for verdict in get_args(Verdict)
     }
     if separating := by_verdict["separator"]:
-        run = separating[0].mark not in MARKS
-        best = separating[0] if run else max(separating, key=lambda each: each.reuse(whole))
+        best = (
+            separating[0]
+            if separating[0].mark in runs
+            else max(separating, key=lambda each: each.reuse(whole))
+        )
         return Guess(best.mark, _second_mark(whole, best.mark))
     unclear, within = (
         [(each.mark, each.example) for each in by_verdict[verdict]]
@@ -88,6 +95,22 @@ def _is_within(mark: str, run: str, cells: str) -> bool:
     """Whether a mark that stands in a run of marks stands nowhere else."""
     free = mark not in run or run == DOUBLE
     return free or cells.count(mark) == cells.count(run) * run.count(mark)
+
+
+def _glues(whole: Sequence[str]) -> list[str]:
+    """What stands between two cells in others, more than once: ` and `."""
+    single = sorted(whole, key=len)[:MOST_GLUED]
+    found: Counter[str] = Counter()
+    for cell in whole[:MOST_GLUED]:
+        heads = {each for each in single if len(each) < len(cell) and cell.startswith(each)}
+        tails = {each for each in single if len(each) < len(cell) and cell.endswith(each)}
+        middles = {cell[len(head) : len(cell) - len(tail)] for head in heads for tail in tails}
+        found.update(each for each in middles if each.strip() and each.strip() not in MARKS)
+    return [glue for glue, count in found.items() if count > 1]
+
+
+def _is_punctuation(piece: str) -> bool:
+    return all(character in string.punctuation for character in piece)
 
 
 def _pieces(cell: str, mark: str) -> list[str]:
@@ -156,7 +179,7 @@ class _Evidence:
 
     @property
     def verdict(self) -> Verdict:
-        if not self.cells:
+        if not self.cells or any(map(_is_punctuation, self.parts)):
             return "within names"
         if self.mark == BLANK:
             return self._of_blanks()

@@ -1,6 +1,7 @@
 """Which columns hold the labels: guessed where the cells tell, asked about where they do not."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from imbtool.columns import Column
 from imbtool.errors import UserError
-from imbtool.labelguess import LabelGuess, guess_labels
+from imbtool.labelguess import LabelGuess, guess_labels, set_option
+from imbtool.profilefile import make_profile, overlay, parse_override
 
 ROWS = 60
 TABLE = Path("train.csv")
@@ -111,7 +113,8 @@ def test_metadata_is_no_label_though_it_has_few_values():
 def test_several_columns_that_could_be_labels_are_a_question():
     told = question({"kind": ["a", "b", "c"], "severity": ["low", "high"]})
     assert "2 columns that could hold the labels: 'kind', 'severity'" in told
-    assert "--set data.labels.column='kind'" in told
+    assert "--set data.labels.column=kind, or" in told
+    assert """--set 'data.labels.columns=["kind", "severity"]'""" in told
 
 
 def test_lists_as_text_are_read_as_lists_and_objects_name_their_tool():
@@ -126,8 +129,8 @@ def test_lists_as_text_are_read_as_lists_and_objects_name_their_tool():
 def test_a_mark_that_may_separate_is_a_question_with_both_answers():
     told = question({"labels": ["a, b", "c, b", "d, e", "f, e"]})
     assert "'a, b' in row 1: ',' may stand between two labels or be part of a name" in told
-    assert "--set data.labels.separator=','" in told
-    assert "--set data.labels.separator='|'" in told
+    assert "--set data.labels.separator=, if it separates labels" in told
+    assert "--set 'data.labels.separator=|' if it is part of names" in told
     assert guess({"labels": ["a, b", "c, b"]}, separator=",").source == {"column": "labels"}
 
 
@@ -138,14 +141,33 @@ def test_two_marks_between_labels_are_a_question():
 def test_a_mark_that_is_taken_for_part_of_names_is_told_with_the_option_that_splits():
     found = guess({"labels": ["hate", "hate/threatening", "spam"]})
     assert found.source == {"column": "labels", "separator": "|"}
-    assert re.search(r"'/', as in 'hate/threatening'.*data.labels.separator='/'", found.reason)
+    assert re.search(r"'/', as in 'hate/threatening'.*data.labels.separator=/ splits", found.reason)
     assert guess({"labels": ["on|off", "news"]}).source["separator"] == "||"
 
 
 def test_a_cell_that_often_means_unknown_is_told_with_the_option_that_makes_it_so():
     found = guess({"labels": ["a", "b", "NA"]})
     assert found.notes == (
-        "'NA' (20 rows) is taken for a label; --set data.labels.unknown='NA' makes it mean that "
-        "the labels are unknown.",
+        "'NA' (20 rows) is taken for a label; --set data.labels.unknown=NA makes it mean that the "
+        "labels are unknown.",
     )
     assert guess({"labels": ["a", "b", "NA"]}, unknown="NA").notes == ()
+
+
+@pytest.mark.parametrize("mark", [" ", "\t", "\n", "|", "#", "'", '"', "{", ", ", "&"])
+def test_a_proposed_option_sets_what_it_says_when_it_is_typed(mark: str):
+    option, typed = shlex.split(set_option("data.labels.separator", mark))
+    profile = make_profile({"data": {"train": "t.csv"}})
+    assert option == "--set"
+    assert overlay(profile, [parse_override(typed)]).data.labels.separator == mark
+
+
+def test_a_second_column_with_the_same_labels_is_refused():
+    told = question({"label": ["a", "b", "c"], "label_2": ["b", "", "c", "a"]})
+    assert "two columns with the same labels, 'b' in row 1 of 'label_2'" in told
+    assert guess({"label": ["a", "b", "c"], "kind": ["q", "r"]}).source["column"] == "label"
+
+
+def test_words_between_labels_are_asked_about_or_read():
+    cells = ["a", "b", "c", "a and b", "b and c", "c and a"]
+    assert guess({"labels": cells}).source["separator"] == " and "

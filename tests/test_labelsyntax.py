@@ -87,6 +87,8 @@ def test_marks_within_a_name_stay(cell: str, name: str):
         '[{"label": "a", "score": 0.9}]',
         [{"label": "a", "score": 0.9}],
         "['a', 'b",
+        "[{}]",
+        '{"label": null}',
         '{"choices": ["a"',
         "[" * 100_001 + "]",
     ],

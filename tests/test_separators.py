@@ -73,7 +73,7 @@ def test_a_single_bar_is_part_of_names_beside_a_double_one():
     )
 
 
-@pytest.mark.parametrize("mark", ["^", "|;|", "<br>", "~~", "=>"])
+@pytest.mark.parametrize("mark", [" and ", "\\n", "^", "|;|", "<br>", "~~", "=>"])
 def test_a_mark_that_nobody_expects_is_found_where_its_parts_recur(mark: str):
     cells = [mark.join(labels) for labels in ("ab", "bc", "ca", "a", "b", "c", "abc")]
     assert guess_separator(cells).separator == mark
@@ -81,6 +81,7 @@ def test_a_mark_that_nobody_expects_is_found_where_its_parts_recur(mark: str):
 
 def test_empty_parts_say_nothing():
     assert guess_separator([",a,,b", "b,a", "a", "b,", "c,a"]).separator == ","
+    assert guess_separator([" , a", "a ,  , b", "b , a", "a", "b"]).separator == ","
 
 
 def test_joined_labels_are_known_by_their_parts():
