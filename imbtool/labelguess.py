@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from imbtool.columns import ZERO_AND_ONE, Column
-from imbtool.errors import UserError, counted, fail, some
+from imbtool.errors import counted, fail, some
 from imbtool.labelcells import shown_cell
-from imbtool.labelsyntax import NOBODY_KNOWS, flag_of
+from imbtool.labelquestions import (
+    set_option,
+    which_column,
+    which_separator,
+    which_threshold,
+    which_values,
+)
+from imbtool.labelsyntax import NOBODY_KNOWS
 from imbtool.separators import MARKS, guess_separator
 
 FIRM_NAMES = ("labels", "label", "tags", "tag", "annotations", "annotation", "choices", "choice")
@@ -65,13 +70,6 @@ def guess_labels(
         UserError: there are none, or it cannot be told which they are or what their cells mean.
     """
     return _Guesser(columns, where, known or {}).guess()
-
-
-def set_option(key: str, value: str | Sequence[str]) -> str:
-    """The option that sets a profile key, as it is typed into a shell."""
-    is_plain = isinstance(value, str) and value == value.strip() and value[:1] not in ("", *"[{\"'")
-    text = value if is_plain and str(value).isprintable() else json.dumps(value, ensure_ascii=False)
-    return f"--set {shlex.quote(f'{key}={text}')}"
 
 
 def read_labels(
@@ -134,7 +132,7 @@ def read_flags(columns: Sequence[Column], where: Path, known: Mapping[str, str])
     holders = "its column holds" if len(names) == 1 else f"{len(names)} columns hold"
     scores = [column for column in columns if column.is_score]
     if scores and "threshold" not in known:
-        raise _ask_threshold(scores, where)
+        raise which_threshold(scores, where)
     notes = list(_minus_notes(columns))
     if "empty" not in known and _blank_means_no(columns):
         source["empty"] = "negative"
@@ -212,20 +210,9 @@ class _Guesser:
             among = list(self.columns)
         self._refuse_lookalikes(among)
         if len(among) != 1:
-            raise self._ask_column(among or self.columns)
+            raise which_column(among or self.columns, self.where)
         why = "no other column of lists" if lists else "no other column has cells that recur so"
         return read_named(among[0], self.where, self.known, why)
-
-    def _ask_column(self, among: Sequence[Column]) -> UserError:
-        among = [each for each in among if each.name]
-        names = [repr(each.name) for each in among]
-        return fail(
-            f"{self.where}: line 1",
-            f"{counted(len(names), 'column')} that could hold the labels: {some(names, 8)}",
-            "a column whose name says so (labels, tags, ...), or to be told",
-            f"{set_option('data.labels.column', among[0].name)}, or for one 0/1 column a label "
-            f"{set_option('data.labels.columns', [each.name for each in among[:2]])}",
-        )
 
     def _refuse_lookalikes(self, among: Sequence[Column]) -> None:
         """Columns with the same few values are one label each, whatever the values mean."""
@@ -237,21 +224,7 @@ class _Guesser:
             ]
             known = each.is_flag or each.is_score or each.is_absent or each.holds_lists
             if others and not known:
-                raise self._ask_values([each, *others])
-
-    def _ask_values(self, columns: Sequence[Column]) -> UserError:
-        first = columns[0]
-        odd = next(cell for cell in first.values if flag_of(cell) is None)
-        values = some(map(repr, sorted(first.values)))
-        return fail(
-            f"{self.where}: {some([each.name for each in columns], 8)}",
-            f"columns with the same few values, {values}, {shown_cell(odd)} in row "
-            f"{first.row_of(odd)}: they look like one label each, and it cannot be told which "
-            "values mean yes",
-            "two values that mean yes and no, such as 1 and 0, in each label column",
-            "write 1 and 0; if the values are labels, join those of a text into one column; or "
-            "name the one column that holds the labels: --set data.labels.column=NAME",
-        )
+                raise which_values([each, *others], self.where)
 
 
 def _alike(one: Column, other: Column) -> bool:
@@ -326,7 +299,7 @@ def _separator(column: Column, where: Path) -> tuple[str, str]:
     )
     if guess.unclear:
         mark, example = guess.unclear
-        raise _ask_separator(column, where, mark, example, guess.separator or free)
+        raise which_separator(column, where, mark, example, guess.separator or free)
     if guess.separator:
         parts = {part.strip() for cell in plain for part in cell.split(guess.separator)} - {""}
         return guess.separator, f"{guess.separator!r} splits its cells into {len(parts)} labels"
@@ -338,26 +311,3 @@ def _separator(column: Column, where: Path) -> tuple[str, str]:
             f"{set_option('data.labels.separator', mark)} splits there)"
         )
     return free, reason
-
-
-def _ask_separator(column: Column, where: Path, mark: str, example: str, other: str) -> UserError:
-    cell = next(cell for cell in column.values if example in cell)
-    return fail(
-        f"{where}: {column.name}",
-        f"{shown_cell(cell)} in row {column.row_of(cell)}: {mark!r} may stand between two labels "
-        "or be part of a name",
-        "to be told which",
-        f"{set_option('data.labels.separator', mark)} if it separates labels, "
-        f"{set_option('data.labels.separator', other)} if it is part of names",
-    )
-
-
-def _ask_threshold(scores: Sequence[Column], where: Path) -> UserError:
-    first = scores[0]
-    cell = next(cell for cell in first.values if 0 < float(cell) < 1)
-    return fail(
-        f"{where}: {some([each.name for each in scores], 8)}",
-        f"scores between 0 and 1, {cell} in row {first.row_of(cell)} of {first.name!r}",
-        "0 and 1, or the score from which on a text has the label",
-        "--set data.labels.threshold=0.5 gives a text the labels whose score is 0.5 or more",
-    )

@@ -10,7 +10,8 @@ import pytest
 
 from imbtool.columns import Column
 from imbtool.errors import UserError
-from imbtool.labelguess import LabelGuess, guess_labels, set_option
+from imbtool.labelguess import LabelGuess, guess_labels
+from imbtool.labelquestions import set_option
 from imbtool.profilefile import make_profile, overlay, parse_override
 
 ROWS = 60
