@@ -5,6 +5,7 @@ same folder each time, since a run's profile names its tables by their whole pat
 """
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -420,6 +421,8 @@ def faults(how: Command, mutation: Mutation, outcome: Outcome, usual: Outcome) -
         yield from _refusal_faults(outcome)
     else:
         yield from _success_faults(mutation, outcome, usual)
+        if not _same_shape(how, outcome.stdout, usual.stdout):
+            yield Fault("stdout", outcome.stdout[:100])
     yield from _trace_faults(how, outcome)
 
 
@@ -457,6 +460,17 @@ def _success_faults(mutation: Mutation, outcome: Outcome, usual: Outcome) -> Ite
         yield Fault("silent, sound" if mutation.sound else "silent", ", ".join(other))
     if set(strange) - set(said) and not other:
         yield Fault("noise", next(line for line in strange if line not in said)[:200])
+
+
+def _same_shape(how: Command, stdout: str, usual: str) -> bool:
+    """Whether what was printed is data alone: a JSON document, or as many lines as usual."""
+    if "--json" not in how.words:
+        return len(stdout.splitlines()) == len(usual.splitlines())
+    try:
+        json.loads(stdout)
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(stderr: str) -> list[str]:
