@@ -207,7 +207,8 @@ QUICK = (PREDICT, NEAR, WEIGHTS, LOOK, INIT)
 META = "runs/*/checkpoint-*/imbtool.json"
 GONE = ("deleted", "null", "no value at all", "renamed", "empty list", "empty object")
 MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
-    (META, r"labels\.\w+\.(threshold|slope|bias|parent)", (), "what decides, each in its range"),
+    (META, r"labels\.\w+\.(threshold|slope|bias)", (), "what decides, each in its range"),
+    (META, r"labels\.\w+\.parent", ("null",), "a label may have no parent"),
     (META, r"validation.*|threshold_(rule|scores|recalls).*", None, "shown, not used"),
     (
         META,
