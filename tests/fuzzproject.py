@@ -5,6 +5,7 @@ same folder each time, since a run's profile names its tables by their whole pat
 """
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -206,7 +207,8 @@ QUICK = (PREDICT, NEAR, WEIGHTS, LOOK, INIT)
 META = "runs/*/checkpoint-*/imbtool.json"
 GONE = ("deleted", "null", "no value at all", "renamed", "empty list", "empty object")
 MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
-    (META, r"labels\.\w+\.(threshold|slope|bias|parent)", (), "what decides, each in its range"),
+    (META, r"labels\.\w+\.(threshold|slope|bias)", (), "what decides, each in its range"),
+    (META, r"labels\.\w+\.parent", ("null",), "a label may have no parent"),
     (META, r"validation.*|threshold_(rule|scores|recalls).*", None, "shown, not used"),
     (
         META,
@@ -420,6 +422,8 @@ def faults(how: Command, mutation: Mutation, outcome: Outcome, usual: Outcome) -
         yield from _refusal_faults(outcome)
     else:
         yield from _success_faults(mutation, outcome, usual)
+        if not _same_shape(how, outcome.stdout, usual.stdout):
+            yield Fault("stdout", outcome.stdout[:100])
     yield from _trace_faults(how, outcome)
 
 
@@ -457,6 +461,17 @@ def _success_faults(mutation: Mutation, outcome: Outcome, usual: Outcome) -> Ite
         yield Fault("silent, sound" if mutation.sound else "silent", ", ".join(other))
     if set(strange) - set(said) and not other:
         yield Fault("noise", next(line for line in strange if line not in said)[:200])
+
+
+def _same_shape(how: Command, stdout: str, usual: str) -> bool:
+    """Whether what was printed is data alone: a JSON document, or as many lines as usual."""
+    if "--json" not in how.words:
+        return len(stdout.splitlines()) == len(usual.splitlines())
+    try:
+        json.loads(stdout)
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(stderr: str) -> list[str]:
