@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -41,6 +42,9 @@ def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
 def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file that is one array of them.
 
+    Two other ways to write a table are read too: one object a line, and one object of columns, as
+    pandas writes them.
+
     Raises:
         UserError: with the line, or the number of the element.
     """
@@ -49,15 +53,54 @@ def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     if len(text) > MOST_ARRAY:
         found = f"a JSON array of over {counted(MOST_ARRAY, 'character')}, which is read at once"
         raise fail(path, found, "a shorter one", "write .jsonl, one object a line")
-    rows = _json(text, path, 1, mend)
+    if _are_lines(text):
+        return json_lines(path, io.StringIO(text))
+    rows = _rows_of(_json(text, path, 1, mend))
     if not isinstance(rows, list):
-        raise fail(path, f"a JSON {type(rows).__name__}", "an array of objects", mend)
+        raise fail(f"{path}:1", f"a JSON {type(rows).__name__}", "an array of objects", mend)
     rows = list(map(as_object, rows))
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             found = f"a JSON {type(row).__name__} as element {number}"
             raise fail(path, found, "an array of objects", mend)
     return iter(rows)
+
+
+def _are_lines(text: str) -> bool:
+    """Whether the first line is an object of its own, and more follow."""
+    first, _, rest = text.lstrip().partition("\n")
+    if not (first.startswith("{") and rest.lstrip().startswith("{")):
+        return False
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _rows_of(value: Any) -> Any:
+    """The rows of an object of columns, each a list or a map from row names to cells.
+
+    Anything else is left as it is.
+    """
+    columns = list(value.values()) if isinstance(value, dict) else []
+    if not columns or not all(isinstance(column, type(columns[0])) for column in columns):
+        return value
+    if isinstance(columns[0], list):
+        return _transposed(value) if len(set(map(len, columns))) == 1 else value
+    if not isinstance(columns[0], dict):
+        return value
+    names = list(columns[0])
+    alike = all(each.keys() == columns[0].keys() for each in columns)
+    # numbers name the rows: else nobody knows whether the outer names are of rows or of columns
+    if alike and all(map(str.isdigit, names)):
+        return _transposed({name: [cells[row] for row in names] for name, cells in value.items()})
+    return value
+
+
+def _transposed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    cells = zip(*columns.values(), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in cells]
 
 
 def _json(text: str, path: Path, line: int, mend: str) -> Any:

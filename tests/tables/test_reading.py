@@ -265,7 +265,11 @@ def test_any_text_survives_writing_and_reading(
     path = tmp_path_factory.getbasetemp() / f"any{suffix}"
     with TableWriter(path, suffix) as writer:
         writer.write(pd.DataFrame(cells, columns=["text", "note"], dtype=object))
-    assert [tuple(row) for row in read_table(path).to_numpy()] == cells
+    assert [tuple(row) for row in read_table(path, quotes=True).to_numpy()] == cells
+    try:
+        assert [tuple(row) for row in read_table(path).to_numpy()] == cells
+    except UserError as error:  # what is left of some texts of tabs and line breaks could be rows
+        assert "quotes that enclose whole cells" in str(error)
 
 
 def test_frames_are_appended_under_one_header():
@@ -510,7 +514,29 @@ def test_json_is_an_array_of_objects(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("content", "where"), [('[{"a": 1},\n{"a" 2}]', ":2"), ('{"a": 1}', ""), ('[{"a": 1}, 3]', "")]
+    "content",
+    [
+        '{"a": "001", "b": "1"}\n{"a": "x", "b": null}\n',
+        '{"a": {"0": "001", "7": "x"}, "b": {"7": null, "0": "1"}}',
+        '{"a": ["001", "x"], "b": ["1", null]}',
+    ],
+    ids=["lines", "pandas' columns", "lists of columns"],
+)
+def test_other_ways_to_write_a_table_as_json_are_read(tmp_path: Path, content: str):
+    path = write(tmp_path, content, "t.json")
+    assert arrow_rows(path) == [["a", "b"], ["001", "1"], ["x", None]]
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ('[{"a": 1},\n{"a" 2}]', ":2"),
+        ('{"a": 1}', ":1"),
+        ('[{"a": 1}, 3]', ""),
+        ('{"x": {"a": 1}, "y": {"a": 2}}', ":1"),
+        ('{"a": [1], "b": [1, 2]}', ":1"),
+        ('{"a": 1}\n{"a" 2}\n', ":2"),
+    ],
 )
 def test_other_json_is_refused_by_its_line(tmp_path: Path, content: str, where: str):
     assert place(write(tmp_path, content, "t.json")) == where
