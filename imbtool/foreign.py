@@ -8,9 +8,11 @@ around calls into them alone, so that mistakes in imbtool itself stay visible.
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,8 @@ class Folder:
             UserError: the library raised something; a panic of its Rust parts among it.
         """
         try:
-            yield
+            with _nothing_printed():
+                yield
         except PASSED_ON:
             raise
         except BaseException as error:
@@ -133,6 +136,29 @@ class Folder:
             return read_object(path)
         except ValueError as error:
             raise self.refused(f"{path.name}: {error}") from None
+
+
+@contextmanager
+def _nothing_printed() -> Iterator[None]:
+    """Send what libraries print to stderr: stdout is for data, and Rust does not ask Python."""
+    before = _duplicate(1)
+    try:
+        if before is not None:
+            _duplicate(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if before is not None:
+            os.dup2(before, 1)
+            os.close(before)
+
+
+def _duplicate(stream: int, onto: int | None = None) -> int | None:
+    """A second number of a stream, a given one or a new one; None where the stream is closed."""
+    try:
+        return os.dup(stream) if onto is None else os.dup2(stream, onto)
+    except OSError:
+        return None
 
 
 def is_file(path: Path) -> bool:

@@ -1,6 +1,8 @@
 """Folders of others: which files count, and what libraries raise is one message."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,17 @@ def test_what_a_library_raises_is_one_message(error: BaseException, tmp_path: Pa
 def test_what_ends_the_program_is_passed_on(error: BaseException, tmp_path: Path) -> None:
     with pytest.raises(type(error)), folder_of(tmp_path).calls("config"):
         raise error
+
+
+def test_what_a_library_prints_is_no_data(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sys.stdout.write("data\n")
+    with folder_of(tmp_path).calls("tokenizer.json"):
+        os.write(1, b"by Rust\n")
+        sys.stdout.write("by Python\n")
+    sys.stdout.write("more data\n")
+    assert capfd.readouterr() == ("data\nmore data\n", "by Rust\nby Python\n")
 
 
 def test_code_that_is_not_trusted_has_its_own_remedy(tmp_path: Path) -> None:
