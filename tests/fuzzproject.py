@@ -64,8 +64,11 @@ PROBLEM = re.compile(
 STARTED = re.compile(r"^error: (training step|validation)", re.MULTILINE)
 """Of a training that had begun, and was right to write."""
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
-SAID = re.compile(r"events: # damaged line|tokens are not counted: ")
-"""What is said of a file that is not needed for the rest."""
+SAID = re.compile(
+    r"events: # damaged line|tokens are not counted: |warning: |Ignored unknown kwarg option"
+)
+"""What is said of a file that is not needed for the rest, and of a training; the last by the
+tokenizers library."""
 LONG = 7_000
 """Characters of a message that nobody reads to its end."""
 Snapshot = dict[str, tuple[object, ...]]
