@@ -26,8 +26,8 @@ from fuzztrial import run_command
 
 import imbtool as package
 
-SECONDS = 60
-"""A command that takes longer hangs; without a mutation the longest takes two."""
+SECONDS = 180
+"""A command that takes longer hangs; without a mutation the longest takes three."""
 SIZES = {"train": 48, "validation": 24, "test": 24, "new": 12}
 WORDS = {"violence": "fighting", "threats": "knife", "abuse": "bother", "insults": "stupid"}
 PARENTS = {"threats": "violence", "insults": "abuse"}
@@ -213,6 +213,7 @@ MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
     (META, r"labels\.\w+\.(threshold|slope|bias)", (), "what decides, each in its range"),
     (META, r"labels\.\w+\.parent", ("null",), "a label may have no parent"),
     (META, r"validation.*|threshold_(rule|scores|recalls).*", None, "shown, not used"),
+    (META, r"labels\.\w+\.(reason|rule|tier|weight|requirement|\w+tives).*", None, "shown, too"),
     (
         META,
         r"(version|encoder|separator|coherence|long_texts|max_length|data.*)",

@@ -17,6 +17,7 @@ def run_command(words: Sequence[str], folder: str, told: Sequence[str]) -> None:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.chdir(folder)
     os.environ.update(HOME=f"{folder}/home", TMPDIR=f"{folder}/tmp", HF_HUB_OFFLINE="1")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     import torch
 
     from imbtool.cli import app
