@@ -68,6 +68,10 @@ class Memory:
             case "result":
                 self.rounds.append(self._next(ResultRecord.model_validate(record).result))
                 self.begun = None
+            case "stop":
+                pass  # what comes next rests on the rounds
+            case other:
+                raise ValueError(f"the event {str(other)[:40]!r}, which no tuning writes")
 
     def _base(self, record: BegunRecord | RoundRecord) -> int | None:
         """The round that a record stands on; only a round that was kept can be it."""

@@ -83,6 +83,8 @@ def test_a_line_ends_where_json_does_whatever_a_label_is_called(write: Write) ->
         b'{"event": "round", "base": 1, "changes": [{"key": "loss.gamma"}]}',
         b'{"event": "result", "result": {"number": 2}}',
         b'{"event": "session", "profile": {}}',
+        b'{"event": "results"}',
+        b'{"event": false}',
         lines({"event": "result", "result": RESULT | {"number": 3}})[:-1],
         b"[" * 100_000,
         *(
