@@ -13,6 +13,8 @@ LEAST_POSITIVES = 3
 """A label gets this many positives in each part, if it has them."""
 SIZE_WEIGHT = 1e4
 """Cost of one row too many in a part; a label's misfit costs the square of its share."""
+WIDE = 128
+"""Labels from which on BLAS is worth its threads."""
 SAMPLE = 128
 """Groups of a part that are tried for an exchange at a time."""
 MOST_EXCHANGES = 2000
@@ -175,8 +177,9 @@ def _exchanged(
             break
         pair = list(pairs[turn % len(pairs)])
         tried = [_sample(np.flatnonzero(part == number), rng) for number in pair]
-        first, second = (_dense(counts, groups) for groups in tried)
-        cost = _exchange_costs(first, second, excess[pair], weight[pair])
+        (first, second), held = _dense([counts[groups] for groups in tried])
+        here = np.ix_(np.array(pair), held)
+        cost = _exchange_costs(first, second, excess[here], weight[here])
         give, take = np.unravel_index(int(np.argmin(cost)), cost.shape)
         if cost[give, take] > -1e-9:
             in_vain += 1
@@ -184,7 +187,7 @@ def _exchanged(
         in_vain = 0
         part[tried[0][give : give + 1]], part[tried[1][take : take + 1]] = pair[1], pair[0]
         moved = second[take] - first[give]
-        excess[pair] += np.stack([moved, -moved])
+        excess[here] += np.stack([moved, -moved])
     return part
 
 
@@ -192,9 +195,14 @@ def _sample(groups: Rows, rng: np.random.Generator) -> Rows:
     return groups if len(groups) <= SAMPLE else rng.choice(groups, SAMPLE, replace=False)
 
 
-def _dense(counts: csr_array, groups: Rows) -> Floats:
-    """The counts of groups, and a last row of nothing, so that one alone can move."""
-    return np.vstack([counts[groups].toarray(), np.zeros(counts.shape[1])])
+def _dense(sides: Sequence[csr_array]) -> tuple[list[Floats], Rows]:
+    """The columns that some group holds, and the counts of groups in them.
+
+    Each side gets a last row of nothing, so that one group alone can move.
+    """
+    held = np.unique(np.concatenate([side.indices for side in sides]))
+    rows = [np.vstack([side[:, held].toarray(), np.zeros(len(held))]) for side in sides]
+    return rows, held
 
 
 def _exchange_costs(first: Floats, second: Floats, excess: Floats, weight: Floats) -> Floats:
@@ -207,7 +215,9 @@ def _exchange_costs(first: Floats, second: Floats, excess: Floats, weight: Float
     pull, both = np.array([2, -2]) @ (weight * excess), weight.sum(axis=0)
     leaving = first**2 @ both - first @ pull
     coming = second**2 @ both + second @ pull
-    # no `@`: for a product this small BLAS waits for its threads longer than it works
-    crossed = np.einsum("ac,bc->ab", first * both, second)
+    if first.shape[1] > WIDE:
+        crossed = (first * both) @ second.T
+    else:  # for a product so small BLAS waits for its threads longer than it works
+        crossed = np.einsum("ac,bc->ab", first * both, second)
     result: Floats = leaving[:, None] + coming - 2 * crossed
     return result
