@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[1]
 IMBTOOL = get_command(app).commands
 PLACEHOLDERS = ("KEY", "key", "section.key")
 """What pages write for any key of the profile."""
+OF_FLAGS = ("data.labels.threshold", "data.labels.empty")
+"""Keys that only a profile with one column for each label may have."""
 PIP_OPTIONS = ("-c", "-e")
 
 Words = Sequence[str]
@@ -73,14 +75,15 @@ def _options_of(name: str) -> set[str]:
 
 def _key_problems(words: Words) -> Problems:
     """What the schema says of the values of --set, laid over a profile of defaults."""
-    profile = make_profile({"data": {"train": "train.csv"}})
+    plain = make_profile({"data": {"train": "train.csv"}})
+    flags = make_profile({"data": {"train": "train.csv", "labels": {"columns": ["a"]}}})
     for option, value in pairwise(words):
         override = value.rstrip("]")
         key, _, text = override.partition("=")
         if option.lstrip("[") != "--set" or key in PLACEHOLDERS or text == "...":
             continue
         try:
-            overlay(profile, [parse_override(override)])
+            overlay(flags if key in OF_FLAGS else plain, [parse_override(override)])
         except UserError as error:
             yield str(error)
 

@@ -49,6 +49,7 @@ WHOLE: Document = {
         "labels": {"column": "labels"},
         "id": None,
         "encoding": "utf-8",
+        "quotes": None,
     },
     "joiner": " [SEP] ",
     "fingerprints": dict.fromkeys(("train", "validation", "test"), "0a" * 32),

@@ -25,6 +25,7 @@ FULL: dict[str, Any] = {
         "labels": {"column": "labels", "separator": "|", "unknown": "?"},
         "id": "id",
         "encoding": "utf-8",
+        "quotes": True,
     },
     "labels": {"hierarchy": {"violence": ["praise", {"threats": ["armed threats"]}]}},
     "weights": {

@@ -3,15 +3,20 @@
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from torch.distributed import TCPStore
 
+from imbtool.locks import Lock
 from imbtool.processes import failures_to_answer_for, run_all
+
+ALONE = Lock(Path(), None)
+"""Of a folder that nobody holds."""
 
 
 def test_each_process_runs_to_its_end():
-    assert run_all(2, ["--version"]) == [0, 0]
-    assert run_all(2, ["--nonsense"]) == [2, 2]
+    assert run_all(2, ["--version"], ALONE) == [0, 0]
+    assert run_all(2, ["--nonsense"], ALONE) == [2, 2]
 
 
 def test_one_that_dies_costs_no_other(monkeypatch, tmp_path):
@@ -26,7 +31,7 @@ def test_one_that_dies_costs_no_other(monkeypatch, tmp_path):
     monkeypatch.setattr(
         subprocess, "Popen", lambda command, **more: start([sys.executable, "-c", code], **more)
     )
-    assert run_all(3, []) == [-9, 0, 0]
+    assert run_all(3, [], ALONE) == [-9, 0, 0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["13", "23"]
 
 

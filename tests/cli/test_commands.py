@@ -129,7 +129,7 @@ def test_saved_weights_are_the_ones_shown(project: Path, imbtool: Imbtool) -> No
 @pytest.mark.parametrize(
     ("command", "keys"),
     [
-        ("init train.csv -o new.yaml", {"profile", "guesses"}),
+        ("init train.csv -o new.yaml", {"profile", "guesses", "notes"}),
         ("analyze profile.yaml", ANALYSIS),
         ("weights profile.yaml", {"labels"}),
         ("train -p profile.yaml --epochs 1", {"run", "checkpoint", "best"}),
