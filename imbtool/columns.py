@@ -80,6 +80,27 @@ class Column:
         """Whether it says of texts that they lack a label, and of none that it has it."""
         return self.flags in ({0.0}, {0.0, 0.5})
 
+    @cached_property
+    def odd_flag(self) -> str | None:
+        """A cell that means neither yes nor no, where most others do; None where none is odd."""
+        if self.has_lists or not self.values or self.is_flag or self.is_absent:
+            return None
+        clear = [cell for cell in self.values if flag_of(cell) is not None]
+        filled = len(self.cells) - self.rows_with([c for c in self.distinct if not c.strip()])
+        if 2 * self.rows_with(clear) < filled or len(self.values) < 2:
+            return None
+        return next((cell for cell in self.values if cell not in clear), self.values[-1])
+
+    @property
+    def may_be_label(self) -> bool:
+        """Whether it says yes and no of texts, or each of its few values of some of them."""
+        return self.is_flag or (self.may_hold_names and len(self.values) == 2)
+
+    def tells_the_same(self, other: Column) -> bool:
+        """Whether each value goes with one value of another column: numbers and their names."""
+        pairs = len({*zip(self.cells.to_pylist(), other.cells.to_pylist(), strict=True)})
+        return pairs == len(self.distinct) == len(other.distinct)
+
     @property
     def _has_one_yes(self) -> bool:
         """Whether one word means yes, and one at most means no: two are names, x and y say."""
@@ -103,6 +124,17 @@ class Column:
         return any(0 < each < 1 for each in self.numbers) and all(
             0 <= each <= 1 or each == -1 for each in self.numbers
         )
+
+    @property
+    def may_hold_texts(self) -> bool:
+        """Whether its cells differ as texts do, and are no addresses, numbers or objects."""
+        if self.is_list or self.is_flag or self.is_absent or self.numbers:
+            return False
+        if len(self.distinct) == 1 and len(self.cells) > 1:
+            return False
+        nested = sum(written.form != "names" for written in self.read)
+        links = sum(cell.lstrip().startswith(("http://", "https://")) for cell in self.values)
+        return 2 * max(nested, links) < len(self.values)
 
     @property
     def may_hold_names(self) -> bool:

@@ -26,7 +26,7 @@ Codes = NDArray[np.int32]
 
 RowText = Callable[[int], str]
 
-SCORED = re.compile(r".*\w.*(?:[\s:=(]\s*[01]?\.\d+|[:=]\s*[01])\)?")
+SCORED = re.compile(r"\w\W*(?:[\s:=(]\s*[01]?\.\d+|[:=]\s*[01])\)?$")
 """A name with a score or a flag: `spam (0.93)`, `spam: 0.93`, `spam=1`."""
 UNKNOWN_SCORE = -1.0
 """What many tables write for a label that nobody knows."""
@@ -173,7 +173,10 @@ class _Names:
 
     def _scored_names(self, place: str, told: RowText) -> Iterable[Problem]:
         """Names with a score behind each would be as many labels as there are scores."""
-        scored = [any(map(SCORED.fullmatch, written.names)) for _, written in self._distinct()]
+        scored = [
+            any(SCORED.search(name[-40:]) for name in written.names)
+            for _, written in self._distinct()
+        ]
         named = [bool(written.names) for _, written in self._distinct()]
         if scored and 2 * sum(scored) > sum(named):
             yield Problem(

@@ -20,10 +20,18 @@ def set_option(key: str, value: str | Sequence[str]) -> str:
     return f"--set {shlex.quote(f'{key}={text}')}"
 
 
-def which_column(among: Sequence[Column], where: Path) -> UserError:
-    """Several columns could hold the labels."""
+def which_column(among: Sequence[Column], columns: Sequence[Column], where: Path) -> UserError:
+    """Several columns could hold the labels, or none of all could."""
     among = [each for each in among if each.name]
-    names = [repr(each.name) for each in among]
+    names = [repr(each.name) for each in among or columns]
+    if not among:
+        last = columns[-1].name or columns[0].name
+        return fail(
+            f"{where}: line 1",
+            f"no column whose cells recur as label names do; the columns are {some(names, 8)}",
+            "a column of labels, or one column of 0 and 1 for each label",
+            f"add it, or name it: {set_option('data.labels.column', last)}",
+        )
     return fail(
         f"{where}: line 1",
         f"{counted(len(names), 'column')} that could hold the labels: {some(names, 8)}",
@@ -36,16 +44,58 @@ def which_column(among: Sequence[Column], where: Path) -> UserError:
 def which_values(columns: Sequence[Column], where: Path) -> UserError:
     """Columns with the same few values, of which it cannot be told which mean yes."""
     first = columns[0]
-    odd = next(cell for cell in first.values if flag_of(cell) is None)
+    odd = next((cell for cell in first.values if flag_of(cell) is None), first.values[0])
     values = some(map(repr, sorted(first.values)))
+    names = [each.name for each in columns]
+    advice = "write 1 and 0; if the values are labels, join those of a text into one column"
+    if first.numbers and len(first.numbers) > 1:
+        middle = sorted(first.numbers)[len(first.numbers) // 2]
+        advice += (
+            f"; if they are scores: {set_option('data.labels.columns', names)} "
+            f"--set data.labels.threshold={middle:g}"
+        )
     return fail(
-        f"{where}: {some([each.name for each in columns], 8)}",
-        f"columns with the same few values, {values}, {shown_cell(odd)} in row "
-        f"{first.row_of(odd)}: they look like one label each, and it cannot be told which "
-        "values mean yes",
+        f"{where}: {some(names, 8)}",
+        f"columns that look like one label each, with the values {values} ({shown_cell(odd)} in "
+        f"row {first.row_of(odd)}): it cannot be told which of them mean yes",
         "two values that mean yes and no, such as 1 and 0, in each label column",
-        "write 1 and 0; if the values are labels, join those of a text into one column; or "
-        "name the one column that holds the labels: --set data.labels.column=NAME",
+        f"{advice}; or name the one column that holds the labels: "
+        f"{set_option('data.labels.column', first.name)}",
+    )
+
+
+def which_word(column: Column, odd: str, where: Path) -> UserError:
+    """A cell that means neither yes nor no, in a column beside those of 0 and 1."""
+    return fail(
+        f"{where}: {column.name}",
+        f"{shown_cell(odd)} in row {column.row_of(odd)}, where most cells mean yes or no",
+        "one word for yes and one for no in a label column, or nothing where nobody knows",
+        "correct these cells, or name the label columns: --set data.labels.columns='[...]'",
+    )
+
+
+def which_kind(named: Column, telling: Sequence[Column], where: Path) -> UserError:
+    """A column of names beside columns of 0 and 1, each of which could be the labels."""
+    names = [each.name for each in telling]
+    return fail(
+        f"{where}: line 1",
+        f"a column {named.name!r} of names beside columns of 0 and 1: {some(names, 8)}",
+        "to be told which are the labels",
+        f"{set_option('data.labels.column', named.name)}, or "
+        f"{set_option('data.labels.columns', names)}",
+    )
+
+
+def which_of_two(named: Column, other: Column, where: Path) -> UserError:
+    """Two columns hold labels, of which one alone would be read."""
+    cell = other.values[0]
+    return fail(
+        f"{where}: {named.name}, {other.name}",
+        f"two columns of labels, {shown_cell(cell)} in row {other.row_of(cell)} of {other.name!r}",
+        "all labels of a text in one column",
+        "join those of a text, or name the one that counts: "
+        f"{set_option('data.labels.column', named.name)}, or "
+        f"{set_option('data.labels.column', other.name)}",
     )
 
 

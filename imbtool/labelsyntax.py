@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,26 +30,33 @@ SCALAR = re.compile(rf"np\.\w+\(((?:{QUOTED})|[\w.+-]+)\)")
 CURLY = str.maketrans("‘’“”", "''\"\"")
 """What word processors make of quotes."""
 QUOTED_NAMES = re.compile(rf"(?:{QUOTED})(?:\s*[,;|]\s*(?:{QUOTED}))*")
-TAGS = re.compile(r"(?:<[^<>]+>\s*)+")
+SOME_QUOTED = re.compile(r'\s*(?:"[^"]+"|[^",]+)(?:,\s*(?:"[^"]+"|[^",]+))+\s*')
+"""Names of which those with a comma are quoted, as Airtable writes them."""
+QUOTED_CELL = re.compile(r'\s+"[^"]*"\s*')
+TAGS = re.compile(r"<[^<>]+>(?:[\s,;|]*<[^<>]+>)*")
 """As Stack Exchange writes tags: `<spam><fraud>`."""
 NUMPY_TEXTS = re.compile(rf"\[\s*(?:{QUOTED})(?:\s+(?:{QUOTED}))+\s*\]")
-NUMPY_NUMBERS = re.compile(r"\[\s*-?\d+\.?\d*(?:\s+-?\d+\.?\d*)+\s*\]")
-POSTGRES = re.compile(rf"\{{\s*(?:{QUOTED}|[^\"'{{}},:]+)(?:,(?:{QUOTED}|[^\"'{{}},:]+))*\}}")
+NUMPY_NUMBERS = re.compile(r"\[\s*-?\d+(?:\.\d*)?(?:\s+-?\d+(?:\.\d*)?)+\s*\]")
+POSTGRES = re.compile(rf"\{{(?:{QUOTED}|[^\"'{{}},:]+)(?:,(?:{QUOTED}|[^\"'{{}},:]+))*\}}")
 """An array as PostgreSQL prints it: `{spam,"hate speech"}`."""
 BEGUN = ("['", '["', "{'", '{"', "[{", "('", '("')
 """How a list or an object begins; where one was cut off, its end is missing."""
 LONGEST_LITERAL = 100_000
 """Characters; what is longer is no list of labels, and Python's reader would need gigabytes."""
 
+WHOLE_NUMBER = re.compile(r"(-?\d+)[.,]0+")
+"""`1.0`, `1,00`: a whole number with the decimals that some tools write."""
 BITS = re.compile("[01]{2,}")
+OPENERS = tuple("[{(<\"'")
+"""What lists, objects, tags and quoted names begin with."""
 NAMING_KEYS = ("choices", "labels", "label", "name", "names", "value", "values")
 """What tools call the only part of an object that holds label names."""
 
 YES = (
-    "1 1.0 1,0 true t yes y x ✓ ✔ on wahr ja j vrai oui vero verdadero si sí sim verdadeiro waar да"
+    "1 true t yes y x ✓ ✔ ✅ ☑ ● on wahr ja j vrai oui vero verdadero si sí sim verdadeiro waar да"
 )
-NO = "0 0.0 0,0 false f no n off falsch nein faux non falso não nao onwaar nee нет"
-NOBODY_KNOWS = r"-1 -1.0 na n/a nan null none ? #n/a <na> \n"
+NO = "0 false f no n ✗ ✘ ❌ ☐ off falsch nein faux non falso não nao onwaar nee нет"
+NOBODY_KNOWS = r"-1 na n/a #nv nan null none ? #n/a <na> \n"
 """The last one is MySQL's."""
 FLAGS = (
     dict.fromkeys(YES.split(), 1.0)
@@ -86,6 +94,8 @@ def flag_of(cell: str) -> float | None:
     An empty cell is unknown too; `data.labels.empty` may say otherwise.
     """
     word = cell.strip().lower()
+    if match := WHOLE_NUMBER.fullmatch(word):
+        word = match[1]
     return FLAGS.get(word) if word else float("nan")
 
 
@@ -106,10 +116,12 @@ def read_cell(cell: object, separator: str) -> Written:
     if isinstance(cell, list | tuple | dict):
         return _of_value(cell)
     text = cell_text(cell)
-    if ITEM_MARK in text:
+    if text.endswith(ITEM_MARK):
         return _of_value([_item(item) for item in text.split(ITEM_MARK)[:-1]])
     if text.startswith(OBJECT_MARK):
         return _of_value(_item(text))
+    if text[:1].isspace() and QUOTED_CELL.fullmatch(text):
+        text = text.strip()[1:-1]  # of a csv with a blank behind each delimiter
     return _of_literal(text.strip()) or Written(_plain_names(text, separator))
 
 
@@ -126,7 +138,11 @@ def joined(names: Sequence[str], separator: str, as_list: bool) -> str:
 
 def needs_list(names: Iterable[str], separator: str) -> bool:
     """Whether some of these names cannot be read back from cells with this separator."""
-    return any(names_in(name, separator) != [name] for name in names)
+    return any(name[:1] in OPENERS or names_in(name, separator) != [name] for name in names)
+
+
+def _listed(names: Iterable[str]) -> Written:
+    return Written(tuple(name for each in names if (name := each.strip())), "list")
 
 
 def _plain_names(text: str, separator: str) -> tuple[str, ...]:
@@ -143,12 +159,14 @@ def _of_literal(text: str) -> Written | None:
     if text == R_NOTHING:
         return Written(form="list")
     if TAGS.fullmatch(text):
-        return Written(tuple(tag.strip() for tag in re.findall(r"<([^<>]+)>", text)), "list")
+        return _listed(re.findall(r"<([^<>]+)>", text))
     inner = _json_text(text)
     match = LITERAL.fullmatch(text if inner is None else inner)
     if match is None or match["maker"] not in MAKERS:
         if QUOTED_NAMES.fullmatch(text):
-            return Written(tuple(each[1:-1].strip() for each in re.findall(QUOTED, text)), "list")
+            return _listed(each[1:-1] for each in re.findall(QUOTED, text))
+        if '"' in text and SOME_QUOTED.fullmatch(text):
+            return _listed(each.strip(' "') for each in re.findall(r'"[^"]+"|[^",]+', text))
         return UNREADABLE if text.startswith(BEGUN) else None
     body = match["body"]
     if len(body) > LONGEST_LITERAL:
@@ -207,7 +225,8 @@ def _parsed(body: str) -> Any:
         if _has_neighbours(body):
             return None
         try:
-            value = ast.literal_eval(body)
+            with warnings.catch_warnings(action="ignore"):  # of escapes that Python does not know
+                value = ast.literal_eval(body)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             return None
     if isinstance(value, str):

@@ -17,7 +17,8 @@ from imbtool.datasection import DataSection, is_hub
 from imbtool.errors import counted, fail, some
 from imbtool.imbalance import co_occurrence
 from imbtool.labelcells import label_cells
-from imbtool.labelguess import LabelGuess, guess_labels, read_flags, read_labels, read_named
+from imbtool.labelguess import guess_labels
+from imbtool.labelreading import LabelGuess, read_flags, read_labels, read_named
 from imbtool.labels import Labels, spelled_alike
 from imbtool.notes import tell
 from imbtool.profile import Profile
@@ -37,7 +38,7 @@ from imbtool.yamltext import Key
 
 TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),
-    *("tweet", "review", "utterance", "document", "title"),
+    *("tweet", "review", "utterance", "document", "description", "abstract", "title"),
 )
 BY_FORMAT = "by the format of the file"
 LABELS = "data.labels."
@@ -101,11 +102,12 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     if guess.reason:
         comments["data", "labels"] = guess.reason
     alone = overlay(make_profile({"data": data}), overrides)
-    data |= _siblings(path, alone.data, comments)
+    labels, split = read_train(alone)
+    if guess.source.get("column") and "labels" not in given.model_fields_set:
+        _refuse_long(split)
+    data |= _siblings(path, alone.data, labels, comments)
     for name in given.model_fields_set - {"labels"}:
         comments.pop(("data", name), None)
-    flat = overlay(make_profile({"data": data}), overrides)
-    labels, split = read_train(flat)
     hierarchy, comments["labels", "hierarchy"] = _hierarchy(labels, split)
     whole = make_profile({"data": data, "labels": {"hierarchy": hierarchy}})
     guessed = (*guess.notes, *_spelling_notes(labels.names))
@@ -166,12 +168,35 @@ def _as_list(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else names
 
 
-def _siblings(train: Path, data: DataSection, comments: dict[Key, str]) -> dict[str, str]:
+def _refuse_long(train: Split) -> None:
+    """One row a text and label, as databases have them, is not one row a text.
+
+    Raises:
+        UserError: most texts stand in several rows, with another label in each.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, text in enumerate(train.texts):
+        rows.setdefault(text, []).append(row)
+    several = [each for each in rows.values() if len(each) > 1]
+    if 2 * len(several) < len(rows) or (np.nansum(train.targets, axis=1) > 1).any():
+        return
+    differ = [each for each in several if len(np.unique(train.targets[each], axis=0)) > 1]
+    if 2 * len(differ) >= len(several):
+        first, second = (train.rows[row] for row in differ[0][:2])
+        found = f"the same text with different labels in rows {first} and {second}, and so for most"
+        mend = "join the labels of a text: pandas' groupby('text') and agg('|'.join), say"
+        raise fail(train.source, found, "one row for each text, with all its labels", mend)
+
+
+def _siblings(
+    train: Path, data: DataSection, labels: Labels, comments: dict[Key, str]
+) -> dict[str, str]:
     """Validation and test tables that stand beside the training table, or are in its data set.
 
     Args:
         train: the training table.
         data: how it is read.
+        labels: of the training table.
         comments: gets why each split was taken or not.
     """
     found = {}
@@ -185,6 +210,7 @@ def _siblings(train: Path, data: DataSection, comments: dict[Key, str]) -> dict[
         if path and not without:
             found[split] = str(path)
             comments["data", split] = f"stands beside {train.name}"
+            tell(_stranger_notes(path, data, labels))
         else:
             left_out = f"{path.name} is left out, {without}" if path else "none found"
             comments["data", split] = f"{left_out}: a tenth of train is split off"
@@ -212,6 +238,16 @@ def _unusable(path: Path, data: DataSection) -> str:
     return "" if has_labels else "since none of its texts has a label"
 
 
+def _stranger_notes(path: Path, data: DataSection, labels: Labels) -> list[str]:
+    """Labels that only another table has: it may be written in another way."""
+    names = label_cells(read_arrow(path, data.encoding, data.quotes).data, data.labels).names
+    strangers = [repr(name) for name in sorted(names - set(labels.names))]
+    if not strangers:
+        return []
+    told = f"{path.name} has labels that the training table lacks: {some(strangers)}."
+    return [f"{told} See whether both are written alike."]
+
+
 def _texts(
     columns: Sequence[Column], by_format: Sequence[str], train: Path
 ) -> tuple[str | list[str], str]:
@@ -221,9 +257,11 @@ def _texts(
 
 
 def _text_column(columns: Sequence[Column], train: Path) -> tuple[str, str]:
-    texts = [column for column in columns if not column.holds_lists]
+    texts = [column for column in columns if column.may_hold_texts]
     if not texts:
-        raise fail(train, "no column of texts", "texts", "add a column of texts")
+        names = some([repr(column.name) for column in columns], 8)
+        mend = "add a column of texts, or name it: --set data.text=COLUMN"
+        raise fail(train, f"no column of texts; the columns are {names}", "texts", mend)
     by_name = {column.name.strip().lower(): column.name for column in reversed(texts)}
     named = next((by_name[name] for name in TEXT_NAMES if name in by_name), None)
     if named:

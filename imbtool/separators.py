@@ -15,7 +15,7 @@ DOUBLE = "||"
 """Where it separates, a single one is part of a name."""
 STRONG = ("|", ";", "\n", "\t", "<br>", "<br/>", "<br />")
 """Hardly ever within a name: some parts that recur are enough."""
-WEAK = (",", "#", "::", "/", "&", "+", ":", ">", "~")
+WEAK = (",", "#", "::", "/", "&", "+", ":", ">", "~", " - ")
 """Often within names (`hate/threatening`, `Billing, refunds`): parts must recur freely."""
 PATHS = ("/", "::", ":", ">")
 """Between the levels of one label's path, where the lower ones may recur under different ones."""
@@ -23,6 +23,10 @@ BLANK = " "
 """Within names more often than between them: every part must recur freely."""
 MARKS = (*STRONG, *WEAK, BLANK)
 
+WITHIN_NAMES = "()[]{}\"'?!.@%$-_"
+"""Punctuation of names, of which alone no mark is made."""
+GLUE = re.compile(r"\s+(?:and|or|und|oder|et|ou|y|o|e|plus|with|mit)\s+|\s*\\[nt]\s*")
+"""Words between labels, and line breaks and tabs that were written as escapes."""
 MARK_RUN = re.compile(r"[^\w\s]+(?:\s+[^\w\s]+)*")
 RECURRING = 0.5
 """Share of the parts that recur from which a strong mark separates them."""
@@ -59,19 +63,15 @@ def guess_separator(cells: Iterable[str]) -> Guess:
         cells: the different cells of a column, those that are lists left out.
     """
     whole = sorted({cell.strip() for cell in cells if cell.strip()})
-    runs = _runs(whole)
-    marks = [*runs, *MARKS, *_glues(whole)]
+    marks = dict.fromkeys([DOUBLE, *_runs(whole), *MARKS, *_glues(whole)])
     found = [each for mark in marks if (each := _Evidence.of(whole, mark)).cells]
     by_verdict = {
         verdict: [each for each in found if each.verdict == verdict]
         for verdict in get_args(Verdict)
     }
     if separating := by_verdict["separator"]:
-        best = (
-            separating[0]
-            if separating[0].mark in runs
-            else max(separating, key=lambda each: each.reuse(whole))
-        )
+        doubled = next((each for each in separating if each.mark == DOUBLE), None)
+        best = doubled or max(separating, key=lambda each: (each.reuse(whole), each.mark in MARKS))
         return Guess(best.mark, _second_mark(whole, best.mark))
     unclear, within = (
         [(each.mark, each.example) for each in by_verdict[verdict]]
@@ -86,7 +86,11 @@ def _runs(whole: Sequence[str]) -> list[str]:
     runs = [{each.strip() for each in MARK_RUN.findall(cell)} for cell in whole]
     counts = Counter(run for each in runs for run in each)
     cells = sum(map(bool, runs))
-    common = [run for run, count in counts.items() if run not in MARKS and 2 * count > cells]
+    common = [
+        run
+        for run, count in counts.items()
+        if run not in MARKS and 2 * count > cells and not set(run) <= set(WITHIN_NAMES)
+    ]
     together = "\0".join(whole)
     return [run for run in common if all(_is_within(mark, run, together) for mark in MARKS)]
 
@@ -105,8 +109,16 @@ def _glues(whole: Sequence[str]) -> list[str]:
         heads = {each for each in single if len(each) < len(cell) and cell.startswith(each)}
         tails = {each for each in single if len(each) < len(cell) and cell.endswith(each)}
         middles = {cell[len(head) : len(cell) - len(tail)] for head in heads for tail in tails}
-        found.update(each for each in middles if each.strip() and each.strip() not in MARKS)
+        found.update(middle for middle in middles if GLUE.fullmatch(middle))
     return [glue for glue, count in found.items() if count > 1]
+
+
+def _stripped(cell: str, mark: str) -> str:
+    """A cell without marks and blanks at its ends."""
+    before = None
+    while cell != before:
+        before, cell = cell, cell.removeprefix(mark).removesuffix(mark).strip()
+    return cell
 
 
 def _is_punctuation(piece: str) -> bool:
@@ -157,7 +169,7 @@ class _Evidence:
 
     @classmethod
     def of(cls, whole: Sequence[str], mark: str) -> _Evidence:
-        bare = [cell.strip(mark).strip() for cell in whole]
+        bare = [_stripped(cell, mark) for cell in whole]
         alone = {cell for cell in bare if mark not in cell}
         example = next((cell for cell in bare if mark in cell), "")
         cells = [_pieces(cell, mark) for cell in bare if mark in cell]
@@ -183,7 +195,7 @@ class _Evidence:
             return "within names"
         if self.mark == BLANK:
             return self._of_blanks()
-        if self.mark in STRONG:
+        if self.mark in (DOUBLE, *STRONG):
             return self._of_strong()
         return self._of_weak()
 
@@ -218,7 +230,10 @@ class _Evidence:
         free, several = self._share(map(self._is_free, self.parts)), len(self.cells)
         if free == 1:
             return "separator" if several >= LEAST_BLANK_CELLS else "unclear"
-        return "unclear" if free >= FREE and several >= LEAST_BLANK_CELLS else "within names"
+        # tags that stand in every cell keep their place, and all recur all the same
+        recurring = self._share(count > 1 for count in self.parts.values())
+        is_likely = free >= FREE or (recurring >= TIED and len(self.parts) < several)
+        return "unclear" if is_likely and several >= LEAST_BLANK_CELLS else "within names"
 
     def _is_free(self, part: str) -> bool:
         """Whether a part stands alone somewhere, or both first and later."""

@@ -10,8 +10,9 @@ import pytest
 
 from imbtool.columns import Column
 from imbtool.errors import UserError
-from imbtool.labelguess import LabelGuess, guess_labels
+from imbtool.labelguess import guess_labels
 from imbtool.labelquestions import set_option
+from imbtool.labelreading import LabelGuess
 from imbtool.profilefile import make_profile, overlay, parse_override
 
 ROWS = 60
@@ -149,8 +150,9 @@ def test_a_mark_that_is_taken_for_part_of_names_is_told_with_the_option_that_spl
 def test_a_cell_that_often_means_unknown_is_told_with_the_option_that_makes_it_so():
     found = guess({"labels": ["a", "b", "NA"]})
     assert found.notes == (
-        "'NA' (20 rows) is taken for a label; --set data.labels.unknown=NA makes it mean that the "
-        "labels are unknown.",
+        "'NA' (20 rows) is taken for a label. If it means that nobody knows the labels of the "
+        "text: --set data.labels.unknown=NA; if it means that there are none, leave the cell "
+        "empty.",
     )
     assert guess({"labels": ["a", "b", "NA"]}, unknown="NA").notes == ()
 
@@ -165,10 +167,65 @@ def test_a_proposed_option_sets_what_it_says_when_it_is_typed(mark: str):
 
 def test_a_second_column_with_the_same_labels_is_refused():
     told = question({"label": ["a", "b", "c"], "label_2": ["b", "", "c", "a"]})
-    assert "two columns with the same labels, 'b' in row 1 of 'label_2'" in told
+    assert "two columns of labels, 'b' in row 1 of 'label_2'" in told
     assert guess({"label": ["a", "b", "c"], "kind": ["q", "r"]}).source["column"] == "label"
 
 
 def test_words_between_labels_are_asked_about_or_read():
     cells = ["a", "b", "c", "a and b", "b and c", "c and a"]
     assert guess({"labels": cells}).source["separator"] == " and "
+
+
+@pytest.mark.parametrize("odd", ["maybe", "-", "O", "#REF!"])
+def test_an_odd_word_in_a_column_of_0_and_1_is_refused_with_its_row(odd: str):
+    told = question({"spam": ["1", "0"], "fraud": ["0", "1", "1"], "abuse": ["0", "1", "0", odd]})
+    assert f"abuse\n  found     '{odd}' in row 4" in told
+
+
+def test_words_that_all_mean_yes_are_asked_about():
+    assert "abuse" in question({"a": ["1", "0"], "b": ["0", "1", "1"], "abuse": ["y", "yes", "n"]})
+
+
+def test_a_column_of_0_and_1_is_a_label_whatever_its_name_but_for_some_which_are_said():
+    columns = {name: ["1", "0"] for name in ("malicious_link", "created_by_bot", "language")}
+    found = guess({**columns, "is_test": ["0", "1", "1"]})
+    assert found.source == {"columns": list(columns)}
+    [note] = found.notes
+    assert note.startswith("Not taken as labels: 'is_test'. If they are: --set ")
+
+
+def test_columns_of_names_beside_those_of_0_and_1_are_a_question():
+    flags = {"is_reply": ["1", "0"], "has_media": ["0", "1", "1"]}
+    told = question({**flags, "topics": ["a|b", "a", "b"]})
+    assert "a column 'topics' of names beside columns of 0 and 1" in told
+    assert "--set data.labels.column=topics, or --set " in told
+    told = question({**flags, "label": ["is_reply", "has_media"]})
+    assert "a column 'label' of names" in told
+
+
+def test_a_second_level_of_labels_is_asked_about_but_not_the_names_of_numbers():
+    told = question({"category": ["a", "b", "a"], "subcategory": ["x", "y", "z"]})
+    assert "two columns of labels" in told
+    pairs = {"label": ["0", "1", "2"], "label_text": ["joy", "fear", "anger"]}
+    assert guess(pairs).source["column"] == "label"
+
+
+def test_blanks_of_columns_without_a_0_beside_others_are_unknown_and_that_is_said():
+    found = guess({"spam": ["x", ""], "fraud": ["0", "1", "1"]})
+    [note] = found.notes
+    assert note.startswith("Empty cells of 'spam' are taken for unknown")
+    assert "--set data.labels.empty=negative" in note
+
+
+def test_columns_with_one_mark_or_nothing_are_a_question():
+    assert "one label each" in question({"spam": ["spam", ""], "fraud": ["", "fraud", ""]})
+
+
+def test_a_column_that_does_not_recur_is_not_taken_because_it_is_the_only_one():
+    told = question({"when": [f"at {row}" for row in range(ROWS)]})
+    assert "no column whose cells recur as label names do; the columns are 'when'" in told
+
+
+def test_likert_scores_name_the_columns_and_the_threshold():
+    told = question({"spam": ["1", "2", "3", "4", "5"], "fraud": ["2", "1", "5", "4", "3"]})
+    assert """--set 'data.labels.columns=["spam", "fraud"]' --set data.labels.threshold=3""" in told

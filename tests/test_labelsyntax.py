@@ -68,6 +68,8 @@ def test_an_empty_cell_has_no_names(cell: object):
         ("NA", "NA"),
         ('"a"', "a"),
         ("<a>", "a"),
+        (' "a"', "a"),
+        ("a\x1fb", "a\x1fb"),
         ("'a' or 'b'", "'a' or 'b'"),
         ("a < b", "a < b"),
     ],
@@ -123,3 +125,26 @@ def test_joined_names_are_read_back(names: list[str]):
 def test_a_flag_means_yes_no_or_that_nobody_knows(cells: tuple[str, ...], meaning: float | None):
     for cell in cells:
         assert flag_of(cell) == pytest.approx(meaning, nan_ok=True)
+
+
+def test_names_of_which_some_are_quoted_are_told_apart():
+    assert names_in('"Threats, violence",Spam', "|") == ["Threats, violence", "Spam"]
+    assert names_in("<spam>;<scam>", "|") == ["spam", "scam"]
+    assert names_in('""', "|") == []
+
+
+@pytest.mark.parametrize(
+    "cell", ["[" + "123456 " * 40 + "x]", "{" + " " * 20_000 + ":}", '"' + "a," * 20_000 + '"b']
+)
+def test_a_hostile_cell_is_read_at_once(cell: str):
+    assert read_cell(cell, "|").form in ("names", "unreadable", "list")
+
+
+@pytest.mark.parametrize("names", [["[a", "b]"], ["<a", "b>"], ['"a', 'b"'], ["Hate (HS)", "b"]])
+def test_names_with_brackets_and_quotes_are_read_back(names: list[str]):
+    assert names_in(joined(names, "|", needs_list(names, "|")), "|") == names
+
+
+@pytest.mark.parametrize(("cell", "flag"), [("1,00", 1.0), ("0.000", 0.0), ("☑", 1.0), ("❌", 0.0)])
+def test_flags_are_read_with_decimals_and_as_marks(cell: str, flag: float):
+    assert flag_of(cell) == flag

@@ -269,3 +269,26 @@ def test_a_mark_for_unknown_is_laid_over_the_column_that_is_found(tmp_path: Path
     source = proposal.profile.data.labels
     assert (source.column, source.separator, source.unknown) == ("labels", "|", "NA")
     assert read_corpus(proposal.profile).labels.names == ("a", "b")
+
+
+def test_one_row_a_text_and_label_is_refused(tmp_path: Path):
+    rows = [(f"text {row // 2}", "ab"[row % 2]) for row in range(80)]
+    with pytest.raises(UserError, match="the same text with different labels in rows 1 and 2"):
+        propose_profile(write(tmp_path / "t.csv", ("text", "label"), rows))
+
+
+def test_a_text_column_holds_texts_whatever_the_others_are_called(tmp_path: Path):
+    rows = [
+        (f"https://example.org/{row}/{row}", "10"[row % 2], "01"[row % 3 == 0], f"words {row}")
+        for row in range(60)
+    ]
+    path = write(tmp_path / "t.csv", ("link", "content", "service", "feedback"), rows)
+    data = propose_profile(path).profile.data
+    assert (data.text, data.labels.columns) == ("feedback", ["content", "service"])
+
+
+def test_labels_that_only_another_table_has_are_noted(tmp_path: Path, caplog):
+    train = labelled(tmp_path)
+    labelled(tmp_path, ["insults;violence", "praise"], name="test.csv")
+    propose_profile(train)
+    assert "test.csv has labels that the training table lacks: 'insults;violence'" in caplog.text

@@ -1,5 +1,7 @@
 """Which mark separates labels: what the cells give evidence for, and where to ask."""
 
+import itertools
+
 import pytest
 
 from imbtool.separators import Guess, guess_separator, joined_by
@@ -73,7 +75,7 @@ def test_a_single_bar_is_part_of_names_beside_a_double_one():
     )
 
 
-@pytest.mark.parametrize("mark", [" and ", "\\n", "^", "|;|", "<br>", "~~", "=>"])
+@pytest.mark.parametrize("mark", [" and ", " - ", "\\n", "^", "|;|", "<br>", "•", "=>"])
 def test_a_mark_that_nobody_expects_is_found_where_its_parts_recur(mark: str):
     cells = [mark.join(labels) for labels in ("ab", "bc", "ca", "a", "b", "c", "abc")]
     assert guess_separator(cells).separator == mark
@@ -87,3 +89,30 @@ def test_empty_parts_say_nothing():
 def test_joined_labels_are_known_by_their_parts():
     assert joined_by("a;b", {"a", "b"}, (";",)) == ";"
     assert joined_by("a;b", {"a"}, (";",)) is None
+
+
+def test_punctuation_at_the_end_of_names_is_no_part_of_the_mark():
+    names = ["Hate (HS)", "Self-harm (SH)", "Spam (SP)"]
+    for mark in ("; ", ", ", "|", "\n"):
+        pairs = [mark.join(pair) for pair in itertools.permutations(names, 2)]
+        assert guess_separator([*names, *pairs]).separator == (mark.strip(" ") or mark)
+
+
+def test_a_label_is_never_taken_for_a_mark():
+    cells = [
+        "refund",
+        "late",
+        "vip",
+        "refund late vip",
+        "vip late refund",
+        "vip late",
+        "refund late",
+    ]
+    assert guess_separator(cells).separator == " "
+
+
+def test_tags_that_stand_in_every_cell_are_asked_about():
+    cells = [f"web bot {tags}" for tags in ("x", "y", "x y", "z", "y z", "x z", "w x", "w y")]
+    guess = guess_separator(cells)
+    assert guess.separator is None
+    assert guess.unclear == (" ", min(cells))
