@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from imbtool.errors import Problem, printable
-from imbtool.labelsyntax import Written, flag_of, read_cell
+from imbtool.labelsyntax import Written, flag_of, read_cell, unquoted
 from imbtool.profile import LabelSource
 from imbtool.separators import guess_separator
 from imbtool.tables import ITEM_MARK, OBJECT_MARK, is_list, text_cells
@@ -123,7 +123,7 @@ class _Names:
     def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:
         """A separator that never occurs is wrong where another makes labels recur."""
         separator = self.source.separator
-        plain = [cell for cell, said in self._distinct() if said.form == "names"]
+        plain = [unquoted(cell) for cell, said in self._distinct() if said.form == "names"]
         if self.are_lists or any(separator in cell for cell in plain):
             return
         guess = guess_separator(plain)

@@ -134,6 +134,9 @@ class _Guesser:
         few = len(self.columns) == 1 and len(self.columns[0].cells) < FEW_ROWS
         among = list(self.columns) if few else among
         self._refuse_lookalikes(among)
+        measures = [each for each in among if each.numbers and len(each.values) > MOST_LEVELS]
+        if len(measures) > 1:
+            raise which_values(measures, self.where)
         marks = [each for each in self._likely if len(each.values) == 1 and "" in each.distinct]
         if len(marks) > 1:
             raise which_values(marks, self.where)

@@ -11,7 +11,7 @@ from imbtool.columns import ZERO_AND_ONE, Column
 from imbtool.errors import counted, some
 from imbtool.labelcells import shown_cell
 from imbtool.labelquestions import set_option, which_separator, which_threshold
-from imbtool.labelsyntax import NOBODY_KNOWS
+from imbtool.labelsyntax import NOBODY_KNOWS, unquoted
 from imbtool.separators import MARKS, guess_separator
 
 FIRM_NAMES = ("labels", "label", "tags", "tag", "annotations", "annotation", "choices", "choice")
@@ -171,7 +171,9 @@ def _separator(column: Column, where: Path) -> tuple[str, str]:
         UserError: a mark may separate names or be part of them.
     """
     plain = {
-        cell for cell, said in zip(column.values, column.read, strict=True) if said.form == "names"
+        unquoted(cell)
+        for cell, said in zip(column.values, column.read, strict=True)
+        if said.form == "names"
     }
     guess = guess_separator(plain)
     free = next(

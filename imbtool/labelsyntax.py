@@ -120,9 +120,14 @@ def read_cell(cell: object, separator: str) -> Written:
         return _of_value([_item(item) for item in text.split(ITEM_MARK)[:-1]])
     if text.startswith(OBJECT_MARK):
         return _of_value(_item(text))
-    if text[:1].isspace() and QUOTED_CELL.fullmatch(text):
-        text = text.strip()[1:-1]  # of a csv with a blank behind each delimiter
+    text = unquoted(text)
     return _of_literal(text.strip()) or Written(_plain_names(text, separator))
+
+
+def unquoted(cell: str) -> str:
+    """A cell without the quotes that a csv with a blank behind each delimiter leaves around it."""
+    is_quoted = cell[:1].isspace() and QUOTED_CELL.fullmatch(cell)
+    return cell.strip()[1:-1] if is_quoted else cell
 
 
 def joined(names: Sequence[str], separator: str, as_list: bool) -> str:

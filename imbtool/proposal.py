@@ -40,6 +40,8 @@ TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),
     *("tweet", "review", "utterance", "document", "description", "abstract", "title"),
 )
+LEAST_LENGTH = 0.1
+"""Of the longest cells, less than which no column of texts has: a remark on them, say."""
 BY_FORMAT = "by the format of the file"
 LABELS = "data.labels."
 IMPLIES = 0.99
@@ -262,12 +264,12 @@ def _text_column(columns: Sequence[Column], train: Path) -> tuple[str, str]:
         names = some([repr(column.name) for column in columns], 8)
         mend = "add a column of texts, or name it: --set data.text=COLUMN"
         raise fail(train, f"no column of texts; the columns are {names}", "texts", mend)
-    by_name = {column.name.strip().lower(): column.name for column in reversed(texts)}
-    named = next((by_name[name] for name in TEXT_NAMES if name in by_name), None)
-    if named:
-        return named, "by its name"
     lengths = {column.name: pc.mean(pc.utf8_length(column.cells)).as_py() for column in texts}
     longest = max(lengths, key=lambda name: lengths[name])
+    by_name = {name.strip().lower(): name for name in reversed(lengths)}
+    for named in (by_name[name] for name in TEXT_NAMES if name in by_name):
+        if lengths[named] >= LEAST_LENGTH * lengths[longest]:
+            return named, "by its name"
     return longest, f"its cells are the longest, {lengths[longest]:.0f} characters on average"
 
 

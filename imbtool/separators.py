@@ -17,6 +17,8 @@ STRONG = ("|", ";", "\n", "\t", "<br>", "<br/>", "<br />")
 """Hardly ever within a name: some parts that recur are enough."""
 WEAK = (",", "#", "::", "/", "&", "+", ":", ">", "~", " - ")
 """Often within names (`hate/threatening`, `Billing, refunds`): parts must recur freely."""
+BETWEEN = (*STRONG, ",", " / ", " & ", " + ", " and ")
+"""Marks of which a second one is looked for beside the first: with blanks around, if weak."""
 PATHS = ("/", "::", ":", ">")
 """Between the levels of one label's path, where the lower ones may recur under different ones."""
 BLANK = " "
@@ -143,7 +145,7 @@ def _second_mark(whole: Sequence[str], separator: str) -> tuple[str, str] | None
     cells = [cell.split(separator) for cell in whole]
     labels = {part.strip() for parts in cells for part in parts if part.strip()}
     for label in sorted(labels):
-        mark = joined_by(label, labels - {label}, (*STRONG, ","))
+        mark = joined_by(label, labels - {label}, BETWEEN)
         if mark is not None:
             return mark, label
     return None

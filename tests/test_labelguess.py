@@ -229,3 +229,14 @@ def test_a_column_that_does_not_recur_is_not_taken_because_it_is_the_only_one():
 def test_likert_scores_name_the_columns_and_the_threshold():
     told = question({"spam": ["1", "2", "3", "4", "5"], "fraud": ["2", "1", "5", "4", "3"]})
     assert """--set 'data.labels.columns=["spam", "fraud"]' --set data.labels.threshold=3""" in told
+
+
+def test_cells_of_a_csv_with_blanks_behind_its_delimiters_are_split():
+    found = guess({"labels": [' "a|b"', " a", ' "b|a"', " b"]})
+    assert found.source["separator"] == "|"
+
+
+def test_percents_are_asked_about_as_scores():
+    many = [str(number) for number in range(0, 100, 7)]
+    told = question({"spam": many, "fraud": many[::-1]})
+    assert "--set data.labels.threshold=49" in told

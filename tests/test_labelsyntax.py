@@ -69,6 +69,7 @@ def test_an_empty_cell_has_no_names(cell: object):
         ('"a"', "a"),
         ("<a>", "a"),
         (' "a"', "a"),
+        (' "a b"', "a b"),
         ("a\x1fb", "a\x1fb"),
         ("'a' or 'b'", "'a' or 'b'"),
         ("a < b", "a < b"),

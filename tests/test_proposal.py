@@ -287,6 +287,12 @@ def test_a_text_column_holds_texts_whatever_the_others_are_called(tmp_path: Path
     assert (data.text, data.labels.columns) == ("feedback", ["content", "service"])
 
 
+def test_a_short_remark_is_no_text_though_it_is_called_a_comment(tmp_path: Path):
+    rows = [("ok", f"a whole sentence, number {row}", "ab"[row % 2]) for row in range(60)]
+    path = write(tmp_path / "t.csv", ("comment", "words", "label"), rows)
+    assert propose_profile(path).profile.data.text == "words"
+
+
 def test_labels_that_only_another_table_has_are_noted(tmp_path: Path, caplog):
     train = labelled(tmp_path)
     labelled(tmp_path, ["insults;violence", "praise"], name="test.csv")
