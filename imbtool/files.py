@@ -223,7 +223,10 @@ def publish_folder(link: Path, write: Callable[[Path], None]) -> None:
     folder.mkdir(parents=True)
     try:
         write(folder)
+        readers = folder.stat().st_mode & 0o666
         for path in folder.rglob("*"):
+            if path.is_file():
+                path.chmod(readers)  # safetensors leaves its files to their owner alone
             _sync(path)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)

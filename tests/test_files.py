@@ -256,3 +256,14 @@ def test_a_file_at_the_links_place_stays(tmp_path: Path):
 def test_a_name_of_bytes_that_are_no_text_is_kept(tmp_path: Path):
     write_json(tmp_path / "a.json", {"path": "t\udcff.csv"})
     assert read_json(tmp_path / "a.json") == {"path": "t\udcff.csv"}
+
+
+def test_what_is_published_can_be_read_by_those_who_may_read_new_files(tmp_path: Path):
+    def write(folder: Path) -> None:
+        (folder / "weights").write_bytes(b"")
+        (folder / "weights").chmod(0o600)
+
+    publish_folder(tmp_path / "link", write)
+    (tmp_path / "new").touch()
+    written = (tmp_path / "link" / "weights").stat().st_mode
+    assert written == (tmp_path / "new").stat().st_mode

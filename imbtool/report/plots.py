@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter, SymmetricalLogLoca
 from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
+from imbtool.errors import printable
 from imbtool.evaluation.figures import is_known
 from imbtool.imbalance import TIERS
 from imbtool.report.canvas import (
@@ -147,7 +148,7 @@ def plot_f1_by_positives(document: Document, path: Path) -> None:
         axes.grid(True)
         absent = len(rows) - len(points)
         note = f" (not drawn: {absent:,} without an F1)" if absent else ""
-        axes.set_title(f"F1 on {document['data']['split']}{note}")
+        axes.set_title(f"F1 on {printable(document['data']['split'])}{note}")
         legend_below(axes, tier_handles(points, document["data"]["min_support"]))
         _name_points(axes, points[:MOST_NAMES])
 

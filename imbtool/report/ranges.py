@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from imbtool.errors import printable
 from imbtool.evaluation.figures import is_known
 from imbtool.report.canvas import (
     COLOURS,
@@ -57,7 +58,7 @@ def plot_intervals(document: Document, path: Path) -> None:
             axes.set_xlabel(title)
             name_rows(axes, rows)
         split = document["data"]["split"]
-        panels[0].set_title(f"95% intervals on {split}{of_more(rows, labels)}")
+        panels[0].set_title(f"95% intervals on {printable(split)}{of_more(rows, labels)}")
         legend_below(panels[0], tier_handles(rows, document["data"]["min_support"]))
 
 
@@ -82,7 +83,7 @@ def plot_reliability(document: Document, path: Path) -> None:
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability, square-root scale")
         axes.set_ylabel("share of texts that have the label, with its 95% interval")
         axes.grid(True)
-        axes.set_title(f"Calibration on {document['data']['split']}, all labels")
+        axes.set_title(f"Calibration on {printable(document['data']['split'])}, all labels")
         legend_below(axes, handles)
 
 
@@ -105,7 +106,9 @@ def plot_comparison(document: Document, path: Path) -> None:
         axes.set_xlim(*_around_zero(rows))
         axes.set_xlabel("difference of F1, with its 95% interval; right of 0 this one is better")
         name_rows(axes, rows)
-        axes.set_title(f"F1 against {short_name(comparison['against'])}{of_more(rows, order)}")
+        axes.set_title(
+            f"F1 against {printable(short_name(comparison['against']))}{of_more(rows, order)}"
+        )
         present = {row["verdict"] for _, row in rows}
         styles = [(name, marker(colour)) for name, colour in VERDICT_COLOURS.items()]
         legend_below(

@@ -39,6 +39,8 @@ MOST_UNPACKED = 1 << 28
 MOST_RATIO = 50
 """Of the bytes beyond them to those of the file: texts come to 20 or less."""
 
+SPLIT_RECORD = "split.json"
+"""What `imbtool split` writes beside its tables."""
 GLOB = re.compile(r"[*?\[]")
 SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|val|dev|test)(?:ing|ation)?(?![a-z])")
 
@@ -183,7 +185,10 @@ def _folder_files(folder: Path) -> list[Path]:
     files = [
         file
         for file in sorted(folder.iterdir())
-        if file.is_file() and _format(file) in READABLE and not file.name.startswith((".", "_"))
+        if file.is_file()
+        and _format(file) in READABLE
+        and not file.name.startswith((".", "_"))
+        and file.name != SPLIT_RECORD
     ]
     if not files:
         mend = "name a folder of tables, or a file"

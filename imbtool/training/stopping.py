@@ -32,20 +32,25 @@ def _endings() -> tuple[signal.Signals, ...]:
 def stopped_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP end the block as Ctrl-C does, so that no half of a file is left.
 
-    A signal that is ignored, as `nohup` has it, or handled stays so.
+    A signal that is ignored, as `nohup` has it, or handled stays so. Python drops what is raised
+    while it clears objects away: a stop that was lost so comes at the end of the block.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
     numbers = [each for each in _endings() if signal.getsignal(each) is signal.SIG_DFL]
+    request = StopRequest()
 
     def stop(signum: int, _: FrameType | None) -> None:
+        request.signum = signum
         raise Stopped(signum)
 
     for number in numbers:
         signal.signal(number, stop)
     try:
         yield
+        if request.signum is not None:
+            raise Stopped(request.signum)
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)

@@ -589,6 +589,12 @@ def test_a_folder_or_a_glob_is_the_rows_of_its_files_by_name(tmp_path: Path, nam
     assert rows(tmp_path / name) == arrow_rows(tmp_path / name) == expected
 
 
+def test_what_split_writes_beside_its_tables_is_no_table(tmp_path: Path):
+    write(tmp_path, "a\n1\n", "part.csv")
+    write(tmp_path, '{"command": []}', "split.json")
+    assert arrow_rows(tmp_path) == [["a"], ["1"]]
+
+
 def test_a_row_of_a_folder_has_its_place_in_one_of_the_files(tmp_path: Path):
     files = read_arrow(shards(tmp_path / "parts")).files
     places = [place_of(files, row) for row in (1, 2, 3)]

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -42,3 +43,9 @@ def test_a_training_notes_the_first_and_ends_at_the_second(number: int) -> None:
         os.kill(os.getpid(), number)
         assert request.signum == number
         os.kill(os.getpid(), number)
+
+
+def test_a_stop_that_was_dropped_comes_at_the_end_of_the_block():
+    with pytest.raises(Stopped) as stopped, stopped_by_signals(), suppress(Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stopped.value.signum == signal.SIGTERM
