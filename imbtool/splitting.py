@@ -14,7 +14,7 @@ LEAST_POSITIVES = 3
 SIZE_WEIGHT = 1e4
 """Cost of one row too many in a part; a label's misfit costs the square of its share."""
 WIDE = 128
-"""Labels from which on BLAS is worth its threads."""
+"""Labels from which on most counts are 0."""
 SAMPLE = 128
 """Groups of a part that are tried for an exchange at a time."""
 MOST_EXCHANGES = 2000
@@ -215,9 +215,9 @@ def _exchange_costs(first: Floats, second: Floats, excess: Floats, weight: Float
     pull, both = np.array([2, -2]) @ (weight * excess), weight.sum(axis=0)
     leaving = first**2 @ both - first @ pull
     coming = second**2 @ both + second @ pull
-    if first.shape[1] > WIDE:
-        crossed = (first * both) @ second.T
-    else:  # for a product so small BLAS waits for its threads longer than it works
+    if first.shape[1] > WIDE:  # of many labels a group has few
+        crossed = (csr_array(first * both) @ csr_array(second).T).toarray()
+    else:  # not `@`: for a product so small BLAS waits for its threads longer than it works
         crossed = np.einsum("ac,bc->ab", first * both, second)
     result: Floats = leaving[:, None] + coming - 2 * crossed
     return result
