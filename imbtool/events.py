@@ -162,7 +162,8 @@ class EventLog:
             return None
         first = self.damaged[0]
         lines = counted(len(self.damaged), "damaged line")
-        return f"{lines} left out, the first at {first.where} ({first.expected})"
+        wrong = f"found {first.found}, expected {first.expected}"
+        return f"{lines} left out, the first at {first.where} ({wrong})"
 
 
 def read_log(run: Path) -> EventLog:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from imbtool.documents import damaged, short
+from imbtool.documents import first_fault, short
 from imbtool.errors import UserError, fail, some
 from imbtool.events import Event
 from imbtool.files import cut_half_line, leftovers, parse_json
@@ -186,8 +186,8 @@ def _damaged(where: str, line: bytes, error: Exception) -> UserError:
     found = line.decode(errors="replace")[:80] or "an empty line"
     expected = "a decision, the first one with profile, labels and fingerprints"
     if isinstance(error, ValidationError):
-        first = damaged("", error, "").problems[0]
-        expected += f" ({first.where.removeprefix(': ')}: {first.expected})"
+        key, wrong, right = first_fault(error)
+        expected += f" ({key}: {wrong}, expected {right})"
     return fail(where, found, expected, "restore the file, or start a new run")
 
 

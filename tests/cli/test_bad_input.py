@@ -1013,7 +1013,7 @@ TUNINGS = [
     ),
     case(
         "look at a run without an epoch",
-        write("runs/first/events.jsonl", '{"event": "start"}\n'),
+        write("runs/first/events.jsonl", '{"event": "stopped"}\n'),
         "tune --from-run runs/first --dry-run",
         "runs/first",
         "no epoch",
