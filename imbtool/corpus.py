@@ -73,6 +73,11 @@ class Split:
         row = self.rows[index]
         return place_of(self.files, row) if self.files else (self.source, row)
 
+    def row_text(self, index: int) -> str:
+        """The row of a text in words, with its file."""
+        path, row = self.place(index)
+        return f"{path}: row {row}"
+
     @property
     def fingerprint(self) -> str:
         """sha256 over texts and targets, in order: the same data give the same value."""
