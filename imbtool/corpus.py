@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -124,7 +123,8 @@ class _Read:
 
     def told(self, row: int) -> str:
         """A row (from 1) in words."""
-        return Table(pa.table({}), self.files).row_text(row)
+        path, place = place_of(self.files, row)
+        return str(row) if len(self.files) == 1 else f"{place} of {path.name}"
 
     def split(self, names: Sequence[str]) -> Split:
         rows = range(1, len(self.texts) + 1)

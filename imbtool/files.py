@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -198,6 +199,32 @@ def _children(value: Any) -> Collection[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
+
+
+def sha256(path: Path, expected: str) -> str:
+    """The digest of a file.
+
+    Args:
+        path: of the file.
+        expected: what it should be, for the user.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        found = f"it cannot be read ({error.strerror})"
+        raise fail(path, found, expected, "restore it") from None
+
+
+def lines_of(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The lines of a file with their ends, and where each stands; none where there is no file."""
+    # of bytes: a text's lines would also end at separators that JSON leaves in strings
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        yield f"{path}:{number}", line
 
 
 def append_line(path: Path, document: Any) -> None:
