@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.checkpoint import Checkpoint, CheckpointMeta, read_checkpoint
+from imbtool.checkpoint import Checkpoint, read_checkpoint
+from imbtool.checkpoint_meta import CheckpointMeta
 from imbtool.corpus import SPLITS, Split, Targets, read_corpus, read_split, split_column
 from imbtool.errors import did_you_mean, fail, rows_named
 from imbtool.evaluation.calibration import sigmoid

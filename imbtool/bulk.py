@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from imbtool.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint, read_meta
+from imbtool.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.checkpoint_meta import read_meta
 from imbtool.documents import Typed, read_document, short
 from imbtool.errors import UserError, fail, some
 from imbtool.files import require_utf8, sha256, to_json, write_json
