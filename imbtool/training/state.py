@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from imbtool.documents import read_document, short
 from imbtool.errors import fail
 from imbtool.files import parse_json, publish_folder, read_json, sha256, to_json, write_json
+from imbtool.training.manifest import MEND
 from imbtool.training.ranks import Ranks
 from imbtool.training.statecheck import (
-    MEND,
     Extent,
     Progress,
     Saved,
@@ -88,8 +88,7 @@ def load_state(
     """
     path = link / TENSORS
     if not path.is_file():
-        mend = "restore it, or delete `last`: a run that has none begins again at its first step"
-        raise fail(link, "no saved state", "the state of a run", mend)
+        raise fail(link, "no saved state", "the state of a run", MEND)
     progress = read_document(link / PROGRESS, Saved, MEND)
     check_progress(link / PROGRESS, progress, extent)
     try:
