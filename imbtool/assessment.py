@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.checkpoint import Checkpoint, CheckpointMeta, read_checkpoint
+from imbtool.checkpoint import Checkpoint, read_checkpoint
+from imbtool.checkpoint_meta import CheckpointMeta
 from imbtool.corpus import SPLITS, Split, Targets, read_corpus, read_split, split_column
 from imbtool.errors import did_you_mean, fail, rows_named
 from imbtool.evaluation.calibration import sigmoid
@@ -115,7 +116,7 @@ def evaluate(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALON
     labels, meta, targets = checkpoint.labels, checkpoint.meta, split.targets
     check_gates(wanted.gates, labels, meta.tiers)
     values, theirs = _values(checkpoint, split, wanted.by), _rival(checkpoint, split, wanted)
-    with rows_named(lambda place: "{}: row {}".format(*split.place(place))):
+    with rows_named(split.row_text):
         logits = checkpoint.logits(split.texts)
     scores = sigmoid(logits)
     ours = Judged(labels.names, checkpoint.decide(scores), scores)
@@ -200,7 +201,7 @@ def _rival(checkpoint: Checkpoint, split: Split, wanted: Wanted) -> Judged | Non
         section = checkpoint.meta.data_section(split.source)
         return read_rival(path, section, checkpoint.labels.names, split)
     other = read_checkpoint(path, wanted.trust_remote_code)
-    with rows_named(lambda place: "{}: row {}".format(*split.place(place))):
+    with rows_named(split.row_text):
         scores = other.probabilities(split.texts)
     return Judged(other.labels.names, other.decide(scores), scores)
 

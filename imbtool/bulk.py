@@ -10,10 +10,11 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from imbtool.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint, read_meta
+from imbtool.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.checkpoint_meta import read_meta
 from imbtool.documents import Typed, read_document, short
 from imbtool.errors import UserError, fail, some
-from imbtool.files import leftovers, require_utf8, to_json, write_json
+from imbtool.files import require_utf8, sha256, to_json, write_json
 from imbtool.prediction import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.shards import Shard
 from imbtool.tables import names_table
@@ -106,8 +107,7 @@ def make_job(
     shown_probabilities(folder, meta, calibrated)
     trained_on = meta.data.text
     columns = text or ([trained_on] if isinstance(trained_on, str) else trained_on)
-    sha256 = _fingerprint(folder)
-    return Job(folder, sha256, source, list(columns), calibrated, trust_remote_code)
+    return Job(folder, _fingerprint(folder), source, list(columns), calibrated, trust_remote_code)
 
 
 def job_name(job: Job, processes: int) -> str:
@@ -175,7 +175,6 @@ def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outc
         else:
             left.append(shard)
     if left:
-        _delete_halves(left)
         checkpoint = read_checkpoint(job.checkpoint, job.trust_remote_code)
         use_gpu(checkpoint, gpu)
         for shard in left:
@@ -200,8 +199,7 @@ def _fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name != CARD and not path.name.startswith("."):
-            with path.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            content = sha256(path, "a file of a checkpoint")
             digest.update(f"{path.name} {content}\n".encode())
     return digest.hexdigest()
 
@@ -252,12 +250,3 @@ def _tables(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if names_table(path) and not path.name.startswith((".", "_")) and path.is_file()
     )
-
-
-def _delete_halves(shards: Sequence[Shard]) -> None:
-    """Delete what a kill has left of the outputs of these files."""
-    outputs = {shard.output for shard in shards}
-    for folder in {output.parent for output in outputs}:
-        for half, output in leftovers(folder):
-            if output in outputs:
-                half.unlink(missing_ok=True)

@@ -17,11 +17,16 @@ from numpy.typing import NDArray
 
 from imbtool import __version__
 from imbtool.card import model_card
-from imbtool.checkpoint_meta import META, DataMeta, RequirementMeta
-from imbtool.checkpoint_meta import CheckpointMeta as CheckpointMeta
-from imbtool.checkpoint_meta import LabelMeta as LabelMeta
-from imbtool.checkpoint_meta import NeighboursMeta as NeighboursMeta
-from imbtool.checkpoint_meta import read_meta as read_meta
+from imbtool.checkpoint_meta import (
+    MEND,
+    META,
+    CheckpointMeta,
+    DataMeta,
+    LabelMeta,
+    NeighboursMeta,
+    RequirementMeta,
+    read_meta,
+)
 from imbtool.corpus import Corpus
 from imbtool.encoders import public_name
 from imbtool.errors import TextError, fail
@@ -135,8 +140,7 @@ def _neighbours(folder: Path, meta: CheckpointMeta, text_model: TextModel) -> Ne
     layer = head_layer(text_model.model)
     if layer is None:
         found = "neighbours, and a model whose head does not end in one layer with a bias"
-        mend = "restore it, or train it again"
-        raise fail(folder, found, "a checkpoint as imbtool wrote it", mend)
+        raise fail(folder, found, "a checkpoint as imbtool wrote it", MEND)
     return read_neighbours(folder, meta.neighbours.texts, len(meta.labels), layer.in_features)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -20,14 +19,17 @@ from pydantic import (
 )
 
 from imbtool.datasection import DataSection, contradiction
-from imbtool.errors import UserError, fail, some
+from imbtool.documents import Count, Share, Typed, first_fault, read_document
+from imbtool.errors import some
 from imbtool.evaluation.calibration import Calibration
-from imbtool.foreign import read_object, shown
+from imbtool.foreign import shown
 from imbtool.imbalance import Tier
 from imbtool.labels import Coherence, Labels, label_set
 from imbtool.profile import LongTexts
 
 META = "imbtool.json"
+MEND = "restore it, or train it again"
+"""Of a checkpoint that is damaged."""
 MOST_TOKENS = 2**20
 """That an encoder reads at once; none reads so many."""
 SPLITS = frozenset({"train", "validation", "test"})
@@ -44,17 +46,15 @@ def _encodable(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1), AfterValidator(_encodable)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 """A probability; at or above it the label is decided."""
 
 
-class _Meta(BaseModel):
-    """A part of the file: keys of later versions are left out, numbers in quotes refused."""
+class _Meta(Typed):
+    """A part of the file: keys of later versions are left out."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
 
 
 class Interval(_Meta):
@@ -107,9 +107,7 @@ class DataMeta(_Meta):
         try:
             self.section(Path("table.csv"))
         except ValidationError as error:
-            first = error.errors()[0]
-            found, expected = _found_expected(dict(first))
-            key = ".".join(map(str, first["loc"]))
+            key, found, expected = first_fault(error)
             raise contradiction(f"{key}: {found}", expected, "restore it") from None
         return self
 
@@ -143,7 +141,7 @@ class CheckpointMeta(_Meta):
     threshold_rule: Name
     threshold_scores: dict[Name, Share]
     """Cross-fitted macro-F1 on validation of each rule that competed."""
-    threshold_recalls: dict[Name, Share] = {}
+    threshold_recalls: dict[Name, Share] = Field({})
     """Cross-fitted macro recall of those as good as the best, by which the rule was chosen."""
     coherence: Coherence | None
     separator: Name
@@ -222,37 +220,9 @@ def read_meta(folder: Path) -> CheckpointMeta:
     """What a checkpoint's folder knows beside the weights.
 
     Raises:
-        UserError: its imbtool.json is damaged.
+        UserError: its imbtool.json is missing or damaged.
     """
-    path = folder / META
-    try:
-        return CheckpointMeta.model_validate(read_object(path, unique=True))
-    except ValidationError as error:
-        raise _refused(path, dict(error.errors()[0])) from None
-    except ValueError as error:
-        mend = "restore it, or train it again"
-        raise fail(path, str(error), "a JSON object written by imbtool", mend) from None
-
-
-def _refused(path: Path, error: Mapping[str, Any]) -> UserError:
-    found, expected = _found_expected(error)
-    key = ".".join(map(str, error["loc"]))
-    where = f"{path}: {key}" if key else path
-    return fail(where, found, expected, "restore what imbtool wrote, or train it again")
-
-
-def _found_expected(error: Mapping[str, Any]) -> tuple[str, str]:
-    """What an error of pydantic says was found, and what should have been."""
-    if error["type"] == "imbtool":
-        return error["ctx"]["found"], error["ctx"]["expected"]
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return "nothing", "a value"
-    if error["type"] == "value_error":
-        return message, "what imbtool writes"
-    if error["type"] in ("model_type", "dict_type"):
-        return shown(error["input"]), "an object"
-    return shown(error["input"]), message.removeprefix("Input should be ")
+    return read_document(folder / META, CheckpointMeta, MEND)
 
 
 def _is_figure(value: Any) -> bool:

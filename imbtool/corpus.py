@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -73,6 +72,11 @@ class Split:
         row = self.rows[index]
         return place_of(self.files, row) if self.files else (self.source, row)
 
+    def row_text(self, index: int) -> str:
+        """The row of a text in words, with its file."""
+        path, row = self.place(index)
+        return f"{path}: row {row}"
+
     @property
     def fingerprint(self) -> str:
         """sha256 over texts and targets, in order: the same data give the same value."""
@@ -119,7 +123,8 @@ class _Read:
 
     def told(self, row: int) -> str:
         """A row (from 1) in words."""
-        return Table(pa.table({}), self.files).row_text(row)
+        path, place = place_of(self.files, row)
+        return str(row) if len(self.files) == 1 else f"{place} of {path.name}"
 
     def split(self, names: Sequence[str]) -> Split:
         rows = range(1, len(self.texts) + 1)

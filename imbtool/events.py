@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from imbtool.documents import Count, Number, Share, Typed, damaged
 from imbtool.errors import Problem, UserError, counted, fail
-from imbtool.files import parse_json
+from imbtool.files import lines_of, parse_json
 
 Event = dict[str, Any]
 
@@ -162,18 +162,16 @@ class EventLog:
             return None
         first = self.damaged[0]
         lines = counted(len(self.damaged), "damaged line")
-        return f"{lines} left out, the first at {first.where} ({first.expected})"
+        wrong = f"found {first.found}, expected {first.expected}"
+        return f"{lines} left out, the first at {first.where} ({wrong})"
 
 
 def read_log(run: Path) -> EventLog:
     """The events of a run, and the lines that are none; empty where there is no run."""
-    path = run / EVENTS
-    # of bytes: a text's lines would also end at separators that JSON leaves in strings
-    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     log = EventLog([], [])
-    for number, line in enumerate(lines, start=1):
+    for where, line in lines_of(run / EVENTS):
         try:
-            _take(log.events, _event(line, f"{path}:{number}"))
+            _take(log.events, _event(line, where))
         except UserError as error:
             # a kill leaves the last line without its end: that is no damage
             log.damaged.extend(error.problems if line.endswith((b"\n", b"\r")) else ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -17,6 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from imbtool.errors import UserError, fail
+from imbtool.foreign import once
 from imbtool.locks import hold, is_abandoned, let_go
 
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
@@ -152,28 +154,37 @@ def as_filed(document: Any) -> Any:
     return json.loads(to_json(document))
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, mend: str = "restore it or write it anew", unique: bool = False) -> Any:
     """Read a JSON document.
+
+    Args:
+        path: of the file.
+        mend: how the user can help, where it is not JSON.
+        unique: whether to refuse a key that stands twice in an object; else the last one counts.
 
     Raises:
         UserError: the file is missing or is not JSON.
     """
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(path.read_bytes(), unique)
     except FileNotFoundError:
         raise fail(path, "no such file", "a JSON file", "check the path") from None
     except (OSError, ValueError) as error:
-        raise fail(path, str(error), "a JSON file", "restore it or write it anew") from None
+        raise fail(path, str(error), "a JSON file", mend) from None
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, unique: bool = False) -> Any:
     """The document in UTF-8 bytes.
+
+    Args:
+        content: the bytes.
+        unique: whether to refuse a key that stands twice in an object; else the last one counts.
 
     Raises:
         ValueError: they are no JSON, or are nested so deep that nothing could work on it.
     """
     try:
-        document = json.loads(content.decode("utf-8"))
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=once if unique else None)
     except RecursionError:
         raise ValueError("nested too deep") from None
     level = [document]
@@ -188,6 +199,32 @@ def _children(value: Any) -> Collection[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
+
+
+def sha256(path: Path, expected: str) -> str:
+    """The digest of a file.
+
+    Args:
+        path: of the file.
+        expected: what it should be, for the user.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        found = f"it cannot be read ({error.strerror})"
+        raise fail(path, found, expected, "restore it") from None
+
+
+def lines_of(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The lines of a file with their ends, and where each stands; none where there is no file."""
+    # of bytes: a text's lines would also end at separators that JSON leaves in strings
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        yield f"{path}:{number}", line
 
 
 def append_line(path: Path, document: Any) -> None:

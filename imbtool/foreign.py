@@ -177,19 +177,15 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def read_object(path: Path, unique: bool = False) -> dict[str, Any]:
-    """The JSON object in a file.
-
-    Args:
-        path: of the file.
-        unique: whether to refuse a key that stands twice in an object; else the last one counts.
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; of a key that stands twice in an object the last one counts.
 
     Raises:
         ValueError: it cannot be read, or is something else.
     """
     try:
         content = path.read_text(encoding="utf-8")
-        document = json.loads(content, object_pairs_hook=_once if unique else None)
+        document = json.loads(content)
     except RecursionError:
         raise ValueError("nested too deep to be read") from None
     except OSError as error:
@@ -216,7 +212,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of its keys and values.
+
+    Raises:
+        ValueError: a key stands twice.
+    """
     document = dict(pairs)
     if len(document) < len(pairs):
         names = [name for name, _ in pairs]

@@ -52,10 +52,6 @@ class Labels:
             "primary": sorted({parent for _, parent in self.edges}),
         }
 
-    def depth(self, label: int) -> int:
-        """Number of ancestors of a label."""
-        return self._depths[label]
-
     def lineage(self, label: int) -> list[int]:
         """A label and those above it, the highest last."""
         line = [label]

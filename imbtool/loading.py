@@ -19,6 +19,7 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
+from imbtool.checkpoint_meta import MEND
 from imbtool.errors import some
 from imbtool.foreign import CONFIG, TOKENIZER, WEIGHTS, Folder
 from imbtool.headlayer import head_names, renew_head
@@ -269,6 +270,6 @@ def folder_of_checkpoint(path: Path) -> Folder:
         str(path),
         str(path),
         "a checkpoint as imbtool wrote it",
-        "restore it, or train it again",
+        MEND,
         "read the code in this folder; --trust-remote-code runs it",
     )

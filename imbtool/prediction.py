@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from imbtool.checkpoint import Checkpoint, CheckpointMeta
+from imbtool.checkpoint import Checkpoint
+from imbtool.checkpoint_meta import CheckpointMeta
 from imbtool.datasection import text_codec
 from imbtool.errors import fail, rows_named, some
 from imbtool.evaluation.calibration import sigmoid

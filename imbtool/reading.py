@@ -40,12 +40,14 @@ class Reader:
     @cached_property
     def joiner(self) -> str:
         """What the encoder reads between two columns of a text."""
-        return column_joiner(self.tokenizer)
+        with tokenizer_folder(self.tokenizer).calls("it"):
+            return column_joiner(self.tokenizer)
 
     @cached_property
     def frame(self) -> Frame:
         """The special tokens around a text."""
-        return special_frame(self.tokenizer)
+        with tokenizer_folder(self.tokenizer).calls("it"):
+            return special_frame(self.tokenizer)
 
     @cached_property
     def most(self) -> int:

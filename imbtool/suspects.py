@@ -13,6 +13,7 @@ from torch import Tensor
 
 from imbtool.corpus import Corpus, Targets
 from imbtool.duplicates import text_key
+from imbtool.errors import rows_named
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.findings.finding import Finding
 from imbtool.findings.label_errors import judged_labels, label_error_findings
@@ -46,10 +47,11 @@ def suspect_labels(profile: Profile, corpus: Corpus, tell: Tell) -> list[Finding
         tell: hears a line of progress now and then.
 
     Raises:
-        UserError: the encoder cannot be used.
+        UserError: the encoder cannot be used, or a text cannot be read.
     """
     train, seed = corpus.train, profile.training.seed
-    features = frozen_features(profile, corpus.labels.names, train.texts, tell)
+    with rows_named(train.row_text):
+        features = frozen_features(profile, corpus.labels.names, train.texts, tell)
     keys = [text_key(text) for text in train.texts]
     probabilities = out_of_fold(features, train.targets, keys, seed, tell)
     return list(label_error_findings(corpus.labels.names, probabilities, train.targets))

@@ -41,14 +41,14 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     model = empty_model(folder, config, section.trust_remote_code)
     check_tokens(folder, model, tokenizer)
     rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
-    joiner = column_joiner(tokenizer)
     with folder.calls(TOKENIZER):
+        joiner, frame = column_joiner(tokenizer), special_frame(tokenizer)
         counts = {
             name: _counts(tokenizer, joiner, split.texts, rows[name])
             for name, split in corpus.splits.items()
         }
     length = min(section.max_length, tokenizer.model_max_length, most_positions(model))
-    limit = most_read(section.long_texts, length, special_frame(tokenizer))
+    limit = most_read(section.long_texts, length, frame)
     return Tokens(limit, rows, counts)
 
 

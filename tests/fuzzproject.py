@@ -19,7 +19,7 @@ from fnmatch import fnmatch
 from multiprocessing import get_context
 from pathlib import Path
 
-from conftest import Imbtool, write_csv
+from conftest import FILLERS, Imbtool, write_csv
 from encoders import make_encoder
 from fuzzing import Mutation, drawn, mutations_of
 from fuzztrial import run_command
@@ -31,7 +31,6 @@ SECONDS = 180
 SIZES = {"train": 48, "validation": 24, "test": 24, "new": 12}
 WORDS = {"violence": "fighting", "threats": "knife", "abuse": "bother", "insults": "stupid"}
 PARENTS = {"threats": "violence", "insults": "abuse"}
-FILLERS = ["we", "saw", "that", "the", "people", "often", "walk", "to", "market", "and", "talk"]
 PROFILE = """\
 data:
   train: train.csv

@@ -110,4 +110,4 @@ def test_the_key_that_is_wrong_is_named(tmp_path: Path) -> None:
         require_events(write(tmp_path, spoiled))
     (problem,) = raised.value.problems
     assert problem.where == f"{tmp_path}/events.jsonl:1: labels.rare.recall"
-    assert problem.found == "'much'"
+    assert problem.found == '"much"'

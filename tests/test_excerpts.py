@@ -1,6 +1,7 @@
 """What is read of a text far longer than that is what all of its tokens would give."""
 
 import random
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from imbtool import excerpts, reading
-from imbtool.errors import TextError
+from imbtool.errors import TextError, UserError
 from imbtool.excerpts import by_characters, ends, is_far_longer, pieces
 from imbtool.reading import Reader
 
@@ -128,3 +129,15 @@ def test_pieces_are_the_text_cut_at_blanks(monkeypatch: pytest.MonkeyPatch) -> N
         assert "".join(parts) == text
         assert max(map(len, parts)) <= 10
     assert list(pieces("one two three four")) == ["one two", " three", " four"]
+
+
+@pytest.mark.parametrize("step", ["column_joiner", "special_frame"])
+def test_a_tokenizer_that_fails_at_any_step_is_said(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(tokenizer: object) -> None:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(reading, step, fails)
+    with pytest.raises(UserError, match=r"^the tokenizer in .*\n.*IndexError"):
+        replace(reader("bert", "windows")).encode(["knife"])

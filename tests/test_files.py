@@ -9,11 +9,13 @@ from imbtool.errors import UserError
 from imbtool.files import (
     append_line,
     leftovers,
+    lines_of,
     new_folder,
     publish_folder,
     published,
     read_json,
     replacing,
+    sha256,
     to_json,
     write_json,
     write_text,
@@ -267,3 +269,18 @@ def test_what_is_published_can_be_read_by_those_who_may_read_new_files(tmp_path:
     (tmp_path / "new").touch()
     written = (tmp_path / "link" / "weights").stat().st_mode
     assert written == (tmp_path / "new").stat().st_mode
+
+
+def test_a_file_that_cannot_be_digested_is_called_what_it_is(tmp_path: Path):
+    (tmp_path / "f").write_bytes(b"")
+    assert sha256(tmp_path / "f", "tensors").startswith("e3b0c44298fc1c14")
+    with pytest.raises(UserError, match=r"cannot be read.*\n +expected +tensors"):
+        sha256(tmp_path / "lost", "tensors")
+
+
+def test_lines_end_at_line_ends_alone(tmp_path: Path):
+    path = tmp_path / "f"
+    path.write_text("a\u2028b\n\nhalf")
+    lines = [(f"{path}:1", "a\u2028b\n".encode()), (f"{path}:2", b"\n"), (f"{path}:3", b"half")]
+    assert list(lines_of(path)) == lines
+    assert list(lines_of(tmp_path / "lost")) == []

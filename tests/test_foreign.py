@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.foreign import INDEX, WEIGHTS, Folder, read_object, said
+from imbtool.foreign import INDEX, WEIGHTS, Folder, said
 
 
 def folder_of(path: Path) -> Folder:
@@ -144,11 +144,3 @@ def test_a_message_is_one_line_of_bounded_length() -> None:
     assert said(TypeError("first:\nsecond\nthird")) == "TypeError: first: second"
     assert said(ValueError("")) == "ValueError"
     assert len(said(ValueError("x" * 9999))) < 500
-
-
-def test_a_key_that_stands_twice_is_refused_where_it_matters(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text('{"a": 1, "a": 2}')
-    assert read_object(path) == {"a": 2}
-    with pytest.raises(ValueError, match="twice"):
-        read_object(path, unique=True)

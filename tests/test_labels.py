@@ -111,7 +111,6 @@ def test_a_chain_of_thousands_of_labels_is_a_forest_like_any_other():
     names = [f"n{number}" for number in range(length)]
     labels = label_set(sorted(names), hierarchy_edges(chain(length)))
     deepest = labels.names.index(names[-1])
-    assert labels.depth(deepest) == length - 1
     assert [labels.names[label] for label in labels.lineage(deepest)] == names[::-1]
     children, _ = labels.pairs()
     assert [labels.names[child] for child in children] == names[1:]
@@ -136,15 +135,6 @@ def test_a_cycle_of_thousands_of_labels_is_refused_also_where_others_lead_into_i
     names = ["below", *(f"n{n}" for n in range(3001))]
     with pytest.raises(ValueError, match="a cycle: n5 > n6 > "):
         label_set(names, edges)
-
-
-def test_depth_counts_ancestors():
-    labels = forest()
-    assert [labels.depth(NAMES.index(n)) for n in ("insults", "threats", "armed threats")] == [
-        0,
-        1,
-        2,
-    ]
 
 
 def test_add_parents_decides_every_ancestor():

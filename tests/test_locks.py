@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_where_the_holder_is_killed_its_processes_hold_on(tmp_path: Path) -> Non
         enter(tmp_path)
     subprocess.run(["kill", f"-{signal.SIGKILL.value}", child], check=True)
     while not is_abandoned(tmp_path / LOCK):
-        pass
+        time.sleep(0.01)
     enter(tmp_path)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import read_csv, write_csv
 
-from imbtool import suspects
+from imbtool import reading, suspects
 from imbtool.corpus import read_corpus
 from imbtool.errors import UserError
 from imbtool.findings.finding import Finding
@@ -131,3 +131,14 @@ def test_unknown_targets_take_no_part_and_rare_labels_are_left_out():
 def test_no_label_to_judge_needs_no_head():
     features, targets = toy()
     assert np.isnan(out_of_fold(features, 0 * targets, range(300), 0, silent)).all()
+
+
+def test_a_text_that_cannot_be_cut_is_named_by_its_row(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = read_csv(project / "train.csv")
+    rows[4]["text"] = "x" * 60_000
+    write_csv(project / "train.csv", rows)
+    monkeypatch.setattr(reading, "MOST_CHARACTERS", 5000)
+    with pytest.raises(UserError, match=r"train\.csv: row 5\n.*60,000 characters"):
+        suspect_labels(settings(), read_corpus(settings()), silent)

@@ -88,6 +88,18 @@ def test_a_very_long_text_is_counted_in_pieces(encoder: Path, monkeypatch: pytes
     assert count_tokens(corpus, section).counts["train"].tolist() == whole
 
 
+@pytest.mark.parametrize("step", ["column_joiner", "special_frame"])
+def test_a_tokenizer_that_fails_at_any_step_is_said(
+    encoder: Path, step: str, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(tokenizer: object) -> None:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(tokens, step, fails)
+    with pytest.raises(UserError, match=r"model\.encoder.*\n.*tokenizer.json.*IndexError"):
+        count_tokens(healthy_corpus(), ModelSection(encoder=str(encoder)))
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -46,6 +46,7 @@ def analyze(
         imbtool analyze profile.yaml --label-errors
     """
     from imbtool.corpus import read_corpus
+    from imbtool.locks import locked
     from imbtool.report.preflight import analysis_views
     from imbtool.report.preflight_files import require_free, write_analysis
 
@@ -54,7 +55,8 @@ def analyze(
     corpus = read_corpus(profile, learnable=False)
     suspects = _suspects(profile, corpus) if label_errors else []
     analysis = _analysis(profile, corpus, suspects)
-    write_analysis(analysis, corpus, output, texts=not no_texts)
+    with locked(output):
+        write_analysis(analysis, corpus, output, texts=not no_texts)
     show(analysis.document, analysis_views(analysis.document), json)
     hint(f"\nreport: {output / 'analysis.html'}")
     hint(f"next: imbtool {f'weights {source}' if is_profile(source) else f'init {source}'}")

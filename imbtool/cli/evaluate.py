@@ -59,6 +59,7 @@ def evaluate(
     from imbtool.checkpoint import checkpoint_folder, read_checkpoint
     from imbtool.evaluation.gates import read_gate
     from imbtool.events import read_log
+    from imbtool.locks import locked
     from imbtool.report.bundle import require_unwritten, result_suffix, write_bundle
     from imbtool.report.measured import evaluation_views
 
@@ -73,9 +74,10 @@ def evaluate(
     log = read_log(folder.parent)
     if log.warning:
         hint(f"events: {log.warning}")
-    report = write_bundle(document, log.events, where, suffix)
-    if not (output or suffix):
-        write_card(folder, model.meta.model_dump(mode="json"), document)
+    with locked(where):
+        report = write_bundle(document, log.events, where, suffix)
+        if not (output or suffix):
+            write_card(folder, model.meta.model_dump(mode="json"), document)
     show(document, evaluation_views(document), json)
     hint(f"\nreport: {report}")
     hint(f"model:  {folder}")

@@ -41,6 +41,7 @@ def weights(
     from imbtool.corpus import read_corpus
     from imbtool.files import write_text
     from imbtool.imbalance import count_labels
+    from imbtool.locks import locked
     from imbtool.profilefile import read_profile
     from imbtool.profilewriter import render_profile
     from imbtool.report.preflight_files import WEIGHTS, require_free, write_weights
@@ -56,7 +57,8 @@ def weights(
         corpus.labels.names, count_labels(corpus.train.targets), settings.weights
     )
     document = {"labels": label_rows(corpus, assigned)}
-    write_weights(document["labels"], output)
+    with locked(output):
+        write_weights(document["labels"], output)
     if save is not None:
         comments: dict[Key, str] = {
             ("weights", "custom", row.label): row.reason for row in assigned

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from imbtool.errors import UserError, fail, some
 from imbtool.evaluation.mistakes import mistakes_frame
-from imbtool.files import read_json, require_utf8, write_json, write_text
+from imbtool.files import write_json, write_text
 from imbtool.report.markdown import write_markdown
+from imbtool.report.ownership import our_document, require_ours
 from imbtool.report.page import write_page
 from imbtool.report.plots import plot_f1_by_positives
 from imbtool.report.ranges import plot_comparison, plot_intervals, plot_reliability
@@ -81,29 +80,18 @@ def require_unwritten(folder: Path, suffix: str = "") -> None:
     Raises:
         UserError: it has, or its name is not UTF-8.
     """
-    require_utf8(folder)
     marker = f"evaluation{suffix}.json"
-    names = [marker, *(f"{name}{suffix}{end}" for name, end in TEXTS)]
-    names += [f"plots/{name}{suffix}.png" for name in PLOTS]
-    others = [
-        name
-        for name in names
-        if os.path.lexists(folder / name) and not name.startswith(_made_by(folder / marker))
-    ]
-    if others:
-        found = f"{some(others)} that no evaluation wrote"
-        mend = "choose another folder with -o, or move them away"
-        raise fail(f"-o {folder}", found, "a folder without files of these names", mend)
+    others = [f"{name}{suffix}{end}" for name, end in TEXTS]
+    pictures = {name: f"plots/{name}{suffix}.png" for name in PLOTS}
+    document = our_document(folder / marker, _is_evaluation)
+    names = [marker, *others, *pictures.values()]
+    ours = set(names) if document else set()
+    if document and document.get("mistakes") is None:
+        ours.discard(f"errors{suffix}.csv")
+    if document and document.get("comparison") is None:
+        ours.discard(pictures["comparison"])
+    require_ours(folder, names, ours)
 
 
-def _made_by(marker: Path) -> tuple[str, ...]:
-    """How the names of the files begin that the evaluation has made that a document is of."""
-    try:
-        document = read_json(marker)
-        is_ours = "checkpoint" in document["data"] and isinstance(document["labels"], dict)
-    except (UserError, KeyError, TypeError):
-        return ()
-    always = ("evaluation", "report", *(f"plots/{name}" for name in PLOTS if name != "comparison"))
-    if_asked = {"errors": "mistakes", "plots/comparison": "comparison"}
-    asked = (name for name, key in if_asked.items() if document.get(key) is not None)
-    return (*always, *asked) if is_ours else ()
+def _is_evaluation(document: Document) -> bool:
+    return "checkpoint" in document["data"] and isinstance(document["labels"], dict)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from imbtool.analysis import Analysis, Document
 from imbtool.corpus import Corpus
-from imbtool.errors import fail, some
 from imbtool.files import replacing, write_json
 from imbtool.findings.finding import CATALOGUE, frames, listed_rows
 from imbtool.report.inspection import write_inspection
+from imbtool.report.ownership import our_document, require_ours
 from imbtool.report.plots import plot_co_occurrence, plot_counts, plot_weights
 from imbtool.tables import TableWriter
 
@@ -20,8 +20,6 @@ WEIGHTS, WEIGHTS_PICTURE = "weights.json", "weights.png"
 PICTURES = ("counts.png", WEIGHTS_PICTURE, "co_occurrence.png")
 OWN = {ANALYSIS: (PAGE, *PICTURES, "findings"), WEIGHTS: (WEIGHTS_PICTURE,)}
 """The document of each command, and the files that it wrote where its document stands."""
-BEGINNING = b'{\n  "labels": {'
-"""Of both documents; a file of the user's that happens to have the name begins otherwise."""
 
 
 def require_free(folder: Path, document: str = ANALYSIS) -> None:
@@ -35,20 +33,17 @@ def require_free(folder: Path, document: str = ANALYSIS) -> None:
         UserError: it would.
     """
     ours = {
-        name for each, names in OWN.items() if _is_ours(folder / each) for name in (each, *names)
+        name
+        for each, names in OWN.items()
+        if our_document(folder / each, _has_weights)
+        for name in (each, *names)
     }
-    there = [name for name in (document, *OWN[document]) if (folder / name).exists()]
-    others = [name for name in there if name not in ours]
-    if others:
-        found, mend = f"{some(others)} that imbtool did not write", "choose another folder with -o"
-        raise fail(f"-o {folder}", found, "a free folder", mend)
+    require_ours(folder, (document, *OWN[document]), ours)
 
 
-def _is_ours(document: Path) -> bool:
-    if not document.is_file():
-        return False
-    with document.open("rb") as stream:
-        return stream.read(len(BEGINNING)) == BEGINNING
+def _has_weights(document: Document) -> bool:
+    rows = document["labels"].values()
+    return bool(rows) and all("effective_number_weight" in row for row in rows)
 
 
 def write_weights(labels: Document, folder: Path) -> None:

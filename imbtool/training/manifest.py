@@ -22,6 +22,7 @@ from imbtool.profile import Profile
 
 MANIFEST = "manifest.json"
 MOST_THREADS = max(1024, os.cpu_count() or 1)
+MEND = "restore it, or start the run anew"
 PARTS = ("profile", "data", "versions", "encoder", "device.processes")
 """What must be as it was, for a resumed run to come to the same weights."""
 
@@ -66,7 +67,7 @@ def read_manifest(run: Path) -> Manifest:
     """
     path = run / MANIFEST
     if path.is_file():
-        return read_document(path, Manifest, "restore it, or start the run anew")
+        return read_document(path, Manifest, MEND)
     if not run.exists():
         found, mend = "no such folder", "give the folder that `imbtool train` named"
     elif (run / "profile.yaml").is_file():

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imbtool.checkpoint import NeighboursMeta, read_checkpoint
+from imbtool.checkpoint import read_checkpoint
+from imbtool.checkpoint_meta import NeighboursMeta
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.evaluation.thresholds import ThresholdChoice

@@ -14,12 +14,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from imbtool.documents import read_document, short
-from imbtool.encoders import sha256
 from imbtool.errors import fail
-from imbtool.files import parse_json, publish_folder, read_json, to_json, write_json
+from imbtool.files import parse_json, publish_folder, read_json, sha256, to_json, write_json
+from imbtool.training.manifest import MEND
 from imbtool.training.ranks import Ranks
 from imbtool.training.statecheck import (
-    MEND,
     Extent,
     Progress,
     Saved,
@@ -28,6 +27,7 @@ from imbtool.training.statecheck import (
 )
 
 TENSORS, PROGRESS = "state.safetensors", "progress.json"
+OF_TENSORS = "the tensors of a state"
 
 
 def save_state(
@@ -56,7 +56,7 @@ def save_state(
         # each file knows the other: neither can change or be exchanged without a word
         written = torch.frombuffer(bytearray(to_json(told).encode()), dtype=torch.uint8)
         save_file({**tensors, **random, PROGRESS: written}, folder / TENSORS)
-        write_json(folder / PROGRESS, {**told, "sha256": sha256(folder / TENSORS)})
+        write_json(folder / PROGRESS, {**told, "sha256": sha256(folder / TENSORS, OF_TENSORS)})
 
     if ranks.first:
         publish_folder(link, fill)
@@ -88,14 +88,13 @@ def load_state(
     """
     path = link / TENSORS
     if not path.is_file():
-        mend = "restore it, or delete `last`: a run that has none begins again at its first step"
-        raise fail(link, "no saved state", "the state of a run", mend)
+        raise fail(link, "no saved state", "the state of a run", MEND)
     progress = read_document(link / PROGRESS, Saved, MEND)
     check_progress(link / PROGRESS, progress, extent)
     try:
         saved = load_file(path)
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise fail(path, str(error), "the tensors of a state", MEND) from error
+        raise fail(path, str(error), OF_TENSORS, MEND) from error
     written = saved.pop(PROGRESS, None)
     check_tensors(path, saved, model, optimizer, progress.averaged > 0)
     _check_pair(link, progress, written)
@@ -114,7 +113,7 @@ def load_state(
 def _check_pair(link: Path, progress: Saved, written: Tensor | None) -> None:
     """Check that tensors and progress were written together and have not changed since."""
     path = link / TENSORS
-    if progress.sha256 is not None and (found := sha256(path)) != progress.sha256:
+    if progress.sha256 is not None and (found := sha256(path, OF_TENSORS)) != progress.sha256:
         expected = f"sha256 {short(progress.sha256)}, as saved"
         raise fail(path, f"sha256 {found}", expected, MEND)
     if written is None:  # by a version that did not

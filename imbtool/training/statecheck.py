@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from imbtool.documents import Count, Typed, damaged
 from imbtool.errors import UserError, fail
 from imbtool.events import Epoch
+from imbtool.training.manifest import MEND
 
-MEND = "restore it, or start the run anew"
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 """What AdamW keeps of each parameter that has had a gradient."""
 

@@ -13,7 +13,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ import numpy as np
 
 from imbtool import __version__
 from imbtool.corpus import Split
+from imbtool.errors import rows_named
 from imbtool.files import leftovers, replacing
 from imbtool.model import TextModel, Tokens
 from imbtool.profile import ModelSection
@@ -57,16 +58,18 @@ def encoded_split(
         split: whose texts are meant.
         folder: for the cache; None: nothing is read or written.
         ranks: the processes.
+
+    Raises:
+        UserError: a text cannot be read, naming its row.
     """
-    texts = split.texts
     path = None if folder is None else _cache_file(text_model, section, split, folder)
     if path is None:
-        return _in_memory(text_model, texts)
-    found = _mapped(path, len(texts)) if ranks.first else None
+        return _in_memory(text_model, split)
+    found = _mapped(path, len(split)) if ranks.first else None
     if ranks.from_first(lambda: found is None):
-        _write_together(path, text_model, texts, ranks)
-    table = found or _mapped(path, len(texts))
-    return table or _in_memory(text_model, texts)
+        _write_together(path, text_model, split, ranks)
+    table = found or _mapped(path, len(split))
+    return table or _in_memory(text_model, split)
 
 
 def _cache_file(
@@ -96,22 +99,26 @@ def _cache_file(
     return folder / f"{digest[:32]}.tokens"
 
 
-def _in_memory(text_model: TextModel, texts: Sequence[str]) -> TokenTable:
-    parts = [
-        flat(text_model.encode(texts[start : start + TEXTS_AT_ONCE]))
-        for start in range(0, len(texts), TEXTS_AT_ONCE)
-    ]
+def _encoded(text_model: TextModel, split: Split, start: int) -> list[Tokens]:
+    """The tokens of the next `TEXTS_AT_ONCE` texts from one on."""
+    with rows_named(lambda place: split.row_text(start + place)):
+        return text_model.encode(split.texts[start : start + TEXTS_AT_ONCE])
+
+
+def _in_memory(text_model: TextModel, split: Split) -> TokenTable:
+    starts = range(0, len(split), TEXTS_AT_ONCE)
+    parts = [flat(_encoded(text_model, split, start)) for start in starts]
     ids, lengths = map(np.concatenate, zip(flat([]), *parts, strict=True))
     return TokenTable.of(ids, lengths)
 
 
-def _write_together(path: Path, text_model: TextModel, texts: Sequence[str], ranks: Ranks) -> None:
+def _write_together(path: Path, text_model: TextModel, split: Split, ranks: Ranks) -> None:
     """Let the first process write the cache, if it can, and the others wait for it."""
-    starts = iter(range(0, len(texts), TEXTS_AT_ONCE))
+    starts = iter(range(0, len(split), TEXTS_AT_ONCE))
 
     def chunks() -> Iterator[list[Tokens]]:
         for start in starts:
-            encoded = text_model.encode(texts[start : start + TEXTS_AT_ONCE])
+            encoded = _encoded(text_model, split, start)
             # a process that waits for one answer too long ends the run: each waits chunk by chunk
             ranks.wait()
             yield encoded

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from imbtool.checkpoint import LabelMeta, checkpoint_folder, read_meta
+from imbtool.checkpoint import checkpoint_folder
+from imbtool.checkpoint_meta import LabelMeta, read_meta
 from imbtool.errors import NotFiniteError, fail, some
 from imbtool.events import require_events
 from imbtool.profile import Profile

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from imbtool.documents import damaged, short
+from imbtool.documents import first_fault, short
 from imbtool.errors import UserError, fail, some
 from imbtool.events import Event
-from imbtool.files import cut_half_line, leftovers, parse_json
+from imbtool.files import cut_half_line, leftovers, lines_of, parse_json
 from imbtool.locks import LOCK
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
@@ -169,25 +169,24 @@ def read_memory(folder: Path) -> Memory:
     """
     path = folder / DECISIONS
     cut_half_line(path)
-    # of bytes: a text's lines would also end at separators that JSON leaves in strings
-    lines = path.read_bytes().splitlines() if path.is_file() else []
+    lines = list(lines_of(path))
     if not lines:
         raise _no_decision(folder)
     memory = Memory()
-    for number, line in enumerate(lines, start=1):
+    for where, line in lines:
         try:
             memory.take(parse_json(line))
         except (ValueError, KeyError, TypeError, UserError) as error:
-            raise _damaged(f"{path}:{number}", line, error) from None
+            raise _damaged(where, line, error) from None
     return memory
 
 
 def _damaged(where: str, line: bytes, error: Exception) -> UserError:
-    found = line.decode(errors="replace")[:80] or "an empty line"
+    found = line.decode(errors="replace").rstrip("\r\n")[:80] or "an empty line"
     expected = "a decision, the first one with profile, labels and fingerprints"
     if isinstance(error, ValidationError):
-        first = damaged("", error, "").problems[0]
-        expected += f" ({first.where.removeprefix(': ')}: {first.expected})"
+        key, wrong, right = first_fault(error)
+        expected += f" ({key}: {wrong}, expected {right})"
     return fail(where, found, expected, "restore the file, or start a new run")
 
 

@@ -98,15 +98,18 @@ def test_the_rows_of_a_finding_read_back_whatever_their_texts_hold(
     ("command", "name"),
     [("analyze", "analysis.json"), ("weights", "weights.json"), ("weights", "weights.png")],
 )
+@pytest.mark.parametrize(
+    "content", ['{"mine": 1}', '{\n  "labels": {}}', '{\n  "labels": {"a": 1}}']
+)
 def test_a_file_of_the_same_name_that_is_not_ours_is_left_alone(
-    project: Path, imbtool: Imbtool, command: str, name: str
+    project: Path, imbtool: Imbtool, command: str, name: str, content: str
 ) -> None:
     Path("look").mkdir()
-    Path("look", name).write_text('{"mine": 1}')
+    Path("look", name).write_text(content)
     refused = imbtool(command, "profile.yaml", "-o", "look")
     assert refused.exit_code == 2
     assert f"{name} that imbtool did not write" in refused.stderr
-    assert {path.name: path.read_text() for path in Path("look").iterdir()} == {name: '{"mine": 1}'}
+    assert {path.name: path.read_text() for path in Path("look").iterdir()} == {name: content}
 
 
 def test_files_that_no_analysis_wrote_are_not_overwritten(project: Path, imbtool: Imbtool) -> None:

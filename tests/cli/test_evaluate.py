@@ -103,7 +103,7 @@ def test_a_file_that_no_evaluation_wrote_stays_and_is_named(
     mine.write_text('{"mine": true}')
     refused = imbtool("evaluate", "runs/first", "-o", "mine", *option)
     assert refused.exit_code == 2
-    assert f"error: -o mine\n  found     {name} that no evaluation wrote" in refused.stderr
+    assert f"error: -o mine\n  found     {name} that imbtool did not write" in refused.stderr
     assert mine.read_text() == '{"mine": true}'
     assert [path for path in Path("mine").rglob("*") if path.is_file()] == [mine]
 
@@ -117,7 +117,7 @@ def test_a_folder_of_an_evaluation_is_written_anew_its_own_files_alone(
     Path("results/errors.csv").write_text("mine, as the last evaluation wrote none")
     refused = imbtool("evaluate", "runs/first", "-o", "results", "--no-texts")
     assert refused.exit_code == 2
-    assert "errors.csv that no evaluation wrote" in refused.stderr
+    assert "errors.csv that imbtool did not write" in refused.stderr
 
 
 @pytest.mark.parametrize("line", ["null", "[]", '{"event": "epoch", "labels": 5}', "{", "\\xff"])

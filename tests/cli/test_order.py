@@ -11,6 +11,8 @@ import pytest
 from conftest import Imbtool, make_row, write_csv
 from encoders import make_encoder
 
+from imbtool.locks import LOCK, locked
+
 QUICK = (
     *("--set", "model.encoder=encoder"),
     *("--set", "model.max_length=24"),
@@ -139,3 +141,19 @@ def test_from_another_folder_by_either_kind_of_path(
     walk(imbtool, (name for name in STEPS if name not in ("init", "tune")), fresh, prefix)
     walk(imbtool, iter(("init", "analyze", "predict", "split")), fresh, prefix)
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["analyze profile.yaml -o busy", "weights profile.yaml -o busy", "evaluate runs/first -o busy"],
+)
+def test_nothing_is_written_to_a_folder_that_another_command_is_at_work_in(
+    command: str, project: Path, imbtool: Imbtool
+) -> None:
+    with locked(Path("busy")):
+        refused = imbtool(*command.split())
+        assert [path.name for path in Path("busy").iterdir()] == [LOCK]
+    assert refused.exit_code == 2
+    assert "another imbtool command at work in it" in refused.stderr
+    assert imbtool(*command.split()).exit_code == 0
+    assert not Path("busy", LOCK).exists()

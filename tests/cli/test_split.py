@@ -81,3 +81,15 @@ def test_a_folder_is_one_commands(project: Path, imbtool: Imbtool) -> None:
     assert refused.exit_code == 2
     assert "another imbtool command at work in it" in refused.stderr
     assert not Path("parts").exists()
+
+
+def test_a_split_json_of_the_users_own_is_not_replaced(project: Path, imbtool: Imbtool) -> None:
+    for content in ("mine", '{"command": [], "parts": {}}'):
+        Path("data").mkdir(exist_ok=True)
+        Path("data/split.json").write_text(content)
+        result = imbtool("split", "train.csv", "-o", "data")
+        assert result.exit_code == 2
+        assert "split.json" in result.stderr
+        assert {path.name: path.read_text() for path in Path("data").iterdir()} == {
+            "split.json": content
+        }

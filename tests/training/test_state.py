@@ -214,3 +214,11 @@ def test_a_progress_that_is_none_is_refused(content: bytes, link: Path) -> None:
     (link / PROGRESS).write_bytes(content)
     with pytest.raises(UserError, match=r"progress\.json"):
         load(link)
+
+
+def test_a_state_that_is_gone_is_to_be_restored(link: Path) -> None:
+    (link / TENSORS).unlink()
+    with pytest.raises(
+        UserError, match=r"no saved state(.*\n)+.*restore it, or start the run anew"
+    ):
+        load(link)

@@ -18,8 +18,9 @@ from accelerate import Accelerator
 from conftest import make_row
 from encoders import make_encoder
 
-from imbtool import files
+from imbtool import files, reading
 from imbtool.corpus import Split
+from imbtool.errors import UserError
 from imbtool.model import TextModel, load_encoder
 from imbtool.profile import ModelSection
 from imbtool.profilefile import Override, read_profile
@@ -325,3 +326,20 @@ def test_two_processes_share_a_file(pristine: Path, tmp_path: Path) -> None:
         losses.append(json.loads((project / f"{name}.json").read_text())["losses"])
     assert losses[0] == losses[1] == losses[2]
     assert len(list((project / "runs" / "token-cache").iterdir())) == 2
+
+
+@pytest.mark.parametrize("least", [0, 10**9], ids=["cached", "in memory"])
+def test_a_text_that_cannot_be_cut_is_named_by_its_row(
+    text_model: TextModel,
+    section: ModelSection,
+    least: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tokencache, "LEAST_CHARACTERS", least)
+    monkeypatch.setattr(tokencache, "TEXTS_AT_ONCE", 16)
+    monkeypatch.setattr(reading, "MOST_CHARACTERS", 5000)
+    split = split_of([*TEXTS[:20], "x" * 60_000])
+    with pytest.raises(UserError, match=r"^train\.csv: row 21\n.*60,000 characters"):
+        encoded_split(text_model, section, split, tmp_path, RANKS)
+    assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from courses import epoch, label
 
-from imbtool.checkpoint import read_meta
+from imbtool.checkpoint_meta import read_meta
 from imbtool.errors import NotFiniteError, Problem, UserError
 from imbtool.locks import locked
 from imbtool.profile import Profile
