@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from imbtool.tables.cells import as_arrow, require_utf8
+from imbtool.tables.cells import as_arrow, require_text_bytes
 from imbtool.tables.classes import classes_of, with_names
 from imbtool.tables.delimited import Layout, layout_of, refuse_repeated
 from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
@@ -27,6 +28,9 @@ from imbtool.tables.lines import UTF8, codec_of, damaged
 from imbtool.tables.quoting import decided
 from imbtool.tables.sources import CODECS, open_bytes, source_format
 from imbtool.tables.text import delimited_chunks, text_chunks
+
+# Arrow reads the periods and intervals of pandas as mere numbers until this is imported
+import_module("pandas.core.arrays.arrow.extension_types")
 
 BLOCK = 1 << 20
 """Bytes read at once; a longer row is left to the careful reader."""
@@ -73,7 +77,7 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
         file = _opened(path)
         classes = classes_of(path, file.schema_arrow)
         for batch in file.iter_batches(rows):
-            require_utf8(path, batch, before)
+            require_text_bytes(path, batch, before)
             named = with_names(path, pa.Table.from_batches([batch]), classes, before)
             yield from named.to_batches() if classes else [batch]
             before += len(batch)
@@ -97,23 +101,11 @@ def _parquet(path: Path) -> pa.Table:
     try:
         file = _opened(path)
         table = file.read()
-        require_utf8(path, table)
+        require_text_bytes(path, table)
         table = with_names(path, table, classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
-    for place, column in enumerate(table.columns):
-        if pa.types.is_temporal(column.type) and not _has_values(column):
-            table = table.set_column(place, table.column_names[place], column.cast(pa.string()))
     return table
-
-
-def _has_values(times: pa.ChunkedArray) -> bool:
-    """Whether Python has values for all times, whose years it counts from 1 to 9999."""
-    try:
-        pc.min_max(times).as_py()
-    except (OverflowError, ValueError):
-        return False
-    return True
 
 
 def _opened(path: Path) -> pq.ParquetFile:

@@ -5,7 +5,12 @@ import io
 import json
 import os
 from collections.abc import Callable
+from datetime import time, timedelta
+from decimal import Decimal
 from pathlib import Path
+from subprocess import run
+from sys import executable
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -20,11 +25,13 @@ from imbtool.tables import (
     COLUMN_MARK,
     FORMATS,
     ITEM_MARK,
+    OBJECT_MARK,
     TableWriter,
     arrow,
     as_arrow,
     cell_text,
     joined_cells,
+    joined_text,
     neutralised,
     place_of,
     read_arrow,
@@ -505,6 +512,71 @@ def test_times_that_python_has_no_value_for_are_text(tmp_path: Path):
                 writer.write(frame)
     assert pq.read_table(tmp_path / "out.parquet").equals(source)
     assert read_table(tmp_path / "out.csv")["day"].tolist()[1] == "1970-01-02"
+
+
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [
+        (pa.array([timedelta(seconds=90), None]), ["0:01:30", None]),
+        (pa.array([2**62, 1], pa.duration("s")), [str(2**62), "1"]),
+        (
+            pa.array(pd.Series(pd.period_range("2020-01", periods=2, freq="M"))),
+            ["2020-01", "2020-02"],
+        ),
+        (pa.array(pd.Series(pd.arrays.IntervalArray.from_breaks([0, 1, 2]))), ["(0, 1]", "(1, 2]"]),
+        (pa.array([Decimal("1.50"), None], pa.decimal32(5, 2)), ["1.50", None]),
+        (pa.array([time(1, 2), None]), ["01:02:00", None]),
+        (pa.array([2**64 - 1, None], pa.uint64()), [str(2**64 - 1), None]),
+        (pa.array([b"ab", None], pa.binary(2)), ["ab", None]),
+        (pa.array([b"\0" * 16, None], pa.uuid()), [f"{UUID(int=0)}", None]),
+        (pa.array([[2**62], []], pa.list_(pa.duration("s"))), [f"{2**62}{ITEM_MARK}", ""]),
+        (
+            pa.array([[{"n": "x", "d": None}] * 2, None]),
+            [f'{OBJECT_MARK}{{"n": "x", "d": null}}{ITEM_MARK}' * 2, None],
+        ),
+        (
+            pa.array([{"t": 2**62}, None], pa.struct([("t", pa.duration("s"))])),
+            [f'{OBJECT_MARK}{{"t": "{2**62}"}}', None],
+        ),
+        (
+            pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int32())),
+            [f'{OBJECT_MARK}{{"a": 1}}', None],
+        ),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_every_type_of_a_column_is_read_as_text(
+    tmp_path: Path, column: pa.Array, texts: list[str | None]
+):
+    pq.write_table(pa.table({"a": column}), tmp_path / "t.parquet")
+    assert text_cells(read_arrow(tmp_path / "t.parquet").data["a"]).to_pylist() == texts
+    (frame,) = read_chunks(tmp_path / "t.parquet")
+    joined = [(text or "").removesuffix(ITEM_MARK).replace(ITEM_MARK, " ") for text in texts]
+    assert joined_text(frame, "a") == joined
+    for suffix in FORMATS:
+        with TableWriter(tmp_path / f"out{suffix}", suffix) as writer:
+            writer.write(frame)
+    assert (tmp_path / "out.csv").stat().st_size > 0
+
+
+def test_periods_are_known_to_a_process_that_has_made_none(tmp_path: Path):
+    periods = pa.array(pd.Series(pd.period_range("2020-01", periods=1, freq="M")))
+    pq.write_table(pa.table({"a": periods}), tmp_path / "t.parquet")
+    code = (
+        "from pathlib import Path; from imbtool.tables import read_arrow, text_cells; "
+        "print(text_cells(read_arrow(Path('t.parquet')).data['a']).to_pylist())"
+    )
+    told = run([executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert told.stdout == "['2020-01']\n"
+
+
+def test_an_object_is_told_from_a_text_that_holds_its_mark(tmp_path: Path):
+    content = f"text\na {OBJECT_MARK}{{x}} b\n{OBJECT_MARK}c\nd{ITEM_MARK}{OBJECT_MARK}\n"
+    column = read_arrow(write(tmp_path, content)).data["text"]
+    require_text(column, "t.csv: text", str)
+    items = pa.chunked_array([[f"a{ITEM_MARK}{OBJECT_MARK}[1]{ITEM_MARK}"]])
+    with pytest.raises(UserError, match="an object or a list of them in row 1"):
+        require_text(items, "t.csv: text", str)
 
 
 def test_json_is_an_array_of_objects(tmp_path: Path):
