@@ -120,31 +120,35 @@ def read_chunks(
             different columns.
     """
     if is_dataset(path):
-        data = _dataset(path)
-        if each_row and data.are_merged:
-            raise _merged(path)
-        yield from _frames(data.data.to_batches(rows))
+        read = _dataset(path)
+        if each_row:
+            _refuse_merged(path, read.are_merged)
+        yield from _frames(read.data.to_batches(rows))
         return
     files = table_files(path)
     columns: list[str] | None = None
     for file in files:
-        export = read_export(file, encoding, quotes)
-        if export and each_row and export.are_merged:
-            raise _merged(file)
-        if export:
-            tell(_Read.of(file, export).notes)
-            frames = export.frames(rows)
-        elif source_format(file) == ".parquet":
-            frames = _frames(parquet_batches(file, rows))
-        else:
-            frames = text_chunks(file, encoding, rows, quotes)
-        for frame in frames:
+        for frame in _file_frames(file, encoding, rows, quotes, each_row):
             # rows of JSON may lack keys
             if "json" not in source_format(file):
                 columns = columns or list(frame.columns)
                 _require_same(files[0], columns, file, list(frame.columns))
                 frame = frame[columns]
             yield frame
+
+
+def _file_frames(
+    file: Path, encoding: str, rows: int, quotes: bool | None, each_row: bool
+) -> Iterator[pd.DataFrame]:
+    export = read_export(file, encoding, quotes)
+    if export:
+        if each_row:
+            _refuse_merged(file, export.are_merged)
+        tell(_Read.of(file, export).notes)
+        return export.frames(rows)
+    if source_format(file) == ".parquet":
+        return _frames(parquet_batches(file, rows))
+    return text_chunks(file, encoding, rows, quotes)
 
 
 def is_export(path: Path, encoding: str, quotes: bool | None = None) -> bool:
@@ -220,10 +224,12 @@ def _together(path: Path, tables: Sequence[pa.Table]) -> pa.Table:
         raise fail(path, found, "files whose columns are of one kind", "write them alike") from None
 
 
-def _merged(path: Path) -> UserError:
+def _refuse_merged(path: Path, are_merged: bool) -> None:
+    if not are_merged:
+        return
     found = "an export of Prodigy with several rows a text, which are read as one"
     fix = "make a table of the texts, each in one row, and name that instead"
-    return fail(path, found, "a table whose rows stay as they are", fix)
+    raise fail(path, found, "a table whose rows stay as they are", fix)
 
 
 def _no_rows(path: Path) -> UserError:
