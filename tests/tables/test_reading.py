@@ -113,6 +113,82 @@ def test_another_encoding_is_read_when_named(tmp_path: Path):
     assert rows(write(tmp_path, "a\ncafé\n".encode("cp1252")), "cp1252")[1] == ["café"]
 
 
+ROWS_OF_TWO = [{"a": "001", "b": "1"}, {"a": "x", "b": None}]
+
+
+@pytest.mark.parametrize(
+    ("table", "left_out"),
+    [
+        ({"data": ROWS_OF_TWO}, ""),
+        ({"my texts": ROWS_OF_TWO}, ""),
+        ({"version": 1, "examples": ROWS_OF_TWO}, "version"),
+        ({"labels": ["a", "b", "c"], "data": ROWS_OF_TWO}, "labels"),
+        ({"schema": {"fields": [{"name": "a"}, {"name": "b"}]}, "data": ROWS_OF_TWO}, "schema"),
+    ],
+)
+def test_the_only_list_of_objects_in_an_object_has_the_rows(
+    tmp_path: Path, table: object, left_out: str, caplog: pytest.LogCaptureFixture
+):
+    path = write(tmp_path, json.dumps(table), "t.json")
+    assert arrow_rows(path) == [["a", "b"], ["001", "1"], ["x", None]]
+    assert "The rows of t.json are those under" in caplog.text
+    assert left_out in caplog.text
+
+
+def test_a_column_of_objects_is_one(tmp_path: Path):
+    path = write(tmp_path, json.dumps({"text": ["x", "y"], "data": ROWS_OF_TWO}), "t.json")
+    assert read_arrow(path).data["text"].to_pylist() == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"columns": ["a", "b"], "index": [0, 1], "data": [["x", "y"], ["z", "w"]]}, "'split'"),
+        ({"columns": ["a", "b"], "data": [["x", "y"], ["z", "w"]]}, "'split'"),
+        ({"0": {"a": "x"}, "1": {"a": "y"}}, "'index'"),
+        ({"0": {"0": "x"}, "1": {"0": "y"}}, "'index'"),
+        ({"n1": {"a": "x"}, "n2": {"a": "y"}}, "'index'"),
+        ([["x", "y"], ["z", "w"]], "'values'"),
+        ({"train": ROWS_OF_TWO, "test": ROWS_OF_TWO}, "several lists of objects"),
+        ({"text": "x", "spans": [{"start": 0}]}, "one JSON object with the keys"),
+        ({"id": 1, "data": {"text": "x"}, "annotations": [{"result": []}]}, "one JSON object"),
+        ({"text": "x", "label": "a"}, "one JSON object with the keys text, label"),
+    ],
+)
+def test_a_table_in_another_form_of_json_is_refused(tmp_path: Path, table: object, told: str):
+    path = write(tmp_path, json.dumps(table), "t.json")
+    for read in (read_arrow, read_table):
+        with pytest.raises(UserError) as caught:
+            read(path)
+        assert told in str(caught.value)
+        assert 'orient="records"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("t.jsonl", '{"a": 1},\n{"a": 2}\n', "a comma at the end of the line"),
+        ("t.jsonl", '{\n  "a": 1\n}\n', "write each object into one line"),
+        ("t.jsonl", '[\n{"a": 1},\n{"a": 2}]\n', "rename it to .json"),
+        ("t.jsonl", '[{"a": 1}, {"a": 2}]\n', "rename it to .json"),
+        ("t.json", '[{"a": 1},\n]', "a comma before ']'"),
+        ("t.json", '[{"a": 1,}]', "a comma before '}'"),
+        ("t.jsonl", '{"a": 1,}\n', "a comma before '}'"),
+        ("t.jsonl", "{}\n1\n", "a JSON number"),
+        ("t.json", "[null]", "a JSON null as element 1"),
+        ("t.json", '"x"', "a JSON string"),
+    ],
+)
+def test_json_that_is_no_table_is_refused_with_what_to_write(
+    tmp_path: Path, name: str, content: str, told: str
+):
+    path = write(tmp_path, content, name)
+    for read in (read_arrow, read_table):
+        with pytest.raises(UserError) as caught:
+            read(path)
+        assert told in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "line"),
     [
