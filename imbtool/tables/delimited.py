@@ -12,7 +12,7 @@ from typing import Any
 
 from imbtool.errors import UserError, counted, fail
 from imbtool.tables.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
-from imbtool.tables.sources import source_format
+from imbtool.tables.sources import FASTTEXT, fasttext, source_format
 
 DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNORECASE)
 """The line that spreadsheets write and read above the header."""
@@ -20,7 +20,15 @@ DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNOR
 DELIMITERS = {".csv": (",;\t", "|"), ".tsv": ("\t", ",;|")}
 """By format, those that are usual, and those that are taken where a header has none of them."""
 
-QUOTES_KEY = "`data.quotes: false` in the profile says that quotes are part of the text"
+QUOTES_KEY = (
+    "`data.quotes: false` in the profile, or `--set data.quotes=false`, says that quotes are part "
+    "of the text"
+)
+ESCAPED = '\\"'
+ESCAPES_FIX = (
+    'write a quote inside a quoted cell twice ("") instead of behind a backslash; in pandas: '
+    "to_csv without escapechar and doublequote"
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ def layout_of(path: Path, encoding: str, quotes: bool | None = None) -> Layout:
                 first = line
                 break
             above.append(line)
+        if first.startswith(FASTTEXT):
+            raise fasttext(path)
         delimiter, notes = _delimiter(path, first, named[1] if named else None)
         layout = Layout(path, encoding, tuple(above), [], delimiter, quotes)
         rows = _parsed(layout, chain([first], lines), quotes is not False, None)
@@ -147,40 +157,71 @@ def refuse_repeated(where: str, columns: Sequence[str]) -> None:
 
 def _renamed(name: str) -> str:
     if not name.strip():
-        return "give each column a name, and delete empty columns"
-    return "rename one of the two; if this line is a row, put a line with column names above it"
+        return (
+            "give each column a name, and delete empty columns; if this line is a title, delete it"
+        )
+    return (
+        "rename one of the two; if the names stand in several lines, join them into one; if this "
+        "line is a row, put a line with column names above it"
+    )
 
 
 def _parsed(
     layout: Layout, lines: Iterator[str], quotes: bool, width: int | None
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield rows with the line they begin on; each as wide as the header, if there is one."""
-    reader = reader_of(layout, lines, quotes)
+    taken: list[str] = []
+    reader = reader_of(layout, _recorded(lines, taken), quotes)
     above = layout.line - 1
     line = above + 1
     try:
         for row in reader:
             if row and width is not None and len(row) != width:
-                raise _ragged(f"{layout.path}:{line}", row, width)
+                raise _ragged(layout, line, row, "".join(taken))
             if row == layout.header and line > layout.line and len(row) > 1:
                 found, mend = "the header once more", "delete this line"
                 raise fail(f"{layout.path}:{line}", found, "a row", mend)
             yield line, row
             line = above + reader.line_num + 1
+            taken.clear()
     except csv.Error as error:
         where = f"{layout.path}:{line}"
         if "field limit" in str(error):
             raise too_long(where, "cell") from None
         mend = f'close every quote, and write a quote inside a quoted cell twice (""); {QUOTES_KEY}'
+        if ESCAPED in "".join(taken):
+            mend = ESCAPES_FIX
         raise fail(where, str(error), "CSV", mend) from None
 
 
-def _ragged(where: str, row: Sequence[str], width: int) -> UserError:
+def _recorded(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _ragged(layout: Layout, line: int, row: Sequence[str], text: str) -> UserError:
+    """A row of another width than the header, which may as well be to blame."""
+    found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
+    expected = f"{counted(layout.width, 'cell')}, as in the header"
+    return fail(f"{layout.path}:{line}", found, expected, _ragged_fix(layout, line, row, text))
+
+
+def _ragged_fix(layout: Layout, line: int, row: Sequence[str], text: str) -> str:
+    if ESCAPED in text:
+        return ESCAPES_FIX
     mend = "quote cells that hold the delimiter or a line break; complete short rows"
+    is_first = line == layout.line + 1
+    if is_first and len([name for name in layout.header if name.strip()]) == 1:
+        mend = f"if line {layout.line} is a title above the header, delete it; else {mend}"
+    elif is_first and len(row) == layout.width + 1:
+        mend = (
+            "if each row begins with a name or number that the header has no name for, begin the "
+            f"header with a name for it (in R: write.csv with row.names = FALSE); else {mend}"
+        )
     if any('"' in cell or "\n" in cell for cell in row):
         mend = f"{mend}; {QUOTES_KEY}"
-    found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
-    return fail(where, found, f"{counted(width, 'cell')}, as in the header", mend)
+    return mend
 
 
 def _delimiter(path: Path, header: str, named: str | None) -> tuple[str, tuple[str, ...]]:
