@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from imbtool.tables.cells import as_arrow, require_text_bytes
 from imbtool.tables.classes import classes_of, with_names
-from imbtool.tables.delimited import Layout, layout_of, refuse_repeated
+from imbtool.tables.delimited import Layout, empty_rows_note, layout_of, refuse_repeated
 from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
 from imbtool.tables.json_text import MOST_DEPTH
 from imbtool.tables.lines import UTF8, codec_of, damaged
@@ -142,10 +142,20 @@ def _delimited(layout: Layout) -> tuple[pa.Table, tuple[str, ...]]:
             table, _ = _csv(layout)
     if table is None:
         table = _careful(delimited_chunks(layout, BLOCK))
-    else:
-        sample = table.slice(0, SAMPLE_ROWS)
-        refuse_row_as_header(layout, [column.to_pylist() for column in sample.columns])
-    return table, layout.notes
+        return table, layout.notes
+    sample = table.slice(0, SAMPLE_ROWS)
+    refuse_row_as_header(layout, [column.to_pylist() for column in sample.columns])
+    empty = _empty_at_end(table) if layout.width > 1 else 0
+    notes = empty_rows_note(layout, empty) if empty < len(table) else ()
+    return table.slice(0, len(table) - empty), (*layout.notes, *notes)
+
+
+def _empty_at_end(table: pa.Table) -> int:
+    """How many rows at the end have empty cells alone."""
+    for number in range(len(table)):
+        if any(column[len(table) - 1 - number].as_py() for column in table.columns):
+            return number
+    return len(table)
 
 
 def _csv(layout: Layout) -> tuple[pa.Table | None, bool]:
@@ -163,7 +173,15 @@ def _csv(layout: Layout) -> tuple[pa.Table | None, bool]:
     table = table.slice(1) if first == layout.header else None
     if table is not None and layout.width > 1 and pc.any(pc.equal(table[0], first[0])).as_py():
         return None, False  # the header once more, perhaps
+    named = len(layout.columns)
+    if table is not None and any(_has_text(column) for column in table.columns[named:]):
+        return None, False  # the careful reader says in which line
+    table = table and table.select(range(named))
     return table, any(has_long_rows for _, has_long_rows in parts)
+
+
+def _has_text(column: pa.ChunkedArray) -> bool:
+    return bool(pc.any(pc.not_equal(column, "")).as_py())
 
 
 def _in_threads(work: Callable[[bytes], T], blocks: Iterable[bytes]) -> Iterator[T]:
