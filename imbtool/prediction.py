@@ -52,9 +52,8 @@ def predict_table(
     """
     shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
     frame, before = None, 0
-    for frame in read_chunks(
-        path, checkpoint.meta.data.encoding, quotes=checkpoint.meta.data.quotes
-    ):
+    source = checkpoint.meta.data
+    for frame in read_chunks(path, source.encoding, quotes=source.quotes, each_row=True):
         require_columns(frame, [text] if isinstance(text, str) else text, path)
         taken = [name for name in frame.columns if _is_ours(str(name))]
         if taken:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,15 +19,18 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from imbtool.tables.cells import as_arrow, require_utf8
+from imbtool.tables.cells import as_arrow, require_text_bytes
 from imbtool.tables.classes import classes_of, with_names
-from imbtool.tables.delimited import Layout, layout_of, refuse_repeated
+from imbtool.tables.delimited import Layout, empty_rows_note, layout_of, refuse_repeated
 from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
 from imbtool.tables.json_text import MOST_DEPTH
 from imbtool.tables.lines import UTF8, codec_of, damaged
 from imbtool.tables.quoting import decided
 from imbtool.tables.sources import CODECS, open_bytes, source_format
 from imbtool.tables.text import delimited_chunks, text_chunks
+
+# Arrow reads the periods and intervals of pandas as mere numbers until this is imported
+import_module("pandas.core.arrays.arrow.extension_types")
 
 BLOCK = 1 << 20
 """Bytes read at once; a longer row is left to the careful reader."""
@@ -73,7 +77,7 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
         file = _opened(path)
         classes = classes_of(path, file.schema_arrow)
         for batch in file.iter_batches(rows):
-            require_utf8(path, batch, before)
+            require_text_bytes(path, batch, before)
             named = with_names(path, pa.Table.from_batches([batch]), classes, before)
             yield from named.to_batches() if classes else [batch]
             before += len(batch)
@@ -97,23 +101,11 @@ def _parquet(path: Path) -> pa.Table:
     try:
         file = _opened(path)
         table = file.read()
-        require_utf8(path, table)
+        require_text_bytes(path, table)
         table = with_names(path, table, classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
-    for place, column in enumerate(table.columns):
-        if pa.types.is_temporal(column.type) and not _has_values(column):
-            table = table.set_column(place, table.column_names[place], column.cast(pa.string()))
     return table
-
-
-def _has_values(times: pa.ChunkedArray) -> bool:
-    """Whether Python has values for all times, whose years it counts from 1 to 9999."""
-    try:
-        pc.min_max(times).as_py()
-    except (OverflowError, ValueError):
-        return False
-    return True
 
 
 def _opened(path: Path) -> pq.ParquetFile:
@@ -150,10 +142,20 @@ def _delimited(layout: Layout) -> tuple[pa.Table, tuple[str, ...]]:
             table, _ = _csv(layout)
     if table is None:
         table = _careful(delimited_chunks(layout, BLOCK))
-    else:
-        sample = table.slice(0, SAMPLE_ROWS)
-        refuse_row_as_header(layout, [column.to_pylist() for column in sample.columns])
-    return table, layout.notes
+        return table, layout.notes
+    sample = table.slice(0, SAMPLE_ROWS)
+    refuse_row_as_header(layout, [column.to_pylist() for column in sample.columns])
+    empty = _empty_at_end(table) if layout.width > 1 else 0
+    notes = empty_rows_note(layout, empty) if empty < len(table) else ()
+    return table.slice(0, len(table) - empty), (*layout.notes, *notes)
+
+
+def _empty_at_end(table: pa.Table) -> int:
+    """How many rows at the end have empty cells alone."""
+    for number in range(len(table)):
+        if any(column[len(table) - 1 - number].as_py() for column in table.columns):
+            return number
+    return len(table)
 
 
 def _csv(layout: Layout) -> tuple[pa.Table | None, bool]:
@@ -171,7 +173,15 @@ def _csv(layout: Layout) -> tuple[pa.Table | None, bool]:
     table = table.slice(1) if first == layout.header else None
     if table is not None and layout.width > 1 and pc.any(pc.equal(table[0], first[0])).as_py():
         return None, False  # the header once more, perhaps
+    named = len(layout.columns)
+    if table is not None and any(_has_text(column) for column in table.columns[named:]):
+        return None, False  # the careful reader says in which line
+    table = table and table.select(range(named))
     return table, any(has_long_rows for _, has_long_rows in parts)
+
+
+def _has_text(column: pa.ChunkedArray) -> bool:
+    return bool(pc.any(pc.not_equal(column, "")).as_py())
 
 
 def _in_threads(work: Callable[[bytes], T], blocks: Iterable[bytes]) -> Iterator[T]:

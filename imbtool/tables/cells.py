@@ -27,6 +27,10 @@ OBJECT_MARK = "\x1e"
 """Before an object, or a list of objects or lists, that is written as JSON."""
 
 
+OBJECT = rf"(^|{ITEM_MARK}){OBJECT_MARK}[\[{{]"
+"""Where an object or a list of them stands; elsewhere the mark is a character of a text."""
+
+
 def require_columns(columns: Iterable[object], names: Iterable[str], where: object) -> None:
     """Check that the columns are there.
 
@@ -47,13 +51,18 @@ def cell_text(value: Any) -> str:
     """
     if isinstance(value, dict | list):
         return OBJECT_MARK + json.dumps(value, ensure_ascii=False, default=str)
-    if value is None or value is pd.NA or value != value:
+    if is_missing(value):
         return ""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none."""
+    return value is None or value is pd.NA or bool(value != value)
 
 
 def neutralised(cell: str) -> str:
@@ -85,17 +94,69 @@ def text_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.large_string())
     if pa.types.is_dictionary(kind):
         return text_cells(column.cast(kind.value_type))
-    if is_binary(kind) and _is_utf8(column):
-        return column.cast(pa.large_string())
+    if isinstance(kind, pa.BaseExtensionType):
+        return _extension_as_text(column)
+    if is_binary(kind) and (texts := _as_utf8(column)) is not None:
+        return texts
     if is_list(column):
         return _lists_as_text(column)
-    if pa.types.is_map(kind):
-        maps = (None if pairs is None else dict(pairs) for pairs in column.to_pylist())
-        return pa.chunked_array([_texts(maps)])
     if pa.types.is_nested(kind) or pa.types.is_null(kind):
+        return pa.chunked_array([_texts(python_values(column))])
+    return _distinct_as_text(column)
+
+
+def _distinct_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        values = column.combine_chunks().dictionary_encode()
+    except pa.ArrowNotImplementedError:  # a kind of value that Arrow cannot compare
+        return pa.chunked_array([_texts(python_values(column))])
+    distinct = _texts(python_values(pa.chunked_array([values.dictionary])))
+    return pa.chunked_array([distinct.take(values.indices)])
+
+
+def _extension_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """What Arrow holds for another library: periods as pandas writes them, else what is stored."""
+    if column.type.extension_name.startswith("pandas."):
+        return pa.chunked_array([_texts(column.to_pandas().astype(object))])
+    if stands_for_text(column.type):
         return pa.chunked_array([_texts(column.to_pylist())])
-    values = column.combine_chunks().dictionary_encode()
-    return pa.chunked_array([_texts(values.dictionary.to_pylist()).take(values.indices)])
+    stored = [chunk.storage for chunk in column.chunks]
+    return text_cells(pa.chunked_array(stored, column.type.storage_type))
+
+
+def stands_for_text(kind: pa.DataType) -> bool:
+    """Whether what is stored, bytes or mere numbers, says less than the text of it."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return bool(kind.extension_name.startswith(("pandas.", "arrow.uuid")))
+    return is_binary(kind)
+
+
+def python_values(column: pa.ChunkedArray) -> list[Any]:
+    """A column as Python's own values; times that Python has no value for as text."""
+    try:
+        return _listed(column)
+    except (OverflowError, ValueError):
+        return _listed(column.cast(_with_texts_for_times(column.type)))
+
+
+def _listed(column: pa.ChunkedArray) -> list[Any]:
+    values: list[Any] = column.to_pylist(maps_as_pydicts="lossy")
+    return values
+
+
+def _with_texts_for_times(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_temporal(kind):
+        return pa.string()
+    if pa.types.is_struct(kind):
+        fields = [kind.field(place) for place in range(kind.num_fields)]
+        return pa.struct(
+            [(field.name, _with_texts_for_times(field.type)) for field in fields],
+        )
+    if pa.types.is_map(kind):
+        return pa.map_(*map(_with_texts_for_times, (kind.key_type, kind.item_type)))
+    if pa.types.is_nested(kind):
+        return pa.list_(_with_texts_for_times(kind.value_type))
+    return kind
 
 
 def is_list(column: pa.ChunkedArray) -> bool:
@@ -115,7 +176,12 @@ def _is_view(kind: pa.DataType) -> bool:
 
 def is_binary(kind: pa.DataType) -> bool:
     """Whether cells are bytes."""
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or pa.types.is_binary_view(kind)
+    )
 
 
 def require_readable(column: pa.ChunkedArray, where: object) -> None:
@@ -125,7 +191,7 @@ def require_readable(column: pa.ChunkedArray, where: object) -> None:
         UserError: they are.
     """
     kind = column.type.value_type if is_list(column) else column.type
-    if is_binary(kind) and (is_list(column) or not _is_utf8(column)):
+    if is_binary(kind) and (is_list(column) or _as_utf8(column) is None):
         raise fail(where, "cells of bytes", "text in UTF-8", "write the column as text")
 
 
@@ -146,14 +212,15 @@ def require_text(column: pa.ChunkedArray, where: object, told: Callable[[int], s
     if pa.types.is_nested(kind):
         raise fail(where, f"cells of the type {column.type}", "text, or lists of it", mend)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        row = pc.index(pc.fill_null(pc.match_substring(column, OBJECT_MARK), False), True).as_py()
+        has_object = pc.match_substring_regex(column, OBJECT)
+        row = pc.index(pc.fill_null(has_object, False), True).as_py()
         if row >= 0:
             cell = column[row].as_py().replace(OBJECT_MARK, "").replace(ITEM_MARK, "")
             found = f"an object or a list of them in row {told(row + 1)}: {cell[:60]!r}"
             raise fail(where, found, "text, or lists of it", mend)
 
 
-def require_utf8(where: object, data: pa.Table | pa.RecordBatch, before: int = 0) -> None:
+def require_text_bytes(where: object, data: pa.Table | pa.RecordBatch, before: int = 0) -> None:
     """Check the texts of a file that says they are UTF-8: its writer may not have looked.
 
     Args:
@@ -182,12 +249,12 @@ def _is_broken(column: pa.Array | pa.ChunkedArray, row: int) -> bool:
     return False
 
 
-def _is_utf8(column: pa.ChunkedArray) -> bool:
+def _as_utf8(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Bytes as text, if they are UTF-8."""
     try:
-        column.cast(pa.large_string())
+        return column.cast(pa.large_binary()).cast(pa.large_string())
     except pa.ArrowInvalid:
-        return False
-    return True
+        return None
 
 
 def joined_cells(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
@@ -213,9 +280,14 @@ def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
     An encoder puts its own separator there (`TextModel.encode`), people see a line break.
     """
     names = [columns] if isinstance(columns, str) else list(columns)
-    cells = [pa.chunked_array([as_arrow(frame[name].tolist())]) for name in names]
-    texts: list[str] = joined_cells(cells).to_pylist()
+    texts: list[str] = joined_cells([_column(frame[name]) for name in names]).to_pylist()
     return texts
+
+
+def _column(series: pd.Series[Any]) -> pa.ChunkedArray:
+    if isinstance(series.dtype, pd.ArrowDtype):
+        return series.array.__arrow_array__()
+    return pa.chunked_array([as_arrow(series.tolist())])
 
 
 def _items_apart(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -237,12 +309,17 @@ def _item_text(items: Sequence[Any]) -> str:
 
 
 def _texts(values: Iterable[Any]) -> pa.Array:
-    known = (None if value is None or value != value else cell_text(value) for value in values)
-    return pa.array(list(known), pa.string())
+    return pa.array(
+        [None if is_missing(value) else cell_text(value) for value in values], pa.string()
+    )
 
 
 def _lists_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = pa.list_(column.type.value_type)
+    if pa.types.is_nested(kind.value_type):  # Arrow's own cast fails where a field is always null
+        lists = python_values(column)
+        texts = [None if each is None else _item_text(each) for each in lists]
+        return pa.chunked_array([pa.array(texts, pa.string())])
     if _is_view(column.type):  # Arrow's own cast gives other items
         column = pa.chunked_array([pa.array(column.to_pylist(), kind)])
     lists = column.cast(kind).combine_chunks()

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from imbtool.datasection import HUB, is_hub
 from imbtool.errors import did_you_mean, fail, some
-from imbtool.tables.cells import require_utf8
+from imbtool.tables.cells import require_text_bytes
 from imbtool.tables.classes import Classes, with_names
 
 SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -68,7 +68,7 @@ def dataset_table(path: Path) -> pa.Table:
         raise fail(path, f"several splits: {some(splits)}", "one split", mend)
     data = _load(path / splits[0] if splits else path)
     table: pa.Table = data.with_format("arrow")[:]
-    require_utf8(path, table)
+    require_text_bytes(path, table)
     classes = {name: _classes(feature) for name, feature in data.features.items()}
     return with_names(path, table, {name: each for name, each in classes.items() if each})
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from imbtool.errors import UserError, counted, fail
+from imbtool.notes import tell
 from imbtool.tables.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
-from imbtool.tables.sources import source_format
+from imbtool.tables.sources import FASTTEXT, fasttext, source_format
 
 DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNORECASE)
 """The line that spreadsheets write and read above the header."""
@@ -20,7 +21,15 @@ DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNOR
 DELIMITERS = {".csv": (",;\t", "|"), ".tsv": ("\t", ",;|")}
 """By format, those that are usual, and those that are taken where a header has none of them."""
 
-QUOTES_KEY = "`data.quotes: false` in the profile says that quotes are part of the text"
+QUOTES_KEY = (
+    "`data.quotes: false` in the profile, or `--set data.quotes=false`, says that quotes are part "
+    "of the text"
+)
+ESCAPED = '\\"'
+ESCAPES_FIX = (
+    'write a quote inside a quoted cell twice ("") instead of behind a backslash; in pandas: '
+    "to_csv without escapechar and doublequote"
+)
 
 
 @dataclass(frozen=True)
@@ -31,10 +40,11 @@ class Layout:
         path: of the file.
         encoding: of its text, as the user names it.
         above: the lines before the header, as they stand.
-        header: the names of the columns.
+        header: the names of the columns, also of those at the end without one.
         delimiter: what stands between two cells.
         quotes: whether quotes enclose cells; None where nobody has looked yet.
         notes: what of this was guessed, one sentence each.
+        nameless: how many columns at the end have neither a name nor cells.
     """
 
     path: Path
@@ -44,6 +54,7 @@ class Layout:
     delimiter: str
     quotes: bool | None
     notes: tuple[str, ...] = ()
+    nameless: int = 0
 
     @property
     def line(self) -> int:
@@ -54,6 +65,11 @@ class Layout:
     def width(self) -> int:
         """How many cells a row has."""
         return len(self.header)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns that are read."""
+        return self.header[: self.width - self.nameless]
 
     def cells(self, line: str) -> list[str]:
         """The cells of a line by itself, where quotes are part of the text."""
@@ -82,6 +98,8 @@ def layout_of(path: Path, encoding: str, quotes: bool | None = None) -> Layout:
                 first = line
                 break
             above.append(line)
+        if first.startswith(FASTTEXT):
+            raise fasttext(path)
         delimiter, notes = _delimiter(path, first, named[1] if named else None)
         layout = Layout(path, encoding, tuple(above), [], delimiter, quotes)
         rows = _parsed(layout, chain([first], lines), quotes is not False, None)
@@ -91,8 +109,33 @@ def layout_of(path: Path, encoding: str, quotes: bool | None = None) -> Layout:
     if named:
         told = f"{path.name} begins with {named.string.strip()!r}, which names the delimiter"
         notes = (f"{told} and is not read as a row.", *notes)
-    refuse_repeated(f"{path}:{layout.line}", header)
-    return Layout(path, encoding, tuple(above), header, delimiter, quotes, notes)
+    layout = _without_nameless(
+        Layout(path, encoding, tuple(above), header, delimiter, quotes, notes)
+    )
+    refuse_repeated(f"{path}:{layout.line}", layout.columns)
+    return layout
+
+
+def _without_nameless(layout: Layout) -> Layout:
+    """The layout without the columns at its end that have neither a name nor cells."""
+    named = layout.width
+    while named and not layout.header[named - 1].strip():
+        named -= 1
+    if named in (0, layout.width):
+        return layout
+    with open_text(layout.path, layout.encoding) as stream:
+        lines = (line for _, line in numbered_lines(layout.path, stream))
+        rows = reader_of(layout, islice(lines, layout.line - 1, None), layout.quotes is not False)
+        try:
+            next(rows, None)
+            if any(any(row[named:]) for row in rows):
+                return layout
+        except csv.Error:
+            return layout
+    nameless = layout.width - named
+    told = f"{counted(nameless, 'column')} at the end of {layout.path.name}"
+    note = f"Left out: {told}, without a name and without cells."
+    return replace(layout, notes=(*layout.notes, note), nameless=nameless)
 
 
 def delimited_rows(layout: Layout, lines: Iterator[str]) -> Iterator[list[str]]:
@@ -103,21 +146,43 @@ def delimited_rows(layout: Layout, lines: Iterator[str]) -> Iterator[list[str]]:
         lines: of the file, from its first one on.
 
     Raises:
-        UserError: a row of another width than the header, or a quote that breaks a cell.
+        UserError: a row of another width than the header, a quote that breaks a cell, or a cell in
+            a column at the end that has no name.
     """
     for _ in layout.above:
         next(lines)
     rows = _parsed(layout, lines, layout.quotes is not False, layout.width)
     next(rows, None)
-    blanks = 0
-    for _, row in rows:
-        if row:
-            # in one column a blank line is a row, but for those at the end
-            yield from [[""]] * blanks
-            blanks = 0
-            yield row
-        elif layout.width == 1:
-            blanks += 1
+    width = len(layout.columns)
+    empty, has_rows = 0, False
+    for line, row in rows:
+        if any(row) or (row and layout.width == 1):
+            has_rows = True
+            _refuse_nameless(layout, line, row[width:])
+            # empty rows are rows, but for those at the end
+            yield from ([""] * width for _ in range(empty))
+            empty = 0
+            yield row[:width]
+        elif row or layout.width == 1:  # in one column a blank line is a row too
+            empty += 1
+    if has_rows:
+        tell(empty_rows_note(layout, empty))
+
+
+def empty_rows_note(layout: Layout, rows: int) -> tuple[str, ...]:
+    """What is told of empty rows at the end; blank lines are not worth a word."""
+    if not rows or layout.width == 1:
+        return ()
+    name = layout.path.name
+    return (f"Left out: {counted(rows, 'row')} of empty cells at the end of {name}.",)
+
+
+def _refuse_nameless(layout: Layout, line: int, cells: Sequence[str]) -> None:
+    cell = next(filter(None, cells), None)
+    if cell is not None:
+        found = f"{cell[:60]!r} in a column without a name"
+        mend = f"give the column a name in line {layout.line}, or empty its cells"
+        raise fail(f"{layout.path}:{line}", found, "a name for each column that has cells", mend)
 
 
 def reader_of(layout: Layout, lines: Iterator[str], quotes: bool) -> Any:
@@ -147,40 +212,71 @@ def refuse_repeated(where: str, columns: Sequence[str]) -> None:
 
 def _renamed(name: str) -> str:
     if not name.strip():
-        return "give each column a name, and delete empty columns"
-    return "rename one of the two; if this line is a row, put a line with column names above it"
+        return (
+            "give each column a name, and delete empty columns; if this line is a title, delete it"
+        )
+    return (
+        "rename one of the two; if the names stand in several lines, join them into one; if this "
+        "line is a row, put a line with column names above it"
+    )
 
 
 def _parsed(
     layout: Layout, lines: Iterator[str], quotes: bool, width: int | None
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield rows with the line they begin on; each as wide as the header, if there is one."""
-    reader = reader_of(layout, lines, quotes)
+    taken: list[str] = []
+    reader = reader_of(layout, _recorded(lines, taken), quotes)
     above = layout.line - 1
     line = above + 1
     try:
         for row in reader:
             if row and width is not None and len(row) != width:
-                raise _ragged(f"{layout.path}:{line}", row, width)
+                raise _ragged(layout, line, row, "".join(taken))
             if row == layout.header and line > layout.line and len(row) > 1:
                 found, mend = "the header once more", "delete this line"
                 raise fail(f"{layout.path}:{line}", found, "a row", mend)
             yield line, row
             line = above + reader.line_num + 1
+            taken.clear()
     except csv.Error as error:
         where = f"{layout.path}:{line}"
         if "field limit" in str(error):
             raise too_long(where, "cell") from None
         mend = f'close every quote, and write a quote inside a quoted cell twice (""); {QUOTES_KEY}'
+        if ESCAPED in "".join(taken):
+            mend = ESCAPES_FIX
         raise fail(where, str(error), "CSV", mend) from None
 
 
-def _ragged(where: str, row: Sequence[str], width: int) -> UserError:
+def _recorded(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _ragged(layout: Layout, line: int, row: Sequence[str], text: str) -> UserError:
+    """A row of another width than the header, which may as well be to blame."""
+    found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
+    expected = f"{counted(layout.width, 'cell')}, as in the header"
+    return fail(f"{layout.path}:{line}", found, expected, _ragged_fix(layout, line, row, text))
+
+
+def _ragged_fix(layout: Layout, line: int, row: Sequence[str], text: str) -> str:
+    if ESCAPED in text:
+        return ESCAPES_FIX
     mend = "quote cells that hold the delimiter or a line break; complete short rows"
+    is_first = line == layout.line + 1
+    if is_first and len([name for name in layout.header if name.strip()]) == 1:
+        mend = f"if line {layout.line} is a title above the header, delete it; else {mend}"
+    elif is_first and len(row) == layout.width + 1:
+        mend = (
+            "if each row begins with a name or number that the header has no name for, begin the "
+            f"header with a name for it (in R: write.csv with row.names = FALSE); else {mend}"
+        )
     if any('"' in cell or "\n" in cell for cell in row):
         mend = f"{mend}; {QUOTES_KEY}"
-    found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
-    return fail(where, found, f"{counted(width, 'cell')}, as in the header", mend)
+    return mend
 
 
 def _delimiter(path: Path, header: str, named: str | None) -> tuple[str, tuple[str, ...]]:

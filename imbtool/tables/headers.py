@@ -47,19 +47,18 @@ def refuse_row_as_header(layout: Layout, columns: Sequence[Sequence[str]]) -> No
     Raises:
         UserError: the header looks like the cells below it.
     """
-    if _are_numbered(layout.header) or any(map(_is_plain, layout.header, columns)):
+    header = layout.columns
+    if _are_numbered(header) or any(map(_is_plain, header, columns)):
         return
-    if layout.width == 1 and _is_usual(layout.header[0]):
+    if len(header) == 1 and _is_usual(header[0]):
         return
-    signs = [
-        _sign(name, Column.of(cells)) for name, cells in zip(layout.header, columns, strict=False)
-    ]
-    named = zip(layout.header, signs, strict=False)
+    signs = [_sign(name, Column.of(cells)) for name, cells in zip(header, columns, strict=False)]
+    named = zip(header, signs, strict=False)
     if any(not sign and _is_usual(name) for name, sign in named):
         return
     # a form makes names of long questions, a table of years those of numbers: one sign of a kind
     kinds = {sign.kind: sign for sign in reversed(signs) if sign}
-    is_alone = layout.width == 1 and "text" in kinds
+    is_alone = len(header) == 1 and "text" in kinds
     if is_alone or sum(sign.weight for sign in kinds.values()) >= 2:
         told = some([sign.text for sign in kinds.values()])
         expected = "a header, which names the columns"

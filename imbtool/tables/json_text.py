@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from imbtool.errors import counted, fail
+from imbtool.errors import UserError, counted, fail, some
+from imbtool.notes import tell
 from imbtool.tables.lines import numbered_lines
 from imbtool.tables.pairs import as_object
 
@@ -22,6 +23,16 @@ MOST_DEPTH = 64
 MOST_ARRAY = 1 << 28
 """Characters of a JSON array, which is read at once."""
 
+KINDS = {dict: "object", list: "array", str: "string", int: "number", float: "number"}
+RECORDS = 'write an array of objects, [{...}, {...}]; in pandas: to_json(path, orient="records")'
+LINES = 'orient="records", lines=True'
+ARRAY_FIX = "if the file is one array, [{...}, {...}], rename it to .json"
+CONTAINERS = (
+    *("data", "dataset", "documents", "docs", "entries", "examples", "instances", "items"),
+    *("records", "results", "rows", "samples", "texts", "train", "training"),
+)
+"""Keys under which an object that also says other things has its rows."""
+
 
 def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file of one object a line.
@@ -32,11 +43,22 @@ def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     for number, line in numbered_lines(path, stream):
         if not line.strip():
             continue
-        row = as_object(_json(line.strip(), path, number, "mend the line"))
+        row = as_object(_line_json(line.strip(), path, number))
         if not isinstance(row, dict):
-            found = f"a JSON {type(row).__name__}"
-            raise fail(f"{path}:{number}", found, "one JSON object a line", "mend the line")
+            mend = ARRAY_FIX if isinstance(row, list) else "mend the line"
+            raise fail(f"{path}:{number}", _kind(row), "one JSON object a line", mend)
         yield row
+
+
+def _line_json(line: str, path: Path, number: int) -> Any:
+    where, expected = f"{path}:{number}", "one JSON object a line"
+    if line.endswith(","):
+        mend = f"delete the comma behind each object; {ARRAY_FIX}"
+        raise fail(where, "a comma at the end of the line", expected, mend)
+    if line.endswith(("{", "[")):
+        mend = f"write each object into one line, in pandas: to_json(path, {LINES}); {ARRAY_FIX}"
+        raise fail(where, "a value that goes on in the next line", expected, mend)
+    return _json(line, path, number, "mend the line")
 
 
 def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
@@ -55,15 +77,23 @@ def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
         raise fail(path, found, "a shorter one", "write .jsonl, one object a line")
     if _are_lines(text):
         return json_lines(path, io.StringIO(text))
-    rows = _rows_of(_json(text, path, 1, mend))
+    value = _json(text, path, 1, mend)
+    rows = _rows_of(path, value) if isinstance(value, dict) else value
     if not isinstance(rows, list):
-        raise fail(f"{path}:1", f"a JSON {type(rows).__name__}", "an array of objects", mend)
+        raise fail(f"{path}:1", _kind(value), "an array of objects", mend)
     rows = list(map(as_object, rows))
     for number, row in enumerate(rows, start=1):
+        if isinstance(row, list):
+            raise _of_orient(path, "values")
         if not isinstance(row, dict):
-            found = f"a JSON {type(row).__name__} as element {number}"
+            found = f"{_kind(row)} as element {number}"
             raise fail(path, found, "an array of objects", mend)
     return iter(rows)
+
+
+def _kind(value: Any) -> str:
+    name = "null" if value is None else KINDS.get(type(value), "truth value")
+    return f"a JSON {name}"
 
 
 def _are_lines(text: str) -> bool:
@@ -78,24 +108,65 @@ def _are_lines(text: str) -> bool:
     return True
 
 
-def _rows_of(value: Any) -> Any:
-    """The rows of an object of columns, each a list or a map from row names to cells.
+def _rows_of(path: Path, value: dict[str, Any]) -> list[Any] | None:
+    """The rows of an object: of columns, or with the rows as one of several things it says.
 
-    Anything else is left as it is.
+    Raises:
+        UserError: it is a table in another form.
     """
-    columns = list(value.values()) if isinstance(value, dict) else []
-    if not columns or not all(isinstance(column, type(columns[0])) for column in columns):
-        return value
-    if isinstance(columns[0], list):
-        return _transposed(value) if len(set(map(len, columns))) == 1 else value
-    if not isinstance(columns[0], dict):
-        return value
+    if {"columns", "data"} <= value.keys() and _is_table(value["data"], list):
+        raise _of_orient(path, "split")
+    columns = list(value.values())
+    if columns and all(isinstance(column, dict) for column in columns):
+        return _of_named_rows(path, value)
+    tables = [name for name, column in value.items() if _is_table(column, dict)]
+    alone = tables[0] if len(tables) == 1 else None
+    are_lists = all(isinstance(column, list) for column in columns)
+    if alone and (len(columns) == 1 or (alone in CONTAINERS and not _has_width(columns))):
+        others = [name for name in value if name != alone]
+        what = f"; left out: {some(others, 8)}" if others else ""
+        tell([f"The rows of {path.name} are those under {alone!r}{what}."])
+        return list(value[alone])
+    if len(tables) > 1 and (len(tables) == len(columns) or not are_lists):
+        found = f"several lists of objects in one object: {some(tables, 8)}"
+        raise fail(
+            path, found, "an array of objects", f"write each into a file of its own; {RECORDS}"
+        )
+    return _transposed(value) if _has_width(columns) else _no_rows(path, value)
+
+
+def _is_table(column: Any, kind: type) -> bool:
+    """Whether a value is a list of rows, each an object or each a list."""
+    return (
+        isinstance(column, list) and bool(column) and all(isinstance(row, kind) for row in column)
+    )
+
+
+def _has_width(columns: list[Any]) -> bool:
+    """Whether values are columns: lists of one length."""
+    are_lists = all(isinstance(column, list) for column in columns)
+    return bool(columns) and are_lists and len(set(map(len, columns))) == 1
+
+
+def _of_named_rows(path: Path, value: dict[str, Any]) -> list[Any]:
+    """The rows of an object of columns, each a map from the names of the rows to cells."""
+    columns = list(value.values())
     names = list(columns[0])
     alike = all(each.keys() == columns[0].keys() for each in columns)
     # numbers name the rows: else nobody knows whether the outer names are of rows or of columns
-    if alike and all(map(str.isdigit, names)):
-        return _transposed({name: [cells[row] for row in names] for name, cells in value.items()})
-    return value
+    if not (alike and all(map(str.isdigit, names))) or all(map(str.isdigit, value)):
+        raise _of_orient(path, "index")
+    return _transposed({name: [cells[row] for row in names] for name, cells in value.items()})
+
+
+def _of_orient(path: Path, orient: str) -> UserError:
+    found = f"a table as pandas writes it with orient={orient!r}"
+    return fail(f"{path}:1", found, "an array of objects", RECORDS)
+
+
+def _no_rows(path: Path, value: dict[str, Any]) -> list[Any]:
+    found = f"one JSON object with the keys {some(value, 8)}" if value else "an empty JSON object"
+    raise fail(f"{path}:1", found, "an array of objects", RECORDS)
 
 
 def _transposed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -117,7 +188,8 @@ def _json(text: str, path: Path, line: int, mend: str) -> Any:
             parse_constant=partial(_constant, where),
         )
     except json.JSONDecodeError as error:
-        raise fail(f"{path}:{line + error.lineno - 1}", error.msg, "JSON", mend) from None
+        found, mend = _syntax(text, error, mend)
+        raise fail(f"{path}:{line + error.lineno - 1}", found, "JSON", mend) from None
     except RecursionError:
         raise fail(where, "values nested too deep", "JSON", mend) from None
     except ValueError as error:  # a number of thousands of digits
@@ -126,6 +198,18 @@ def _json(text: str, path: Path, line: int, mend: str) -> Any:
         expected = f"lists and objects at most {MOST_DEPTH} deep in each other"
         raise fail(where, "values nested too deep", expected, mend)
     return _encodable(value) if HALF_PAIR in text.lower() else value
+
+
+def _syntax(text: str, error: json.JSONDecodeError, mend: str) -> tuple[str, str]:
+    """What is wrong with a text that is no JSON, and how to mend it."""
+    close = text[error.pos : error.pos + 1]
+    # Python points at the bracket, or, from 3.13 on, at the comma
+    before = text[max(error.pos - 99, 0) : error.pos].rstrip()
+    if close in ("]", "}") and before.endswith(","):
+        return f"a comma before {close!r}", "delete the comma"
+    if error.msg == "Extra data":
+        return "more behind the end of the value", mend
+    return error.msg, mend
 
 
 def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -23,6 +23,17 @@ MARKS = {
 }
 """What a file may begin with, and how it is encoded then; UTF-32 begins as UTF-16 does."""
 
+OTHERS = {
+    b"PK\x03\x04": ("a spreadsheet, or another zip file", "open it and save it as CSV UTF-8"),
+    b"\xd0\xcf\x11\xe0": ("a spreadsheet of an old kind", "open it and save it as CSV UTF-8"),
+    b"PAR1": ("a parquet file", "rename it to .parquet"),
+    b"\x1f\x8b": ("a file compressed with gzip", "add .gz to its name"),
+    b"\x28\xb5\x2f\xfd": ("a file compressed with zstd", "add .zst to its name"),
+    b"%PDF": ("a PDF", "put the texts into a spreadsheet, one a row, and save it as CSV UTF-8"),
+}
+"""What files of other kinds begin with, whatever their name says; and what to do with them."""
+PAGES = (b"<!doctype", b"<html")
+
 MOST_CHARACTERS = 1 << 26
 """Of a line or a cell: a longer one is damage or an attack, and would fill the memory."""
 BLOCK = 1 << 20
@@ -59,7 +70,7 @@ def numbered_lines(path: Path, stream: IO[str]) -> Iterator[tuple[int, str]]:
         if len(line) > MOST_CHARACTERS:
             raise too_long(f"{path}:{number}", "line")
         if "\0" in line:
-            mend = "delete it; if the file is UTF-16, set `data.encoding: utf-16-le`"
+            mend = f"delete it; if the file is UTF-16, {encoding_key('utf-16-le')}"
             raise fail(f"{path}:{number}", "a NUL character", "text", mend)
         yield number, line.removeprefix("\ufeff") if number == 1 else line
 
@@ -69,6 +80,11 @@ def too_long(where: str, noun: str) -> UserError:
     found = f"a {noun} of over {counted(MOST_CHARACTERS, 'character')}"
     mend = "check the quotes and line ends of the file, or cut the text"
     return fail(where, found, f"a shorter {noun}", mend)
+
+
+def encoding_key(encoding: str) -> str:
+    """How to name an encoding, with a profile or before there is one."""
+    return f"set `data.encoding: {encoding}` in the profile, or `--set data.encoding={encoding}`"
 
 
 def codec_of(path: Path, encoding: str) -> str:
@@ -83,15 +99,26 @@ def codec_of(path: Path, encoding: str) -> str:
         raise fail(path, f"the encoding {encoding!r}", "the name of a text encoding", mend)
     with open_bytes(path) as stream:
         try:
-            start = stream.read(4)
+            start = stream.read(64)
         except OSError as error:
             raise damaged(path, error) from None
+    _refuse_other_kinds(path, start)
     mark = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
     codec = codec.removesuffix("-sig")
     if mark is None or codec == UTF8 or codec.startswith(mark):
         return mark or codec
     found = f"the mark with which a file in {mark} begins"
-    raise fail(path, found, f"text in {codec}", f"set `data.encoding: {mark}`")
+    raise fail(path, found, f"text in {codec}", encoding_key(mark))
+
+
+def _refuse_other_kinds(path: Path, start: bytes) -> None:
+    """Check by its first bytes that a file is none of another kind under the name of a text."""
+    kind, mend = next((told for mark, told in OTHERS.items() if start.startswith(mark)), ("", ""))
+    if start.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(PAGES):
+        kind = "an HTML page"
+        mend = "download the file itself (the page may ask you to log in, or show the table)"
+    if kind:
+        raise fail(path, f"{kind}, by its first bytes", "text", mend)
 
 
 def damaged(path: Path, error: Exception) -> UserError:
@@ -113,7 +140,7 @@ def _broken_encoding(path: Path, codec: str) -> UserError:
             found = f"bytes that are not {codec} ({error.object[error.start : error.start + 4]!r})"
         except UnicodeError as error:  # no mark where the codec needs one
             found = f"bytes that are not {codec} ({error})"
-    mend = "save it as UTF-8, or name its encoding: `data.encoding: cp1252`, say"
+    mend = f"save it as UTF-8, or name its encoding: {encoding_key('cp1252')}, say"
     if codec in MARKS.values() and codec != UTF8:
-        mend = f"save it as UTF-8, or try `data.encoding: {codec}-le` or `{codec}-be`"
+        mend = f"save it as UTF-8, or {encoding_key(f'{codec}-le')}, or -be"
     return fail(f"{path}:{line}", found, f"text in {codec}", mend)

@@ -246,7 +246,7 @@ def _has_line_break(cell: str) -> bool:
 def _as_text(layout: Layout) -> Layout:
     note = (
         f"The quotes of {layout.path.name} were read as part of its text, since each line is a row "
-        "only so; `data.quotes: true` says that they enclose cells."
+        "only so; `data.quotes: true`, or `--set data.quotes=true`, says that they enclose cells."
     )
     return replace(layout, quotes=False, notes=(*layout.notes, note))
 
@@ -259,7 +259,8 @@ def _two_readings(layout: Layout, doubted: _Range) -> UserError:
     )
     expected = "quotes that enclose whole cells, or quotes that are text, not both"
     mend = (
-        f"{QUOTES_KEY}, `data.quotes: true` that lines {first} to {last} are one row; or enclose "
+        f"{QUOTES_KEY}; `data.quotes: true`, or `--set data.quotes=true`, that lines {first} to "
+        f"{last} are one row; or enclose "
         'each cell that begins with a quote, its own quotes written twice ("")'
     )
     return fail(f"{layout.path}:{first}", found, expected, mend)

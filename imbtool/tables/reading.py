@@ -98,7 +98,12 @@ def read_table(path: Path, encoding: str = "utf-8", quotes: bool | None = None) 
 
 
 def read_chunks(
-    path: Path, encoding: str = "utf-8", rows: int = CHUNK_ROWS, quotes: bool | None = None
+    path: Path,
+    encoding: str = "utf-8",
+    rows: int = CHUNK_ROWS,
+    quotes: bool | None = None,
+    *,
+    each_row: bool = False,
 ) -> Iterator[pd.DataFrame]:
     """Yield a table's rows in frames of `rows`: text cells for csv and tsv, else typed values.
 
@@ -107,6 +112,7 @@ def read_chunks(
         encoding: of text files.
         rows: of a frame.
         quotes: whether they enclose the cells of csv and tsv; None decides by each file.
+        each_row: refuse an export that is read as fewer rows than it has.
 
     Raises:
         UserError: missing or empty file, unknown suffix, broken encoding, ragged rows,
@@ -114,26 +120,35 @@ def read_chunks(
             different columns.
     """
     if is_dataset(path):
-        yield from _frames(_dataset(path).data.to_batches(rows))
+        read = _dataset(path)
+        if each_row:
+            _refuse_merged(path, read.are_merged)
+        yield from _frames(read.data.to_batches(rows))
         return
     files = table_files(path)
     columns: list[str] | None = None
     for file in files:
-        export = read_export(file, encoding, quotes)
-        if export:
-            tell(_Read.of(file, export).notes)
-            frames = export.frames(rows)
-        elif source_format(file) == ".parquet":
-            frames = _frames(parquet_batches(file, rows))
-        else:
-            frames = text_chunks(file, encoding, rows, quotes)
-        for frame in frames:
+        for frame in _file_frames(file, encoding, rows, quotes, each_row):
             # rows of JSON may lack keys
             if "json" not in source_format(file):
                 columns = columns or list(frame.columns)
                 _require_same(files[0], columns, file, list(frame.columns))
                 frame = frame[columns]
             yield frame
+
+
+def _file_frames(
+    file: Path, encoding: str, rows: int, quotes: bool | None, each_row: bool
+) -> Iterator[pd.DataFrame]:
+    export = read_export(file, encoding, quotes)
+    if export:
+        if each_row:
+            _refuse_merged(file, export.are_merged)
+        tell(_Read.of(file, export).notes)
+        return export.frames(rows)
+    if source_format(file) == ".parquet":
+        return _frames(parquet_batches(file, rows))
+    return text_chunks(file, encoding, rows, quotes)
 
 
 def is_export(path: Path, encoding: str, quotes: bool | None = None) -> bool:
@@ -161,10 +176,12 @@ class _Read:
     notes: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    are_merged: bool = False
 
     @classmethod
     def of(cls, path: Path, export: Export) -> _Read:
-        return cls(export.table, (f"{path.name} {export.note}",), export.labels, export.texts)
+        note = f"{path.name} {export.note}"
+        return cls(export.table, (note,), export.labels, export.texts, export.are_merged)
 
 
 def _dataset(path: Path) -> _Read:
@@ -205,6 +222,14 @@ def _together(path: Path, tables: Sequence[pa.Table]) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         found = str(error).splitlines()[0]
         raise fail(path, found, "files whose columns are of one kind", "write them alike") from None
+
+
+def _refuse_merged(path: Path, are_merged: bool) -> None:
+    if not are_merged:
+        return
+    found = "an export of Prodigy with several rows a text, which are read as one"
+    fix = "make a table of the texts, each in one row, and name that instead"
+    raise fail(path, found, "a table whose rows stay as they are", fix)
 
 
 def _no_rows(path: Path) -> UserError:

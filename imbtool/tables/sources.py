@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbtool.errors import fail, some
+from imbtool.errors import UserError, fail, some
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 """Those that are written."""
@@ -32,6 +32,9 @@ EXPORTS = {
 }
 """What to do with files of other kinds, by suffix."""
 EXPORT = "save it as one of these, .csv in UTF-8 say"
+
+FASTTEXT = "__label__"
+"""How the labels of fastText begin, each a word at the start of a line."""
 
 UNPACKED_AT_ONCE = 1 << 16
 MOST_UNPACKED = 1 << 28
@@ -65,9 +68,26 @@ def source_format(path: Path) -> str:
     """
     suffix = _format(path)
     if suffix not in READABLE:
+        if path.is_file() and _begins_as_fasttext(path):
+            raise fasttext(path)
         mend = next((told for known, told in EXPORTS.items() if suffix in known.split()), EXPORT)
         raise fail(path, f"the suffix {suffix!r}", f"one of {KNOWN}", mend)
     return suffix
+
+
+def fasttext(path: Path) -> UserError:
+    """The training data of fastText, which is no table."""
+    found = f"lines that begin with {FASTTEXT}, as fastText reads them"
+    mend = (
+        "make a csv of it with the header `labels,text`: of each line the words behind "
+        f'{FASTTEXT} joined by |, a comma, and the rest of the line in quotes: a|b,"the text"'
+    )
+    return fail(path, found, "a table", mend)
+
+
+def _begins_as_fasttext(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(FASTTEXT)) == FASTTEXT.encode()
 
 
 def table_files(path: Path) -> list[Path]:

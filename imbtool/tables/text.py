@@ -57,7 +57,7 @@ def delimited_chunks(layout: Layout, rows: int) -> Iterator[pd.DataFrame]:
         refuse_row_as_header(layout, [*zip(*sample, strict=True)])
         cells = chain(sample, cells)
         while block := list(islice(cells, rows)):
-            yield pd.DataFrame(block, columns=layout.header, dtype=object)
+            yield pd.DataFrame(block, columns=layout.columns, dtype=object)
 
 
 def _json_chunks(

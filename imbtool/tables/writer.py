@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbtool.errors import fail, some
+from imbtool.tables.cells import is_missing, python_values, stands_for_text, text_cells
 
 
 class TableWriter:
@@ -106,15 +107,17 @@ def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[Any, ...]]
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
+    if isinstance(column.dtype, pd.ArrowDtype) and stands_for_text(column.dtype.pyarrow_dtype):
+        texts: list[Any] = text_cells(column.array.__arrow_array__()).to_pylist()
+        return texts
     try:
         return column.tolist()
     except (OverflowError, ValueError):  # a time that Python has no value for
-        texts: list[Any] = pa.array(column).cast(pa.string()).to_pylist()
-        return texts
+        return python_values(column.array.__arrow_array__())
 
 
 def _is_missing(cell: Any) -> bool:
-    return cell is None or cell is pd.NA or (not isinstance(cell, list | dict) and cell != cell)
+    return not isinstance(cell, list | dict) and is_missing(cell)
 
 
 def _json(value: Any) -> str:

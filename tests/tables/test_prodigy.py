@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from exportfiles import learnt, refusal, table, write_lines
+
+from imbtool.errors import UserError
+from imbtool.tables import read_chunks
 
 OPTIONS = ("refund", "delay", "damage")
 
@@ -140,6 +145,44 @@ def test_yes_and_no_to_labels_become_columns_with_the_rest_unknown(tmp_path: Pat
     assert "5 rows are 3 texts" in note
     assert "1 answer 'ignore' left unknown" in note
     assert "left out: _task_hash" in note
+
+
+def test_rows_that_become_one_are_refused_where_each_row_counts(tmp_path: Path):
+    rows = [binary("a", "refund"), binary("a", "delay", "reject"), binary("b", "refund")]
+    path = write_lines(tmp_path, rows)
+    with pytest.raises(UserError, match=r"(?s)Prodigy.*a table of the texts"):
+        list(read_chunks(path, each_row=True))
+    stored = tmp_path / "train.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), stored)
+    with pytest.raises(UserError, match=r"(?s)Prodigy.*a table of the texts"):
+        list(read_chunks(stored, each_row=True))
+    apart = write_lines(tmp_path, rows[1:], "apart.jsonl")
+    assert sum(map(len, read_chunks(apart, each_row=True))) == 2
+
+
+def test_answers_of_another_tool_to_one_label_a_row_are_an_ordinary_table(tmp_path: Path):
+    rows = [
+        {"text": "weak proof", "label": "rigour", "answer": "reject", "spans": "2-3"},
+        {"text": "weak proof", "label": "style", "answer": "accept", "spans": "1-4"},
+    ]
+    found = table(write_lines(tmp_path, rows))
+    assert found.notes == ()
+    assert found.data["answer"].to_pylist() == ["reject", "accept"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [{"id": "refund", "text": "Refund"}, {"id": "refund", "text": "Return"}],
+        [{"id": 1, "text": "refund"}, {"id": 2, "text": "refund"}],
+        [{"id": 1, "text": "refund"}, {"id": 1, "text": "delay"}],
+    ],
+)
+def test_an_option_that_stands_twice_is_refused(tmp_path: Path, options: list):
+    rows = [choice("a", []), choice("b", []) | {"options": options}]
+    told = refusal(write_lines(tmp_path, rows))
+    assert "row 2" in told
+    assert "two options named" in told
 
 
 def test_yes_and_no_to_the_same_label_of_a_text_are_refused(tmp_path: Path):

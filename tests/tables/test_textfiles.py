@@ -155,9 +155,104 @@ def test_a_file_of_another_kind_is_refused_with_the_way_to_a_table(
     assert mend in refusal(write(tmp_path, "x", name)).partition("mend")[2]
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04\x14\0\x06\0", "a spreadsheet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a spreadsheet"),
+        (b"\n <!DOCTYPE html>\n<html>", "an HTML page"),
+        (b"\xef\xbb\xbf<html lang='en'>", "an HTML page"),
+        (b"PAR1\x15\x04", "rename it to .parquet"),
+        (b"\x1f\x8b\x08\0", "add .gz"),
+        (b"%PDF-1.7\n", "a PDF"),
+    ],
+)
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.json"])
+def test_a_file_of_another_kind_is_known_by_its_first_bytes(
+    tmp_path: Path, start: bytes, kind: str, name: str
+):
+    assert kind in refusal(write(tmp_path, start + b"x,y\n1,2\n", name))
+
+
+@pytest.mark.parametrize("name", ["t.txt", "t.csv"])
+def test_the_lines_of_fasttext_are_refused_with_the_way_to_a_csv(tmp_path: Path, name: str):
+    told = refusal(write(tmp_path, "__label__a __label__b a text, of words\n__label__a z\n", name))
+    assert "fastText" in told
+    assert "`labels,text`" in told
+
+
+RAGGED = {
+    "a title in a cell": (
+        "Survey 2024\ntext,labels\nx,a\n",
+        "if line 1 is a title above the header",
+    ),
+    "a title in a row": ("Survey 2024,,\nid,text,labels\n1,x,a\n", "if this line is a title"),
+    "names in two lines": ("a,a,b\nx,y,z\n1,2,3\n", "join them into one"),
+    "names of rows": ("text,labels\n1,x,a\n2,y,b\n", "row.names = FALSE"),
+    "quotes behind backslashes": (
+        'text,labels\n"he said \\"hi\\"",a\n',
+        "instead of behind a backslash",
+    ),
+    "such quotes at an end": (
+        'text,labels\n"so he \\"",a\n"b, c",d\n',
+        "instead of behind a backslash",
+    ),
+    "such quotes and delimiters": (
+        'text,labels\n"a \\", b \\" c",a\n',
+        "instead of behind a backslash",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", RAGGED)
+def test_what_is_wrong_with_a_table_is_said_with_its_own_fix(tmp_path: Path, kind: str):
+    content, told = RAGGED[kind]
+    assert told in refusal(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("quoted", ["plain", '"two\nlines"', '"a ""word"" of it"'])
+def test_columns_at_the_end_without_name_and_cells_are_left_out(
+    tmp_path: Path, columns: int, quoted: str
+):
+    more = ";" * columns
+    path = write(tmp_path, f"text;labels{more}\nx;a{more}\n{quoted};b{more}\ny;c{more}\n")
+    text = quoted.strip('"').replace('""', '"')
+    assert rows(path) == [["text", "labels"], ["x", "a"], [text, "b"], ["y", "c"]]
+    (note,) = read_arrow(path).notes
+    assert "without a name and without cells" in note
+
+
+def test_a_column_at_the_end_with_cells_is_kept_or_refused(tmp_path: Path):
+    path = write(tmp_path, "text;labels;\nx;a;\ny;b;z\n")
+    assert rows(path) == [["text", "labels", ""], ["x", "a", ""], ["y", "b", "z"]]
+    told = refusal(write(tmp_path, "text;labels;;\nx;a;;\ny;b;;z\n", "two.csv"))
+    assert "the column '' twice" in told
+
+
+@pytest.mark.parametrize("quoted", ["plain", '"two\nlines"', '"a ""word"" of it"'])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_rows_of_delimiters_alone_are_left_out_at_the_end(
+    tmp_path: Path, quoted: str, encoding: str, caplog: pytest.LogCaptureFixture
+):
+    path = write(tmp_path, f"id,text,labels\n,,\n1,{quoted},a\n,,\n2,y,b\n,,\n\n,,\n")
+    text = quoted.strip('"').replace('""', '"')
+    empty = ["", "", ""]
+    assert rows(path, encoding)[1:] == [empty, ["1", text, "a"], empty, ["2", "y", "b"]]
+    assert set(caplog.messages) == {"Left out: 2 rows of empty cells at the end of t.csv."}
+    assert "no rows" in refusal(write(tmp_path, "text,labels\n,\n,\n", "empty.csv"), encoding)
+
+
+def test_keys_are_named_with_the_option_that_sets_them(tmp_path: Path):
+    assert "`--set data.encoding=cp1252`" in refusal(write(tmp_path, b"text\ncaf\xe9\n"))
+    assert "`--set data.quotes=false`" in refusal(write(tmp_path, 'a\n"x"y\n'))
+
+
 def test_a_blank_line_of_one_column_is_a_row_but_for_those_at_the_end(tmp_path: Path):
     path = write(tmp_path, "text\n\nx\r\n\r\n\ny\n\n\n")
     assert rows(path) == [["text"], [""], ["x"], [""], [""], ["y"]]
+    path = write(tmp_path, 'text\nx\n""\n')
+    assert rows(path) == [["text"], ["x"], [""]]
     assert rows(write(tmp_path, "\n\na;b\n\n1;2\n\n")) == [["a", "b"], ["1", "2"]]
 
 

@@ -23,8 +23,9 @@ from imbtool.tables.exports.shape import (
 
 NAME = "Prodigy"
 ANSWERS = ("accept", "reject", "ignore")
-MARKS = ("_task_hash", "_input_hash", "_view_id", "options", "label", "spans")
-"""One of these stands beside the answer."""
+OWN_KEYS = ("_task_hash", "_input_hash", "_view_id")
+LISTS = ("options", "spans")
+"""One of these, or of its own keys, stands beside the answer; a `label` does in many tables."""
 PARTS = ("head", "child", "relations", "image", "audio", "video")
 """What a question has that is about something else than a text."""
 USED = ("options", "accept", "config", "tokens", "spans")
@@ -36,7 +37,9 @@ SPANS_FIX = (
 
 def matches(row: Row) -> bool:
     """Whether a row is an answer that Prodigy has saved."""
-    return row.get("answer") in ANSWERS and any(row.get(mark) is not None for mark in MARKS)
+    has_own_key = any(row.get(key) is not None for key in OWN_KEYS)
+    has_list = any(isinstance(row.get(key), list) for key in LISTS)
+    return row.get("answer") in ANSWERS and (has_own_key or has_list)
 
 
 def flatten(rows: Rows) -> Export:
@@ -98,7 +101,10 @@ def _choices(rows: Rows) -> Export:
 
 
 def _choice(rows: Rows, number: int, row: Row) -> _Choice:
-    options = {_id(option): _label(rows, number, option) for option in row["options"]}
+    names = [_label(rows, number, option) for option in row["options"]]
+    _refuse_twice(rows, number, names)
+    options = {_id(option): name for option, name in zip(row["options"], names, strict=True)}
+    _refuse_twice(rows, number, list(map(_id, row["options"])))
     if row["answer"] != "accept":
         return _Choice(tuple(options.values()), None)
     accepted = row.get("accept") or []
@@ -109,6 +115,13 @@ def _choice(rows: Rows, number: int, row: Row) -> _Choice:
             fix = "correct 'accept', or add the option"
             raise rows.fail(number, found, f"ids of its options: {list(options)}", fix)
     return _Choice(tuple(options.values()), [options[chosen] for chosen in dict.fromkeys(accepted)])
+
+
+def _refuse_twice(rows: Rows, number: int, values: list[Any]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            found = f"two options named {value!r}"
+            raise rows.fail(number, found, "each option once", "rename or delete one of them")
 
 
 def _id(option: Any) -> Any:
@@ -174,7 +187,8 @@ def _one_label_a_row(rows: Rows) -> Export:
         left_out(_changing(rows)),
     ]
     note = told(NAME, "'accept' is 1 and 'reject' 0 for the label of the row", facts)
-    return Export(columns, tuple(names), ("text",), note)
+    are_merged = len(known) < len(rows.rows)
+    return Export(columns, tuple(names), ("text",), note, are_merged)
 
 
 def _refuse_taken(rows: Rows, labels: Mapping[str, Any]) -> None:

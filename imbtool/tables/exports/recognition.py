@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from imbtool.tables.arrow import parquet_batches, parquet_columns
+from imbtool.tables.cells import python_values
 from imbtool.tables.exports import argilla, doccano, label_studio, prodigy, spacy
 from imbtool.tables.exports.shape import Export, Row, Rows, Tool
 from imbtool.tables.lines import codec_of
@@ -76,8 +77,8 @@ def export_of(path: Path, data: pa.Table) -> Export | None:
     """
     if not any(map(TELLING_COLUMNS.fullmatch, data.column_names)):
         return None
-    tool = _tool_of(data.slice(0, SAMPLE).to_pylist(), TOOLS)
-    return tool.flatten(Rows(path, tool.name, data.to_pylist())) if tool else None
+    tool = _tool_of(_records(data.slice(0, SAMPLE)), TOOLS)
+    return tool.flatten(Rows(path, tool.name, _records(data))) if tool else None
 
 
 def _may_be_export(path: Path, encoding: str) -> bool:
@@ -108,9 +109,17 @@ def _tool_of(rows: Sequence[Row], tools: Sequence[Tool]) -> Tool | None:
 
 def _rows(path: Path, encoding: str, quotes: bool | None) -> Iterator[Row]:
     if source_format(path) == ".parquet":
-        return chain.from_iterable(batch.to_pylist() for batch in parquet_batches(path, SAMPLE))
+        batches = parquet_batches(path, SAMPLE)
+        return chain.from_iterable(_records(pa.Table.from_batches([each])) for each in batches)
     frames = text_chunks(path, encoding, SAMPLE, quotes)
     return (_without_missing(row) for frame in frames for row in frame.to_dict("records"))
+
+
+def _records(table: pa.Table) -> list[Row]:
+    columns = map(python_values, table.columns)
+    return [
+        dict(zip(table.column_names, cells, strict=True)) for cells in zip(*columns, strict=True)
+    ]
 
 
 def _without_missing(row: Mapping[Any, Any]) -> Row:

@@ -30,12 +30,14 @@ class Export:
         labels: the columns that hold the labels: one of lists, or one of 0 and 1 a label.
         texts: the columns that hold the texts, if the export tells.
         note: what was understood, in one sentence whose subject, the file, is left out.
+        are_merged: whether a row is made of several rows of the file.
     """
 
     columns: dict[str, list[Any]]
     labels: tuple[str, ...]
     texts: tuple[str, ...]
     note: str
+    are_merged: bool = False
 
     @property
     def table(self) -> pa.Table:
