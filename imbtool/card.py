@@ -12,7 +12,8 @@ import yaml
 
 from imbtool.errors import counted, printable
 from imbtool.evaluation.figures import figure_text
-from imbtool.files import as_filed, write_text
+from imbtool.files import write_text
+from imbtool.jsontext import as_filed
 
 Document = dict[str, Any]
 

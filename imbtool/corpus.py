@@ -202,12 +202,6 @@ def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Spli
 def split_column(split: Split, column: str, encoding: str, quotes: bool | None = None) -> list[str]:
     """The cells of another column of a split's table, one a text, as text.
 
-    Args:
-        split: whose table.
-        column: of it.
-        encoding: as the section of the profile has it that names the table.
-        quotes: as that section has it.
-
     Raises:
         UserError: the table cannot be read, or has no such column.
     """

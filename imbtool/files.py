@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 
 from imbtool.errors import UserError, fail
 from imbtool.foreign import once
+from imbtool.jsontext import to_json
 from imbtool.locks import hold, is_abandoned, let_go
 
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
@@ -140,18 +140,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON document; numbers that are not finite become null."""
     write_text(path, to_json(document) + "\n")
-
-
-def to_json(document: Any, indent: int | None = 2) -> str:
-    """The JSON text of a document; NaN and infinities, which JSON lacks, become null."""
-    text = json.dumps(_finite(document), indent=indent, ensure_ascii=False, allow_nan=False)
-    # as names of files have them whose bytes are not UTF-8
-    return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def as_filed(document: Any) -> Any:
-    """A document as its file gives it back: what is not finite is null."""
-    return json.loads(to_json(document))
 
 
 def read_json(path: Path, mend: str = "restore it or write it anew", unique: bool = False) -> Any:
@@ -334,13 +322,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

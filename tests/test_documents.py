@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from imbtool.documents import Count, Typed, read_document
 from imbtool.errors import Problem, UserError
-from imbtool.files import to_json
+from imbtool.jsontext import to_json
 
 
 class Part(Typed):

@@ -16,10 +16,10 @@ from imbtool.files import (
     read_json,
     replacing,
     sha256,
-    to_json,
     write_json,
     write_text,
 )
+from imbtool.jsontext import to_json
 
 
 class BrokenError(Exception):

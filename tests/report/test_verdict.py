@@ -2,7 +2,7 @@
 
 from evaluations import NAMES, comparison, evaluation, figure, figures, full_evaluation, gate
 
-from imbtool.files import as_filed
+from imbtool.jsontext import as_filed
 from imbtool.report.verdict import Document, Name, verdict
 
 
