@@ -74,8 +74,7 @@ class Split:
 
     def row_text(self, index: int) -> str:
         """The row of a text in words, with its file."""
-        path, row = self.place(index)
-        return f"{path}: row {row}"
+        return "{}: row {}".format(*self.place(index))
 
     @property
     def fingerprint(self) -> str:
@@ -127,8 +126,7 @@ class _Read:
         return str(row) if len(self.files) == 1 else f"{place} of {path.name}"
 
     def split(self, names: Sequence[str]) -> Split:
-        rows = range(1, len(self.texts) + 1)
-        targets = self.cells.targets(names)
+        targets, rows = self.cells.targets(names), range(1, len(self.texts) + 1)
         return Split(self.name, self.path, self.texts, targets, rows, self.files)
 
 
@@ -243,8 +241,7 @@ def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> No
 
 
 def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:
-    if not all(map(str.strip, texts)):
-        empty = [row for row, text in enumerate(texts, start=1) if not text.strip()]
+    if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
         rows = some(map(table.row_text, empty))
         found = f"{counted(len(empty), 'row')} without text: {rows}, not counting the header"
         yield Problem(where, found, "a text in every row", "delete these rows")
@@ -265,7 +262,7 @@ def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     """0/1 columns in their order; names from a column in alphabetical order."""
     columns = profile.data.labels.columns
     seen = {name for table in tables for name in table.cells.names}
-    names = tuple(columns) if columns is not None else tuple(sorted(seen))
+    names = tuple(sorted(seen) if columns is None else columns)
     strangers = list(_strangers(names, profile))
     # where labels are not told apart, none of them is known
     told = (table.cells.separator_problems(table.path, table.told) for table in tables)
@@ -333,8 +330,7 @@ def _kept_together(texts: Sequence[str]) -> list[int] | list[str]:
     """Near duplicates have the same key; of more than `MOST_NEAR` texts the same ones alone do."""
     if len(texts) > MOST_NEAR:
         return list(map(text_key, texts))
-    groups: list[int] = near_duplicate_groups(texts).tolist()
-    return groups
+    return list(near_duplicate_groups(texts).tolist())
 
 
 def _subset(split: Split, name: str, rows: NDArray[np.int64]) -> Split:

@@ -75,7 +75,7 @@ class LabelSource(Section):
         None, description="the score at or above which a text has the label; default: no scores"
     )
     empty: Literal["unknown", "negative"] = Field(
-        "unknown", description="what an empty cell of these columns means: `unknown`, `negative`"
+        "unknown", description="what an empty cell of these columns means"
     )
 
     def without_effect(self) -> set[str]:

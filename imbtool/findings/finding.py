@@ -105,7 +105,8 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "label-spelling": Kind(
         "warns",
-        "labels that differ by case or blanks alone: one label's positives stand under two names",
+        "labels that differ by case, blanks or the encoding of their characters alone: one label's "
+        "positives stand under two names",
         "write them alike in every file, unless they are meant to be two labels",
     ),
     "measurability": Kind(

@@ -96,7 +96,8 @@ def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[F
 def _spelled_alike(corpus: Corpus) -> Iterator[Finding]:
     for alike in spelled_alike(corpus.labels.names):
         names = some(map(repr, alike))
-        message = f"{counted(len(alike), 'label')} that differ by case or blanks alone: {names}"
+        differ = "differ by case, blanks or the encoding of their characters alone"
+        message = f"{counted(len(alike), 'label')} that {differ}: {names}"
         yield found(
             "label-spelling", message, {"labels": alike}, _positives(corpus, "train", alike)
         )

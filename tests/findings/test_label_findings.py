@@ -129,5 +129,6 @@ def test_labels_that_differ_by_case_or_blanks_alone_are_told_with_their_rows():
     corpus = replace(corpus, labels=replace(corpus.labels, names=alike))
     (spelling,) = findings(corpus)
     assert (spelling.id, spelling.severity) == ("label-spelling", "warns")
-    assert spelling.message == "2 labels that differ by case or blanks alone: 'Top ', ' tOP'"
+    told = "differ by case, blanks or the encoding of their characters alone"
+    assert spelling.message == f"2 labels that {told}: 'Top ', ' tOP'"
     assert spelling.rows == (corpus.train.targets[:, [0, -1]] == 1).sum()
