@@ -464,7 +464,7 @@ TABLES = [
         edit("profile.yaml", "train: train.csv", "train: encoder"),
         TRAIN,
         "encoder/config.json",
-        "a JSON dict",
+        "one JSON object with",
         "an array of objects",
     ),
     case(
@@ -639,7 +639,7 @@ TABLES = [
         ),
         TRAIN,
         "table.jsonl:1",
-        "a JSON list",
+        "a JSON array",
         "one JSON object a line",
     ),
     case(
