@@ -40,6 +40,8 @@ TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),
     *("tweet", "review", "utterance", "document", "description", "abstract", "title"),
 )
+LEAST_TEXTS = 10
+"""Of fewer it cannot be told that most stand in several rows."""
 LEAST_LENGTH = 0.1
 """Of the longest cells, less than which no column of texts has: a remark on them, say."""
 BY_FORMAT = "by the format of the file"
@@ -160,8 +162,8 @@ def _labels(
 
 def _spelling_notes(names: Sequence[str]) -> list[str]:
     return [
-        f"The labels {some(map(repr, alike))} differ by case or blanks alone; make them one, "
-        "unless they are meant to be two."
+        f"The labels {some(map(repr, alike))} differ by case, blanks or the encoding of their "
+        "characters alone; make them one, unless they are meant to be two."
         for alike in spelled_alike(names)
     ]
 
@@ -177,10 +179,14 @@ def _refuse_long(train: Split) -> None:
         UserError: most texts stand in several rows, with another label in each.
     """
     rows: dict[str, list[int]] = {}
-    for row, text in enumerate(train.texts):
-        rows.setdefault(text, []).append(row)
+    for row in np.flatnonzero(~np.isnan(train.targets).any(axis=1)).tolist():
+        rows.setdefault(train.texts[row], []).append(row)
     several = [each for each in rows.values() if len(each) > 1]
-    if 2 * len(several) < len(rows) or (np.nansum(train.targets, axis=1) > 1).any():
+    if (
+        len(rows) < LEAST_TEXTS
+        or 2 * len(several) < len(rows)
+        or (np.nansum(train.targets, axis=1) > 1).any()
+    ):
         return
     differ = [each for each in several if len(np.unique(train.targets[each], axis=0)) > 1]
     if 2 * len(differ) >= len(several):

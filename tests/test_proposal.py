@@ -247,8 +247,8 @@ def test_a_table_beside_it_that_cannot_be_read_is_refused(tmp_path: Path):
 def test_labels_that_differ_by_case_are_noted(tmp_path: Path):
     proposal = propose(tmp_path, ["refund", "REFUND", "spam"])
     assert proposal.notes == (
-        "The labels 'REFUND', 'refund' differ by case or blanks alone; make them one, unless they "
-        "are meant to be two.",
+        "The labels 'REFUND', 'refund' differ by case, blanks or the encoding of their characters "
+        "alone; make them one, unless they are meant to be two.",
     )
 
 
