@@ -16,6 +16,8 @@ from imbtool.separators import guess_separator
 MOST_DIFFERENT = 0.5
 """Share of the rows with different cells above which a column holds no labels."""
 ZERO_AND_ONE = {"0", "1", "0.0", "1.0", "true", "false", "-1", "-1.0"}
+SAMPLED = 200
+"""Cells that are looked at to tell texts from objects and links."""
 MOST_NUMBERS = 20
 """Different numbers above which a column counts or measures something."""
 
@@ -132,9 +134,10 @@ class Column:
             return False
         if len(self.distinct) == 1 and len(self.cells) > 1:
             return False
-        nested = sum(written.form != "names" for written in self.read)
-        links = sum(cell.lstrip().startswith(("http://", "https://")) for cell in self.values)
-        return 2 * max(nested, links) < len(self.values)
+        some = self.values[:SAMPLED]
+        nested = sum(read_cell(cell, "\0").form != "names" for cell in some)
+        links = sum(cell.lstrip().startswith(("http://", "https://")) for cell in some)
+        return 2 * max(nested, links) < len(some)
 
     @property
     def may_hold_names(self) -> bool:

@@ -30,7 +30,7 @@ SCALAR = re.compile(rf"np\.\w+\(((?:{QUOTED})|[\w.+-]+)\)")
 CURLY = str.maketrans("‘’“”", "''\"\"")
 """What word processors make of quotes."""
 QUOTED_NAMES = re.compile(rf"(?:{QUOTED})(?:\s*[,;|]\s*(?:{QUOTED}))*")
-SOME_QUOTED = re.compile(r'\s*(?:"[^"]+"|[^",]+)(?:,\s*(?:"[^"]+"|[^",]+))+\s*')
+SOME_QUOTED = re.compile(r' *(?:"[^"]+" *|[^",]+)(?:,(?: *"[^"]+" *|[^",]+))+')
 """Names of which those with a comma are quoted, as Airtable writes them."""
 QUOTED_CELL = re.compile(r'\s+"[^"]*"\s*')
 TAGS = re.compile(r"<[^<>]+>(?:[\s,;|]*<[^<>]+>)*")
@@ -41,7 +41,7 @@ POSTGRES = re.compile(rf"\{{(?:{QUOTED}|[^\"'{{}},:]+)(?:,(?:{QUOTED}|[^\"'{{}},
 """An array as PostgreSQL prints it: `{spam,"hate speech"}`."""
 BEGUN = ("['", '["', "{'", '{"', "[{", "('", '("')
 """How a list or an object begins; where one was cut off, its end is missing."""
-LONGEST_LITERAL = 100_000
+LONGEST_LITERAL = 20_000
 """Characters; what is longer is no list of labels, and Python's reader would need gigabytes."""
 
 WHOLE_NUMBER = re.compile(r"(-?\d+)[.,]0+")
@@ -161,6 +161,8 @@ def _item(text: str) -> Any:
 
 def _of_literal(text: str) -> Written | None:
     """What a list or object that was written as text says; None where it is neither."""
+    if len(text) > LONGEST_LITERAL:
+        return UNREADABLE if text.startswith(OPENERS) else None
     if text == R_NOTHING:
         return Written(form="list")
     if TAGS.fullmatch(text):
@@ -174,8 +176,6 @@ def _of_literal(text: str) -> Written | None:
             return _listed(each.strip(' "') for each in re.findall(r'"[^"]+"|[^",]+', text))
         return UNREADABLE if text.startswith(BEGUN) else None
     body = match["body"]
-    if len(body) > LONGEST_LITERAL:
-        return Written(form="unreadable")
     value = _value_of(match["maker"], body)
     if value is not None:
         return _of_value(value)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import read_csv, write_csv
-from pages import PAGES, ROOT, begin_anew, ends_well, filled_in, named, shown, to_run
+from docpages import PAGES, ROOT, begin_anew, ends_well, filled_in, named, shown, to_run
 from shellcommands import Command
 from standins import write_foreign_tables
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from commandchecks import IMBTOOL, PROGRAMS, option_problems, problems
 from conftest import Imbtool
-from pages import (
+from docpages import (
     INSTALLING,
     NOT_RUN,
     PAGES,
