@@ -16,6 +16,8 @@ from imbtool.separators import guess_separator
 MOST_DIFFERENT = 0.5
 """Share of the rows with different cells above which a column holds no labels."""
 ZERO_AND_ONE = {"0", "1", "0.0", "1.0", "true", "false", "-1", "-1.0"}
+MOST_READ = 5000
+"""Different cells that are read to tell whether a column may hold labels."""
 SAMPLED = 200
 """Cells that are looked at to tell texts from objects and links."""
 MOST_NUMBERS = 20
@@ -61,7 +63,7 @@ class Column:
     @cached_property
     def has_lists(self) -> bool:
         """Whether some cells are lists or objects of names, and none holds more than names."""
-        forms = {written.form for written in self.read}
+        forms = {read_cell(cell, "\0").form for cell in self.values[:MOST_READ]}
         return self.is_list or (bool(forms & {"list", "object"}) and "unreadable" not in forms)
 
     @cached_property
@@ -145,7 +147,7 @@ class Column:
         if len(self.distinct) < 2 or (self.numbers and len(self.values) > MOST_NUMBERS):
             return False
         few = len(self.distinct) <= max(2, MOST_DIFFERENT * len(self.cells))
-        return few or guess_separator(self.values).separator is not None
+        return few or guess_separator(self.values[:MOST_READ]).separator is not None
 
     def row_of(self, cell: str) -> int:
         """The first row (from 1) with a cell."""
