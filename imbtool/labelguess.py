@@ -99,7 +99,7 @@ class _Guesser:
         taken = [each for each in self._likely if each in (*telling, *absent)]
         for other in self._likely:
             if other not in taken and (odd := other.odd_flag) is not None:
-                raise which_word(other, odd, self.where)
+                raise which_word(other, odd, taken, self.where)
         found = read_flags(taken, self.where, self.known)
         left = [each for each in self.columns if each not in taken and each.may_be_label]
         notes = (*found.notes, *_absent_notes(absent), *_left_notes(left, taken))

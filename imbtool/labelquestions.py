@@ -64,13 +64,15 @@ def which_values(columns: Sequence[Column], where: Path) -> UserError:
     )
 
 
-def which_word(column: Column, odd: str, where: Path) -> UserError:
+def which_word(column: Column, odd: str, beside: Sequence[Column], where: Path) -> UserError:
     """A cell that means neither yes nor no, in a column beside those of 0 and 1."""
+    names = [each.name for each in beside]
     return fail(
         f"{where}: {column.name}",
         f"{shown_cell(odd)} in row {column.row_of(odd)}, where most cells mean yes or no",
         "one word for yes and one for no in a label column, or nothing where nobody knows",
-        "correct these cells, or name the label columns: --set data.labels.columns='[...]'",
+        "correct these cells, or take the other columns alone: "
+        f"{set_option('data.labels.columns', names)}",
     )
 
 

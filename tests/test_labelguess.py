@@ -180,6 +180,7 @@ def test_words_between_labels_are_asked_about_or_read():
 def test_an_odd_word_in_a_column_of_0_and_1_is_refused_with_its_row(odd: str):
     told = question({"spam": ["1", "0"], "fraud": ["0", "1", "1"], "abuse": ["0", "1", "0", odd]})
     assert f"abuse\n  found     '{odd}' in row 4" in told
+    assert """--set 'data.labels.columns=["spam", "fraud"]'""" in told
 
 
 def test_words_that_all_mean_yes_are_asked_about():
