@@ -26,7 +26,7 @@ def trials_in(folder: Path, imbtool: Imbtool, whole: bool) -> Trials:
     """A tiny project to mutate."""
     folder.mkdir()
     with kept_folder(), pytest.MonkeyPatch.context() as patch:
-        make_project(folder, imbtool, patch, whole)
+        make_project(folder, imbtool, patch.setattr, whole)
     return Trials(folder)
 
 
