@@ -20,9 +20,9 @@ from imbtool.corpus import Corpus
 from imbtool.evaluation.comparison import difference
 from imbtool.evaluation.figures import Estimate, Estimates, figure
 from imbtool.evaluation.intervals import resampled_interval
-from imbtool.files import read_json, write_json
+from imbtool.files.json_text import to_json
+from imbtool.files.writing import read_json, write_json
 from imbtool.imbalance import Tier, count_labels, tier_of
-from imbtool.jsontext import to_json
 from imbtool.labels import Decisions
 from imbtool.profile import WeightsSection
 

@@ -28,9 +28,9 @@ from turns import in_its_own_process, say
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import choose_thresholds
-from imbtool.files import replacing
+from imbtool.files.json_text import to_json
+from imbtool.files.writing import replacing
 from imbtool.imbalance import count_labels
-from imbtool.jsontext import to_json
 from imbtool.labels import label_set
 from imbtool.profile import Profile
 from imbtool.splitting import stratified_split

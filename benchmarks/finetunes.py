@@ -26,9 +26,9 @@ from imbtool.corpus import SPLITS, Corpus, Split, read_corpus, text_key
 from imbtool.errors import NotFiniteError, counted
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.events import read_events
-from imbtool.files import append_line, cut_half_line, read_json, replacing, write_json
+from imbtool.files.json_text import to_json
+from imbtool.files.writing import append_line, cut_half_line, read_json, replacing, write_json
 from imbtool.imbalance import count_labels
-from imbtool.jsontext import to_json
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
 from imbtool.splitting import stratified_split

@@ -26,7 +26,7 @@ from texttable import table
 from turns import in_its_own_process, say
 
 from imbtool.evaluation.metrics import mean_defined
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
 from imbtool.profile import Profile
 from imbtool.training import run
 

@@ -42,8 +42,8 @@ from imbtool.duplicates import text_key
 from imbtool.evaluation.doubts import LEAST_DOUBT, error_chances
 from imbtool.evaluation.figures import figure, figure_text
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.files import replacing
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
+from imbtool.files.writing import replacing
 from imbtool.profilefile import read_profile
 from imbtool.splitting import stratified_split
 from imbtool.suspects import frozen_features, out_of_fold

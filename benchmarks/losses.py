@@ -31,7 +31,7 @@ from imbtool.checkpoint import read_checkpoint
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
 from imbtool.evaluation.thresholds import choose_thresholds
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
 from imbtool.labels import Labels
 from imbtool.losses import Objective, make_objective, weighted_focal_loss
 from imbtool.profile import Profile

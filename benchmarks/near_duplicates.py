@@ -24,7 +24,7 @@ import numpy as np
 from analyze import SEED, table_rows
 
 from imbtool.duplicates import BANDS, HASHES, NEAR, near_forms, normalised
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
 
 Pairs = set[tuple[int, int]]
 CHANGED = 0.1

@@ -45,8 +45,8 @@ from turns import say, silence
 
 from imbtool.corpus import SPLITS, Corpus, read_corpus, text_key
 from imbtool.encoders import public_name
-from imbtool.files import replacing
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
+from imbtool.files.writing import replacing
 from imbtool.splitting import stratified_split
 from imbtool.tables import TableWriter, read_table
 

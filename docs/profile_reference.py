@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from imbtool.files import write_text
+from imbtool.files.writing import write_text
 from imbtool.profile import Profile, Section
 
 REQUIRED = "train.csv"

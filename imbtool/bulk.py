@@ -12,10 +12,10 @@ from pydantic import ConfigDict
 
 from imbtool.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.checkpoint_meta import read_meta
-from imbtool.documents import Typed, read_document, short
 from imbtool.errors import UserError, fail, some
-from imbtool.files import require_utf8, sha256, write_json
-from imbtool.jsontext import to_json
+from imbtool.files.documents import Typed, read_document, short
+from imbtool.files.json_text import to_json
+from imbtool.files.writing import require_utf8, sha256, write_json
 from imbtool.prediction import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.shards import Shard
 from imbtool.tables import names_table

@@ -12,8 +12,8 @@ import yaml
 
 from imbtool.errors import counted, printable
 from imbtool.evaluation.figures import figure_text
-from imbtool.files import write_text
-from imbtool.jsontext import as_filed
+from imbtool.files.json_text import as_filed
+from imbtool.files.writing import write_text
 
 Document = dict[str, Any]
 

@@ -32,8 +32,8 @@ from imbtool.encoders import public_name
 from imbtool.errors import TextError, fail
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.files import publish_folder, write_json, write_text
-from imbtool.foreign import is_file, is_folder
+from imbtool.files.third_party import is_file, is_folder
+from imbtool.files.writing import publish_folder, write_json, write_text
 from imbtool.headlayer import head_layer
 from imbtool.labels import Decisions, Labels
 from imbtool.model import TextModel, load_trained

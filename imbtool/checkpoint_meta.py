@@ -19,10 +19,10 @@ from pydantic import (
 )
 
 from imbtool.datasection import DataSection, contradiction
-from imbtool.documents import Count, Share, Typed, first_fault, read_document
 from imbtool.errors import some
 from imbtool.evaluation.calibration import Calibration
-from imbtool.foreign import shown
+from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
+from imbtool.files.third_party import shown
 from imbtool.imbalance import Tier
 from imbtool.labels import Coherence, Labels, label_set
 from imbtool.profile import LongTexts

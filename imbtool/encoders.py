@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imbtool.errors import fail
-from imbtool.files import sha256
-from imbtool.foreign import is_folder
+from imbtool.files.third_party import is_folder
+from imbtool.files.writing import sha256
 
 BUNDLED = "bundled"
 BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"

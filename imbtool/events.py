@@ -9,9 +9,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from imbtool.documents import Count, Number, Share, Typed, damaged
 from imbtool.errors import Problem, UserError, counted, fail
-from imbtool.files import lines_of, parse_json
+from imbtool.files.documents import Count, Number, Share, Typed, damaged
+from imbtool.files.writing import lines_of, parse_json
 
 Event = dict[str, Any]
 

@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from imbtool.checkpoint_meta import MEND
 from imbtool.errors import some
-from imbtool.foreign import CONFIG, TOKENIZER, WEIGHTS, Folder
+from imbtool.files.third_party import CONFIG, TOKENIZER, WEIGHTS, Folder
 from imbtool.headlayer import head_names, renew_head
 
 ELSEWHERE = ("quantization_config", "transformers_weights", "fusion_config", "gguf_file")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from imbtool.encoders import encoder_folder
 from imbtool.errors import some
-from imbtool.foreign import CONFIG, TOKENIZER, Folder
+from imbtool.files.third_party import CONFIG, TOKENIZER, Folder
 from imbtool.loading import (
     SEEN,
     check_reading,

@@ -18,7 +18,7 @@ from imbtool import __version__
 from imbtool.corpus import Split, split_column
 from imbtool.duplicates import near_duplicate_groups
 from imbtool.errors import counted, fail
-from imbtool.files import replacing, require_utf8
+from imbtool.files.writing import replacing, require_utf8
 from imbtool.profile import DataSection
 from imbtool.splitting import LEAST_POSITIVES, part_sizes, stratified_split
 from imbtool.tables import (

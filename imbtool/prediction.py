@@ -17,7 +17,7 @@ from imbtool.checkpoint_meta import CheckpointMeta
 from imbtool.datasection import text_codec
 from imbtool.errors import fail, rows_named, some
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.files import replacing
+from imbtool.files.writing import replacing
 from imbtool.labelsyntax import joined, needs_list
 from imbtool.tables import (
     CHUNK_ROWS,

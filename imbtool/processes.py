@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from torch.distributed.rendezvous import rendezvous
 
-from imbtool.locks import Lock
+from imbtool.files.locks import Lock
 from imbtool.place import VARIABLES, threads_each
 
 PATIENCE = timedelta(seconds=60)

@@ -9,7 +9,7 @@ from typing import Any
 
 from imbtool.errors import TextError
 from imbtool.excerpts import MOST_CHARACTERS, by_characters, ends, is_far_longer
-from imbtool.foreign import Folder
+from imbtool.files.third_party import Folder
 from imbtool.longtexts import (
     Frame,
     Tokens,

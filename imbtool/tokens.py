@@ -10,9 +10,9 @@ import numpy as np
 from imbtool.corpus import Corpus
 from imbtool.encoders import encoder_folder
 from imbtool.excerpts import AT_ONCE, by_characters, pieces
+from imbtool.files.third_party import TOKENIZER
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
-from imbtool.foreign import TOKENIZER
 from imbtool.loading import (
     check_tokens,
     empty_model,

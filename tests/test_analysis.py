@@ -6,8 +6,8 @@ from analyses import BELOW, LONE, TOP, analyze, healthy_corpus, tokens_of
 
 from imbtool import analysis
 from imbtool.corpus import Corpus
+from imbtool.files.json_text import to_json
 from imbtool.findings.finding import found
-from imbtool.jsontext import to_json
 
 
 def sound_corpus() -> Corpus:

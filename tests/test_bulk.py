@@ -16,8 +16,9 @@ import pytest
 import torch
 from conftest import Imbtool, read_csv, write_csv
 
-from imbtool import bulk, locks, prediction
-from imbtool.locks import Member, locked
+from imbtool import bulk, prediction
+from imbtool.files import locks
+from imbtool.files.locks import Member, locked
 from imbtool.prediction import predict_table, use_gpu
 from imbtool.tables import read_table
 

@@ -11,7 +11,7 @@ from evaluations import NAMES, Document, evaluation, full_evaluation
 from huggingface_hub import ModelCard
 
 from imbtool.card import DECIDE, markdown_text, model_card, write_card
-from imbtool.files import read_json, write_json
+from imbtool.files.writing import read_json, write_json
 
 SHARE = Path(__file__).parents[1] / "docs" / "share.md"
 FOLDER = Path("runs/first/checkpoint")

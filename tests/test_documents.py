@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 import pytest
 from pydantic import ConfigDict, Field, model_validator
 
-from imbtool.documents import Count, Typed, read_document
 from imbtool.errors import Problem, UserError
-from imbtool.jsontext import to_json
+from imbtool.files.documents import Count, Typed, read_document
+from imbtool.files.json_text import to_json
 
 
 class Part(Typed):

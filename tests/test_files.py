@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.files import (
+from imbtool.files.json_text import to_json
+from imbtool.files.writing import (
     append_line,
     leftovers,
     lines_of,
@@ -19,7 +20,6 @@ from imbtool.files import (
     write_json,
     write_text,
 )
-from imbtool.jsontext import to_json
 
 
 class BrokenError(Exception):

@@ -2,7 +2,7 @@
 
 import math
 
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
 
 
 def test_a_document_is_written_with_a_line_for_each_key_and_each_row():

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from imbtool import locks
 from imbtool.errors import UserError
-from imbtool.locks import LOCK, Member, hold, is_abandoned, let_go, locked
+from imbtool.files import locks
+from imbtool.files.locks import LOCK, Member, hold, is_abandoned, let_go, locked
 
 BUSY = "another imbtool command at work"
 
@@ -72,7 +72,7 @@ def test_a_process_that_the_holder_has_started_needs_no_lock_of_its_own(
 HOLDS = """
 import sys, time
 from pathlib import Path
-from imbtool.locks import Lock, locked
+from imbtool.files.locks import Lock, locked
 with locked(Path(sys.argv[1])) as lock:
     if len(sys.argv) > 2:
         import subprocess

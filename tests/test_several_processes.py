@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch.distributed import TCPStore
 
-from imbtool.locks import Lock
+from imbtool.files.locks import Lock
 from imbtool.processes import failures_to_answer_for, run_all
 
 ALONE = Lock(Path(), None)

@@ -46,7 +46,7 @@ def analyze(
         imbtool analyze profile.yaml --label-errors
     """
     from imbtool.corpus import read_corpus
-    from imbtool.locks import locked
+    from imbtool.files.locks import locked
     from imbtool.report.preflight import analysis_views
     from imbtool.report.preflight_files import require_free, write_analysis
 

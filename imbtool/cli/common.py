@@ -61,7 +61,7 @@ def console(stderr: bool = False) -> Console:
 def show(document: Any, views: Iterable[RenderableType], as_json: bool) -> None:
     """Print the document as JSON, or its views."""
     if as_json and first_process():
-        from imbtool.jsontext import to_json
+        from imbtool.files.json_text import to_json
 
         write_data_as_utf8()
         with writing_stdout():

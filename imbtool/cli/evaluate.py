@@ -59,7 +59,7 @@ def evaluate(
     from imbtool.checkpoint import checkpoint_folder, read_checkpoint
     from imbtool.evaluation.gates import read_gate
     from imbtool.events import read_log
-    from imbtool.locks import locked
+    from imbtool.files.locks import locked
     from imbtool.report.bundle import require_unwritten, result_suffix, write_bundle
     from imbtool.report.measured import evaluation_views
 

@@ -38,7 +38,7 @@ def init(
         imbtool init --schema > profile.schema.json
     """
     from imbtool.errors import fail
-    from imbtool.files import write_text
+    from imbtool.files.writing import write_text
     from imbtool.profile import Profile
     from imbtool.profilewriter import render_profile
     from imbtool.proposal import propose_profile

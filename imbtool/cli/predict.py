@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imbtool.bulk import Job, Outcome
     from imbtool.checkpoint import Checkpoint
-    from imbtool.locks import Lock
+    from imbtool.files.locks import Lock
     from imbtool.place import Place
     from imbtool.shards import Shard
 
@@ -158,7 +158,7 @@ def _predict_folder(
 ) -> None:
     from imbtool.bulk import claim_folder, job_name, require_claimable
     from imbtool.errors import fail
-    from imbtool.locks import Member, locked
+    from imbtool.files.locks import Member, locked
     from imbtool.shards import plan_shards
     from imbtool.training.launch import processes_to_start, visible_devices
 

@@ -39,9 +39,9 @@ def weights(
     """
     from imbtool.analysis import label_rows
     from imbtool.corpus import read_corpus
-    from imbtool.files import write_text
+    from imbtool.files.locks import locked
+    from imbtool.files.writing import write_text
     from imbtool.imbalance import count_labels
-    from imbtool.locks import locked
     from imbtool.profilefile import read_profile
     from imbtool.profilewriter import render_profile
     from imbtool.report.preflight_files import WEIGHTS, require_free, write_weights

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.evaluation.mistakes import mistakes_frame
-from imbtool.files import write_json, write_text
+from imbtool.files.writing import write_json, write_text
 from imbtool.report.markdown import write_markdown
 from imbtool.report.ownership import our_document, require_ours
 from imbtool.report.page import write_page

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
 
-from imbtool.files import replacing
+from imbtool.files.writing import replacing
 from imbtool.report.order import Row
 
 COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "head": "#4a83b5"}

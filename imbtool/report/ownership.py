@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.errors import UserError, fail, some
-from imbtool.files import read_json, require_utf8
+from imbtool.files.writing import read_json, require_utf8
 
 Document = dict[str, Any]
 

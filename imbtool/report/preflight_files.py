@@ -6,7 +6,7 @@ from pathlib import Path
 
 from imbtool.analysis import Analysis, Document
 from imbtool.corpus import Corpus
-from imbtool.files import replacing, write_json
+from imbtool.files.writing import replacing, write_json
 from imbtool.findings.finding import CATALOGUE, frames, listed_rows
 from imbtool.report.inspection import write_inspection
 from imbtool.report.ownership import our_document, require_ours

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from imbtool.files import write_text
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
+from imbtool.files.writing import write_text
 from imbtool.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Scale, make_environment, round_ticks
 from imbtool.report.order import rarest_first
 from imbtool.tuning.diagnosis import METRIC_NAMES

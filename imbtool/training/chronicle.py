@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from imbtool.events import read_events
-from imbtool.files import append_line, cut_half_line
+from imbtool.files.writing import append_line, cut_half_line
 from imbtool.training.engine import Emit, Event
 from imbtool.training.symptoms import Finding, findings
 

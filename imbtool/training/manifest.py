@@ -15,9 +15,9 @@ from pydantic import Field
 
 from imbtool import __version__
 from imbtool.corpus import Corpus
-from imbtool.documents import Count, Typed, read_document, short
 from imbtool.encoders import encoder_files
 from imbtool.errors import fail, some
+from imbtool.files.documents import Count, Typed, read_document, short
 from imbtool.profile import Profile
 
 MANIFEST = "manifest.json"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from imbtool.errors import fail
 from imbtool.events import read_events
-from imbtool.files import new_folder, require_utf8, write_json, write_text
-from imbtool.locks import locked
+from imbtool.files.locks import locked
+from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
 from imbtool.profile import Profile
 from imbtool.profilewriter import render_profile
 from imbtool.training.manifest import MANIFEST, Manifest

@@ -12,9 +12,9 @@ import torch
 from pydantic import ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from imbtool.documents import Count, Typed, damaged
 from imbtool.errors import UserError, fail
 from imbtool.events import Epoch
+from imbtool.files.documents import Count, Typed, damaged
 from imbtool.training.manifest import MEND
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")

@@ -24,7 +24,7 @@ import numpy as np
 from imbtool import __version__
 from imbtool.corpus import Split
 from imbtool.errors import rows_named
-from imbtool.files import leftovers, replacing
+from imbtool.files.writing import leftovers, replacing
 from imbtool.model import TextModel, Tokens
 from imbtool.profile import ModelSection
 from imbtool.training.ranks import Ranks

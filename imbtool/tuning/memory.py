@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from imbtool.documents import first_fault, short
 from imbtool.errors import UserError, fail, some
 from imbtool.events import Event
-from imbtool.files import cut_half_line, leftovers, lines_of, parse_json
-from imbtool.locks import LOCK
+from imbtool.files.documents import first_fault, short
+from imbtool.files.locks import LOCK
+from imbtool.files.writing import cut_half_line, leftovers, lines_of, parse_json
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.training.manifest import differences

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from imbtool.documents import Number, Share, Typed
 from imbtool.events import LabelFigures
+from imbtool.files.documents import Number, Share, Typed
 from imbtool.tuning.diagnosis import Finding, Verdict
 from imbtool.tuning.guide import GUIDE, PER_LABEL, SETTING_NAMES, Change
 from imbtool.tuning.history import Outcome, Round

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from imbtool.errors import NotFiniteError, fail, some
 from imbtool.events import require_events
-from imbtool.files import (
+from imbtool.files.locks import locked
+from imbtool.files.writing import (
     append_line,
     cut_half_line,
     delete,
@@ -21,7 +22,6 @@ from imbtool.files import (
     write_json,
     write_text,
 )
-from imbtool.locks import locked
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
 from imbtool.profilewriter import render_profile

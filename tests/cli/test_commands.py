@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import f1_score
 
 from imbtool.checkpoint import read_checkpoint
-from imbtool.files import read_json
+from imbtool.files.writing import read_json
 from imbtool.training.engine import Engine
 
 CHECKPOINT = Path("runs/first/checkpoint")

@@ -11,7 +11,7 @@ import pytest
 from conftest import Imbtool, make_row, write_csv
 from encoders import make_encoder
 
-from imbtool.locks import LOCK, locked
+from imbtool.files.locks import LOCK, locked
 
 QUICK = (
     *("--set", "model.encoder=encoder"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import Imbtool, read_csv
 
-from imbtool.locks import locked
+from imbtool.files.locks import locked
 
 KEPT = ("--output", "parts")
 

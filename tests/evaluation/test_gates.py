@@ -16,7 +16,7 @@ from imbtool.evaluation.gates import (
     read_gate,
 )
 from imbtool.evaluation.summary import evaluation_document
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
 from imbtool.labels import label_set
 
 LABELS = label_set(

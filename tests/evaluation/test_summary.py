@@ -8,8 +8,8 @@ import pytest
 
 from imbtool.evaluation.metrics import confusion
 from imbtool.evaluation.summary import evaluation_document, group_metrics, label_metrics
+from imbtool.files.json_text import to_json
 from imbtool.imbalance import Tier
-from imbtool.jsontext import to_json
 from imbtool.labels import Coherence, Labels, label_set
 
 LABELS = label_set(["top", "below", "lone", "absent"], [("below", "top")])

@@ -2,7 +2,7 @@
 
 from evaluations import NAMES, comparison, evaluation, figure, figures, full_evaluation, gate
 
-from imbtool.jsontext import as_filed
+from imbtool.files.json_text import as_filed
 from imbtool.report.verdict import Document, Name, verdict
 
 

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from imbtool.checkpoint import read_checkpoint
 from imbtool.events import read_events
-from imbtool.files import read_json
+from imbtool.files.writing import read_json
 from imbtool.headlayer import head_layer
 from imbtool.training import neighbourhood
 from imbtool.training.head import collect_features

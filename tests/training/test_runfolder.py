@@ -10,7 +10,7 @@ import pytest
 from conftest import Imbtool
 
 from imbtool.events import read_events
-from imbtool.locks import locked
+from imbtool.files.locks import locked
 from imbtool.training import runfolder
 from imbtool.training.engine import Engine
 

@@ -18,9 +18,10 @@ from accelerate import Accelerator
 from conftest import make_row
 from encoders import make_encoder
 
-from imbtool import files, reading
+from imbtool import reading
 from imbtool.corpus import Split
 from imbtool.errors import UserError
+from imbtool.files import writing as files
 from imbtool.model import TextModel, load_encoder
 from imbtool.profile import ModelSection
 from imbtool.profilefile import Override, read_profile

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imbtool.jsontext import to_json
+from imbtool.files.json_text import to_json
 from imbtool.profile import TuningSection
 from imbtool.tuning.diagnosis import Finding
 from imbtool.tuning.guide import Change

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.locks import LOCK
+from imbtool.files.locks import LOCK
 from imbtool.tuning.memory import is_begun, read_memory
 
 SESSION = {

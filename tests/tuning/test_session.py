@@ -14,7 +14,7 @@ from courses import epoch, label
 
 from imbtool.checkpoint_meta import read_meta
 from imbtool.errors import NotFiniteError, Problem, UserError
-from imbtool.locks import locked
+from imbtool.files.locks import locked
 from imbtool.profile import Profile
 from imbtool.profilefile import Override, read_profile
 from imbtool.training.stopping import Stopped

@@ -17,9 +17,9 @@ from typing import Any
 from safetensors import SafetensorError
 
 from imbtool.errors import UserError, fail
-from imbtool.foreign import once
-from imbtool.jsontext import to_json
-from imbtool.locks import hold, is_abandoned, let_go
+from imbtool.files.json_text import to_json
+from imbtool.files.locks import hold, is_abandoned, let_go
+from imbtool.files.third_party import once
 
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
 SURROGATE = re.compile(r"[\ud800-\udfff]")

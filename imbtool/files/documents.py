@@ -9,8 +9,8 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imbtool.errors import UserError, fail, printable
-from imbtool.files import read_json
-from imbtool.foreign import shown
+from imbtool.files.third_party import shown
+from imbtool.files.writing import read_json
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Number = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]

@@ -1,0 +1,1 @@
+"""What stands on disk: written whole, locked, read and checked."""
