@@ -2,8 +2,8 @@
 
 import pytest
 
+from imbtool.distributed.process_info import Place, place_in
 from imbtool.errors import UserError
-from imbtool.place import Place, place_in
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from torch.distributed import TCPStore
 
+from imbtool.distributed.workers import failures_to_answer_for, run_all
 from imbtool.files.locks import Lock
-from imbtool.processes import failures_to_answer_for, run_all
 
 ALONE = Lock(Path(), None)
 """Of a folder that nobody holds."""

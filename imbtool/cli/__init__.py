@@ -21,8 +21,8 @@ from imbtool.cli.streams import prepare_streams, undelivered, unusable
 from imbtool.cli.train import train
 from imbtool.cli.tune import tune
 from imbtool.cli.weights import weights
+from imbtool.distributed.signals import stopped_by_signals
 from imbtool.errors import UserError, fail
-from imbtool.training.stopping import stopped_by_signals
 
 
 class Guarded(TyperGroup):
@@ -59,7 +59,7 @@ class Guarded(TyperGroup):
 def _record(error: Exception) -> None:
     """Tell the launcher, if one has started this process; it shows what the first does not."""
     if "TORCHELASTIC_ERROR_FILE" in os.environ:
-        from imbtool.training.launch import record_failure
+        from imbtool.distributed.launch import record_failure
 
         record_failure(error)
 

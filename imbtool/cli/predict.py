@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from imbtool.bulk import Job, Outcome
     from imbtool.checkpoint import Checkpoint
+    from imbtool.distributed.process_info import Place
     from imbtool.files.locks import Lock
-    from imbtool.place import Place
     from imbtool.shards import Shard
 
 
@@ -89,7 +89,7 @@ def predict(
     """
     from imbtool.bulk import make_job
     from imbtool.checkpoint import read_checkpoint
-    from imbtool.place import place_in
+    from imbtool.distributed.process_info import place_in
     from imbtool.tables import names_table, table_format
 
     place = place_in(os.environ)
@@ -157,10 +157,10 @@ def _predict_folder(
     job: Job, output: Path, place: Place, processes: int | None, force: bool, json: bool
 ) -> None:
     from imbtool.bulk import claim_folder, job_name, require_claimable
+    from imbtool.distributed.launch import processes_to_start, visible_devices
     from imbtool.errors import fail
     from imbtool.files.locks import Member, locked
     from imbtool.shards import plan_shards
-    from imbtool.training.launch import processes_to_start, visible_devices
 
     several = processes_to_start(processes, os.environ, visible_devices())
     shards = plan_shards(job.source, output)
@@ -181,7 +181,7 @@ def _predict_folder(
 def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, json: bool) -> None:
     """Let several processes share the files; each comes back here with its number."""
     from imbtool.bulk import count_done
-    from imbtool.processes import run_all
+    from imbtool.distributed.workers import run_all
 
     before = count_done(shards)
     codes = run_all(processes, [each for each in sys.argv[1:] if each != "--force"], lock)
@@ -197,7 +197,7 @@ def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, j
 
 def _take_share(job: Job, output: Path, place: Place, shards: Sequence[Shard], json: bool) -> None:
     from imbtool.bulk import predict_shards
-    from imbtool.processes import failures_to_answer_for
+    from imbtool.distributed.workers import failures_to_answer_for
     from imbtool.shards import shared_out
 
     sizes = [shard.source.stat().st_size for shard in shards]

@@ -108,7 +108,7 @@ def train(
 
 def _launch(processes: int | None) -> None:
     """Hand over to several processes, if there are to be several; each comes back here."""
-    from imbtool.training.launch import launch, processes_to_start, visible_devices
+    from imbtool.distributed.launch import launch, processes_to_start, visible_devices
 
     several = processes_to_start(processes, os.environ, visible_devices())
     if several:

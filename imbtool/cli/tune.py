@@ -90,8 +90,8 @@ def tune(
 
 
 def _refuse_several_processes() -> None:
+    from imbtool.distributed.process_info import place_in
     from imbtool.errors import fail
-    from imbtool.place import place_in
 
     processes = place_in(os.environ).processes
     if processes > 1:

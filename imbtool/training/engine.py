@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imbtool.distributed.collectives import Ranks
 from imbtool.events import Event as Event
 from imbtool.longtexts import count_windows, grouped
 from imbtool.losses import Objective, Size, size_of
@@ -44,7 +45,6 @@ from imbtool.training.optimizer import (
     make_optimizer,
     scheduled,
 )
-from imbtool.training.ranks import Ranks
 from imbtool.training.residual import narrow_residual
 from imbtool.training.state import load_state, save_state
 from imbtool.training.statecheck import Extent, Progress

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from imbtool.distributed.collectives import Ranks
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.headlayer import head_layer
 from imbtool.imbalance import count_labels
@@ -23,7 +24,6 @@ from imbtool.longtexts import count_windows
 from imbtool.losses import Objective
 from imbtool.model import TextModel, Tokens, pooled
 from imbtool.training.health import require_finite
-from imbtool.training.ranks import Ranks
 from imbtool.training.tokentable import taken, token_counts
 
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from imbtool.checkpoint import checkpoint_folder, make_meta, write_checkpoint
+from imbtool.distributed.signals import StopRequest, stop_on_signals
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.profile import Profile
@@ -29,7 +30,6 @@ from imbtool.training.runfolder import (
     require_free_name,
 )
 from imbtool.training.saving import Saver
-from imbtool.training.stopping import StopRequest, stop_on_signals
 from imbtool.training.tracking import require_trackers, start_tracking, track
 from imbtool.training.validation import validate, validation_logits
 

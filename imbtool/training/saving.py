@@ -6,8 +6,8 @@ import math
 import time
 from pathlib import Path
 
+from imbtool.distributed.signals import Stopped, StopRequest
 from imbtool.training.engine import Engine
-from imbtool.training.stopping import Stopped, StopRequest
 
 
 class Saver:

@@ -13,12 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from imbtool.distributed.collectives import Ranks
 from imbtool.errors import fail
 from imbtool.files.documents import read_document, short
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import parse_json, publish_folder, read_json, sha256, write_json
 from imbtool.training.manifest import MEND
-from imbtool.training.ranks import Ranks
 from imbtool.training.statecheck import (
     Extent,
     Progress,

@@ -23,11 +23,11 @@ import numpy as np
 
 from imbtool import __version__
 from imbtool.corpus import Split
+from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing
 from imbtool.model import TextModel, Tokens
 from imbtool.profile import ModelSection
-from imbtool.training.ranks import Ranks
 from imbtool.training.tokentable import TokenTable, flat
 
 FOLDER = "token-cache"

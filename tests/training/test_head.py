@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from conftest import KEY_WORDS, make_row
 from encoders import KINDS, make_encoder
 
+from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
 from imbtool.evaluation.metrics import average_precision
 from imbtool.headlayer import head_layer
@@ -29,7 +30,6 @@ from imbtool.training.head import (
     fit_path,
     log_odds,
 )
-from imbtool.training.ranks import Ranks
 
 NAMES = sorted(KEY_WORDS)
 ROWS = [make_row(random.Random(number), str(number)) for number in range(260)]

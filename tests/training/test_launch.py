@@ -2,8 +2,8 @@
 
 import pytest
 
+from imbtool.distributed.launch import processes_to_start
 from imbtool.errors import UserError
-from imbtool.training.launch import processes_to_start
 
 
 @pytest.mark.parametrize(

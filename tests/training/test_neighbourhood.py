@@ -14,13 +14,13 @@ from conftest import Imbtool, read_csv
 from safetensors.numpy import load_file
 
 from imbtool.checkpoint import read_checkpoint
+from imbtool.distributed.collectives import Ranks
 from imbtool.events import read_events
 from imbtool.files.writing import read_json
 from imbtool.headlayer import head_layer
 from imbtool.training import neighbourhood
 from imbtool.training.head import collect_features
 from imbtool.training.neighbourhood import SHARES
-from imbtool.training.ranks import Ranks
 from imbtool.tuning.examination import read_course
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.neighbours=true", "--epochs", "2")

@@ -16,7 +16,7 @@ import pytest
 from conftest import PROFILE, read_csv, write_csv
 from transformers import AutoTokenizer, XLNetConfig, XLNetModel
 
-from imbtool.training.ranks import Ranks
+from imbtool.distributed.collectives import Ranks
 
 RECORD = Path(__file__).with_name("record_losses.py")
 BY_32 = ("training.epochs=3", "training.batch_size=32")

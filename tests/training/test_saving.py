@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from imbtool.distributed.collectives import Ranks
+from imbtool.distributed.signals import Stopped, StopRequest
 from imbtool.training import saving
-from imbtool.training.ranks import Ranks
 from imbtool.training.saving import Saver
-from imbtool.training.stopping import Stopped, StopRequest
 
 
 class Recorder:

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
-from imbtool.training.ranks import Ranks
 from imbtool.training.state import PROGRESS, TENSORS, load_state, save_state
 from imbtool.training.statecheck import Extent, Progress
 

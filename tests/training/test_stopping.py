@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from imbtool.training.stopping import Stopped, stop_on_signals, stopped_by_signals
+from imbtool.distributed.signals import Stopped, stop_on_signals, stopped_by_signals
 
 ENDINGS = [signal.SIGTERM, signal.SIGHUP]
 

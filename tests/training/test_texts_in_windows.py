@@ -15,6 +15,7 @@ from conftest import KEY_WORDS, Imbtool, make_row, read_csv
 from encoders import KINDS, make_encoder
 
 from imbtool.checkpoint import read_checkpoint
+from imbtool.distributed.collectives import Ranks
 from imbtool.events import read_events
 from imbtool.headlayer import head_layer
 from imbtool.labels import label_set
@@ -24,7 +25,6 @@ from imbtool.profile import LossSection, ModelSection, TrainingSection
 from imbtool.training.engine import Engine
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import Sample, collect_features, fit_head
-from imbtool.training.ranks import Ranks
 
 NAMES = sorted(KEY_WORDS)
 ROWS = [make_row(random.Random(number), str(number)) for number in range(120)]

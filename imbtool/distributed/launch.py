@@ -23,9 +23,9 @@ from torch.distributed.elastic.multiprocessing.errors import (
 )
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from imbtool.distributed.collectives import PEER_LOST
+from imbtool.distributed.process_info import place_in, threads_each
 from imbtool.errors import fail
-from imbtool.place import place_in, threads_each
-from imbtool.training.ranks import PEER_LOST
 
 SECONDS_TO_SAVE = 300
 """How long processes may take to save their state after a signal, before they are killed."""

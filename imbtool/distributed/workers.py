@@ -13,8 +13,8 @@ from datetime import timedelta
 
 from torch.distributed.rendezvous import rendezvous
 
+from imbtool.distributed.process_info import VARIABLES, threads_each
 from imbtool.files.locks import Lock
-from imbtool.place import VARIABLES, threads_each
 
 PATIENCE = timedelta(seconds=60)
 """With the launcher's store."""

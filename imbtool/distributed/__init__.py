@@ -1,0 +1,1 @@
+"""Several processes: which one this is, starting them, what they tell each other, signals."""
