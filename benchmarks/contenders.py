@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tasks import BATCH_SIZE, Task, Tokens, profile_of, rows_of, steps_an_epoch, with_training
 from torch import nn
 
+from imbtool.config.schema import Profile
 from imbtool.corpus import read_corpus
-from imbtool.profile import Profile
 from imbtool.training.automatic import computes_bf16
 
 if TYPE_CHECKING:

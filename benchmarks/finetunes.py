@@ -22,6 +22,8 @@ import numpy as np
 from tasks import find_profile
 
 from imbtool.checkpoint import read_checkpoint
+from imbtool.config.reader import Override, read_profile
+from imbtool.config.schema import Profile
 from imbtool.corpus import SPLITS, Corpus, Split, read_corpus, text_key
 from imbtool.errors import NotFiniteError, counted
 from imbtool.evaluation.metrics import confusion, mean_defined
@@ -29,8 +31,6 @@ from imbtool.events import read_events
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import append_line, cut_half_line, read_json, replacing, write_json
 from imbtool.imbalance import count_labels
-from imbtool.profile import Profile
-from imbtool.profilefile import Override, read_profile
 from imbtool.splitting import stratified_split
 from imbtool.tables import TableWriter, read_table
 from imbtool.training.automatic import choose_epochs

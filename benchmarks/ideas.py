@@ -25,9 +25,9 @@ from tasks import with_training
 from texttable import table
 from turns import in_its_own_process, say
 
+from imbtool.config.schema import Profile
 from imbtool.evaluation.metrics import mean_defined
 from imbtool.files.json_text import to_json
-from imbtool.profile import Profile
 from imbtool.training import run
 
 FIGURES = ("f1_macro", "average_precision_macro", "rare_f1")

@@ -23,8 +23,8 @@ from tasks import find_profile, with_training
 from texttable import table
 from turns import in_its_own_process, say
 
-from imbtool.profile import Profile
-from imbtool.profilefile import read_profile
+from imbtool.config.reader import read_profile
+from imbtool.config.schema import Profile
 from imbtool.training.run import train
 
 NOTHING = "nothing"

@@ -14,7 +14,7 @@ import torch
 from tasks import Tokens, with_training
 from torch import nn
 
-from imbtool.profile import Profile
+from imbtool.config.schema import Profile
 
 
 def _without_bf16(profile: Profile) -> Profile:

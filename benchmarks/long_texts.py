@@ -26,7 +26,7 @@ from texttable import table
 from turns import say
 
 from imbtool import Profile, evaluate, read_checkpoint, read_corpus, train
-from imbtool.profile import LongTexts
+from imbtool.config.schema import LongTexts
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 generate = importlib.import_module("generate")

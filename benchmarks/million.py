@@ -78,7 +78,7 @@ class Stages:
 def measure(profile: Path, run: Path, steps: int) -> dict[str, Any]:
     """Train to so many steps; seconds, and the peak memory of this process, stage by stage."""
     stages = Stages(steps)
-    from imbtool.profilefile import read_profile
+    from imbtool.config.reader import read_profile
     from imbtool.training import materials
     from imbtool.training.run import train
 

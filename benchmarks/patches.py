@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as distance
 
+from imbtool.config.schema import Profile
 from imbtool.headlayer import head_layer
 from imbtool.losses import Size
-from imbtool.profile import Profile
 from imbtool.training import engine, run
 from imbtool.training.averaging import WeightAverage
 from imbtool.training.batches import plan_epoch

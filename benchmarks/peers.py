@@ -23,11 +23,11 @@ from tasks import BATCH_SIZE, Task, profile_of, with_training
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from imbtool.config.schema import Profile
 from imbtool.corpus import read_corpus
 from imbtool.encoders import encoder_folder
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.model import TextModel
-from imbtool.profile import Profile
 from imbtool.training.automatic import choose_epochs, computes_bf16
 
 TRAINER_RATE = 5e-5

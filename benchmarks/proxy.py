@@ -39,11 +39,11 @@ from scipy.stats.qmc import LatinHypercube, scale
 from texttable import table
 from turns import say
 
+from imbtool.config.schema import Profile
 from imbtool.evaluation.figures import Figure, figure
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
-from imbtool.profile import Profile
 from imbtool.tuning.guide import BOUNDS, GAMMA, WEIGHT, Place
 from imbtool.tuning.proxy import FrozenEncoder, freeze_encoder
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imbtool.config.reader import Override, read_profile
+from imbtool.config.schema import Profile
 from imbtool.corpus import Corpus
-from imbtool.profile import Profile
-from imbtool.profilefile import Override, read_profile
 
 PROFILES = Path(__file__).parents[1] / "profiles"
 BATCH_SIZE = 32

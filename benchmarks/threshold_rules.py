@@ -22,6 +22,8 @@ from texttable import table
 from turns import say
 
 from imbtool.checkpoint import Checkpoint, read_checkpoint
+from imbtool.config.hierarchy import Labels, label_set
+from imbtool.config.reader import read_profile
 from imbtool.corpus import Corpus, read_corpus
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.pooling import pooled_calibration
@@ -34,8 +36,6 @@ from imbtool.evaluation.thresholds import (
     label_best,
 )
 from imbtool.imbalance import TIERS, count_labels
-from imbtool.labels import Labels, label_set
-from imbtool.profilefile import read_profile
 from imbtool.splitting import stratified_split
 
 AUTO, BY_TIER, BAGGED, POOLED = "auto", "auto by tier", "bagged", "pooled"

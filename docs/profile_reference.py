@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from imbtool.files.writing import write_text
-from imbtool.profile import Profile, Section
+from imbtool.config.schema import Profile, Section
 
 REQUIRED = "train.csv"
 PAGE = Path(__file__).with_name("profile.md")

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from imbtool.assessment import evaluate as evaluate
     from imbtool.checkpoint import Checkpoint as Checkpoint
     from imbtool.checkpoint import read_checkpoint as read_checkpoint
+    from imbtool.config.reader import read_profile as read_profile
+    from imbtool.config.schema import Profile as Profile
     from imbtool.corpus import read_corpus as read_corpus
-    from imbtool.profile import Profile as Profile
-    from imbtool.profilefile import read_profile as read_profile
     from imbtool.training.run import train as train
     from imbtool.weighting import assign_weights as assign_weights
 

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from imbtool.checkpoint import Checkpoint, read_checkpoint
 from imbtool.checkpoint_meta import CheckpointMeta
+from imbtool.config.hierarchy import Decisions
+from imbtool.config.reader import read_profile
+from imbtool.config.schema import EvaluationSection, Profile
 from imbtool.corpus import SPLITS, Split, Targets, read_corpus, read_split, split_column
 from imbtool.errors import did_you_mean, fail, rows_named
 from imbtool.evaluation.calibration import sigmoid
@@ -22,9 +25,6 @@ from imbtool.evaluation.mistakes import mistakes_document
 from imbtool.evaluation.reliability import calibration_document
 from imbtool.evaluation.slices import slices_document
 from imbtool.evaluation.summary import evaluation_document
-from imbtool.labels import Decisions
-from imbtool.profile import EvaluationSection, Profile
-from imbtool.profilefile import read_profile
 from imbtool.rivals import read_rival
 from imbtool.tables import FORMATS
 

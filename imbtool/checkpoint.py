@@ -27,6 +27,8 @@ from imbtool.checkpoint_meta import (
     RequirementMeta,
     read_meta,
 )
+from imbtool.config.hierarchy import Decisions, Labels
+from imbtool.config.schema import Profile
 from imbtool.corpus import Corpus
 from imbtool.encoders import public_name
 from imbtool.errors import TextError, fail
@@ -35,10 +37,8 @@ from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files.third_party import is_file, is_folder
 from imbtool.files.writing import publish_folder, write_json, write_text
 from imbtool.headlayer import head_layer
-from imbtool.labels import Decisions, Labels
 from imbtool.model import TextModel, load_trained
 from imbtool.neighbours import Neighbours, consult, mixed, read_neighbours
-from imbtool.profile import Profile
 from imbtool.weighting import LabelWeight
 
 LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))

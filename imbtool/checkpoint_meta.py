@@ -18,14 +18,14 @@ from pydantic import (
     model_validator,
 )
 
-from imbtool.datasection import DataSection, contradiction
+from imbtool.config.data_section import DataSection, contradiction
+from imbtool.config.hierarchy import Coherence, Labels, label_set
+from imbtool.config.schema import LongTexts
 from imbtool.errors import some
 from imbtool.evaluation.calibration import Calibration
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
 from imbtool.files.third_party import shown
 from imbtool.imbalance import Tier
-from imbtool.labels import Coherence, Labels, label_set
-from imbtool.profile import LongTexts
 
 META = "imbtool.json"
 MEND = "restore it, or train it again"

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from imbtool.config.hierarchy import Labels, label_set
+from imbtool.config.schema import DataSection, Profile
 from imbtool.duplicates import near_duplicate_groups
 from imbtool.duplicates import text_key as text_key
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.labelcells import LabelCells, label_cells
 from imbtool.labelcells import Targets as Targets
-from imbtool.labels import Labels, label_set
-from imbtool.profile import DataSection, Profile
 from imbtool.splitting import stratified_split
 from imbtool.tables import (
     Files,

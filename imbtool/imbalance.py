@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.profile import WeightsSection
+from imbtool.config.schema import WeightsSection
 
 Tier = Literal["severe", "moderate", "head"]
 TIERS: tuple[Tier, ...] = ("severe", "moderate", "head")

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from imbtool.config.schema import LabelSource
 from imbtool.errors import Problem, printable
 from imbtool.labelsyntax import Written, flag_of, read_cell, unquoted
-from imbtool.profile import LabelSource
 from imbtool.separators import guess_separator
 from imbtool.tables import ITEM_MARK, OBJECT_MARK, is_list, text_cells
 

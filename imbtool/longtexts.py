@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.profile import LongTexts
+from imbtool.config.schema import LongTexts
 
 HEAD_PARTS = 4
 """Of a text that is too long one part in so many is kept from its head, the rest from its tail."""

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from imbtool.labels import Labels
-from imbtool.profile import LossSection
+from imbtool.config.hierarchy import Labels
+from imbtool.config.schema import LossSection
 
 
 def weighted_focal_loss(logits: Tensor, targets: Tensor, weight: Tensor, gamma: Tensor) -> Tensor:

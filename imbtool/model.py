@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from imbtool.config.schema import LongTexts, ModelSection
 from imbtool.encoders import encoder_folder
 from imbtool.errors import some
 from imbtool.files.third_party import CONFIG, TOKENIZER, Folder
@@ -37,7 +38,6 @@ from imbtool.longtexts import (
     windows_of,
 )
 from imbtool.longtexts import Tokens as Tokens
-from imbtool.profile import LongTexts, ModelSection
 from imbtool.reading import Reader
 
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}

@@ -15,11 +15,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from imbtool import __version__
+from imbtool.config.schema import DataSection
 from imbtool.corpus import Split, split_column
 from imbtool.duplicates import near_duplicate_groups
 from imbtool.errors import counted, fail
 from imbtool.files.writing import replacing, require_utf8
-from imbtool.profile import DataSection
 from imbtool.splitting import LEAST_POSITIVES, part_sizes, stratified_split
 from imbtool.tables import (
     FORMATS,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imbtool.checkpoint import Checkpoint
 from imbtool.checkpoint_meta import CheckpointMeta
-from imbtool.datasection import text_codec
+from imbtool.config.data_section import text_codec
 from imbtool.errors import fail, rows_named, some
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files.writing import replacing

@@ -12,17 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbtool.columns import Column
+from imbtool.config.data_section import DataSection, is_hub
+from imbtool.config.hierarchy import Labels, spelled_alike
+from imbtool.config.reader import Override, make_profile, overlay
+from imbtool.config.schema import Profile
+from imbtool.config.yaml_text import Key
 from imbtool.corpus import Split, Targets, read_train
-from imbtool.datasection import DataSection, is_hub
 from imbtool.errors import counted, fail, some
 from imbtool.imbalance import co_occurrence
 from imbtool.labelcells import label_cells
 from imbtool.labelguess import guess_labels
 from imbtool.labelreading import LabelGuess, read_flags, read_labels, read_named
-from imbtool.labels import Labels, spelled_alike
 from imbtool.notes import tell
-from imbtool.profile import Profile
-from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.tables import (
     SPLIT_NAMES,
     dataset_splits,
@@ -34,7 +35,6 @@ from imbtool.tables import (
     split_path,
     text_cells,
 )
-from imbtool.yamltext import Key
 
 TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from imbtool.config.schema import LongTexts
 from imbtool.errors import TextError
 from imbtool.excerpts import MOST_CHARACTERS, by_characters, ends, is_far_longer
 from imbtool.files.third_party import Folder
@@ -19,7 +20,6 @@ from imbtool.longtexts import (
     most_read,
     special_frame,
 )
-from imbtool.profile import LongTexts
 from imbtool.tables import COLUMN_MARK
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imbtool.config.hierarchy import Decisions
+from imbtool.config.schema import DataSection
 from imbtool.corpus import Split, split_column, text_key
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.evaluation.comparison import Judged
 from imbtool.labelcells import shown_cell
-from imbtool.labels import Decisions
 from imbtool.labelsyntax import read_cell
-from imbtool.profile import DataSection
 from imbtool.separators import STRONG, WEAK, joined_by
 from imbtool.tables import cell_text, joined_text, read_table, shown_text
 

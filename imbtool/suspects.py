@@ -11,6 +11,7 @@ from accelerate.utils import set_seed
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imbtool.config.schema import Profile
 from imbtool.corpus import Corpus, Targets
 from imbtool.duplicates import text_key
 from imbtool.errors import rows_named
@@ -19,7 +20,6 @@ from imbtool.findings.finding import Finding
 from imbtool.findings.label_errors import judged_labels, label_error_findings
 from imbtool.losses import Objective
 from imbtool.model import load_encoder
-from imbtool.profile import Profile
 from imbtool.splitting import stratified_split
 from imbtool.training.frozen import Reader, feature_reader
 from imbtool.training.head import fit_path

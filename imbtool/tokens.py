@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from imbtool.config.schema import ModelSection
 from imbtool.corpus import Corpus
 from imbtool.encoders import encoder_folder
 from imbtool.excerpts import AT_ONCE, by_characters, pieces
@@ -22,7 +23,6 @@ from imbtool.loading import (
     most_positions,
 )
 from imbtool.longtexts import most_read, special_frame
-from imbtool.profile import ModelSection
 from imbtool.reading import column_joiner
 from imbtool.tables import COLUMN_MARK
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.config.schema import Profile, WeightsSection
 from imbtool.errors import three_digits
 from imbtool.imbalance import LabelCount, Tier, tier_of
-from imbtool.profile import Profile, WeightsSection
 
 EFFECTIVE_BETA = 0.999
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from imbtool.analysis import Analysis, analyze_corpus
+from imbtool.config.hierarchy import label_set
+from imbtool.config.schema import WeightsSection
 from imbtool.corpus import Corpus, Split
 from imbtool.findings.finding import Document, Finding, listed_rows
 from imbtool.findings.lengths import Tokens
 from imbtool.imbalance import count_labels
-from imbtool.labels import label_set
-from imbtool.profile import WeightsSection
 from imbtool.weighting import assign_weights
 
 NAMES = ("top", "below", "lone")

@@ -15,8 +15,8 @@ from typer.exceptions import TyperException
 from typer.main import get_command
 
 from imbtool.cli import app
+from imbtool.config.reader import make_profile, overlay, parse_override
 from imbtool.errors import UserError
-from imbtool.profilefile import make_profile, overlay, parse_override
 
 ROOT = Path(__file__).parents[1]
 IMBTOOL = get_command(app).commands

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imbtool.config.hierarchy import label_set
+from imbtool.config.reader import Override, make_profile, overlay
 from imbtool.corpus import read_corpus, read_split
 from imbtool.errors import UserError
-from imbtool.labels import label_set
-from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.tables import COLUMN_MARK, joined_text, read_table, shown_text
 
 ROWS = [("one", "a|b"), ("two", "a"), ("three", ""), ("four", "b")]

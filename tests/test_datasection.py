@@ -2,7 +2,7 @@
 
 import pytest
 
-from imbtool.datasection import text_codec
+from imbtool.config.data_section import text_codec
 
 NONE = ["rot13", "punycode", "idna", "undefined", "hex", "zlib", "unicode_escape", "charmap"]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from imbtool import imbalance
+from imbtool.config.schema import WeightsSection
 from imbtool.imbalance import (
     LabelCount,
     both_known,
@@ -21,7 +22,6 @@ from imbtool.imbalance import (
     shots_of,
     tier_of,
 )
-from imbtool.profile import WeightsSection
 
 NAN = np.nan
 TARGETS = np.array([[1, 0, 1], [1, 1, NAN], [0, 0, NAN], [1, 0, 0], [0, 0, NAN]], dtype=np.float32)

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from labeltables import LabelTable, tables
 
+from imbtool.config.reader import parse_override
 from imbtool.corpus import read_train
 from imbtool.errors import UserError
-from imbtool.profilefile import parse_override
 from imbtool.proposal import propose_profile
 
 FEW = (20, 250)

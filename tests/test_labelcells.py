@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from imbtool.config.schema import LabelSource
 from imbtool.labelcells import label_cells
 from imbtool.labelsyntax import names_in
-from imbtool.profile import LabelSource
 from imbtool.tables import as_arrow
 
 NAMES = ("a", "b")

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from imbtool.columns import Column
+from imbtool.config.reader import make_profile, overlay, parse_override
 from imbtool.errors import UserError
 from imbtool.labelguess import guess_labels
 from imbtool.labelquestions import set_option
 from imbtool.labelreading import LabelGuess
-from imbtool.profilefile import make_profile, overlay, parse_override
 
 ROWS = 60
 TABLE = Path("train.csv")

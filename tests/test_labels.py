@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from imbtool.labels import Coherence, Decisions, Labels, hierarchy_edges, label_set, spelled_alike
+from imbtool.config.hierarchy import (
+    Coherence,
+    Decisions,
+    Labels,
+    hierarchy_edges,
+    label_set,
+    spelled_alike,
+)
 
 FOREST = {"violence": ["praise", {"threats": ["armed threats"]}], "insults": None}
 NAMES = ("armed threats", "insults", "praise", "threats", "violence")

@@ -16,9 +16,9 @@ from encoders import KINDS, make_encoder
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
+from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
 from imbtool.model import TextModel, load_encoder, load_trained
-from imbtool.profile import ModelSection
 
 NAMES = ["abuse", "insults", "threats"]
 TEXTS = ["a knife", "the people walk to the market and talk", "stupid heroes"]

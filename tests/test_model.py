@@ -15,11 +15,11 @@ from transformers import (
     GPT2ForSequenceClassification,
 )
 
+from imbtool.config.schema import ModelSection
 from imbtool.encoders import public_name
 from imbtool.errors import UserError
 from imbtool.headlayer import head_layer
 from imbtool.model import TextModel, load_encoder, load_trained
-from imbtool.profile import ModelSection
 from imbtool.reading import column_joiner
 from imbtool.tables import COLUMN_MARK
 

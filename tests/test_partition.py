@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from conftest import read_csv, write_csv
 
+from imbtool.config.reader import make_profile
+from imbtool.config.schema import Profile
 from imbtool.corpus import read_corpus, read_train
 from imbtool.errors import UserError
 from imbtool.partition import part_shares, partition, write_parts
-from imbtool.profile import Profile
-from imbtool.profilefile import make_profile
 from imbtool.tables import TableWriter, read_table
 
 THIRDS = {"train": 0.4, "validation": 0.3, "test": 0.3}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from imbtool.profile import LossSection, Profile
+from imbtool.config.schema import LossSection, Profile
 
 
 def profile(**sections: Any) -> Profile:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from imbtool.config.reader import Override, parse_override, read_profile
+from imbtool.config.schema import Profile
+from imbtool.config.writer import render_profile
+from imbtool.config.yaml_text import Key
 from imbtool.errors import UserError
-from imbtool.profile import Profile
-from imbtool.profilefile import Override, parse_override, read_profile
-from imbtool.profilewriter import render_profile
-from imbtool.yamltext import Key
 
 FULL: dict[str, Any] = {
     "data": {

@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-from imbtool.profile import Profile
+from imbtool.config.schema import Profile
 
 DOCS = Path(__file__).parents[1] / "docs"
 

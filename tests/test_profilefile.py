@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from imbtool.errors import Problem, UserError
-from imbtool.profile import Profile
-from imbtool.profilefile import (
+from imbtool.config.reader import (
     Override,
     overlay,
     parse_override,
     read_profile,
 )
+from imbtool.config.schema import Profile
+from imbtool.errors import Problem, UserError
 
 DATA = "data: {train: train.csv}\n"
 

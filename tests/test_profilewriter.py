@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbtool.profile import Profile
-from imbtool.profilefile import make_profile, read_profile
-from imbtool.profilewriter import render_profile
+from imbtool.config.reader import make_profile, read_profile
+from imbtool.config.schema import Profile
+from imbtool.config.writer import render_profile
 
 
 def rendered(tmp: Path, values: dict[str, Any], inside: bool = False) -> tuple[Profile, Profile]:

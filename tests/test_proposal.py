@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from imbtool.config.reader import Override, read_profile
+from imbtool.config.writer import render_profile
 from imbtool.corpus import SPLIT_SHARE, read_corpus
 from imbtool.errors import UserError
-from imbtool.profilefile import Override, read_profile
-from imbtool.profilewriter import render_profile
 from imbtool.proposal import Proposal, propose_profile
 
 CELLS = ("violence|praise", "insults", "", "violence", "insults|violence")

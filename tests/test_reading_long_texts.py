@@ -11,9 +11,9 @@ from encoders import KINDS, make_encoder
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
+from imbtool.config.schema import LongTexts, ModelSection
 from imbtool.longtexts import windows_of
 from imbtool.model import TextModel, load_encoder, pooled
-from imbtool.profile import LongTexts, ModelSection
 
 NAMES = ["abuse", "insults", "threats"]
 LONG = "the people walk to the market and talk " * 9 + "knife"

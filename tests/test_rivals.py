@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imbtool.config.hierarchy import label_set
+from imbtool.config.schema import DataSection
 from imbtool.corpus import Split, read_split, split_column
 from imbtool.errors import UserError
 from imbtool.evaluation.comparison import Judged
-from imbtool.labels import label_set
-from imbtool.profile import DataSection
 from imbtool.rivals import read_rival
 
 NAMES = ("a", "b", "c")

@@ -8,9 +8,9 @@ from analyses import healthy_corpus
 from encoders import make_encoder
 
 from imbtool import excerpts, tokens
+from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
 from imbtool.model import load_encoder
-from imbtool.profile import ModelSection
 from imbtool.tables import COLUMN_MARK
 from imbtool.tokens import count_tokens
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbtool.config.schema import Profile, WeightsSection
 from imbtool.imbalance import LabelCount
-from imbtool.profile import Profile, WeightsSection
 from imbtool.weighting import (
     LabelWeight,
     assign_weights,

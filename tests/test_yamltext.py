@@ -2,8 +2,8 @@
 
 import pytest
 
+from imbtool.config.yaml_text import parse_yaml
 from imbtool.errors import UserError
-from imbtool.yamltext import parse_yaml
 
 
 def refused(text: str) -> UserError:

@@ -11,10 +11,10 @@ from imbtool.cli.common import Json, NoTexts, Sets, Source, hint, is_profile, sh
 
 if TYPE_CHECKING:
     from imbtool.analysis import Analysis
+    from imbtool.config.schema import ModelSection, Profile
     from imbtool.corpus import Corpus
     from imbtool.findings.finding import Finding
     from imbtool.findings.lengths import Tokens
-    from imbtool.profile import ModelSection, Profile
 
 
 def analyze(

@@ -17,8 +17,8 @@ from imbtool.errors import printable
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from imbtool.profile import Profile
-    from imbtool.profilefile import Override
+    from imbtool.config.reader import Override
+    from imbtool.config.schema import Profile
 
 PIPED_WIDTH = 120
 """Columns of tables where the output is no terminal, so that a file reads like a screen."""
@@ -150,7 +150,7 @@ def parsed_sets(sets: list[str] | None) -> list[Override]:
     Raises:
         UserError: one of them has no `=`.
     """
-    from imbtool.profilefile import parse_override
+    from imbtool.config.reader import parse_override
 
     return [parse_override(text) for text in sets or []]
 
@@ -166,7 +166,7 @@ def source_profile(source: Path, sets: list[str] | None) -> Profile:
     Raises:
         UserError: the file cannot be read, or nothing in the table looks like texts or labels.
     """
-    from imbtool.profilefile import read_profile
+    from imbtool.config.reader import read_profile
     from imbtool.proposal import propose_profile
 
     overrides = parsed_sets(sets)
@@ -177,6 +177,6 @@ def source_profile(source: Path, sets: list[str] | None) -> Profile:
 
 def option_overrides(*options: tuple[str, str, str | None]) -> list[Override]:
     """The overrides that options give: profile key, the option's name, its text if it was given."""
-    from imbtool.profilefile import Override
+    from imbtool.config.reader import Override
 
     return [Override(key, text, flag) for key, flag, text in options if text is not None]

@@ -37,10 +37,10 @@ def init(
 
         imbtool init --schema > profile.schema.json
     """
+    from imbtool.config.schema import Profile
+    from imbtool.config.writer import render_profile
     from imbtool.errors import fail
     from imbtool.files.writing import write_text
-    from imbtool.profile import Profile
-    from imbtool.profilewriter import render_profile
     from imbtool.proposal import propose_profile
 
     if schema:

@@ -29,8 +29,8 @@ from imbtool.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imbtool.profile import Profile
-    from imbtool.profilefile import Override
+    from imbtool.config.reader import Override
+    from imbtool.config.schema import Profile
     from imbtool.training.engine import Emit
     from imbtool.training.run import RunResult
 
@@ -123,7 +123,7 @@ def _start(
     trackers: list[str],
     dry_run: bool,
 ) -> Callable[[bool], None]:
-    from imbtool.profilefile import read_profile
+    from imbtool.config.reader import read_profile
     from imbtool.training.run import train
     from imbtool.training.runfolder import run_name
 

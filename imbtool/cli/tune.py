@@ -28,7 +28,7 @@ from imbtool.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imbtool.profilefile import Override
+    from imbtool.config.reader import Override
     from imbtool.training.engine import Emit
     from imbtool.tuning.session import TuningResult
 
@@ -102,7 +102,7 @@ def _refuse_several_processes() -> None:
 def _start(
     profile: Path | None, run: str | None, runs: Path, overrides: list[Override]
 ) -> tuple[Path, Start]:
-    from imbtool.profilefile import read_profile
+    from imbtool.config.reader import read_profile
     from imbtool.training.runfolder import run_name
     from imbtool.tuning.session import tune
 

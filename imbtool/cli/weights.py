@@ -10,7 +10,7 @@ import typer
 from imbtool.cli.common import Json, Sets, hint, parsed_sets, require_new, show
 
 if TYPE_CHECKING:
-    from imbtool.yamltext import Key
+    from imbtool.config.yaml_text import Key
 
 
 def weights(
@@ -38,12 +38,12 @@ def weights(
         imbtool weights profile.yaml --set weights.cap=2 --save tuned.yaml
     """
     from imbtool.analysis import label_rows
+    from imbtool.config.reader import read_profile
+    from imbtool.config.writer import render_profile
     from imbtool.corpus import read_corpus
     from imbtool.files.locks import locked
     from imbtool.files.writing import write_text
     from imbtool.imbalance import count_labels
-    from imbtool.profilefile import read_profile
-    from imbtool.profilewriter import render_profile
     from imbtool.report.preflight_files import WEIGHTS, require_free, write_weights
     from imbtool.report.weights import weight_views
     from imbtool.weighting import assign_weights, with_custom_weights

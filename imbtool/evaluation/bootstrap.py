@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from imbtool.config.hierarchy import Decisions
 from imbtool.evaluation.metrics import Confusion, Measures
 from imbtool.evaluation.ranking import Ranking, Weights
-from imbtool.labels import Decisions
 
 Floats = NDArray[np.float64]
 Targets = NDArray[np.float32]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.labels import Decisions, Labels
+from imbtool.config.hierarchy import Decisions, Labels
 
 MOST_PAIRS = 30
 FEWEST_TEXTS = 2

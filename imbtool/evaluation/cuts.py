@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.labels import Decisions
+from imbtool.config.hierarchy import Decisions
 
 Floats = NDArray[np.float64]
 

@@ -10,6 +10,7 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.config.hierarchy import Decisions
 from imbtool.evaluation.bootstrap import resample
 from imbtool.evaluation.intervals import (
     Interval,
@@ -22,7 +23,6 @@ from imbtool.evaluation.intervals import (
     unseen_pull,
 )
 from imbtool.evaluation.metrics import Confusion, left_out_precision, mean_of_each, measure
-from imbtool.labels import Decisions
 
 Figure = dict[str, float]
 Floats = NDArray[np.float64]

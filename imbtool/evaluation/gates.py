@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imbtool.config.hierarchy import Labels
 from imbtool.errors import did_you_mean, fail
 from imbtool.evaluation.figures import figure_text, is_known
 from imbtool.imbalance import TIERS, Tier
-from imbtool.labels import Labels
 
 Document = dict[str, Any]
 

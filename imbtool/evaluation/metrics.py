@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from imbtool.labels import Decisions
+from imbtool.config.hierarchy import Decisions
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

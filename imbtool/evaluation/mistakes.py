@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imbtool.config.hierarchy import Decisions, Labels
 from imbtool.evaluation.doubts import doubts
 from imbtool.imbalance import RARE, Tier
-from imbtool.labels import Decisions, Labels
 from imbtool.tables import neutralised, shown_text
 
 Document = dict[str, Any]

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from imbtool.config.hierarchy import Decisions
+from imbtool.config.schema import Requirement
 from imbtool.errors import counted
 from imbtool.evaluation.cuts import between, can_cut, ranked
 from imbtool.evaluation.figures import Figure, figure, figure_text
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.metrics import confusion
-from imbtool.labels import Decisions
-from imbtool.profile import Requirement
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

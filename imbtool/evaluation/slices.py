@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.config.hierarchy import Decisions, Labels
 from imbtool.errors import counted, fail
 from imbtool.evaluation.figures import Figures
-from imbtool.labels import Decisions, Labels
 
 Document = dict[str, Any]
 

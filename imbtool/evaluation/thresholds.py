@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.config.hierarchy import Coherence, Decisions, Labels
+from imbtool.config.schema import Requirement, ThresholdMethod
 from imbtool.evaluation.calibration import fit_calibration, sigmoid
 from imbtool.evaluation.cuts import BEYOND, between, can_cut, ranked
 from imbtool.evaluation.metrics import confusion, mean_defined
@@ -25,8 +27,6 @@ from imbtool.evaluation.requirements import (
     judge_requirements,
     kept_requirements,
 )
-from imbtool.labels import Coherence, Decisions, Labels
-from imbtool.profile import Requirement, ThresholdMethod
 from imbtool.splitting import stratified_split
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbtool.datasection import HUB, is_hub
+from imbtool.config.data_section import HUB, is_hub
 from imbtool.errors import did_you_mean, fail, some
 from imbtool.tables.cells import require_text_bytes
 from imbtool.tables.classes import Classes, with_names

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from imbtool.datasection import text_codec
+from imbtool.config.data_section import text_codec
 from imbtool.errors import UserError, counted, fail
 from imbtool.tables.sources import open_bytes
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from imbtool.config.schema import TrainingSection
 from imbtool.errors import counted
-from imbtool.profile import TrainingSection
 from imbtool.training.optimizer import word_vectors
 
 USUAL_EPOCHS, MOST_EPOCHS = 3, 20

@@ -19,12 +19,12 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imbtool.config.schema import TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import Event as Event
 from imbtool.longtexts import count_windows, grouped
 from imbtool.losses import Objective, Size, size_of
 from imbtool.model import TextModel, pooled
-from imbtool.profile import TrainingSection
 from imbtool.training.automatic import (
     autocast,
     choose_epochs,

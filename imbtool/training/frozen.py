@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from accelerate import Accelerator
 from torch import Tensor
 
+from imbtool.config.schema import TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import fail
 from imbtool.headlayer import head_layer
 from imbtool.model import TextModel, Tokens, averaged
-from imbtool.profile import TrainingSection
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.training.head import collect_features, rows_of_texts
 

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from numpy.typing import NDArray
 
+from imbtool.config.schema import Profile, ValidationMetric
 from imbtool.corpus import Corpus, Split, read_corpus
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.process_info import place_in
@@ -21,7 +22,6 @@ from imbtool.errors import counted, fail
 from imbtool.imbalance import count_labels
 from imbtool.losses import Objective, make_objective
 from imbtool.model import TextModel, load_encoder
-from imbtool.profile import Profile, ValidationMetric
 from imbtool.training.engine import Emit, Engine
 from imbtool.training.head import Sample
 from imbtool.training.manifest import Manifest, make_manifest

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from imbtool.analysis import label_rows
+from imbtool.config.schema import Profile
 from imbtool.longtexts import padded_tokens
 from imbtool.model import TextModel, Tokens
-from imbtool.profile import Profile
 from imbtool.training.automatic import autocast
 from imbtool.training.engine import Engine, Event
 from imbtool.training.head import MOST_JUDGES, MOST_TEXTS, few_texts

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from imbtool.config.schema import Profile
+from imbtool.config.writer import render_profile
 from imbtool.errors import fail
 from imbtool.events import read_events
 from imbtool.files.locks import locked
 from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
-from imbtool.profile import Profile
-from imbtool.profilewriter import render_profile
 from imbtool.training.manifest import MANIFEST, Manifest
 
 

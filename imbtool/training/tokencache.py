@@ -22,12 +22,12 @@ from typing import BinaryIO
 import numpy as np
 
 from imbtool import __version__
+from imbtool.config.schema import ModelSection
 from imbtool.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing
 from imbtool.model import TextModel, Tokens
-from imbtool.profile import ModelSection
 from imbtool.training.tokentable import TokenTable, flat
 
 FOLDER = "token-cache"

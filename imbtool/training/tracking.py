@@ -8,8 +8,8 @@ from typing import Any
 
 from accelerate import Accelerator
 
+from imbtool.config.schema import Profile
 from imbtool.errors import fail
-from imbtool.profile import Profile
 from imbtool.training.engine import Event
 
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")

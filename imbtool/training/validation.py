@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from imbtool.config.hierarchy import Decisions, Labels
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.pooling import pooled_calibration
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.labels import Decisions, Labels
 from imbtool.training.engine import Event
 from imbtool.training.health import logits_not_finite
 from imbtool.training.materials import Materials

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imbtool.config.schema import Profile
 from imbtool.headlayer import head_layer
-from imbtool.profile import Profile
 from imbtool.training.materials import gather_materials, make_accelerator, require_measurable
 from imbtool.weighting import LabelWeight, assign_weights
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imbtool.profile import LossSection, Profile
-from imbtool.profilefile import make_profile
+from imbtool.config.reader import make_profile
+from imbtool.config.schema import LossSection, Profile
 from imbtool.tuning.diagnosis import Finding
 
 GAMMA, WEIGHT = "loss.gamma", "weights.custom"

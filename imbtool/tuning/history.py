@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from itertools import chain, product
 from typing import Any, Literal
 
+from imbtool.config.schema import TuningSection
 from imbtool.errors import counted
 from imbtool.events import Event
-from imbtool.profile import TuningSection
 from imbtool.tuning.diagnosis import METRIC_NAMES, RANKING, Finding, is_healthy
 from imbtool.tuning.guide import (
     PER_LABEL,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from imbtool.config.reader import Override, make_profile, overlay
+from imbtool.config.schema import Profile
 from imbtool.errors import UserError, fail, some
 from imbtool.events import Event
 from imbtool.files.documents import first_fault, short
 from imbtool.files.locks import LOCK
 from imbtool.files.writing import cut_half_line, leftovers, lines_of, parse_json
-from imbtool.profile import Profile
-from imbtool.profilefile import Override, make_profile, overlay
 from imbtool.training.manifest import differences
 from imbtool.tuning.guide import EPOCHS, GAMMA, RATE, WEIGHT, Change, Place
 from imbtool.tuning.history import Round

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imbtool.config.schema import Profile
 from imbtool.corpus import Corpus
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.imbalance import count_labels
 from imbtool.losses import make_objective
-from imbtool.profile import Profile
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import fit_path
 from imbtool.training.materials import gather_materials, make_accelerator

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from imbtool.config.reader import Override, read_profile
+from imbtool.config.schema import Profile
+from imbtool.config.writer import render_profile
 from imbtool.errors import NotFiniteError, fail, some
 from imbtool.events import require_events
 from imbtool.files.locks import locked
@@ -22,9 +25,6 @@ from imbtool.files.writing import (
     write_json,
     write_text,
 )
-from imbtool.profile import Profile
-from imbtool.profilefile import Override, read_profile
-from imbtool.profilewriter import render_profile
 from imbtool.training import run as training
 from imbtool.training.engine import Emit, Event
 from imbtool.training.manifest import MANIFEST

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from imbtool.config.schema import TuningSection
+from imbtool.config.yaml_text import Key
 from imbtool.errors import printable
-from imbtool.profile import TuningSection
 from imbtool.tuning.guide import Change
 from imbtool.tuning.history import Round, Stop, best_of, lineage, stop_sentence
-from imbtool.yamltext import Key
 
 Document = dict[str, Any]
 

@@ -4,8 +4,8 @@ from itertools import product
 
 import numpy as np
 
+from imbtool.config.hierarchy import label_set
 from imbtool.evaluation.confusion import confusion_pairs
-from imbtool.labels import label_set
 
 FLAT = label_set(["a", "b", "c"], [])
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imbtool.config.hierarchy import label_set
 from imbtool.errors import Problem, UserError
 from imbtool.evaluation.gates import (
     MEASURES,
@@ -17,7 +18,6 @@ from imbtool.evaluation.gates import (
 )
 from imbtool.evaluation.summary import evaluation_document
 from imbtool.files.json_text import to_json
-from imbtool.labels import label_set
 
 LABELS = label_set(
     ["abuse", "praise: war", "a>=b", "macro", "never"],

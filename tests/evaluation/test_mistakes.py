@@ -6,10 +6,10 @@ import numpy as np
 from noisylabels import flips, scene
 from scipy.special import expit
 
+from imbtool.config.hierarchy import label_set
 from imbtool.evaluation.doubts import doubts
 from imbtool.evaluation.mistakes import mistakes_document, mistakes_frame
 from imbtool.imbalance import Tier
-from imbtool.labels import label_set
 
 LABELS = label_set(["rare", "common"], [])
 TIERS: tuple[Tier, ...] = ("severe", "head")

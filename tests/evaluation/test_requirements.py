@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
+from imbtool.config.hierarchy import Labels, label_set
+from imbtool.config.schema import Requirement
 from imbtool.evaluation.requirements import Fit, fit_requirement, judge_requirement
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.labels import Labels, label_set
-from imbtool.profile import Requirement
 from imbtool.splitting import stratified_split
 
 NAN = np.nan

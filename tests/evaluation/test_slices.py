@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from imbtool.config.hierarchy import label_set
 from imbtool.errors import UserError
 from imbtool.evaluation import bootstrap
 from imbtool.evaluation.figures import Figures
 from imbtool.evaluation.slices import slices_document
-from imbtool.labels import label_set
 
 LABELS = label_set(["a", "b"], [])
 

@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from imbtool.config.hierarchy import Labels, label_set
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.thresholds import RULES, ThresholdChoice, choose_thresholds
-from imbtool.labels import Labels, label_set
 
 NAN = np.nan
 LOOK = settings(deadline=None, max_examples=60)

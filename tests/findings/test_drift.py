@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from analyses import LONE, WORDS, healthy_corpus
 
+from imbtool.config.hierarchy import label_set
 from imbtool.corpus import Corpus, Split
 from imbtool.findings.drift import drift_document, drift_findings
 from imbtool.findings.finding import Finding
 from imbtool.imbalance import count_labels
-from imbtool.labels import label_set
 
 
 def look(corpus: Corpus) -> tuple[dict, list[Finding]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imbtool.config.reader import make_profile, read_profile
+from imbtool.config.writer import render_profile
 from imbtool.corpus import read_corpus, read_split
 from imbtool.errors import UserError
-from imbtool.profilefile import make_profile, read_profile
-from imbtool.profilewriter import render_profile
 from imbtool.proposal import propose_profile
 from imbtool.tables import dataset_splits, is_dataset, read_arrow, read_chunks
 from imbtool.tables.datasets import _from_hub

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from exportfiles import learnt, refusal, table, write_array, write_lines
 
+from imbtool.config.reader import Override, make_profile
 from imbtool.corpus import read_corpus, read_split, read_train
 from imbtool.partition import write_parts
-from imbtool.profilefile import Override, make_profile
 from imbtool.proposal import propose_profile
 from imbtool.tables import arrow, read_arrow, read_chunks
 from imbtool.tables.exports import recognition

@@ -8,10 +8,10 @@ import pytest
 from conftest import Imbtool
 from malformed import Malformed, malformed_tables
 
+from imbtool.config.reader import make_profile
+from imbtool.config.schema import Profile
 from imbtool.corpus import read_corpus
 from imbtool.errors import UserError
-from imbtool.profile import Profile
-from imbtool.profilefile import make_profile
 from imbtool.tables import read_arrow, read_chunks, read_table
 
 PROBLEM = re.compile(r"error: \S.*\n  found     \S.*\n  expected  \S.*\n  mend      \S.*\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imbtool.datasection import text_codec
+from imbtool.config.data_section import text_codec
 from imbtool.errors import UserError
 from imbtool.tables import delimited, json_text, lines, read_arrow, read_chunks, read_table, sources
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from imbtool.profilefile import parse_override, read_profile
+from imbtool.config.reader import parse_override, read_profile
 from imbtool.training.run import train
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig
 
-from imbtool.profile import TrainingSection
+from imbtool.config.schema import TrainingSection
 from imbtool.training.automatic import LEAST_STEPS, choose_epochs, choose_learning_rate
 
 MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}

@@ -12,14 +12,14 @@ from accelerate import Accelerator
 from conftest import KEY_WORDS, make_row
 from encoders import KINDS, make_encoder
 
+from imbtool.config.hierarchy import label_set
+from imbtool.config.schema import LossSection, ModelSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
 from imbtool.evaluation.metrics import average_precision
 from imbtool.headlayer import head_layer
-from imbtool.labels import label_set
 from imbtool.losses import Objective, make_objective
 from imbtool.model import TextModel, load_encoder
-from imbtool.profile import LossSection, ModelSection
 from imbtool.training import head
 from imbtool.training.head import (
     HeadFit,

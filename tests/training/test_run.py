@@ -13,9 +13,9 @@ from encoders import KINDS, make_encoder
 from safetensors.numpy import load_file
 
 from imbtool.checkpoint import read_checkpoint
+from imbtool.config.reader import Override, read_profile
 from imbtool.headlayer import head_layer
 from imbtool.losses import Objective
-from imbtool.profilefile import Override, read_profile
 from imbtool.training import engine as engine_module
 from imbtool.training import run as run_module
 from imbtool.training.engine import MOST_SKIPPED, Engine

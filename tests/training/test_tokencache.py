@@ -19,13 +19,13 @@ from conftest import make_row
 from encoders import make_encoder
 
 from imbtool import reading
+from imbtool.config.reader import Override, read_profile
+from imbtool.config.schema import ModelSection
 from imbtool.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
 from imbtool.files import writing as files
 from imbtool.model import TextModel, load_encoder
-from imbtool.profile import ModelSection
-from imbtool.profilefile import Override, read_profile
 from imbtool.training import tokencache
 from imbtool.training.run import train
 from imbtool.training.tokencache import TRAILER, encoded_split

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from imbtool.profile import TuningSection
+from imbtool.config.schema import TuningSection
 from imbtool.tuning.diagnosis import Course, Finding, LabelState, diagnose
 
 Event = dict[str, Any]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import PARENTS, write_csv
 
+from imbtool.config.reader import Override, read_profile
 from imbtool.errors import UserError
-from imbtool.profilefile import Override, read_profile
 from imbtool.tuning.data import read_data
 
 OBJECTIVE = Override("tuning.objective", "secondary_f1_macro", "--set")

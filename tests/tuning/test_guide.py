@@ -16,9 +16,9 @@ from courses import (
     with_label,
 )
 
-from imbtool.profile import Profile
-from imbtool.profilefile import make_profile, read_profile
-from imbtool.profilewriter import render_profile
+from imbtool.config.reader import make_profile, read_profile
+from imbtool.config.schema import Profile
+from imbtool.config.writer import render_profile
 from imbtool.tuning.diagnosis import LabelState, not_finite
 from imbtool.tuning.guide import (
     BOUNDS,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from imbtool.config.schema import TuningSection
 from imbtool.files.json_text import to_json
-from imbtool.profile import TuningSection
 from imbtool.tuning.diagnosis import Finding
 from imbtool.tuning.guide import Change
 from imbtool.tuning.history import (

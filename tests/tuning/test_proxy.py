@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from imbtool.profile import Profile
-from imbtool.profilefile import Override, read_profile
+from imbtool.config.reader import Override, read_profile
+from imbtool.config.schema import Profile
 from imbtool.tuning.guide import BOUNDS, Place, settings_of
 from imbtool.tuning.proxy import FrozenEncoder, explore, freeze_encoder
 

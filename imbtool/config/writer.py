@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from imbtool.datasection import is_hub
-from imbtool.profile import Profile, Section
-from imbtool.yamltext import Key
+from imbtool.config.data_section import is_hub
+from imbtool.config.schema import Profile, Section
+from imbtool.config.yaml_text import Key
 
 
 def render_profile(

@@ -11,10 +11,10 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from imbtool.datasection import is_hub
+from imbtool.config.data_section import is_hub
+from imbtool.config.schema import Profile, Section
+from imbtool.config.yaml_text import Key, YamlText, parse_yaml
 from imbtool.errors import Problem, UserError, did_you_mean, fail
-from imbtool.profile import Profile, Section
-from imbtool.yamltext import Key, YamlText, parse_yaml
 
 ENCODER_KEY: Key = ("model", "encoder")
 PATH_KEYS: tuple[Key, ...] = (

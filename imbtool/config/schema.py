@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from imbtool.datasection import DataSection as DataSection
-from imbtool.datasection import LabelSource as LabelSource
-from imbtool.datasection import Section as Section
-from imbtool.datasection import contradiction
-from imbtool.labels import hierarchy_edges
+from imbtool.config.data_section import DataSection as DataSection
+from imbtool.config.data_section import LabelSource as LabelSource
+from imbtool.config.data_section import Section as Section
+from imbtool.config.data_section import contradiction
+from imbtool.config.hierarchy import hierarchy_edges
 
 # beyond these no training gains anything, and far beyond numbers overflow
 Weight = Annotated[float, Field(gt=0, le=1e4)]
