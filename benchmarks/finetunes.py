@@ -32,7 +32,8 @@ from imbtool.files.json_text import to_json
 from imbtool.files.writing import append_line, cut_half_line, read_json, replacing, write_json
 from imbtool.imbalance import count_labels
 from imbtool.splitting import stratified_split
-from imbtool.tables import TableWriter, read_table
+from imbtool.tables.reading import read_table
+from imbtool.tables.writer import TableWriter
 from imbtool.training.automatic import choose_epochs
 from imbtool.training.run import train
 from imbtool.tuning.guide import Change, Settings, apply

@@ -48,7 +48,8 @@ from imbtool.encoders import public_name
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
 from imbtool.splitting import stratified_split
-from imbtool.tables import TableWriter, read_table
+from imbtool.tables.reading import read_table
+from imbtool.tables.writer import TableWriter
 
 RESULTS = Path(__file__).parent / "results" / "quality"
 PARTS = Path("runs/benchmarks/quality")

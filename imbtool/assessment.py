@@ -25,8 +25,8 @@ from imbtool.evaluation.mistakes import mistakes_document
 from imbtool.evaluation.reliability import calibration_document
 from imbtool.evaluation.slices import slices_document
 from imbtool.evaluation.summary import evaluation_document
+from imbtool.formats.sources import FORMATS
 from imbtool.rivals import read_rival
-from imbtool.tables import FORMATS
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]

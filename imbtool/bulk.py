@@ -16,9 +16,9 @@ from imbtool.errors import UserError, fail, some
 from imbtool.files.documents import Typed, read_document, short
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import require_utf8, sha256, write_json
+from imbtool.formats.sources import names_table
 from imbtool.prediction import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.shards import Shard
-from imbtool.tables import names_table
 
 MANIFEST = "_predict.json"
 """Who reads the folder as one table passes over it, as over all names that begin so."""

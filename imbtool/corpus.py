@@ -17,25 +17,19 @@ from imbtool.config.schema import DataSection, Profile
 from imbtool.duplicates import near_duplicate_groups
 from imbtool.duplicates import text_key as text_key
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
-from imbtool.labelcells import LabelCells, label_cells
-from imbtool.labelcells import Targets as Targets
-from imbtool.splitting import stratified_split
-from imbtool.tables import (
-    Files,
-    Table,
+from imbtool.formats.cells import (
     cell_text,
-    dataset_splits,
     joined_cells,
-    place_of,
-    read_arrow,
-    read_table,
     require_columns,
     require_readable,
     require_text,
-    split_among,
-    split_path,
     text_cells,
 )
+from imbtool.labelcells import LabelCells, label_cells
+from imbtool.labelcells import Targets as Targets
+from imbtool.splitting import stratified_split
+from imbtool.tables.datasets import dataset_splits, split_among, split_path
+from imbtool.tables.reading import Files, Table, place_of, read_arrow, read_table
 
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARE = 0.1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from imbtool.tables import ITEM_MARK, OBJECT_MARK, cell_text
+from imbtool.formats.cells import ITEM_MARK, OBJECT_MARK, cell_text
 
 Form = Literal["names", "list", "object", "unreadable"]
 

@@ -20,16 +20,11 @@ from imbtool.corpus import Split, split_column
 from imbtool.duplicates import near_duplicate_groups
 from imbtool.errors import counted, fail
 from imbtool.files.writing import replacing, require_utf8
+from imbtool.formats.sources import FORMATS, source_format, table_files
 from imbtool.splitting import LEAST_POSITIVES, part_sizes, stratified_split
-from imbtool.tables import (
-    FORMATS,
-    TableWriter,
-    is_dataset,
-    is_export,
-    read_chunks,
-    split_path,
-)
-from imbtool.tables.sources import source_format, table_files
+from imbtool.tables.datasets import is_dataset, split_path
+from imbtool.tables.reading import is_export, read_chunks
+from imbtool.tables.writer import TableWriter
 
 Rows = NDArray[np.int64]
 Parts = Mapping[str, Rows]

@@ -18,16 +18,12 @@ from imbtool.config.data_section import text_codec
 from imbtool.errors import fail, rows_named, some
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files.writing import replacing
+from imbtool.formats.cells import joined_text, require_columns
+from imbtool.formats.lines import MOST_CHARACTERS, UTF8, too_long
+from imbtool.formats.sources import table_format
 from imbtool.labelsyntax import joined, needs_list
-from imbtool.tables import (
-    CHUNK_ROWS,
-    TableWriter,
-    joined_text,
-    read_chunks,
-    require_columns,
-    table_format,
-)
-from imbtool.tables.lines import MOST_CHARACTERS, UTF8, too_long
+from imbtool.tables.reading import CHUNK_ROWS, read_chunks
+from imbtool.tables.writer import TableWriter
 
 MOST_BYTES = 4 * MOST_CHARACTERS
 """Of a line: as many as its characters can have."""

@@ -19,22 +19,15 @@ from imbtool.config.schema import Profile
 from imbtool.config.yaml_text import Key
 from imbtool.corpus import Split, Targets, read_train
 from imbtool.errors import counted, fail, some
+from imbtool.formats.cells import is_list, require_columns, text_cells
+from imbtool.formats.sources import is_there
 from imbtool.imbalance import co_occurrence
 from imbtool.labelcells import label_cells
 from imbtool.labelguess import guess_labels
 from imbtool.labelreading import LabelGuess, read_flags, read_labels, read_named
 from imbtool.notes import tell
-from imbtool.tables import (
-    SPLIT_NAMES,
-    dataset_splits,
-    is_list,
-    is_there,
-    read_arrow,
-    require_columns,
-    split_among,
-    split_path,
-    text_cells,
-)
+from imbtool.tables.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path
+from imbtool.tables.reading import read_arrow
 
 TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),

@@ -11,6 +11,7 @@ from imbtool.config.schema import LongTexts
 from imbtool.errors import TextError
 from imbtool.excerpts import MOST_CHARACTERS, by_characters, ends, is_far_longer
 from imbtool.files.third_party import Folder
+from imbtool.formats.cells import COLUMN_MARK
 from imbtool.longtexts import (
     Frame,
     Tokens,
@@ -20,7 +21,6 @@ from imbtool.longtexts import (
     most_read,
     special_frame,
 )
-from imbtool.tables import COLUMN_MARK
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from imbtool.config.schema import DataSection
 from imbtool.corpus import Split, split_column, text_key
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.evaluation.comparison import Judged
+from imbtool.formats.cells import cell_text, joined_text, shown_text
 from imbtool.labelcells import shown_cell
 from imbtool.labelsyntax import read_cell
 from imbtool.separators import STRONG, WEAK, joined_by
-from imbtool.tables import cell_text, joined_text, read_table, shown_text
+from imbtool.tables.reading import read_table
 
 PREDICTED, PREFIX = "predicted", "p:"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imbtool.errors import fail
-from imbtool.tables import is_dataset, separate_files, written_name
+from imbtool.formats.sources import separate_files, written_name
+from imbtool.tables.datasets import is_dataset
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from imbtool.excerpts import AT_ONCE, by_characters, pieces
 from imbtool.files.third_party import TOKENIZER
 from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.findings.pool import Rows, sampled
+from imbtool.formats.cells import COLUMN_MARK
 from imbtool.loading import (
     check_tokens,
     empty_model,
@@ -24,7 +25,6 @@ from imbtool.loading import (
 )
 from imbtool.longtexts import most_read, special_frame
 from imbtool.reading import column_joiner
-from imbtool.tables import COLUMN_MARK
 
 TEXTS_AT_ONCE = 4096
 

@@ -12,7 +12,7 @@ import pytest
 from imbtool.corpus import read_train
 from imbtool.errors import UserError
 from imbtool.proposal import propose_profile
-from imbtool.tables import Table, read_arrow, read_chunks
+from imbtool.tables.reading import Table, read_arrow, read_chunks
 
 UNKNOWN = None
 """For `targets`: nobody knows."""

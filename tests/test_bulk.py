@@ -20,7 +20,7 @@ from imbtool import bulk, prediction
 from imbtool.files import locks
 from imbtool.files.locks import Member, locked
 from imbtool.prediction import predict_table, use_gpu
-from imbtool.tables import read_table
+from imbtool.tables.reading import read_table
 
 RUN = "runs/first"
 PREDICT = ("predict", RUN, "in", "-o", "out")

@@ -11,7 +11,8 @@ from imbtool.config.hierarchy import label_set
 from imbtool.config.reader import Override, make_profile, overlay
 from imbtool.corpus import read_corpus, read_split
 from imbtool.errors import UserError
-from imbtool.tables import COLUMN_MARK, joined_text, read_table, shown_text
+from imbtool.formats.cells import COLUMN_MARK, joined_text, shown_text
+from imbtool.tables.reading import read_table
 
 ROWS = [("one", "a|b"), ("two", "a"), ("three", ""), ("four", "b")]
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from imbtool.config.schema import LabelSource
+from imbtool.formats.cells import as_arrow
 from imbtool.labelcells import label_cells
 from imbtool.labelsyntax import names_in
-from imbtool.tables import as_arrow
 
 NAMES = ("a", "b")
 

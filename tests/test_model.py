@@ -18,10 +18,10 @@ from transformers import (
 from imbtool.config.schema import ModelSection
 from imbtool.encoders import public_name
 from imbtool.errors import UserError
+from imbtool.formats.cells import COLUMN_MARK
 from imbtool.headlayer import head_layer
 from imbtool.model import TextModel, load_encoder, load_trained
 from imbtool.reading import column_joiner
-from imbtool.tables import COLUMN_MARK
 
 NAMES = ["abuse", "insults", "threats"]
 TEXTS = ["a knife", "the people walk to the market and talk " * 6, "", "camera", "stupid heroes"]

@@ -13,7 +13,8 @@ from imbtool.config.schema import Profile
 from imbtool.corpus import read_corpus, read_train
 from imbtool.errors import UserError
 from imbtool.partition import part_shares, partition, write_parts
-from imbtool.tables import TableWriter, read_table
+from imbtool.tables.reading import read_table
+from imbtool.tables.writer import TableWriter
 
 THIRDS = {"train": 0.4, "validation": 0.3, "test": 0.3}
 

@@ -10,8 +10,8 @@ from encoders import make_encoder
 from imbtool import excerpts, tokens
 from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
+from imbtool.formats.cells import COLUMN_MARK
 from imbtool.model import load_encoder
-from imbtool.tables import COLUMN_MARK
 from imbtool.tokens import count_tokens
 
 

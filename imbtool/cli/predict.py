@@ -90,7 +90,7 @@ def predict(
     from imbtool.bulk import make_job
     from imbtool.checkpoint import read_checkpoint
     from imbtool.distributed.process_info import place_in
-    from imbtool.tables import names_table, table_format
+    from imbtool.formats.sources import names_table, table_format
 
     place = place_in(os.environ)
     into_folder = output is not None and not names_table(output)

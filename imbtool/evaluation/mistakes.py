@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Decisions, Labels
 from imbtool.evaluation.doubts import doubts
+from imbtool.formats.cells import neutralised, shown_text
 from imbtool.imbalance import RARE, Tier
-from imbtool.tables import neutralised, shown_text
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]

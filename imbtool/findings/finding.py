@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from imbtool.corpus import Corpus
-from imbtool.tables import neutralised, shown_text
+from imbtool.formats.cells import neutralised, shown_text
 
 Document = dict[str, Any]
 Severity = Literal["blocks", "warns", "note"]

@@ -11,7 +11,7 @@ from imbtool.findings.finding import CATALOGUE, frames, listed_rows
 from imbtool.report.inspection import write_inspection
 from imbtool.report.ownership import our_document, require_ours
 from imbtool.report.plots import plot_co_occurrence, plot_counts, plot_weights
-from imbtool.tables import TableWriter
+from imbtool.tables.writer import TableWriter
 
 QUOTED = 20
 """Rows of a finding that the page shows; its csv has all."""

@@ -1,6 +1,6 @@
 """Tables as files: csv, tsv, jsonl, json, parquet and data sets are read, four of them written."""
 
-from imbtool.tables.cells import (
+from imbtool.formats.cells import (
     COLUMN_MARK,
     ITEM_MARK,
     OBJECT_MARK,
@@ -15,6 +15,14 @@ from imbtool.tables.cells import (
     require_text,
     shown_text,
     text_cells,
+)
+from imbtool.formats.sources import (
+    FORMATS,
+    is_there,
+    names_table,
+    separate_files,
+    table_format,
+    written_name,
 )
 from imbtool.tables.datasets import (
     SPLIT_NAMES,
@@ -32,14 +40,6 @@ from imbtool.tables.reading import (
     read_arrow,
     read_chunks,
     read_table,
-)
-from imbtool.tables.sources import (
-    FORMATS,
-    is_there,
-    names_table,
-    separate_files,
-    table_format,
-    written_name,
 )
 from imbtool.tables.writer import TableWriter
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from imbtool.config.data_section import HUB, is_hub
 from imbtool.errors import did_you_mean, fail, some
-from imbtool.tables.cells import require_text_bytes
-from imbtool.tables.classes import Classes, with_names
+from imbtool.formats.cells import require_text_bytes
+from imbtool.formats.classes import Classes, with_names
 
 SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """What the splits beside training are called, in a data set and as files."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbtool.errors import fail, some
-from imbtool.tables.cells import is_missing, python_values, stands_for_text, text_cells
+from imbtool.formats.cells import is_missing, python_values, stands_for_text, text_cells
 
 
 class TableWriter:

@@ -10,7 +10,7 @@ import pytest
 from exportfiles import learnt, refusal, table
 
 from imbtool.errors import UserError
-from imbtool.tables import read_arrow, read_chunks
+from imbtool.tables.reading import read_arrow, read_chunks
 
 NAMES = ["insult", "threat", "praise"]
 CLASS = {"names": NAMES, "_type": "ClassLabel"}

@@ -12,8 +12,8 @@ from imbtool.config.writer import render_profile
 from imbtool.corpus import read_corpus, read_split
 from imbtool.errors import UserError
 from imbtool.proposal import propose_profile
-from imbtool.tables import dataset_splits, is_dataset, read_arrow, read_chunks
-from imbtool.tables.datasets import _from_hub
+from imbtool.tables.datasets import _from_hub, dataset_splits, is_dataset
+from imbtool.tables.reading import read_arrow, read_chunks
 
 library = pytest.importorskip("datasets")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.tables import read_arrow, read_table
+from imbtool.tables.reading import read_arrow, read_table
 
 
 def write(folder: Path, content: str, name: str = "t.csv") -> Path:

@@ -8,7 +8,7 @@ import pytest
 from exportfiles import learnt, refusal, table, write_lines
 
 from imbtool.errors import UserError
-from imbtool.tables import read_chunks
+from imbtool.tables.reading import read_chunks
 
 OPTIONS = ("refund", "delay", "damage")
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbtool.errors import UserError
-from imbtool.tables import arrow, read_arrow, read_table
+from imbtool.formats import arrow
+from imbtool.tables.reading import read_arrow, read_table
 
 LABELS = ("praise", "insult", "threat", "praise|threat", "spam")
 

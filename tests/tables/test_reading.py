@@ -21,28 +21,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbtool.errors import UserError
-from imbtool.tables import (
+from imbtool.formats import arrow
+from imbtool.formats.cells import (
     COLUMN_MARK,
-    FORMATS,
     ITEM_MARK,
     OBJECT_MARK,
-    TableWriter,
-    arrow,
     as_arrow,
     cell_text,
     joined_cells,
     joined_text,
     neutralised,
-    place_of,
-    read_arrow,
-    read_chunks,
-    read_table,
     require_columns,
     require_text,
     shown_text,
-    table_format,
     text_cells,
 )
+from imbtool.formats.sources import FORMATS, table_format
+from imbtool.tables.reading import place_of, read_arrow, read_chunks, read_table
+from imbtool.tables.writer import TableWriter
 
 
 def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:

@@ -9,7 +9,9 @@ import pytest
 
 from imbtool.config.data_section import text_codec
 from imbtool.errors import UserError
-from imbtool.tables import delimited, json_text, lines, read_arrow, read_chunks, read_table, sources
+from imbtool.formats import delimited, lines, sources
+from imbtool.formats import json_rows as json_text
+from imbtool.tables.reading import read_arrow, read_chunks, read_table
 
 Read = Callable[..., object]
 BOTH = pytest.mark.parametrize("read", [read_arrow, read_table])

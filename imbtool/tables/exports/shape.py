@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from imbtool.errors import UserError, counted, fail, some
-from imbtool.tables.cells import as_arrow
+from imbtool.formats.cells import as_arrow
 
 Row = dict[str, Any]
 """One JSON object of a file; a key that is missing is not in it."""

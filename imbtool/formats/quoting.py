@@ -16,9 +16,9 @@ from itertools import chain, islice
 from typing import IO
 
 from imbtool.errors import UserError, fail
-from imbtool.tables.delimited import QUOTES_KEY, Layout, is_enclosed, reader_of
-from imbtool.tables.evidence import Column, Fit
-from imbtool.tables.lines import numbered_lines, open_text
+from imbtool.formats.delimited import QUOTES_KEY, Layout, is_enclosed, reader_of
+from imbtool.formats.lines import numbered_lines, open_text
+from imbtool.formats.quote_evidence import Column, Fit
 
 ROWS_LEARNT_FROM = 20_000
 """They say what the cells of each column look like."""

@@ -19,15 +19,15 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from imbtool.tables.cells import as_arrow, require_text_bytes
-from imbtool.tables.classes import classes_of, with_names
-from imbtool.tables.delimited import Layout, empty_rows_note, layout_of, refuse_repeated
-from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
-from imbtool.tables.json_text import MOST_DEPTH
-from imbtool.tables.lines import UTF8, codec_of, damaged
-from imbtool.tables.quoting import decided
-from imbtool.tables.sources import CODECS, open_bytes, source_format
-from imbtool.tables.text import delimited_chunks, text_chunks
+from imbtool.formats.cells import as_arrow, require_text_bytes
+from imbtool.formats.classes import classes_of, with_names
+from imbtool.formats.delimited import Layout, empty_rows_note, layout_of, refuse_repeated
+from imbtool.formats.headers import SAMPLE_ROWS, refuse_row_as_header
+from imbtool.formats.json_rows import MOST_DEPTH
+from imbtool.formats.lines import UTF8, codec_of, damaged
+from imbtool.formats.quoting import decided
+from imbtool.formats.sources import CODECS, open_bytes, source_format
+from imbtool.formats.text_files import delimited_chunks, text_chunks
 
 # Arrow reads the periods and intervals of pandas as mere numbers until this is imported
 import_module("pandas.core.arrays.arrow.extension_types")

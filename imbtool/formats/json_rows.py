@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from imbtool.errors import UserError, counted, fail, some
+from imbtool.formats.lines import numbered_lines
+from imbtool.formats.pairs import as_object
 from imbtool.notes import tell
-from imbtool.tables.lines import numbered_lines
-from imbtool.tables.pairs import as_object
 
 HALF_PAIR = "\\ud"
 """How JSON begins to write a character as two halves, or one half of none."""

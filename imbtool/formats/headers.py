@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imbtool.errors import fail, some
-from imbtool.tables.delimited import Layout
-from imbtool.tables.evidence import Column, is_number
+from imbtool.formats.delimited import Layout
+from imbtool.formats.quote_evidence import Column, is_number
 
 SAMPLE_ROWS = 2_000
 """So many rows are compared with the header."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.errors import UserError, counted, fail
+from imbtool.formats.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
+from imbtool.formats.sources import FASTTEXT, fasttext, source_format
 from imbtool.notes import tell
-from imbtool.tables.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
-from imbtool.tables.sources import FASTTEXT, fasttext, source_format
 
 DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNORECASE)
 """The line that spreadsheets write and read above the header."""

@@ -11,7 +11,7 @@ from typing import IO
 
 from imbtool.config.data_section import text_codec
 from imbtool.errors import UserError, counted, fail
-from imbtool.tables.sources import open_bytes
+from imbtool.formats.sources import open_bytes
 
 UTF8 = "utf-8"
 MARKS = {

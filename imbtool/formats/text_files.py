@@ -12,13 +12,13 @@ from typing import IO, Any
 
 import pandas as pd
 
+from imbtool.formats.delimited import Layout, delimited_rows, layout_of
+from imbtool.formats.headers import SAMPLE_ROWS, refuse_row_as_header
+from imbtool.formats.json_rows import json_array, json_lines
+from imbtool.formats.lines import numbered_lines, open_text
+from imbtool.formats.quoting import decided
+from imbtool.formats.sources import source_format
 from imbtool.notes import tell
-from imbtool.tables.delimited import Layout, delimited_rows, layout_of
-from imbtool.tables.headers import SAMPLE_ROWS, refuse_row_as_header
-from imbtool.tables.json_text import json_array, json_lines
-from imbtool.tables.lines import numbered_lines, open_text
-from imbtool.tables.quoting import decided
-from imbtool.tables.sources import source_format
 
 
 def text_chunks(

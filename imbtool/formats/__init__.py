@@ -1,0 +1,1 @@
+"""Files of each table format become columns of cells, read as text."""
