@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from imbtool.files.writing import write_text
 from imbtool.config.schema import Profile, Section
+from imbtool.files.writing import write_text
 
 REQUIRED = "train.csv"
 PAGE = Path(__file__).with_name("profile.md")

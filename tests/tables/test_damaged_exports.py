@@ -15,8 +15,8 @@ from test_prodigy import binary, choice
 from test_spacy import ROWS as OF_SPACY
 
 from imbtool.errors import UserError
-from imbtool.tables.exports.recognition import TOOLS, _tool_of
-from imbtool.tables.exports.shape import Rows
+from imbtool.exports.recognition import TOOLS, _tool_of
+from imbtool.exports.shape import Rows
 
 SAMPLES = {
     "Prodigy, options": [choice("a", ["refund"]), choice("b", [], "ignore"), choice("c", [])],

@@ -13,10 +13,10 @@ from exportfiles import learnt, refusal, table, write_array, write_lines
 
 from imbtool.config.reader import Override, make_profile
 from imbtool.corpus import read_corpus, read_split, read_train
+from imbtool.exports import recognition
 from imbtool.formats import arrow
 from imbtool.partition import write_parts
 from imbtool.proposal import propose_profile
-from imbtool.tables.exports import recognition
 from imbtool.tables.reading import read_arrow, read_chunks
 
 ROWS = [

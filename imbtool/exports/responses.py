@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from imbtool.tables.exports.shape import (
+from imbtool.exports.shape import (
     LABELS,
     Export,
     Row,

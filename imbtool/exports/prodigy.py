@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imbtool.errors import counted
-from imbtool.tables.exports.shape import (
+from imbtool.exports.shape import (
     LABELS,
     Export,
     Row,

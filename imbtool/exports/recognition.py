@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from imbtool.exports import argilla, doccano, label_studio, prodigy, spacy
+from imbtool.exports.shape import Export, Row, Rows, Tool
 from imbtool.formats.arrow import parquet_batches, parquet_columns
 from imbtool.formats.cells import python_values
 from imbtool.formats.lines import codec_of
 from imbtool.formats.sources import open_bytes, source_format
 from imbtool.formats.text_files import text_chunks
-from imbtool.tables.exports import argilla, doccano, label_studio, prodigy, spacy
-from imbtool.tables.exports.shape import Export, Row, Rows, Tool
 
 TOOLS = (
     prodigy.TOOL,

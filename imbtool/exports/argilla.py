@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 from imbtool.errors import UserError, counted
-from imbtool.tables.exports.responses import Record, labelled
-from imbtool.tables.exports.shape import (
+from imbtool.exports.responses import Record, labelled
+from imbtool.exports.shape import (
     LABELS,
     Export,
     Row,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imbtool.errors import counted
-from imbtool.tables.exports.shape import (
+from imbtool.exports.shape import (
     Export,
     Row,
     Rows,
