@@ -25,8 +25,8 @@ from imbtool.formats.cells import (
     require_text,
     text_cells,
 )
-from imbtool.labelcells import LabelCells, label_cells
-from imbtool.labelcells import Targets as Targets
+from imbtool.labels.cells import LabelCells, label_cells
+from imbtool.labels.cells import Targets as Targets
 from imbtool.splitting import stratified_split
 from imbtool.tables.datasets import dataset_splits, split_among, split_path
 from imbtool.tables.reading import Files, Table, place_of, read_arrow, read_table

@@ -21,7 +21,7 @@ from imbtool.files.writing import replacing
 from imbtool.formats.cells import joined_text, require_columns
 from imbtool.formats.lines import MOST_CHARACTERS, UTF8, too_long
 from imbtool.formats.sources import table_format
-from imbtool.labelsyntax import joined, needs_list
+from imbtool.labels.syntax import joined, needs_list
 from imbtool.tables.reading import CHUNK_ROWS, read_chunks
 from imbtool.tables.writer import TableWriter
 

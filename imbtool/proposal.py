@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbtool.columns import Column
 from imbtool.config.data_section import DataSection, is_hub
 from imbtool.config.hierarchy import Labels, spelled_alike
 from imbtool.config.reader import Override, make_profile, overlay
@@ -22,9 +21,10 @@ from imbtool.errors import counted, fail, some
 from imbtool.formats.cells import is_list, require_columns, text_cells
 from imbtool.formats.sources import is_there
 from imbtool.imbalance import co_occurrence
-from imbtool.labelcells import label_cells
-from imbtool.labelguess import guess_labels
-from imbtool.labelreading import LabelGuess, read_flags, read_labels, read_named
+from imbtool.labels.cells import label_cells
+from imbtool.labels.columns import Column
+from imbtool.labels.guess import guess_labels
+from imbtool.labels.layout import LabelGuess, read_flags, read_labels, read_named
 from imbtool.notes import tell
 from imbtool.tables.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path
 from imbtool.tables.reading import read_arrow

@@ -19,9 +19,9 @@ from imbtool.corpus import Split, split_column, text_key
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.evaluation.comparison import Judged
 from imbtool.formats.cells import cell_text, joined_text, shown_text
-from imbtool.labelcells import shown_cell
-from imbtool.labelsyntax import read_cell
-from imbtool.separators import STRONG, WEAK, joined_by
+from imbtool.labels.cells import shown_cell
+from imbtool.labels.separators import STRONG, WEAK, joined_by
+from imbtool.labels.syntax import read_cell
 from imbtool.tables.reading import read_table
 
 PREDICTED, PREFIX = "predicted", "p:"

@@ -8,8 +8,8 @@ import pytest
 
 from imbtool.config.schema import LabelSource
 from imbtool.formats.cells import as_arrow
-from imbtool.labelcells import label_cells
-from imbtool.labelsyntax import names_in
+from imbtool.labels.cells import label_cells
+from imbtool.labels.syntax import names_in
 
 NAMES = ("a", "b")
 

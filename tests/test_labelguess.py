@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from imbtool.columns import Column
 from imbtool.config.reader import make_profile, overlay, parse_override
 from imbtool.errors import UserError
-from imbtool.labelguess import guess_labels
-from imbtool.labelquestions import set_option
-from imbtool.labelreading import LabelGuess
+from imbtool.labels.columns import Column
+from imbtool.labels.guess import guess_labels
+from imbtool.labels.layout import LabelGuess
+from imbtool.labels.questions import set_option
 
 ROWS = 60
 TABLE = Path("train.csv")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from imbtool.labelsyntax import flag_of, joined, names_in, needs_list, read_cell
+from imbtool.labels.syntax import flag_of, joined, names_in, needs_list, read_cell
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from imbtool import prediction, reading
 from imbtool.checkpoint import read_checkpoint
 from imbtool.errors import UserError
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.labelsyntax import names_in
+from imbtool.labels.syntax import names_in
 from imbtool.prediction import _lines, predict_frame
 
 RUN = Path("runs/first")

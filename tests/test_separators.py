@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from imbtool.separators import Guess, guess_separator, joined_by
+from imbtool.labels.separators import Guess, guess_separator, joined_by
 
 MODERATION = [
     *("hate", "hate/threatening", "harassment", "harassment/threatening", "self-harm"),

@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imbtool.columns import Column
 from imbtool.errors import fail, some
-from imbtool.labelquestions import (
+from imbtool.labels.columns import Column
+from imbtool.labels.layout import (
+    FIRM_NAMES,
+    LABEL_NAMES,
+    LabelGuess,
+    read_flags,
+    read_named,
+)
+from imbtool.labels.questions import (
     set_option,
     which_column,
     which_kind,
     which_of_two,
     which_values,
     which_word,
-)
-from imbtool.labelreading import (
-    FIRM_NAMES,
-    LABEL_NAMES,
-    LabelGuess,
-    read_flags,
-    read_named,
 )
 
 FLAG_METADATA = re.compile(

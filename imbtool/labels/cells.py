@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from imbtool.config.schema import LabelSource
 from imbtool.errors import Problem, printable
 from imbtool.formats.cells import ITEM_MARK, OBJECT_MARK, is_list, text_cells
-from imbtool.labelsyntax import Written, flag_of, read_cell, unquoted
-from imbtool.separators import guess_separator
+from imbtool.labels.separators import guess_separator
+from imbtool.labels.syntax import Written, flag_of, read_cell, unquoted
 
 Targets = NDArray[np.float32]
 """[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""

@@ -10,8 +10,8 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbtool.labelsyntax import Written, flag_of, read_cell
-from imbtool.separators import guess_separator
+from imbtool.labels.separators import guess_separator
+from imbtool.labels.syntax import Written, flag_of, read_cell
 
 MOST_DIFFERENT = 0.5
 """Share of the rows with different cells above which a column holds no labels."""

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from imbtool.columns import Column
 from imbtool.errors import UserError, counted, fail, some
-from imbtool.labelcells import shown_cell
-from imbtool.labelsyntax import flag_of
+from imbtool.labels.cells import shown_cell
+from imbtool.labels.columns import Column
+from imbtool.labels.syntax import flag_of
 
 
 def set_option(key: str, value: str | Sequence[str]) -> str:
