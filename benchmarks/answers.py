@@ -18,13 +18,13 @@ from scipy.stats import t
 
 from imbtool.config.hierarchy import Decisions
 from imbtool.config.schema import WeightsSection
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
+from imbtool.data.imbalance import Tier, count_labels, tier_of
 from imbtool.evaluation.comparison import difference
 from imbtool.evaluation.figures import Estimate, Estimates, figure
 from imbtool.evaluation.intervals import resampled_interval
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import read_json, write_json
-from imbtool.imbalance import Tier, count_labels, tier_of
 
 SHOWN_TIERS: tuple[Tier, ...] = ("head", "moderate", "severe")
 

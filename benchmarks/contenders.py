@@ -19,7 +19,7 @@ from tasks import BATCH_SIZE, Task, Tokens, profile_of, rows_of, steps_an_epoch,
 from torch import nn
 
 from imbtool.config.schema import Profile
-from imbtool.corpus import read_corpus
+from imbtool.data.corpus import read_corpus
 from imbtool.training.automatic import computes_bf16
 
 if TYPE_CHECKING:

@@ -27,13 +27,13 @@ from turns import in_its_own_process, say
 
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import Profile
+from imbtool.data.imbalance import count_labels
+from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
-from imbtool.imbalance import count_labels
-from imbtool.splitting import stratified_split
 from imbtool.training import run
 from imbtool.training.materials import Materials
 

@@ -24,20 +24,20 @@ from tasks import find_profile
 from imbtool.checkpoint import read_checkpoint
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
-from imbtool.corpus import SPLITS, Corpus, Split, read_corpus, text_key
+from imbtool.data.corpus import SPLITS, Corpus, Split, read_corpus, text_key
+from imbtool.data.imbalance import count_labels
+from imbtool.data.splitting import stratified_split
+from imbtool.data.tables import read_table
+from imbtool.data.weights import LabelWeight, assign_weights
+from imbtool.data.writer import TableWriter
 from imbtool.errors import NotFiniteError, counted
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.events import read_events
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import append_line, cut_half_line, read_json, replacing, write_json
-from imbtool.imbalance import count_labels
-from imbtool.splitting import stratified_split
-from imbtool.tables.reading import read_table
-from imbtool.tables.writer import TableWriter
 from imbtool.training.automatic import choose_epochs
 from imbtool.training.run import train
 from imbtool.tuning.guide import Change, Settings, apply
-from imbtool.weighting import LabelWeight, assign_weights
 
 MOST_VALIDATION = 2_000
 """Texts. Reading more of them after each epoch would cost more than to train on the part."""

@@ -31,6 +31,7 @@ from imbtool.checkpoint import read_checkpoint
 from imbtool.config.hierarchy import Labels
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
+from imbtool.data.weights import LabelWeight, effective_number_weights
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
 from imbtool.evaluation.thresholds import choose_thresholds
@@ -39,7 +40,6 @@ from imbtool.losses import Objective, make_objective, weighted_focal_loss
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import Sample, fit_path, log_odds
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
-from imbtool.weighting import LabelWeight, effective_number_weights
 
 STRENGTHS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
 """Of L2; losses differ in size, so the right one does too."""

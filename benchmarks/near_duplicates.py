@@ -23,7 +23,7 @@ from itertools import islice, pairwise
 import numpy as np
 from analyze import SEED, table_rows
 
-from imbtool.duplicates import BANDS, HASHES, NEAR, near_forms, normalised
+from imbtool.data.duplicates import BANDS, HASHES, NEAR, near_forms, normalised
 from imbtool.files.json_text import to_json
 
 Pairs = set[tuple[int, int]]

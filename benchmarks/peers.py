@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from imbtool.config.schema import Profile
-from imbtool.corpus import read_corpus
+from imbtool.data.corpus import read_corpus
 from imbtool.encoders import encoder_folder
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.model import TextModel

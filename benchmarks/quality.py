@@ -43,13 +43,13 @@ from tasks import Task, find_profile, profile_of, steps_an_epoch
 from texttable import table
 from turns import say, silence
 
-from imbtool.corpus import SPLITS, Corpus, read_corpus, text_key
+from imbtool.data.corpus import SPLITS, Corpus, read_corpus, text_key
+from imbtool.data.splitting import stratified_split
+from imbtool.data.tables import read_table
+from imbtool.data.writer import TableWriter
 from imbtool.encoders import public_name
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
-from imbtool.splitting import stratified_split
-from imbtool.tables.reading import read_table
-from imbtool.tables.writer import TableWriter
 
 RESULTS = Path(__file__).parent / "results" / "quality"
 PARTS = Path("runs/benchmarks/quality")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.splitting import LEAST_POSITIVES, part_sizes, stratified_split
+from imbtool.data.splitting import LEAST_POSITIVES, part_sizes, stratified_split
 
 SHARES = (0.8, 0.1, 0.1)
 SEED = 0

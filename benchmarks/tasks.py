@@ -11,7 +11,7 @@ from typing import Any
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
 
 PROFILES = Path(__file__).parents[1] / "profiles"
 BATCH_SIZE = 32

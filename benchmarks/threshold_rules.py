@@ -24,7 +24,9 @@ from turns import say
 from imbtool.checkpoint import Checkpoint, read_checkpoint
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.reader import read_profile
-from imbtool.corpus import Corpus, read_corpus
+from imbtool.data.corpus import Corpus, read_corpus
+from imbtool.data.imbalance import TIERS, count_labels
+from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.pooling import pooled_calibration
 from imbtool.evaluation.thresholds import (
@@ -35,8 +37,6 @@ from imbtool.evaluation.thresholds import (
     choose_thresholds,
     label_best,
 )
-from imbtool.imbalance import TIERS, count_labels
-from imbtool.splitting import stratified_split
 
 AUTO, BY_TIER, BAGGED, POOLED = "auto", "auto by tier", "bagged", "pooled"
 RESAMPLES = 25

@@ -28,7 +28,7 @@ from throughput import STEPS, add_task_options, choose_best, make_task
 from torch import nn
 from turns import say, silence
 
-from imbtool.corpus import read_corpus
+from imbtool.data.corpus import read_corpus
 from imbtool.evaluation.metrics import average_precision, mean_defined
 
 POINTS = 6

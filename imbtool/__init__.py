@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from imbtool.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.config.reader import read_profile as read_profile
     from imbtool.config.schema import Profile as Profile
-    from imbtool.corpus import read_corpus as read_corpus
+    from imbtool.data.corpus import read_corpus as read_corpus
+    from imbtool.data.weights import assign_weights as assign_weights
     from imbtool.training.run import train as train
-    from imbtool.weighting import assign_weights as assign_weights
 
 __version__ = "0.1.0"
 

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from imbtool.corpus import Corpus, Split
+from imbtool.data.corpus import Corpus, Split
+from imbtool.data.imbalance import (
+    cardinality,
+    co_occurrence,
+    count_labels,
+    imbalance_document,
+    labels_per_text,
+)
+from imbtool.data.weights import LabelWeight, effective_number_weights
 from imbtool.findings import drift, lengths
 from imbtool.findings import texts as same_and_near
 from imbtool.findings.drift import drift_document, drift_findings
@@ -17,14 +25,6 @@ from imbtool.findings.forest import forest_document, forest_findings
 from imbtool.findings.labels import Counts, label_findings, measurability
 from imbtool.findings.lengths import Tokens, length_findings, lengths_document
 from imbtool.findings.texts import same_texts, text_findings
-from imbtool.imbalance import (
-    cardinality,
-    co_occurrence,
-    count_labels,
-    imbalance_document,
-    labels_per_text,
-)
-from imbtool.weighting import LabelWeight, effective_number_weights
 
 Document = dict[str, Any]
 

@@ -15,7 +15,7 @@ from imbtool.checkpoint_meta import CheckpointMeta
 from imbtool.config.hierarchy import Decisions
 from imbtool.config.reader import read_profile
 from imbtool.config.schema import EvaluationSection, Profile
-from imbtool.corpus import SPLITS, Split, Targets, read_corpus, read_split, split_column
+from imbtool.data.corpus import SPLITS, Split, Targets, read_corpus, read_split, split_column
 from imbtool.errors import did_you_mean, fail, rows_named
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.comparison import Judged, comparison_document

@@ -29,7 +29,8 @@ from imbtool.checkpoint_meta import (
 )
 from imbtool.config.hierarchy import Decisions, Labels
 from imbtool.config.schema import Profile
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
+from imbtool.data.weights import LabelWeight
 from imbtool.encoders import public_name
 from imbtool.errors import TextError, fail
 from imbtool.evaluation.calibration import Calibration, sigmoid
@@ -39,7 +40,6 @@ from imbtool.files.writing import publish_folder, write_json, write_text
 from imbtool.headlayer import head_layer
 from imbtool.model import TextModel, load_trained
 from imbtool.neighbours import Neighbours, consult, mixed, read_neighbours
-from imbtool.weighting import LabelWeight
 
 LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))
 """The probability of a logit far below all others rounds to 0, which every text would reach."""

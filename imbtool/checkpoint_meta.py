@@ -21,11 +21,11 @@ from pydantic import (
 from imbtool.config.data_section import DataSection, contradiction
 from imbtool.config.hierarchy import Coherence, Labels, label_set
 from imbtool.config.schema import LongTexts
+from imbtool.data.imbalance import Tier
 from imbtool.errors import some
 from imbtool.evaluation.calibration import Calibration
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
 from imbtool.files.third_party import shown
-from imbtool.imbalance import Tier
 
 META = "imbtool.json"
 MEND = "restore it, or train it again"

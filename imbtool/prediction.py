@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from imbtool.checkpoint import Checkpoint
 from imbtool.checkpoint_meta import CheckpointMeta
 from imbtool.config.data_section import text_codec
+from imbtool.data.tables import CHUNK_ROWS, read_chunks
+from imbtool.data.writer import TableWriter
 from imbtool.errors import fail, rows_named, some
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files.writing import replacing
@@ -22,8 +24,6 @@ from imbtool.formats.cells import joined_text, require_columns
 from imbtool.formats.lines import MOST_CHARACTERS, UTF8, too_long
 from imbtool.formats.sources import table_format
 from imbtool.labels.syntax import joined, needs_list
-from imbtool.tables.reading import CHUNK_ROWS, read_chunks
-from imbtool.tables.writer import TableWriter
 
 MOST_BYTES = 4 * MOST_CHARACTERS
 """Of a line: as many as its characters can have."""

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Decisions
 from imbtool.config.schema import DataSection
-from imbtool.corpus import Split, split_column, text_key
+from imbtool.data.corpus import Split, split_column, text_key
+from imbtool.data.tables import read_table
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.evaluation.comparison import Judged
 from imbtool.formats.cells import cell_text, joined_text, shown_text
 from imbtool.labels.cells import shown_cell
 from imbtool.labels.separators import STRONG, WEAK, joined_by
 from imbtool.labels.syntax import read_cell
-from imbtool.tables.reading import read_table
 
 PREDICTED, PREFIX = "predicted", "p:"
 

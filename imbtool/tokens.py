@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from imbtool.config.schema import ModelSection
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
 from imbtool.encoders import encoder_folder
 from imbtool.excerpts import AT_ONCE, by_characters, pieces
 from imbtool.files.third_party import TOKENIZER

@@ -8,11 +8,11 @@ import numpy as np
 from imbtool.analysis import Analysis, analyze_corpus
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import WeightsSection
-from imbtool.corpus import Corpus, Split
+from imbtool.data.corpus import Corpus, Split
+from imbtool.data.imbalance import count_labels
+from imbtool.data.weights import assign_weights
 from imbtool.findings.finding import Document, Finding, listed_rows
 from imbtool.findings.lengths import Tokens
-from imbtool.imbalance import count_labels
-from imbtool.weighting import assign_weights
 
 NAMES = ("top", "below", "lone")
 TOP, BELOW, LONE = range(3)

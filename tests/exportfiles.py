@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbtool.corpus import read_train
+from imbtool.data.corpus import read_train
+from imbtool.data.proposal import propose_profile
+from imbtool.data.tables import Table, read_arrow, read_chunks
 from imbtool.errors import UserError
-from imbtool.proposal import propose_profile
-from imbtool.tables.reading import Table, read_arrow, read_chunks
 
 UNKNOWN = None
 """For `targets`: nobody knows."""

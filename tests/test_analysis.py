@@ -5,7 +5,7 @@ import pytest
 from analyses import BELOW, LONE, TOP, analyze, healthy_corpus, tokens_of
 
 from imbtool import analysis
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
 from imbtool.files.json_text import to_json
 from imbtool.findings.finding import found
 

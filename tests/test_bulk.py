@@ -17,10 +17,10 @@ import torch
 from conftest import Imbtool, read_csv, write_csv
 
 from imbtool import bulk, prediction
+from imbtool.data.tables import read_table
 from imbtool.files import locks
 from imbtool.files.locks import Member, locked
 from imbtool.prediction import predict_table, use_gpu
-from imbtool.tables.reading import read_table
 
 RUN = "runs/first"
 PREDICT = ("predict", RUN, "in", "-o", "out")

@@ -9,10 +9,10 @@ import pytest
 
 from imbtool.config.hierarchy import label_set
 from imbtool.config.reader import Override, make_profile, overlay
-from imbtool.corpus import read_corpus, read_split
+from imbtool.data.corpus import read_corpus, read_split
+from imbtool.data.tables import read_table
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK, joined_text, shown_text
-from imbtool.tables.reading import read_table
 
 ROWS = [("one", "a|b"), ("two", "a"), ("three", ""), ("four", "b")]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbtool import duplicates
-from imbtool.duplicates import NEAR, near_duplicate_groups, normalised, text_key, text_keys
+from imbtool.data import duplicates
+from imbtool.data.duplicates import NEAR, near_duplicate_groups, normalised, text_key, text_keys
 
 WORDS = [f"word{number}" for number in range(500)]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from imbtool import imbalance
 from imbtool.config.schema import WeightsSection
-from imbtool.imbalance import (
+from imbtool.data import imbalance
+from imbtool.data.imbalance import (
     LabelCount,
     both_known,
     cardinality,

@@ -18,9 +18,9 @@ import pytest
 from labeltables import LabelTable, tables
 
 from imbtool.config.reader import parse_override
-from imbtool.corpus import read_train
+from imbtool.data.corpus import read_train
+from imbtool.data.proposal import propose_profile
 from imbtool.errors import UserError
-from imbtool.proposal import propose_profile
 
 FEW = (20, 250)
 MANY = (21, 500)

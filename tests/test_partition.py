@@ -10,11 +10,11 @@ from conftest import read_csv, write_csv
 
 from imbtool.config.reader import make_profile
 from imbtool.config.schema import Profile
-from imbtool.corpus import read_corpus, read_train
+from imbtool.data.corpus import read_corpus, read_train
+from imbtool.data.partition import part_shares, partition, write_parts
+from imbtool.data.tables import read_table
+from imbtool.data.writer import TableWriter
 from imbtool.errors import UserError
-from imbtool.partition import part_shares, partition, write_parts
-from imbtool.tables.reading import read_table
-from imbtool.tables.writer import TableWriter
 
 THIRDS = {"train": 0.4, "validation": 0.3, "test": 0.3}
 

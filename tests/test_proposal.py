@@ -11,9 +11,9 @@ import pytest
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.writer import render_profile
-from imbtool.corpus import SPLIT_SHARE, read_corpus
+from imbtool.data.corpus import SPLIT_SHARE, read_corpus
+from imbtool.data.proposal import Proposal, propose_profile
 from imbtool.errors import UserError
-from imbtool.proposal import Proposal, propose_profile
 
 CELLS = ("violence|praise", "insults", "", "violence", "insults|violence")
 

@@ -10,7 +10,7 @@ import pytest
 
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import DataSection
-from imbtool.corpus import Split, read_split, split_column
+from imbtool.data.corpus import Split, read_split, split_column
 from imbtool.errors import UserError
 from imbtool.evaluation.comparison import Judged
 from imbtool.rivals import read_rival

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbtool.data.shards import plan_shards, shared_out
 from imbtool.errors import UserError
-from imbtool.shards import plan_shards, shared_out
 
 
 @given(st.lists(st.integers(0, 100), max_size=30), st.integers(1, 8))

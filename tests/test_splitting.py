@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imbtool import splitting
-from imbtool.splitting import part_sizes, stratified_split
+from imbtool.data import splitting
+from imbtool.data.splitting import part_sizes, stratified_split
 
 TENTHS = (0.8, 0.1, 0.1)
 

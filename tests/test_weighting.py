@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbtool.config.schema import Profile, WeightsSection
-from imbtool.imbalance import LabelCount
-from imbtool.weighting import (
+from imbtool.data.imbalance import LabelCount
+from imbtool.data.weights import (
     LabelWeight,
     assign_weights,
     effective_number_weights,

@@ -12,7 +12,7 @@ from imbtool.cli.common import Json, NoTexts, Sets, Source, hint, is_profile, sh
 if TYPE_CHECKING:
     from imbtool.analysis import Analysis
     from imbtool.config.schema import ModelSection, Profile
-    from imbtool.corpus import Corpus
+    from imbtool.data.corpus import Corpus
     from imbtool.findings.finding import Finding
     from imbtool.findings.lengths import Tokens
 
@@ -45,7 +45,7 @@ def analyze(
 
         imbtool analyze profile.yaml --label-errors
     """
-    from imbtool.corpus import read_corpus
+    from imbtool.data.corpus import read_corpus
     from imbtool.files.locks import locked
     from imbtool.report.preflight import analysis_views
     from imbtool.report.preflight_files import require_free, write_analysis
@@ -68,8 +68,8 @@ def analyze(
 
 def _analysis(profile: Profile, corpus: Corpus, suspects: list[Finding]) -> Analysis:
     from imbtool.analysis import analyze_corpus
-    from imbtool.imbalance import count_labels
-    from imbtool.weighting import assign_weights
+    from imbtool.data.imbalance import count_labels
+    from imbtool.data.weights import assign_weights
 
     counts = count_labels(corpus.train.targets)
     weights = assign_weights(corpus.labels.names, counts, profile.weights)

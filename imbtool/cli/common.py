@@ -167,7 +167,7 @@ def source_profile(source: Path, sets: list[str] | None) -> Profile:
         UserError: the file cannot be read, or nothing in the table looks like texts or labels.
     """
     from imbtool.config.reader import read_profile
-    from imbtool.proposal import propose_profile
+    from imbtool.data.proposal import propose_profile
 
     overrides = parsed_sets(sets)
     if is_profile(source):

@@ -39,9 +39,9 @@ def init(
     """
     from imbtool.config.schema import Profile
     from imbtool.config.writer import render_profile
+    from imbtool.data.proposal import propose_profile
     from imbtool.errors import fail
     from imbtool.files.writing import write_text
-    from imbtool.proposal import propose_profile
 
     if schema:
         show(Profile.model_json_schema(), [], as_json=True)

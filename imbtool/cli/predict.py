@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from imbtool.bulk import Job, Outcome
     from imbtool.checkpoint import Checkpoint
+    from imbtool.data.shards import Shard
     from imbtool.distributed.process_info import Place
     from imbtool.files.locks import Lock
-    from imbtool.shards import Shard
 
 
 def predict(
@@ -157,10 +157,10 @@ def _predict_folder(
     job: Job, output: Path, place: Place, processes: int | None, force: bool, json: bool
 ) -> None:
     from imbtool.bulk import claim_folder, job_name, require_claimable
+    from imbtool.data.shards import plan_shards
     from imbtool.distributed.launch import processes_to_start, visible_devices
     from imbtool.errors import fail
     from imbtool.files.locks import Member, locked
-    from imbtool.shards import plan_shards
 
     several = processes_to_start(processes, os.environ, visible_devices())
     shards = plan_shards(job.source, output)
@@ -197,8 +197,8 @@ def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, j
 
 def _take_share(job: Job, output: Path, place: Place, shards: Sequence[Shard], json: bool) -> None:
     from imbtool.bulk import predict_shards
+    from imbtool.data.shards import shared_out
     from imbtool.distributed.workers import failures_to_answer_for
-    from imbtool.shards import shared_out
 
     sizes = [shard.source.stat().st_size for shard in shards]
     mine = [shards[index] for index in shared_out(sizes, place.processes)[place.rank]]

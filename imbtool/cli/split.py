@@ -38,10 +38,10 @@ def split(
 
         imbtool split all.csv -o data --validation 0.2 --test 0 --group author
     """
-    from imbtool.corpus import read_train
+    from imbtool.data.corpus import read_train
+    from imbtool.data.partition import part_files, part_shares, partition, write_parts
     from imbtool.files.locks import locked
     from imbtool.files.writing import write_json
-    from imbtool.partition import part_files, part_shares, partition, write_parts
     from imbtool.report.parts import split_views
 
     shares = part_shares(validation, test)

@@ -40,13 +40,13 @@ def weights(
     from imbtool.analysis import label_rows
     from imbtool.config.reader import read_profile
     from imbtool.config.writer import render_profile
-    from imbtool.corpus import read_corpus
+    from imbtool.data.corpus import read_corpus
+    from imbtool.data.imbalance import count_labels
+    from imbtool.data.weights import assign_weights, with_custom_weights
     from imbtool.files.locks import locked
     from imbtool.files.writing import write_text
-    from imbtool.imbalance import count_labels
     from imbtool.report.preflight_files import WEIGHTS, require_free, write_weights
     from imbtool.report.weights import weight_views
-    from imbtool.weighting import assign_weights, with_custom_weights
 
     if save is not None:
         require_new(save, force, "name")

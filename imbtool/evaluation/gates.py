@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from imbtool.config.hierarchy import Labels
+from imbtool.data.imbalance import TIERS, Tier
 from imbtool.errors import did_you_mean, fail
 from imbtool.evaluation.figures import figure_text, is_known
-from imbtool.imbalance import TIERS, Tier
 
 Document = dict[str, Any]
 

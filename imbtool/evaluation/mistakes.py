@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Decisions, Labels
+from imbtool.data.imbalance import RARE, Tier
 from imbtool.evaluation.doubts import doubts
 from imbtool.formats.cells import neutralised, shown_text
-from imbtool.imbalance import RARE, Tier
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Coherence, Decisions, Labels
 from imbtool.config.schema import Requirement, ThresholdMethod
+from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.calibration import fit_calibration, sigmoid
 from imbtool.evaluation.cuts import BEYOND, between, can_cut, ranked
 from imbtool.evaluation.metrics import confusion, mean_defined
@@ -27,7 +28,6 @@ from imbtool.evaluation.requirements import (
     judge_requirements,
     kept_requirements,
 )
-from imbtool.splitting import stratified_split
 
 Floats = NDArray[np.float64]
 Targets = NDArray[np.float32]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
 from imbtool.formats.cells import neutralised, shown_text
 
 Document = dict[str, Any]

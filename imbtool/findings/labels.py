@@ -8,12 +8,12 @@ from functools import cache
 import numpy as np
 
 from imbtool.config.hierarchy import spelled_alike
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
+from imbtool.data.imbalance import LabelCount
 from imbtool.errors import counted, some
 from imbtool.evaluation.figures import Figure, figure
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.findings.finding import Document, Finding, Place, found
-from imbtool.imbalance import LabelCount
 
 Counts = Mapping[str, Sequence[LabelCount]]
 """Of each label, by split."""

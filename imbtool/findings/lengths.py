@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.corpus import Corpus, Split
+from imbtool.data.corpus import Corpus, Split
 from imbtool.errors import some
 from imbtool.evaluation.figures import figure
 from imbtool.evaluation.intervals import exact_interval

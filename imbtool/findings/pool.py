@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.corpus import SPLITS, Corpus, Targets
+from imbtool.data.corpus import SPLITS, Corpus, Targets
 
 Rows = NDArray[np.int64]
 

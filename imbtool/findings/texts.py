@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from imbtool.corpus import SPLITS, Corpus
-from imbtool.duplicates import near_forms, normalised, text_keys
+from imbtool.data.corpus import SPLITS, Corpus
+from imbtool.data.duplicates import near_forms, normalised, text_keys
 from imbtool.errors import counted, some
 from imbtool.findings.finding import (
     SPLIT_ANEW,

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from imbtool.corpus import SPLITS
+from imbtool.data.corpus import SPLITS
+from imbtool.data.imbalance import HEAD_SHOTS, TAIL_SHOTS, TIERS
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
 from imbtool.findings.drift import ERROR, RATIO
 from imbtool.findings.finding import CATALOGUE
 from imbtool.findings.labels import ASSUMED_RECALL
-from imbtool.imbalance import HEAD_SHOTS, TAIL_SHOTS, TIERS
 from imbtool.report.drawing import make_environment
 from imbtool.report.order import rarest_first, rarest_together
 from imbtool.report.preflight import verdict_line

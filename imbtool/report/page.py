@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from imbtool.corpus import SPLITS
+from imbtool.data.corpus import SPLITS
+from imbtool.data.imbalance import TIERS
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
-from imbtool.imbalance import TIERS
 from imbtool.report.charts import curves, reach, reliability, scatter
 from imbtool.report.drawing import make_environment
 from imbtool.report.order import Row, rarest_first

@@ -15,9 +15,9 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter, SymmetricalLogLoca
 from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
+from imbtool.data.imbalance import TIERS
 from imbtool.errors import printable
 from imbtool.evaluation.figures import is_known
-from imbtool.imbalance import TIERS
 from imbtool.report.canvas import (
     COLOURS,
     FAINT,

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.corpus import SPLITS
+from imbtool.data.corpus import SPLITS
 from imbtool.errors import counted, printable, three_digits
 from imbtool.evaluation.figures import is_known
 from imbtool.report.cells import label_text, plain_table, ratio_text, tier_text

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from imbtool.imbalance import TIERS
+from imbtool.data.imbalance import TIERS
 from imbtool.report.canvas import COLOURS, FAINT, INK, canvas
 from imbtool.report.order import rarest_first
 from imbtool.tuning.diagnosis import METRIC_NAMES

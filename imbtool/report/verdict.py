@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from imbtool.data.imbalance import RARE
 from imbtool.errors import counted
 from imbtool.evaluation.figures import figure_text
-from imbtool.imbalance import RARE
 from imbtool.report.order import Row, rarest_first
 
 Document = dict[str, Any]

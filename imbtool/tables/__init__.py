@@ -1,5 +1,23 @@
 """Tables as files: csv, tsv, jsonl, json, parquet and data sets are read, four of them written."""
 
+from imbtool.data.datasets import (
+    SPLIT_NAMES,
+    dataset_splits,
+    is_dataset,
+    split_among,
+    split_path,
+)
+from imbtool.data.tables import (
+    CHUNK_ROWS,
+    Files,
+    Table,
+    is_export,
+    place_of,
+    read_arrow,
+    read_chunks,
+    read_table,
+)
+from imbtool.data.writer import TableWriter
 from imbtool.formats.cells import (
     COLUMN_MARK,
     ITEM_MARK,
@@ -24,24 +42,6 @@ from imbtool.formats.sources import (
     table_format,
     written_name,
 )
-from imbtool.tables.datasets import (
-    SPLIT_NAMES,
-    dataset_splits,
-    is_dataset,
-    split_among,
-    split_path,
-)
-from imbtool.tables.reading import (
-    CHUNK_ROWS,
-    Files,
-    Table,
-    is_export,
-    place_of,
-    read_arrow,
-    read_chunks,
-    read_table,
-)
-from imbtool.tables.writer import TableWriter
 
 __all__ = [
     "CHUNK_ROWS",

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from imbtool.data.imbalance import count_labels
 from imbtool.distributed.collectives import Ranks
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.headlayer import head_layer
-from imbtool.imbalance import count_labels
 from imbtool.longtexts import count_windows
 from imbtool.losses import Objective
 from imbtool.model import TextModel, Tokens, pooled

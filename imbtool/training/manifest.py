@@ -15,7 +15,7 @@ from pydantic import Field
 
 from imbtool import __version__
 from imbtool.config.schema import Profile
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
 from imbtool.encoders import encoder_files
 from imbtool.errors import fail, some
 from imbtool.files.documents import Count, Typed, read_document, short

@@ -15,11 +15,12 @@ from accelerate.utils import set_seed
 from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile, ValidationMetric
-from imbtool.corpus import Corpus, Split, read_corpus
+from imbtool.data.corpus import Corpus, Split, read_corpus
+from imbtool.data.imbalance import count_labels
+from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.process_info import place_in
 from imbtool.errors import counted, fail
-from imbtool.imbalance import count_labels
 from imbtool.losses import Objective, make_objective
 from imbtool.model import TextModel, load_encoder
 from imbtool.training.engine import Emit, Engine
@@ -27,7 +28,6 @@ from imbtool.training.head import Sample
 from imbtool.training.manifest import Manifest, make_manifest
 from imbtool.training.tokencache import FOLDER, encoded_split
 from imbtool.training.tokentable import TokenTable
-from imbtool.weighting import LabelWeight, assign_weights
 
 
 @dataclass(frozen=True)

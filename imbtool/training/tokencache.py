@@ -23,7 +23,7 @@ import numpy as np
 
 from imbtool import __version__
 from imbtool.config.schema import ModelSection
-from imbtool.corpus import Split
+from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing

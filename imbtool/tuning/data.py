@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from imbtool.config.schema import Profile
+from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.headlayer import head_layer
 from imbtool.training.materials import gather_materials, make_accelerator, require_measurable
-from imbtool.weighting import LabelWeight, assign_weights
 
 
 @dataclass(frozen=True)

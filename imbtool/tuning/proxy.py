@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imbtool.config.schema import Profile
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
+from imbtool.data.imbalance import count_labels
+from imbtool.data.weights import assign_weights
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.imbalance import count_labels
 from imbtool.losses import make_objective
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import fit_path
@@ -31,7 +32,6 @@ from imbtool.tuning.guide import (
     between,
     stepped,
 )
-from imbtool.weighting import assign_weights
 
 CLEAR = 0.001
 """Of mean average precision: a smaller gain on frozen features is not worth a fine-tune."""

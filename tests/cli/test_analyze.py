@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import Imbtool, read_csv, write_csv
 
-from imbtool.tables.writer import TableWriter
+from imbtool.data.writer import TableWriter
 
 
 def leak(rows: int) -> None:

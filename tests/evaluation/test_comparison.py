@@ -7,12 +7,12 @@ import pytest
 from binormal import binormal
 from numpy.typing import NDArray
 
+from imbtool.data.imbalance import Tier
 from imbtool.errors import UserError
 from imbtool.evaluation import bootstrap
 from imbtool.evaluation.comparison import Judged, comparison_document
 from imbtool.evaluation.intervals import exact_interval, paired_interval, shared_correlation
 from imbtool.evaluation.metrics import mean_defined, measure
-from imbtool.imbalance import Tier
 
 MEASURES = ["precision", "recall", "f1", "average_precision", "roc_auc"]
 NAMES = ("a", "b", "c", "never")

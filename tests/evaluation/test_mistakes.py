@@ -7,9 +7,9 @@ from noisylabels import flips, scene
 from scipy.special import expit
 
 from imbtool.config.hierarchy import label_set
+from imbtool.data.imbalance import Tier
 from imbtool.evaluation.doubts import doubts
 from imbtool.evaluation.mistakes import mistakes_document, mistakes_frame
-from imbtool.imbalance import Tier
 
 LABELS = label_set(["rare", "common"], [])
 TIERS: tuple[Tier, ...] = ("severe", "head")

@@ -10,9 +10,9 @@ from scipy.stats import binomtest, norm
 
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import Requirement
+from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.requirements import Fit, fit_requirement, judge_requirement
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.splitting import stratified_split
 
 NAN = np.nan
 FOREST = label_set(["child", "parent"], [("child", "parent")])

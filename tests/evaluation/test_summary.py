@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from imbtool.config.hierarchy import Coherence, Labels, label_set
+from imbtool.data.imbalance import Tier
 from imbtool.evaluation.metrics import confusion
 from imbtool.evaluation.summary import evaluation_document, group_metrics, label_metrics
 from imbtool.files.json_text import to_json
-from imbtool.imbalance import Tier
 
 LABELS = label_set(["top", "below", "lone", "absent"], [("below", "top")])
 TIERS: tuple[Tier, ...] = ("head", "severe", "head", "severe")

@@ -7,10 +7,10 @@ import pytest
 from analyses import LONE, WORDS, healthy_corpus
 
 from imbtool.config.hierarchy import label_set
-from imbtool.corpus import Corpus, Split
+from imbtool.data.corpus import Corpus, Split
+from imbtool.data.imbalance import count_labels
 from imbtool.findings.drift import drift_document, drift_findings
 from imbtool.findings.finding import Finding
-from imbtool.imbalance import count_labels
 
 
 def look(corpus: Corpus) -> tuple[dict, list[Finding]]:

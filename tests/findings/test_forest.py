@@ -7,7 +7,7 @@ import pytest
 from analyses import BELOW, LONE, TOP, healthy_corpus
 
 from imbtool.config.hierarchy import label_set
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.findings.finding import Finding
 from imbtool.findings.forest import forest_document, forest_findings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from analyses import healthy_corpus, tokens_of
 
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.findings.finding import Finding
 from imbtool.findings.lengths import length_findings, lengths_document

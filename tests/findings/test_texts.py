@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from analyses import LONE, TOP, healthy_corpus
 
-from imbtool.corpus import Corpus, text_key
+from imbtool.data.corpus import Corpus, text_key
 from imbtool.findings import texts
 from imbtool.findings.finding import Finding
 from imbtool.findings.pool import sampled

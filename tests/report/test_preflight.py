@@ -6,7 +6,7 @@ import pytest
 from analyses import LONE, TOP, analyze, healthy_corpus, tokens_of
 from screens import printed
 
-from imbtool.corpus import Corpus
+from imbtool.data.corpus import Corpus
 from imbtool.report.preflight import MOST_LABELS, analysis_views, verdict_line
 
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from exportfiles import learnt, refusal, table
 
+from imbtool.data.tables import read_arrow, read_chunks
 from imbtool.errors import UserError
-from imbtool.tables.reading import read_arrow, read_chunks
 
 NAMES = ["insult", "threat", "praise"]
 CLASS = {"names": NAMES, "_type": "ClassLabel"}

@@ -9,11 +9,11 @@ import pytest
 
 from imbtool.config.reader import make_profile, read_profile
 from imbtool.config.writer import render_profile
-from imbtool.corpus import read_corpus, read_split
+from imbtool.data.corpus import read_corpus, read_split
+from imbtool.data.datasets import _from_hub, dataset_splits, is_dataset
+from imbtool.data.proposal import propose_profile
+from imbtool.data.tables import read_arrow, read_chunks
 from imbtool.errors import UserError
-from imbtool.proposal import propose_profile
-from imbtool.tables.datasets import _from_hub, dataset_splits, is_dataset
-from imbtool.tables.reading import read_arrow, read_chunks
 
 library = pytest.importorskip("datasets")
 

@@ -12,12 +12,12 @@ import pytest
 from exportfiles import learnt, refusal, table, write_array, write_lines
 
 from imbtool.config.reader import Override, make_profile
-from imbtool.corpus import read_corpus, read_split, read_train
+from imbtool.data.corpus import read_corpus, read_split, read_train
+from imbtool.data.partition import write_parts
+from imbtool.data.proposal import propose_profile
+from imbtool.data.tables import read_arrow, read_chunks
 from imbtool.exports import recognition
 from imbtool.formats import arrow
-from imbtool.partition import write_parts
-from imbtool.proposal import propose_profile
-from imbtool.tables.reading import read_arrow, read_chunks
 
 ROWS = [
     {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from imbtool.data.tables import read_arrow, read_table
 from imbtool.errors import UserError
-from imbtool.tables.reading import read_arrow, read_table
 
 
 def write(folder: Path, content: str, name: str = "t.csv") -> Path:

@@ -10,9 +10,9 @@ from malformed import Malformed, malformed_tables
 
 from imbtool.config.reader import make_profile
 from imbtool.config.schema import Profile
-from imbtool.corpus import read_corpus
+from imbtool.data.corpus import read_corpus
+from imbtool.data.tables import read_arrow, read_chunks, read_table
 from imbtool.errors import UserError
-from imbtool.tables.reading import read_arrow, read_chunks, read_table
 
 PROBLEM = re.compile(r"error: \S.*\n  found     \S.*\n  expected  \S.*\n  mend      \S.*\n")
 TABLES = list(malformed_tables(seed=0, count=300))

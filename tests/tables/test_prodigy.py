@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from exportfiles import learnt, refusal, table, write_lines
 
+from imbtool.data.tables import read_chunks
 from imbtool.errors import UserError
-from imbtool.tables.reading import read_chunks
 
 OPTIONS = ("refund", "delay", "damage")
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbtool.data.tables import read_arrow, read_table
 from imbtool.errors import UserError
 from imbtool.formats import arrow
-from imbtool.tables.reading import read_arrow, read_table
 
 LABELS = ("praise", "insult", "threat", "praise|threat", "spam")
 

@@ -20,6 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbtool.data.tables import place_of, read_arrow, read_chunks, read_table
+from imbtool.data.writer import TableWriter
 from imbtool.errors import UserError
 from imbtool.formats import arrow
 from imbtool.formats.cells import (
@@ -37,8 +39,6 @@ from imbtool.formats.cells import (
     text_cells,
 )
 from imbtool.formats.sources import FORMATS, table_format
-from imbtool.tables.reading import place_of, read_arrow, read_chunks, read_table
-from imbtool.tables.writer import TableWriter
 
 
 def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:

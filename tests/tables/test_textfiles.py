@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from imbtool.config.data_section import text_codec
+from imbtool.data.tables import read_arrow, read_chunks, read_table
 from imbtool.errors import UserError
 from imbtool.formats import delimited, lines, sources
 from imbtool.formats import json_rows as json_text
-from imbtool.tables.reading import read_arrow, read_chunks, read_table
 
 Read = Callable[..., object]
 BOTH = pytest.mark.parametrize("read", [read_arrow, read_table])

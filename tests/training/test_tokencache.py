@@ -21,7 +21,7 @@ from encoders import make_encoder
 from imbtool import reading
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import ModelSection
-from imbtool.corpus import Split
+from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
 from imbtool.files import writing as files

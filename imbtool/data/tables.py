@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from imbtool.data.datasets import dataset_table, is_dataset
 from imbtool.errors import UserError, fail, some
 from imbtool.exports import Export, export_of, read_export
 from imbtool.formats.arrow import parquet_batches, read_file
 from imbtool.formats.sources import source_format, table_files
 from imbtool.formats.text_files import text_chunks
 from imbtool.notes import tell
-from imbtool.tables.datasets import dataset_table, is_dataset
 
 CHUNK_ROWS = 4096
 

@@ -16,18 +16,18 @@ from imbtool.config.hierarchy import Labels, spelled_alike
 from imbtool.config.reader import Override, make_profile, overlay
 from imbtool.config.schema import Profile
 from imbtool.config.yaml_text import Key
-from imbtool.corpus import Split, Targets, read_train
+from imbtool.data.corpus import Split, Targets, read_train
+from imbtool.data.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path
+from imbtool.data.imbalance import co_occurrence
+from imbtool.data.tables import read_arrow
 from imbtool.errors import counted, fail, some
 from imbtool.formats.cells import is_list, require_columns, text_cells
 from imbtool.formats.sources import is_there
-from imbtool.imbalance import co_occurrence
 from imbtool.labels.cells import label_cells
 from imbtool.labels.columns import Column
 from imbtool.labels.guess import guess_labels
 from imbtool.labels.layout import LabelGuess, read_flags, read_labels, read_named
 from imbtool.notes import tell
-from imbtool.tables.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path
-from imbtool.tables.reading import read_arrow
 
 TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),

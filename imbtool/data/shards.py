@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imbtool.data.datasets import is_dataset
 from imbtool.errors import fail
 from imbtool.formats.sources import separate_files, written_name
-from imbtool.tables.datasets import is_dataset
 
 
 @dataclass(frozen=True)

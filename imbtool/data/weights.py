@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile, WeightsSection
+from imbtool.data.imbalance import LabelCount, Tier, tier_of
 from imbtool.errors import three_digits
-from imbtool.imbalance import LabelCount, Tier, tier_of
 
 EFFECTIVE_BETA = 0.999
 
@@ -46,7 +46,7 @@ def assign_weights(
     Example:
         >>> from pathlib import Path
         >>> from imbtool import assign_weights, read_corpus, read_profile
-        >>> from imbtool.imbalance import count_labels
+        >>> from imbtool.data.imbalance import count_labels
         >>> profile = read_profile(Path("profile.yaml"))
         >>> corpus = read_corpus(profile)
         >>> counts = count_labels(corpus.train.targets)

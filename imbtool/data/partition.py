@@ -16,15 +16,15 @@ from scipy.sparse.csgraph import connected_components
 
 from imbtool import __version__
 from imbtool.config.schema import DataSection
-from imbtool.corpus import Split, split_column
-from imbtool.duplicates import near_duplicate_groups
+from imbtool.data.corpus import Split, split_column
+from imbtool.data.datasets import is_dataset, split_path
+from imbtool.data.duplicates import near_duplicate_groups
+from imbtool.data.splitting import LEAST_POSITIVES, part_sizes, stratified_split
+from imbtool.data.tables import is_export, read_chunks
+from imbtool.data.writer import TableWriter
 from imbtool.errors import counted, fail
 from imbtool.files.writing import replacing, require_utf8
 from imbtool.formats.sources import FORMATS, source_format, table_files
-from imbtool.splitting import LEAST_POSITIVES, part_sizes, stratified_split
-from imbtool.tables.datasets import is_dataset, split_path
-from imbtool.tables.reading import is_export, read_chunks
-from imbtool.tables.writer import TableWriter
 
 Rows = NDArray[np.int64]
 Parts = Mapping[str, Rows]

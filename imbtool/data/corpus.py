@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import DataSection, Profile
-from imbtool.duplicates import near_duplicate_groups
-from imbtool.duplicates import text_key as text_key
+from imbtool.data.datasets import dataset_splits, split_among, split_path
+from imbtool.data.duplicates import near_duplicate_groups
+from imbtool.data.duplicates import text_key as text_key
+from imbtool.data.splitting import stratified_split
+from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table
 from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
 from imbtool.formats.cells import (
     cell_text,
@@ -27,9 +30,6 @@ from imbtool.formats.cells import (
 )
 from imbtool.labels.cells import LabelCells, label_cells
 from imbtool.labels.cells import Targets as Targets
-from imbtool.splitting import stratified_split
-from imbtool.tables.datasets import dataset_splits, split_among, split_path
-from imbtool.tables.reading import Files, Table, place_of, read_arrow, read_table
 
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARE = 0.1

@@ -1,0 +1,1 @@
+"""Tables in, texts and targets out: splits, duplicates, imbalance, weights."""
