@@ -21,8 +21,8 @@ from imbtool.config.schema import WeightsSection
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import Tier, count_labels, tier_of
 from imbtool.evaluation.comparison import difference
-from imbtool.evaluation.figures import Estimate, Estimates, figure
 from imbtool.evaluation.intervals import resampled_interval
+from imbtool.evaluation.measures import Estimate, Estimates, figure
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import read_json, write_json
 

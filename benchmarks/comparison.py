@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from imbtool.evaluation.comparison import difference
-from imbtool.evaluation.figures import Estimate, Estimates
+from imbtool.evaluation.measures import Estimate, Estimates
 
 TEXTS, LABELS = 1_000, 50
 """Of one batch; labels are independent, so each is a split, or five of them."""

@@ -26,7 +26,7 @@ from scipy.stats import bootstrap, norm
 from sklearn.metrics import precision_recall_fscore_support
 
 from imbtool.evaluation.bootstrap import RESAMPLES, counted, draw_weights, outcomes, resample
-from imbtool.evaluation.figures import Figures
+from imbtool.evaluation.measures import Figures
 from imbtool.evaluation.metrics import mean_of_each, measure
 
 TEXTS, LABELS = 5_427, 28

@@ -41,9 +41,9 @@ from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
-from imbtool.evaluation.doubts import LEAST_DOUBT, error_chances
-from imbtool.evaluation.figures import figure, figure_text
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.label_errors import LEAST_DOUBT, error_chances
+from imbtool.evaluation.measures import figure, figure_text
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
 from imbtool.suspects import frozen_features, out_of_fold

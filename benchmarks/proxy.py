@@ -40,7 +40,7 @@ from texttable import table
 from turns import say
 
 from imbtool.config.schema import Profile
-from imbtool.evaluation.figures import Figure, figure
+from imbtool.evaluation.measures import Figure, figure
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json

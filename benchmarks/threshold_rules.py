@@ -27,8 +27,8 @@ from imbtool.config.reader import read_profile
 from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import TIERS, count_labels
 from imbtool.data.splitting import stratified_split
+from imbtool.evaluation.label_calibration import pooled_calibration
 from imbtool.evaluation.metrics import confusion, mean_defined
-from imbtool.evaluation.pooling import pooled_calibration
 from imbtool.evaluation.thresholds import (
     RULES,
     ThresholdChoice,

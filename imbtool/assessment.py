@@ -20,13 +20,13 @@ from imbtool.errors import did_you_mean, fail, rows_named
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.comparison import Judged, comparison_document
 from imbtool.evaluation.confusion import confusion_pairs
+from imbtool.evaluation.external import read_rival
 from imbtool.evaluation.gates import Gate, check_gates, judge_gates
 from imbtool.evaluation.mistakes import mistakes_document
 from imbtool.evaluation.reliability import calibration_document
 from imbtool.evaluation.slices import slices_document
 from imbtool.evaluation.summary import evaluation_document
 from imbtool.formats.sources import FORMATS
-from imbtool.rivals import read_rival
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from imbtool.errors import counted, printable
-from imbtool.evaluation.figures import figure_text
+from imbtool.evaluation.measures import figure_text
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
 

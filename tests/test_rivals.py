@@ -13,7 +13,7 @@ from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, read_split, split_column
 from imbtool.errors import UserError
 from imbtool.evaluation.comparison import Judged
-from imbtool.rivals import read_rival
+from imbtool.evaluation.external import read_rival
 
 NAMES = ("a", "b", "c")
 TABLE = {

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from imbtool.config.hierarchy import Decisions
 from imbtool.data.imbalance import TIERS, Tier
 from imbtool.errors import did_you_mean, fail, some
-from imbtool.evaluation.figures import Estimate, Estimates, figure
 from imbtool.evaluation.intervals import paired_interval, shared_correlation
+from imbtool.evaluation.measures import Estimate, Estimates, figure
 
 Document = dict[str, Any]
 

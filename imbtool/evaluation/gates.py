@@ -11,7 +11,7 @@ from typing import Any
 from imbtool.config.hierarchy import Labels
 from imbtool.data.imbalance import TIERS, Tier
 from imbtool.errors import did_you_mean, fail
-from imbtool.evaluation.figures import figure_text, is_known
+from imbtool.evaluation.measures import figure_text, is_known
 
 Document = dict[str, Any]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Decisions, Labels
 from imbtool.data.imbalance import RARE, Tier
-from imbtool.evaluation.doubts import doubts
+from imbtool.evaluation.label_errors import doubts
 from imbtool.formats.cells import neutralised, shown_text
 
 Document = dict[str, Any]

@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 
 from imbtool.evaluation.bootstrap import draw_weights
 from imbtool.evaluation.calibration import Calibration
-from imbtool.evaluation.figures import Figure, figure
 from imbtool.evaluation.intervals import exact_interval, resampled_interval
+from imbtool.evaluation.measures import Figure, figure
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]

@@ -21,9 +21,9 @@ from scipy.stats import binom
 from imbtool.config.hierarchy import Decisions
 from imbtool.config.schema import Requirement
 from imbtool.errors import counted
-from imbtool.evaluation.cuts import between, can_cut, ranked
-from imbtool.evaluation.figures import Figure, figure, figure_text
+from imbtool.evaluation.cut_points import between, can_cut, ranked
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.measures import Figure, figure, figure_text
 from imbtool.evaluation.metrics import confusion
 
 Floats = NDArray[np.float64]

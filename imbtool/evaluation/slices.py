@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Decisions, Labels
 from imbtool.errors import counted, fail
-from imbtool.evaluation.figures import Figures
+from imbtool.evaluation.measures import Figures
 
 Document = dict[str, Any]
 

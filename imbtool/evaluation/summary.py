@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imbtool.config.hierarchy import Coherence, Decisions, Labels
 from imbtool.data.imbalance import TIERS, Tier
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.evaluation.figures import Figures
+from imbtool.evaluation.measures import Figures
 from imbtool.evaluation.metrics import Confusion, average_precision, confusion, mean_defined
 from imbtool.evaluation.thresholds import ThresholdChoice
 

@@ -20,7 +20,7 @@ from imbtool.config.hierarchy import Coherence, Decisions, Labels
 from imbtool.config.schema import Requirement, ThresholdMethod
 from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.calibration import fit_calibration, sigmoid
-from imbtool.evaluation.cuts import BEYOND, between, can_cut, ranked
+from imbtool.evaluation.cut_points import BEYOND, between, can_cut, ranked
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.requirements import (
     Wanted,

@@ -13,8 +13,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.data.imbalance import LabelCount
 from imbtool.errors import some
-from imbtool.evaluation.figures import Figure, figure
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.measures import Figure, figure
 from imbtool.findings.finding import Document, Finding, found, percent
 from imbtool.findings.lengths import characters
 from imbtool.findings.pool import pool_of, sampled

@@ -12,8 +12,8 @@ from imbtool.config.hierarchy import Labels
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import both_known, co_known, co_occurrence
 from imbtool.errors import counted, some
-from imbtool.evaluation.figures import figure, figure_text
 from imbtool.evaluation.intervals import TAIL, exact_interval
+from imbtool.evaluation.measures import figure, figure_text
 from imbtool.findings.finding import Document, Finding, Place, found
 
 IMPLIES = 0.8

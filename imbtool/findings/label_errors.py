@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.errors import counted, some
-from imbtool.evaluation.doubts import ERROR_RATE, doubts
+from imbtool.evaluation.label_errors import ERROR_RATE, doubts
 from imbtool.findings.finding import Document, Finding, Place, found
 
 Floats = NDArray[np.float64]

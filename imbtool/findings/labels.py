@@ -11,8 +11,8 @@ from imbtool.config.hierarchy import spelled_alike
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import LabelCount
 from imbtool.errors import counted, some
-from imbtool.evaluation.figures import Figure, figure
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.measures import Figure, figure
 from imbtool.findings.finding import Document, Finding, Place, found
 
 Counts = Mapping[str, Sequence[LabelCount]]

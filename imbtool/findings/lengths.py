@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from imbtool.data.corpus import Corpus, Split
 from imbtool.errors import some
-from imbtool.evaluation.figures import figure
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.measures import figure
 from imbtool.findings.finding import Document, Finding, Place, found
 from imbtool.findings.pool import Rows
 

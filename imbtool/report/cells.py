@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.errors import printable
-from imbtool.evaluation.figures import figure_text, is_known
+from imbtool.evaluation.measures import figure_text, is_known
 
 TIER_STYLE = {"severe": "red", "moderate": "yellow", "head": "green"}
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from imbtool.evaluation.figures import is_known
+from imbtool.evaluation.measures import is_known
 from imbtool.report.canvas import COLOURS, FAINT, INK, canvas
 
 Document = dict[str, Any]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.errors import counted, printable, some
-from imbtool.evaluation.figures import is_known
+from imbtool.evaluation.measures import is_known
 from imbtool.report.cells import figure, label_text, plain_table
 from imbtool.report.weights import weight_views
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from imbtool.card import markdown_table, markdown_text
 from imbtool.errors import counted
-from imbtool.evaluation.figures import figure_text
+from imbtool.evaluation.measures import figure_text
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
 from imbtool.report.order import rarest_first

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from imbtool.data.imbalance import TIERS
 from imbtool.errors import printable
-from imbtool.evaluation.figures import is_known
+from imbtool.evaluation.measures import is_known
 from imbtool.report.canvas import (
     COLOURS,
     FAINT,

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from imbtool.errors import printable
-from imbtool.evaluation.figures import is_known
+from imbtool.evaluation.measures import is_known
 from imbtool.report.canvas import (
     COLOURS,
     FAINT,

@@ -8,7 +8,7 @@ from typing import Any
 
 from imbtool.data.imbalance import RARE
 from imbtool.errors import counted
-from imbtool.evaluation.figures import figure_text
+from imbtool.evaluation.measures import figure_text
 from imbtool.report.order import Row, rarest_first
 
 Document = dict[str, Any]

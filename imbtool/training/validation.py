@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Decisions, Labels
 from imbtool.evaluation.calibration import Calibration
+from imbtool.evaluation.label_calibration import pooled_calibration
 from imbtool.evaluation.metrics import confusion, mean_defined
-from imbtool.evaluation.pooling import pooled_calibration
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.training.engine import Event

@@ -14,8 +14,8 @@ from typing import Literal
 from imbtool.config.schema import HealthySection, TuningSection
 from imbtool.data.imbalance import Tier
 from imbtool.errors import counted
-from imbtool.evaluation.figures import is_known
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.measures import is_known
 from imbtool.events import Event
 from imbtool.training.symptoms import UNPROVEN_RECALL, findings
 from imbtool.training.symptoms import Finding as Symptom

@@ -5,7 +5,7 @@ import pytest
 from noisylabels import flips, scene
 from scipy.special import expit, logit
 
-from imbtool.evaluation.doubts import ERROR_RATE, LEAST_DOUBT, doubts, error_chances
+from imbtool.evaluation.label_errors import ERROR_RATE, LEAST_DOUBT, doubts, error_chances
 
 NAN = np.nan
 

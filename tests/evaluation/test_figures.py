@@ -8,7 +8,6 @@ from binormal import binormal
 
 from imbtool.evaluation import bootstrap
 from imbtool.evaluation.bootstrap import resample
-from imbtool.evaluation.figures import Estimates, Figure, Figures, figure, figure_text
 from imbtool.evaluation.intervals import (
     auc_interval,
     exact_interval,
@@ -16,6 +15,7 @@ from imbtool.evaluation.intervals import (
     resampled_interval,
     unseen_pull,
 )
+from imbtool.evaluation.measures import Estimates, Figure, Figures, figure, figure_text
 from imbtool.evaluation.metrics import left_out_precision, mean_defined, mean_of_each, measure
 
 NAN = np.nan

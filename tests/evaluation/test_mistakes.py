@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from imbtool.config.hierarchy import label_set
 from imbtool.data.imbalance import Tier
-from imbtool.evaluation.doubts import doubts
+from imbtool.evaluation.label_errors import doubts
 from imbtool.evaluation.mistakes import mistakes_document, mistakes_frame
 
 LABELS = label_set(["rare", "common"], [])

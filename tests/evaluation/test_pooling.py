@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from imbtool.evaluation.calibration import Calibration, sigmoid
-from imbtool.evaluation.pooling import STRENGTHS, choose_strength, fit_pooled, pooled_calibration
+from imbtool.evaluation.label_calibration import (
+    STRENGTHS,
+    choose_strength,
+    fit_pooled,
+    pooled_calibration,
+)
 
 NAN = np.nan
 ALONE, TOGETHER = 1e-4, 1e6

@@ -6,7 +6,7 @@ import pytest
 from imbtool.config.hierarchy import label_set
 from imbtool.errors import UserError
 from imbtool.evaluation import bootstrap
-from imbtool.evaluation.figures import Figures
+from imbtool.evaluation.measures import Figures
 from imbtool.evaluation.slices import slices_document
 
 LABELS = label_set(["a", "b"], [])

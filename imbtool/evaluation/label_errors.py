@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from imbtool.evaluation.pooling import fit_pooled
+from imbtool.evaluation.label_calibration import fit_pooled
 
 Floats = NDArray[np.float64]
 Targets = NDArray[np.float32]
