@@ -11,14 +11,14 @@ from accelerate.utils import set_seed
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imbtool.analysis.finding import Finding
+from imbtool.analysis.label_errors import judged_labels, label_error_findings
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, Targets
 from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
 from imbtool.errors import rows_named
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.findings.finding import Finding
-from imbtool.findings.label_errors import judged_labels, label_error_findings
 from imbtool.losses import Objective
 from imbtool.model import load_encoder
 from imbtool.training.frozen import Reader, feature_reader

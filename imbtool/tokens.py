@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from imbtool.analysis.all_texts import Rows, sampled
+from imbtool.analysis.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Corpus
 from imbtool.encoders import encoder_folder
 from imbtool.excerpts import AT_ONCE, by_characters, pieces
 from imbtool.files.third_party import TOKENIZER
-from imbtool.findings.lengths import SAMPLED_TEXTS, Tokens
-from imbtool.findings.pool import Rows, sampled
 from imbtool.formats.cells import COLUMN_MARK
 from imbtool.loading import (
     check_tokens,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from imbtool.analysis import Analysis, analyze_corpus
+from imbtool.analysis.document import Analysis, analyze_corpus
+from imbtool.analysis.finding import Document, Finding, listed_rows
+from imbtool.analysis.lengths import Tokens
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import WeightsSection
 from imbtool.data.corpus import Corpus, Split
 from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import assign_weights
-from imbtool.findings.finding import Document, Finding, listed_rows
-from imbtool.findings.lengths import Tokens
 
 NAMES = ("top", "below", "lone")
 TOP, BELOW, LONE = range(3)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from analyses import BELOW, LONE, TOP, analyze, healthy_corpus, tokens_of
 
-from imbtool import analysis
+from imbtool.analysis import document as analysis
+from imbtool.analysis.finding import found
 from imbtool.data.corpus import Corpus
 from imbtool.files.json_text import to_json
-from imbtool.findings.finding import found
 
 
 def sound_corpus() -> Corpus:

@@ -8,11 +8,11 @@ import torch
 from conftest import read_csv, write_csv
 
 from imbtool import reading, suspects
+from imbtool.analysis.finding import Finding
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
 from imbtool.errors import UserError
-from imbtool.findings.finding import Finding
 from imbtool.suspects import FOLDS, frozen_features, out_of_fold, suspect_labels
 
 

@@ -10,11 +10,11 @@ import typer
 from imbtool.cli.common import Json, NoTexts, Sets, Source, hint, is_profile, show, source_profile
 
 if TYPE_CHECKING:
-    from imbtool.analysis import Analysis
+    from imbtool.analysis.document import Analysis
+    from imbtool.analysis.finding import Finding
+    from imbtool.analysis.lengths import Tokens
     from imbtool.config.schema import ModelSection, Profile
     from imbtool.data.corpus import Corpus
-    from imbtool.findings.finding import Finding
-    from imbtool.findings.lengths import Tokens
 
 
 def analyze(
@@ -67,7 +67,7 @@ def analyze(
 
 
 def _analysis(profile: Profile, corpus: Corpus, suspects: list[Finding]) -> Analysis:
-    from imbtool.analysis import analyze_corpus
+    from imbtool.analysis.document import analyze_corpus
     from imbtool.data.imbalance import count_labels
     from imbtool.data.weights import assign_weights
 

@@ -37,7 +37,7 @@ def weights(
 
         imbtool weights profile.yaml --set weights.cap=2 --save tuned.yaml
     """
-    from imbtool.analysis import label_rows
+    from imbtool.analysis.document import label_rows
     from imbtool.config.reader import read_profile
     from imbtool.config.writer import render_profile
     from imbtool.data.corpus import read_corpus

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from imbtool.analysis.drift import ERROR, RATIO
+from imbtool.analysis.finding import CATALOGUE
+from imbtool.analysis.label_counts import ASSUMED_RECALL
 from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import HEAD_SHOTS, TAIL_SHOTS, TIERS
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
-from imbtool.findings.drift import ERROR, RATIO
-from imbtool.findings.finding import CATALOGUE
-from imbtool.findings.labels import ASSUMED_RECALL
 from imbtool.report.drawing import make_environment
 from imbtool.report.order import rarest_first, rarest_together
 from imbtool.report.preflight import verdict_line

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imbtool.analysis import Analysis, Document
+from imbtool.analysis.document import Analysis, Document
+from imbtool.analysis.finding import CATALOGUE, frames, listed_rows
 from imbtool.data.corpus import Corpus
 from imbtool.data.writer import TableWriter
 from imbtool.files.writing import replacing, write_json
-from imbtool.findings.finding import CATALOGUE, frames, listed_rows
 from imbtool.report.inspection import write_inspection
 from imbtool.report.ownership import our_document, require_ours
 from imbtool.report.plots import plot_co_occurrence, plot_counts, plot_weights

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imbtool.analysis import label_rows
+from imbtool.analysis.document import label_rows
 from imbtool.config.schema import Profile
 from imbtool.longtexts import padded_tokens
 from imbtool.model import TextModel, Tokens

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from analyses import LONE, WORDS, healthy_corpus
 
+from imbtool.analysis.drift import drift_document, drift_findings
+from imbtool.analysis.finding import Finding
 from imbtool.config.hierarchy import label_set
 from imbtool.data.corpus import Corpus, Split
 from imbtool.data.imbalance import count_labels
-from imbtool.findings.drift import drift_document, drift_findings
-from imbtool.findings.finding import Finding
 
 
 def look(corpus: Corpus) -> tuple[dict, list[Finding]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analyses import healthy_corpus
 
-from imbtool.findings.finding import CATALOGUE, SEVERITIES, Place, found, frames, percent, ranked
+from imbtool.analysis.finding import CATALOGUE, SEVERITIES, Place, found, frames, percent, ranked
 
 
 def test_what_blocks_comes_first_then_the_costlier_kind_then_more_rows():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from analyses import BELOW, LONE, TOP, healthy_corpus
 
+from imbtool.analysis.finding import Finding
+from imbtool.analysis.hierarchy import forest_document, forest_findings
 from imbtool.config.hierarchy import label_set
 from imbtool.data.corpus import Corpus
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.findings.finding import Finding
-from imbtool.findings.forest import forest_document, forest_findings
 
 
 def findings(corpus: Corpus) -> list[Finding]:

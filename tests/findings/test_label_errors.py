@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from imbtool.findings.finding import Finding
-from imbtool.findings.label_errors import FEW_KINDS, judged_labels, label_error_findings
+from imbtool.analysis.finding import Finding
+from imbtool.analysis.label_errors import FEW_KINDS, judged_labels, label_error_findings
 
 NAMES = ["common", "rare", "single"]
 PREVALENCE = np.array([0.2, 0.03, 0.2])

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from analyses import LONE, NAMES, healthy_corpus
 
+from imbtool.analysis.finding import Finding
+from imbtool.analysis.label_counts import (
+    assumed_recall,
+    label_findings,
+    measurability,
+    more_to_halve,
+)
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import count_labels
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.findings.finding import Finding
-from imbtool.findings.labels import assumed_recall, label_findings, measurability, more_to_halve
 
 
 def findings(corpus: Corpus, *required: str) -> list[Finding]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from analyses import healthy_corpus, tokens_of
 
+from imbtool.analysis.finding import Finding
+from imbtool.analysis.lengths import length_findings, lengths_document
 from imbtool.data.corpus import Corpus
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.findings.finding import Finding
-from imbtool.findings.lengths import length_findings, lengths_document
 
 
 def lengthen(corpus: Corpus, rows: list[int]) -> Corpus:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from analyses import LONE, TOP, healthy_corpus
 
+from imbtool.analysis import texts
+from imbtool.analysis.all_texts import sampled
+from imbtool.analysis.finding import Finding
+from imbtool.analysis.texts import same_texts, text_findings, text_numbers
 from imbtool.data.corpus import Corpus, text_key
-from imbtool.findings import texts
-from imbtool.findings.finding import Finding
-from imbtool.findings.pool import sampled
-from imbtool.findings.texts import same_texts, text_findings, text_numbers
 
 
 def findings(corpus: Corpus) -> list[Finding]:

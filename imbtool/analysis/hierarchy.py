@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from imbtool.analysis.finding import Document, Finding, Place, found
 from imbtool.config.hierarchy import Labels
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import both_known, co_known, co_occurrence
 from imbtool.errors import counted, some
 from imbtool.evaluation.intervals import TAIL, exact_interval
 from imbtool.evaluation.measures import figure, figure_text
-from imbtool.findings.finding import Document, Finding, Place, found
 
 IMPLIES = 0.8
 """A label implies another if surely this share of its texts have it: the interval's low end."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.analysis.finding import Document, Finding, Place, found
 from imbtool.errors import counted, some
 from imbtool.evaluation.label_errors import ERROR_RATE, doubts
-from imbtool.findings.finding import Document, Finding, Place, found
 
 Floats = NDArray[np.float64]
 Targets = NDArray[np.float32]

@@ -10,10 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from imbtool.data.corpus import SPLITS, Corpus
-from imbtool.data.duplicates import near_forms, normalised, text_keys
-from imbtool.errors import counted, some
-from imbtool.findings.finding import (
+from imbtool.analysis.all_texts import Pool, pool_of
+from imbtool.analysis.finding import (
     SPLIT_ANEW,
     Document,
     Finding,
@@ -22,7 +20,9 @@ from imbtool.findings.finding import (
     found,
     percent,
 )
-from imbtool.findings.pool import Pool, pool_of
+from imbtool.data.corpus import SPLITS, Corpus
+from imbtool.data.duplicates import near_forms, normalised, text_keys
+from imbtool.errors import counted, some
 
 SAMPLED_TEXTS = 200_000
 """Of more texts, nearly the same ones are looked for in a sample of this size."""

@@ -8,6 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from imbtool.analysis import drift, lengths
+from imbtool.analysis import texts as same_and_near
+from imbtool.analysis.drift import drift_document, drift_findings
+from imbtool.analysis.finding import SEVERITIES, Finding, ranked
+from imbtool.analysis.hierarchy import forest_document, forest_findings
+from imbtool.analysis.label_counts import Counts, label_findings, measurability
+from imbtool.analysis.lengths import Tokens, length_findings, lengths_document
+from imbtool.analysis.texts import same_texts, text_findings
 from imbtool.data.corpus import Corpus, Split
 from imbtool.data.imbalance import (
     cardinality,
@@ -17,14 +25,6 @@ from imbtool.data.imbalance import (
     labels_per_text,
 )
 from imbtool.data.weights import LabelWeight, effective_number_weights
-from imbtool.findings import drift, lengths
-from imbtool.findings import texts as same_and_near
-from imbtool.findings.drift import drift_document, drift_findings
-from imbtool.findings.finding import SEVERITIES, Finding, ranked
-from imbtool.findings.forest import forest_document, forest_findings
-from imbtool.findings.labels import Counts, label_findings, measurability
-from imbtool.findings.lengths import Tokens, length_findings, lengths_document
-from imbtool.findings.texts import same_texts, text_findings
 
 Document = dict[str, Any]
 

@@ -10,14 +10,14 @@ from scipy.sparse import csr_array
 from scipy.stats import fisher_exact, ks_2samp
 from sklearn.feature_extraction.text import CountVectorizer
 
+from imbtool.analysis.all_texts import pool_of, sampled
+from imbtool.analysis.finding import Document, Finding, found, percent
+from imbtool.analysis.lengths import characters
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.data.imbalance import LabelCount
 from imbtool.errors import some
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import Figure, figure
-from imbtool.findings.finding import Document, Finding, found, percent
-from imbtool.findings.lengths import characters
-from imbtool.findings.pool import pool_of, sampled
 
 ERROR = 0.05
 """How likely any false alarm is, of all tests of an analysis together."""
