@@ -119,7 +119,7 @@ def make_trainer(contender: WithTrainer, task: Task, folder: Path, pace: Pace) -
         set_seed,
     )
 
-    from imbtool.encoders import encoder_folder
+    from imbtool.model.encoder_files import encoder_folder
 
     profile = profile_of(task)
     corpus = read_corpus(profile)

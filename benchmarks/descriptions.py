@@ -26,7 +26,7 @@ from torch import Tensor
 from turns import say
 
 from imbtool.evaluation.metrics import mean_defined
-from imbtool.model import TextModel, Tokens
+from imbtool.model.encoder import TextModel, Tokens
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import few_texts, fit_path
 

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from tasks import find_profile
 
-from imbtool.checkpoint import read_checkpoint
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import SPLITS, Corpus, Split, read_corpus, text_key
@@ -35,6 +34,7 @@ from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.events import read_events
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import append_line, cut_half_line, read_json, replacing, write_json
+from imbtool.model.checkpoint import read_checkpoint
 from imbtool.training.automatic import choose_epochs
 from imbtool.training.run import train
 from imbtool.tuning.guide import Change, Settings, apply

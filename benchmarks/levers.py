@@ -60,7 +60,7 @@ def _without_clipping_in_the_step(profile: Profile) -> Profile:
 
 
 def _without_saved_masks(profile: Profile) -> Profile:
-    from imbtool.model import TextModel
+    from imbtool.model.encoder import TextModel
 
     batch = TextModel.batch
 

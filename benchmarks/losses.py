@@ -27,7 +27,6 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 from turns import say
 
-from imbtool.checkpoint import read_checkpoint
 from imbtool.config.hierarchy import Labels
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
@@ -36,7 +35,8 @@ from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
-from imbtool.losses import Objective, make_objective, weighted_focal_loss
+from imbtool.model.checkpoint import read_checkpoint
+from imbtool.model.losses import Objective, make_objective, weighted_focal_loss
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import Sample, fit_path, log_odds
 from imbtool.training.materials import Materials, gather_materials, make_accelerator

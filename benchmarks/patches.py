@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as distance
 
 from imbtool.config.schema import Profile
-from imbtool.headlayer import head_layer
-from imbtool.losses import Size
+from imbtool.model.head import head_layer
+from imbtool.model.losses import Size
 from imbtool.training import engine, run
 from imbtool.training.averaging import WeightAverage
 from imbtool.training.batches import plan_epoch

@@ -25,9 +25,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
-from imbtool.encoders import encoder_folder
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.model import TextModel
+from imbtool.model.encoder import TextModel
+from imbtool.model.encoder_files import encoder_folder
 from imbtool.training.automatic import choose_epochs, computes_bf16
 
 TRAINER_RATE = 5e-5
@@ -117,7 +117,7 @@ class ByImbtool:
 
     def answer(self, task: Task, seed: int) -> Answers:
         """The best epoch's checkpoint decides."""
-        from imbtool.checkpoint import read_checkpoint
+        from imbtool.model.checkpoint import read_checkpoint
         from imbtool.training.run import train
 
         profile = self._profile(task, seed)

@@ -47,9 +47,9 @@ from imbtool.data.corpus import SPLITS, Corpus, read_corpus, text_key
 from imbtool.data.splitting import stratified_split
 from imbtool.data.tables import read_table
 from imbtool.data.writer import TableWriter
-from imbtool.encoders import public_name
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
+from imbtool.model.encoder_files import public_name
 
 RESULTS = Path(__file__).parent / "results" / "quality"
 PARTS = Path("runs/benchmarks/quality")

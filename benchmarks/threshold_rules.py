@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from texttable import table
 from turns import say
 
-from imbtool.checkpoint import Checkpoint, read_checkpoint
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.reader import read_profile
 from imbtool.data.corpus import Corpus, read_corpus
@@ -37,6 +36,7 @@ from imbtool.evaluation.thresholds import (
     choose_thresholds,
     label_best,
 )
+from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 
 AUTO, BY_TIER, BAGGED, POOLED = "auto", "auto by tier", "bagged", "pooled"
 RESAMPLES = 25

@@ -106,8 +106,8 @@ def judge(task: Task) -> Callable[[nn.Module], float]:
     """A function that gives a model's mean average precision on validation."""
     from transformers import AutoTokenizer
 
-    from imbtool.encoders import encoder_folder
-    from imbtool.model import TextModel
+    from imbtool.model.encoder import TextModel
+    from imbtool.model.encoder_files import encoder_folder
 
     profile = profile_of(task)
     validation = read_corpus(profile).validation

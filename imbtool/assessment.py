@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.checkpoint import Checkpoint, read_checkpoint
-from imbtool.checkpoint_meta import CheckpointMeta
 from imbtool.config.hierarchy import Decisions
 from imbtool.config.reader import read_profile
 from imbtool.config.schema import EvaluationSection, Profile
@@ -27,6 +25,8 @@ from imbtool.evaluation.reliability import calibration_document
 from imbtool.evaluation.slices import slices_document
 from imbtool.evaluation.summary import evaluation_document
 from imbtool.formats.sources import FORMATS
+from imbtool.model.checkpoint import Checkpoint, read_checkpoint
+from imbtool.model.metadata import CheckpointMeta
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]

@@ -10,14 +10,14 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from imbtool.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
-from imbtool.checkpoint_meta import read_meta
 from imbtool.data.shards import Shard
 from imbtool.errors import UserError, fail, some
 from imbtool.files.documents import Typed, read_document, short
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import require_utf8, sha256, write_json
 from imbtool.formats.sources import names_table
+from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.model.metadata import read_meta
 from imbtool.prediction import predict_table, shown_probabilities, use_gpu, write_file
 
 MANIFEST = "_predict.json"

@@ -12,8 +12,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from imbtool.checkpoint import Checkpoint
-from imbtool.checkpoint_meta import CheckpointMeta
 from imbtool.config.data_section import text_codec
 from imbtool.data.tables import CHUNK_ROWS, read_chunks
 from imbtool.data.writer import TableWriter
@@ -24,6 +22,8 @@ from imbtool.formats.cells import joined_text, require_columns
 from imbtool.formats.lines import MOST_CHARACTERS, UTF8, too_long
 from imbtool.formats.sources import table_format
 from imbtool.labels.syntax import joined, needs_list
+from imbtool.model.checkpoint import Checkpoint
+from imbtool.model.metadata import CheckpointMeta
 
 MOST_BYTES = 4 * MOST_CHARACTERS
 """Of a line: as many as its characters can have."""

@@ -19,8 +19,8 @@ from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
 from imbtool.errors import rows_named
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.losses import Objective
-from imbtool.model import load_encoder
+from imbtool.model.encoder import load_encoder
+from imbtool.model.losses import Objective
 from imbtool.training.frozen import Reader, feature_reader
 from imbtool.training.head import fit_path
 from imbtool.training.materials import make_accelerator

@@ -10,8 +10,8 @@ from conftest import Imbtool, read_csv
 from evaluations import NAMES, Document, evaluation, full_evaluation
 from huggingface_hub import ModelCard
 
-from imbtool.card import DECIDE, markdown_text, model_card, write_card
 from imbtool.files.writing import read_json, write_json
+from imbtool.model.card import DECIDE, markdown_text, model_card, write_card
 
 SHARE = Path(__file__).parents[1] / "docs" / "share.md"
 FOLDER = Path("runs/first/checkpoint")

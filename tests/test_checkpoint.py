@@ -10,9 +10,9 @@ import pytest
 from conftest import PARENTS, Imbtool
 from transformers import BertweetTokenizer, pipeline
 
-from imbtool.card import model_card
-from imbtool.checkpoint import read_checkpoint, write_checkpoint
 from imbtool.errors import UserError
+from imbtool.model.card import model_card
+from imbtool.model.checkpoint import read_checkpoint, write_checkpoint
 
 FOLDER = Path("runs/first/checkpoint")
 TEXTS = [

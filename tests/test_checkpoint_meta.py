@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from imbtool.checkpoint_meta import META, CheckpointMeta, read_meta
 from imbtool.errors import UserError
+from imbtool.model.metadata import META, CheckpointMeta, read_meta
 
 Document = dict[str, Any]
 

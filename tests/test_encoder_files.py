@@ -8,8 +8,8 @@ import huggingface_hub.constants
 import pytest
 from huggingface_hub import file_download
 
-from imbtool.encoders import BUNDLED_SHA256, encoder_files
 from imbtool.errors import UserError
+from imbtool.model.encoder_files import BUNDLED_SHA256, encoder_files
 
 DECISIVE = ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "modeling_own.py")
 

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from imbtool import excerpts, reading
 from imbtool.errors import TextError, UserError
-from imbtool.excerpts import by_characters, ends, is_far_longer, pieces
-from imbtool.reading import Reader
+from imbtool.model import excerpts
+from imbtool.model import tokenize as reading
+from imbtool.model.excerpts import by_characters, ends, is_far_longer, pieces
+from imbtool.model.tokenize import Reader
 
 WORDS = [
     "the",

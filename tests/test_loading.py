@@ -18,7 +18,7 @@ from transformers import AutoModel
 
 from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
-from imbtool.model import TextModel, load_encoder, load_trained
+from imbtool.model.encoder import TextModel, load_encoder, load_trained
 
 NAMES = ["abuse", "insults", "threats"]
 TEXTS = ["a knife", "the people walk to the market and talk", "stupid heroes"]

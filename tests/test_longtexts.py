@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from imbtool.longtexts import (
+from imbtool.model.long_texts import (
     MOST_WINDOWS,
     Frame,
     count_windows,

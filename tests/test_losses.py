@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import LossSection
-from imbtool.losses import Objective, hierarchy_penalty, make_objective, weighted_focal_loss
+from imbtool.model.losses import Objective, hierarchy_penalty, make_objective, weighted_focal_loss
 
 NAN = math.nan
 

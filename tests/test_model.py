@@ -16,12 +16,12 @@ from transformers import (
 )
 
 from imbtool.config.schema import ModelSection
-from imbtool.encoders import public_name
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK
-from imbtool.headlayer import head_layer
-from imbtool.model import TextModel, load_encoder, load_trained
-from imbtool.reading import column_joiner
+from imbtool.model.encoder import TextModel, load_encoder, load_trained
+from imbtool.model.encoder_files import public_name
+from imbtool.model.head import head_layer
+from imbtool.model.tokenize import column_joiner
 
 NAMES = ["abuse", "insults", "threats"]
 TEXTS = ["a knife", "the people walk to the market and talk " * 6, "", "camera", "stupid heroes"]

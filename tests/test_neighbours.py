@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from imbtool.errors import UserError
-from imbtool.neighbours import (
+from imbtool.model.knn import (
     FILE,
     NEAREST,
     TEMPERATURE,

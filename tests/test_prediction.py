@@ -11,11 +11,12 @@ import pytest
 from conftest import Imbtool
 from safetensors.torch import load_file, save_file
 
-from imbtool import prediction, reading
-from imbtool.checkpoint import read_checkpoint
+from imbtool import prediction
 from imbtool.errors import UserError
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.labels.syntax import names_in
+from imbtool.model import tokenize as reading
+from imbtool.model.checkpoint import read_checkpoint
 from imbtool.prediction import _lines, predict_frame
 
 RUN = Path("runs/first")

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
 from imbtool.config.schema import LongTexts, ModelSection
-from imbtool.longtexts import windows_of
-from imbtool.model import TextModel, load_encoder, pooled
+from imbtool.model.encoder import TextModel, load_encoder, pooled
+from imbtool.model.long_texts import windows_of
 
 NAMES = ["abuse", "insults", "threats"]
 LONG = "the people walk to the market and talk " * 9 + "knife"

@@ -7,12 +7,13 @@ import pytest
 import torch
 from conftest import read_csv, write_csv
 
-from imbtool import reading, suspects
+from imbtool import suspects
 from imbtool.analysis.finding import Finding
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
 from imbtool.errors import UserError
+from imbtool.model import tokenize as reading
 from imbtool.suspects import FOLDS, frozen_features, out_of_fold, suspect_labels
 
 

@@ -7,12 +7,13 @@ import pytest
 from analyses import healthy_corpus
 from encoders import make_encoder
 
-from imbtool import excerpts, tokens
 from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK
-from imbtool.model import load_encoder
-from imbtool.tokens import count_tokens
+from imbtool.model import excerpts
+from imbtool.model import token_counts as tokens
+from imbtool.model.encoder import load_encoder
+from imbtool.model.token_counts import count_tokens
 
 
 @pytest.fixture(scope="module")

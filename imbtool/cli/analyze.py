@@ -86,7 +86,7 @@ def _suspects(profile: Profile, corpus: Corpus) -> list[Finding]:
 def _tokens(corpus: Corpus, section: ModelSection) -> Tokens | None:
     """The tokens of the texts; without the encoder characters have to do."""
     from imbtool.errors import UserError
-    from imbtool.tokens import count_tokens
+    from imbtool.model.token_counts import count_tokens
 
     try:
         return count_tokens(corpus, section)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imbtool.bulk import Job, Outcome
-    from imbtool.checkpoint import Checkpoint
     from imbtool.data.shards import Shard
     from imbtool.distributed.process_info import Place
     from imbtool.files.locks import Lock
+    from imbtool.model.checkpoint import Checkpoint
 
 
 def predict(
@@ -88,9 +88,9 @@ def predict(
         echo "a text" | imbtool predict runs/moderation-1/checkpoint --json
     """
     from imbtool.bulk import make_job
-    from imbtool.checkpoint import read_checkpoint
     from imbtool.distributed.process_info import place_in
     from imbtool.formats.sources import names_table, table_format
+    from imbtool.model.checkpoint import read_checkpoint
 
     place = place_in(os.environ)
     into_folder = output is not None and not names_table(output)

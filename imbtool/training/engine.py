@@ -22,9 +22,9 @@ from torch import Tensor
 from imbtool.config.schema import TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import Event as Event
-from imbtool.longtexts import count_windows, grouped
-from imbtool.losses import Objective, Size, size_of
-from imbtool.model import TextModel, pooled
+from imbtool.model.encoder import TextModel, pooled
+from imbtool.model.long_texts import count_windows, grouped
+from imbtool.model.losses import Objective, Size, size_of
 from imbtool.training.automatic import (
     autocast,
     choose_epochs,

@@ -10,8 +10,8 @@ from torch import Tensor
 from imbtool.config.schema import TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import fail
-from imbtool.headlayer import head_layer
-from imbtool.model import TextModel, Tokens, averaged
+from imbtool.model.encoder import TextModel, Tokens, averaged
+from imbtool.model.head import head_layer
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.training.head import collect_features, rows_of_texts
 

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from imbtool.data.imbalance import count_labels
 from imbtool.distributed.collectives import Ranks
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.headlayer import head_layer
-from imbtool.longtexts import count_windows
-from imbtool.losses import Objective
-from imbtool.model import TextModel, Tokens, pooled
+from imbtool.model.encoder import TextModel, Tokens, pooled
+from imbtool.model.head import head_layer
+from imbtool.model.long_texts import count_windows
+from imbtool.model.losses import Objective
 from imbtool.training.health import require_finite
 from imbtool.training.tokentable import taken, token_counts
 

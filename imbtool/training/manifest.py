@@ -16,9 +16,9 @@ from pydantic import Field
 from imbtool import __version__
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
-from imbtool.encoders import encoder_files
 from imbtool.errors import fail, some
 from imbtool.files.documents import Count, Typed, read_document, short
+from imbtool.model.encoder_files import encoder_files
 
 MANIFEST = "manifest.json"
 MOST_THREADS = max(1024, os.cpu_count() or 1)

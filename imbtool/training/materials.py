@@ -21,8 +21,8 @@ from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.process_info import place_in
 from imbtool.errors import counted, fail
-from imbtool.losses import Objective, make_objective
-from imbtool.model import TextModel, load_encoder
+from imbtool.model.encoder import TextModel, load_encoder
+from imbtool.model.losses import Objective, make_objective
 from imbtool.training.engine import Emit, Engine
 from imbtool.training.head import Sample
 from imbtool.training.manifest import Manifest, make_manifest

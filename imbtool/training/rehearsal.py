@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from imbtool.analysis.document import label_rows
 from imbtool.config.schema import Profile
-from imbtool.longtexts import padded_tokens
-from imbtool.model import TextModel, Tokens
+from imbtool.model.encoder import TextModel, Tokens
+from imbtool.model.long_texts import padded_tokens
 from imbtool.training.automatic import autocast
 from imbtool.training.engine import Engine, Event
 from imbtool.training.head import MOST_JUDGES, MOST_TEXTS, few_texts

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
-from imbtool.checkpoint import checkpoint_folder, make_meta, write_checkpoint
 from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.distributed.signals import StopRequest, stop_on_signals
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.thresholds import ThresholdChoice
+from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
 from imbtool.training.automatic import autocast
 from imbtool.training.chronicle import Chronicle
 from imbtool.training.engine import Emit, Engine, Event

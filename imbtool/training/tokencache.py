@@ -27,7 +27,7 @@ from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing
-from imbtool.model import TextModel, Tokens
+from imbtool.model.encoder import TextModel, Tokens
 from imbtool.training.tokentable import TokenTable, flat
 
 FOLDER = "token-cache"

@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.model import Tokens
+from imbtool.model.encoder import Tokens
 
 Ids = NDArray[np.int32]
 Numbers = NDArray[np.int64]

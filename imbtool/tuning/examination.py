@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from imbtool.checkpoint import checkpoint_folder
-from imbtool.checkpoint_meta import LabelMeta, read_meta
 from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.errors import NotFiniteError, fail, some
 from imbtool.events import require_events
+from imbtool.model.checkpoint import checkpoint_folder
+from imbtool.model.metadata import LabelMeta, read_meta
 from imbtool.tuning.diagnosis import RANKING, Course, LabelState, diagnose, not_finite
 from imbtool.tuning.guide import Place, settings_of
 from imbtool.tuning.history import Outcome, Round, next_changes, stop_reason

@@ -18,7 +18,7 @@ from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import assign_weights
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.losses import make_objective
+from imbtool.model.losses import make_objective
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import fit_path
 from imbtool.training.materials import gather_materials, make_accelerator

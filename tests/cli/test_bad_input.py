@@ -706,7 +706,7 @@ MODELS = [
         "model.safetensors",
         f"sha256 {'0' * 64}",
         "reinstall",
-        patch=("imbtool.encoders.BUNDLED_SHA256", "0" * 64),
+        patch=("imbtool.model.encoder_files.BUNDLED_SHA256", "0" * 64),
     ),
     case(
         "missing checkpoint",

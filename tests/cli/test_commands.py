@@ -14,8 +14,8 @@ from conftest import Imbtool, read_csv, write_csv
 from scipy.special import expit, logit
 from sklearn.metrics import f1_score
 
-from imbtool.checkpoint import read_checkpoint
 from imbtool.files.writing import read_json
+from imbtool.model.checkpoint import read_checkpoint
 from imbtool.training.engine import Engine
 
 CHECKPOINT = Path("runs/first/checkpoint")

@@ -17,9 +17,9 @@ from imbtool.config.schema import LossSection, ModelSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
 from imbtool.evaluation.metrics import average_precision
-from imbtool.headlayer import head_layer
-from imbtool.losses import Objective, make_objective
-from imbtool.model import TextModel, load_encoder
+from imbtool.model.encoder import TextModel, load_encoder
+from imbtool.model.head import head_layer
+from imbtool.model.losses import Objective, make_objective
 from imbtool.training import head
 from imbtool.training.head import (
     HeadFit,

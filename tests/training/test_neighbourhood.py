@@ -13,11 +13,11 @@ from accelerate import Accelerator
 from conftest import Imbtool, read_csv
 from safetensors.numpy import load_file
 
-from imbtool.checkpoint import read_checkpoint
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import read_events
 from imbtool.files.writing import read_json
-from imbtool.headlayer import head_layer
+from imbtool.model.checkpoint import read_checkpoint
+from imbtool.model.head import head_layer
 from imbtool.training import neighbourhood
 from imbtool.training.head import collect_features
 from imbtool.training.neighbourhood import SHARES

@@ -12,10 +12,10 @@ from conftest import PARENTS, Imbtool, read_csv, write_csv
 from encoders import KINDS, make_encoder
 from safetensors.numpy import load_file
 
-from imbtool.checkpoint import read_checkpoint
 from imbtool.config.reader import Override, read_profile
-from imbtool.headlayer import head_layer
-from imbtool.losses import Objective
+from imbtool.model.checkpoint import read_checkpoint
+from imbtool.model.head import head_layer
+from imbtool.model.losses import Objective
 from imbtool.training import engine as engine_module
 from imbtool.training import run as run_module
 from imbtool.training.engine import MOST_SKIPPED, Engine

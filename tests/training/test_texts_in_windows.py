@@ -14,14 +14,14 @@ from accelerate import Accelerator
 from conftest import KEY_WORDS, Imbtool, make_row, read_csv
 from encoders import KINDS, make_encoder
 
-from imbtool.checkpoint import read_checkpoint
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import LossSection, ModelSection, TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import read_events
-from imbtool.headlayer import head_layer
-from imbtool.losses import make_objective
-from imbtool.model import TextModel, load_encoder
+from imbtool.model.checkpoint import read_checkpoint
+from imbtool.model.encoder import TextModel, load_encoder
+from imbtool.model.head import head_layer
+from imbtool.model.losses import make_objective
 from imbtool.training.engine import Engine
 from imbtool.training.frozen import feature_reader
 from imbtool.training.head import Sample, collect_features, fit_head

@@ -18,14 +18,14 @@ from accelerate import Accelerator
 from conftest import make_row
 from encoders import make_encoder
 
-from imbtool import reading
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
 from imbtool.files import writing as files
-from imbtool.model import TextModel, load_encoder
+from imbtool.model import tokenize as reading
+from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.training import tokencache
 from imbtool.training.run import train
 from imbtool.training.tokencache import TRAILER, encoded_split

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from courses import epoch, label
 
-from imbtool.checkpoint_meta import read_meta
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.distributed.signals import Stopped
 from imbtool.errors import NotFiniteError, Problem, UserError
 from imbtool.files.locks import locked
+from imbtool.model.metadata import read_meta
 from imbtool.tuning import session
 from imbtool.tuning.session import TuningResult, resume, tune
 

@@ -11,11 +11,11 @@ from imbtool.analysis.all_texts import Rows, sampled
 from imbtool.analysis.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Corpus
-from imbtool.encoders import encoder_folder
-from imbtool.excerpts import AT_ONCE, by_characters, pieces
 from imbtool.files.third_party import TOKENIZER
 from imbtool.formats.cells import COLUMN_MARK
-from imbtool.loading import (
+from imbtool.model.encoder_files import encoder_folder
+from imbtool.model.excerpts import AT_ONCE, by_characters, pieces
+from imbtool.model.loading import (
     check_tokens,
     empty_model,
     folder_of_encoder,
@@ -23,8 +23,8 @@ from imbtool.loading import (
     load_tokenizer,
     most_positions,
 )
-from imbtool.longtexts import most_read, special_frame
-from imbtool.reading import column_joiner
+from imbtool.model.long_texts import most_read, special_frame
+from imbtool.model.tokenize import column_joiner
 
 TEXTS_AT_ONCE = 4096
 

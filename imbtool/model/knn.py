@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 
 from imbtool.errors import UserError, fail, some
-from imbtool.headlayer import head_layer
-from imbtool.loading import folder_of_checkpoint
-from imbtool.model import TextModel, Tokens, averaged
+from imbtool.model.encoder import TextModel, Tokens, averaged
+from imbtool.model.head import head_layer
+from imbtool.model.loading import folder_of_checkpoint
 
 FILE = "neighbours.safetensors"
 NEAREST = 50

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imbtool.config.schema import LongTexts, ModelSection
-from imbtool.encoders import encoder_folder
 from imbtool.errors import some
 from imbtool.files.third_party import CONFIG, TOKENIZER, Folder
-from imbtool.loading import (
+from imbtool.model.encoder_files import encoder_folder
+from imbtool.model.loading import (
     SEEN,
     check_reading,
     check_tokens,
@@ -29,7 +29,7 @@ from imbtool.loading import (
     load_tokenizer,
     most_positions,
 )
-from imbtool.longtexts import (
+from imbtool.model.long_texts import (
     Frame,
     count_windows,
     most_windows,
@@ -37,8 +37,8 @@ from imbtool.longtexts import (
     text_of_each,
     windows_of,
 )
-from imbtool.longtexts import Tokens as Tokens
-from imbtool.reading import Reader
+from imbtool.model.long_texts import Tokens as Tokens
+from imbtool.model.tokenize import Reader
 
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""

@@ -19,10 +19,10 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from imbtool.checkpoint_meta import MEND
 from imbtool.errors import some
 from imbtool.files.third_party import CONFIG, TOKENIZER, WEIGHTS, Folder
-from imbtool.headlayer import head_names, renew_head
+from imbtool.model.head import head_names, renew_head
+from imbtool.model.metadata import MEND
 
 ELSEWHERE = ("quantization_config", "transformers_weights", "fusion_config", "gguf_file")
 """Keys of config.json that name other code, other files or other numbers than fp32 weights."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from imbtool.longtexts import Tokens
+from imbtool.model.long_texts import Tokens
 
 CHARACTERS_A_TOKEN = 8
 """Tried first; a text of longer words takes another try."""

@@ -16,8 +16,21 @@ import torch
 from numpy.typing import NDArray
 
 from imbtool import __version__
-from imbtool.card import model_card
-from imbtool.checkpoint_meta import (
+from imbtool.config.hierarchy import Decisions, Labels
+from imbtool.config.schema import Profile
+from imbtool.data.corpus import Corpus
+from imbtool.data.weights import LabelWeight
+from imbtool.errors import TextError, fail
+from imbtool.evaluation.calibration import Calibration, sigmoid
+from imbtool.evaluation.thresholds import ThresholdChoice
+from imbtool.files.third_party import is_file, is_folder
+from imbtool.files.writing import publish_folder, write_json, write_text
+from imbtool.model.card import model_card
+from imbtool.model.encoder import TextModel, load_trained
+from imbtool.model.encoder_files import public_name
+from imbtool.model.head import head_layer
+from imbtool.model.knn import Neighbours, consult, mixed, read_neighbours
+from imbtool.model.metadata import (
     MEND,
     META,
     CheckpointMeta,
@@ -27,19 +40,6 @@ from imbtool.checkpoint_meta import (
     RequirementMeta,
     read_meta,
 )
-from imbtool.config.hierarchy import Decisions, Labels
-from imbtool.config.schema import Profile
-from imbtool.data.corpus import Corpus
-from imbtool.data.weights import LabelWeight
-from imbtool.encoders import public_name
-from imbtool.errors import TextError, fail
-from imbtool.evaluation.calibration import Calibration, sigmoid
-from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.files.third_party import is_file, is_folder
-from imbtool.files.writing import publish_folder, write_json, write_text
-from imbtool.headlayer import head_layer
-from imbtool.model import TextModel, load_trained
-from imbtool.neighbours import Neighbours, consult, mixed, read_neighbours
 
 LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))
 """The probability of a logit far below all others rounds to 0, which every text would reach."""
