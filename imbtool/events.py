@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -14,6 +14,7 @@ from imbtool.files.documents import Count, Number, Share, Typed, damaged
 from imbtool.files.writing import lines_of, parse_json
 
 Event = dict[str, Any]
+Emit = Callable[[Event], None]
 
 EVENTS = "events.jsonl"
 MEND = "restore the line, or delete it"

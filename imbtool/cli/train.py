@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from imbtool.config.reader import Override
     from imbtool.config.schema import Profile
-    from imbtool.training.engine import Emit
+    from imbtool.events import Emit
     from imbtool.training.run import RunResult
 
 
@@ -124,8 +124,8 @@ def _start(
     dry_run: bool,
 ) -> Callable[[bool], None]:
     from imbtool.config.reader import read_profile
+    from imbtool.runs.folder import run_name
     from imbtool.training.run import train
-    from imbtool.training.runfolder import run_name
 
     profile = require_profile(profile)
     settings = read_profile(profile, overrides)
@@ -155,7 +155,7 @@ def _resume(
 
 def _processes_of(run: Path) -> int | None:
     """How many processes a run was started with, unless a launcher decides."""
-    from imbtool.training.manifest import read_manifest
+    from imbtool.runs.manifest import read_manifest
 
     return None if "RANK" in os.environ else read_manifest(run).device.processes
 

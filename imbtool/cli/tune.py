@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imbtool.config.reader import Override
-    from imbtool.training.engine import Emit
+    from imbtool.events import Emit
     from imbtool.tuning.session import TuningResult
 
     Start = Callable[[Emit], TuningResult]
@@ -103,7 +103,7 @@ def _start(
     profile: Path | None, run: str | None, runs: Path, overrides: list[Override]
 ) -> tuple[Path, Start]:
     from imbtool.config.reader import read_profile
-    from imbtool.training.runfolder import run_name
+    from imbtool.runs.folder import run_name
     from imbtool.tuning.session import tune
 
     profile = require_profile(profile)

@@ -21,10 +21,12 @@ from torch import Tensor
 
 from imbtool.config.schema import TrainingSection
 from imbtool.distributed.collectives import Ranks
-from imbtool.events import Event as Event
+from imbtool.events import Emit, Event
 from imbtool.model.encoder import TextModel, pooled
 from imbtool.model.long_texts import count_windows, grouped
 from imbtool.model.losses import Objective, Size, size_of
+from imbtool.runs.state import load_state, save_state
+from imbtool.runs.state_check import Extent, Progress
 from imbtool.training.automatic import (
     autocast,
     choose_epochs,
@@ -46,11 +48,7 @@ from imbtool.training.optimizer import (
     scheduled,
 )
 from imbtool.training.residual import narrow_residual
-from imbtool.training.state import load_state, save_state
-from imbtool.training.statecheck import Extent, Progress
 from imbtool.training.tokentable import taken, token_counts
-
-Emit = Callable[[Event], None]
 
 MOST_SKIPPED = 10
 """Steps skipped in a row after which a run that skips them stops all the same."""

@@ -21,11 +21,12 @@ from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.process_info import place_in
 from imbtool.errors import counted, fail
+from imbtool.events import Emit
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
-from imbtool.training.engine import Emit, Engine
+from imbtool.runs.manifest import Manifest, make_manifest
+from imbtool.training.engine import Engine
 from imbtool.training.head import Sample
-from imbtool.training.manifest import Manifest, make_manifest
 from imbtool.training.tokencache import FOLDER, encoded_split
 from imbtool.training.tokentable import TokenTable
 

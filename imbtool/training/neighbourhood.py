@@ -13,13 +13,13 @@ from torch import Tensor
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.evaluation.thresholds import ThresholdChoice
+from imbtool.events import Event
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import averaged
 from imbtool.model.head import head_layer
 from imbtool.model.knn import Neighbours, consult, mixed, remember
 from imbtool.model.metadata import NeighboursMeta
 from imbtool.training.automatic import autocast, choose_precision
-from imbtool.training.engine import Event
 from imbtool.training.head import collect_features, few_texts, rows_of_texts
 from imbtool.training.materials import Materials
 from imbtool.training.tokentable import taken

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from imbtool.analysis.document import label_rows
 from imbtool.config.schema import Profile
+from imbtool.events import Event
 from imbtool.model.encoder import TextModel, Tokens
 from imbtool.model.long_texts import padded_tokens
 from imbtool.training.automatic import autocast
-from imbtool.training.engine import Engine, Event
+from imbtool.training.engine import Engine
 from imbtool.training.head import MOST_JUDGES, MOST_TEXTS, few_texts
 from imbtool.training.materials import Materials, gather_materials, make_accelerator
 from imbtool.training.neighbourhood import MOST_REMEMBERED

@@ -14,23 +14,24 @@ from imbtool.config.schema import Profile
 from imbtool.distributed.signals import StopRequest, stop_on_signals
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.thresholds import ThresholdChoice
+from imbtool.events import Emit, Event
 from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
-from imbtool.training.automatic import autocast
-from imbtool.training.chronicle import Chronicle
-from imbtool.training.engine import Emit, Engine, Event
-from imbtool.training.head import HeadFit, fit_head
-from imbtool.training.manifest import read_manifest, refuse_changes
-from imbtool.training.materials import Materials, gather_materials, make_accelerator
-from imbtool.training.neighbourhood import Heard, ask_neighbours
-from imbtool.training.runfolder import (
+from imbtool.runs.event_log import Chronicle
+from imbtool.runs.folder import (
     Resumption,
     find_state,
     held,
     make_folder,
     require_free_name,
 )
+from imbtool.runs.manifest import read_manifest, refuse_changes
+from imbtool.runs.trackers import require_trackers, start_tracking, track
+from imbtool.training.automatic import autocast
+from imbtool.training.engine import Engine
+from imbtool.training.head import HeadFit, fit_head
+from imbtool.training.materials import Materials, gather_materials, make_accelerator
+from imbtool.training.neighbourhood import Heard, ask_neighbours
 from imbtool.training.saving import Saver
-from imbtool.training.tracking import require_trackers, start_tracking, track
 from imbtool.training.validation import validate, validation_logits
 
 AUTO_PATIENCE = 3

@@ -12,7 +12,7 @@ from imbtool.evaluation.label_calibration import pooled_calibration
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.training.engine import Event
+from imbtool.events import Event
 from imbtool.training.health import logits_not_finite
 from imbtool.training.materials import Materials
 from imbtool.training.tokentable import taken

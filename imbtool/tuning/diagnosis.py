@@ -17,8 +17,8 @@ from imbtool.errors import counted
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import is_known
 from imbtool.events import Event
-from imbtool.training.symptoms import UNPROVEN_RECALL, findings
-from imbtool.training.symptoms import Finding as Symptom
+from imbtool.runs.warnings import UNPROVEN_RECALL, findings
+from imbtool.runs.warnings import Finding as Symptom
 
 Verdict = Literal["act", "watch", "leave"]
 

@@ -15,7 +15,7 @@ from imbtool.events import Event
 from imbtool.files.documents import first_fault, short
 from imbtool.files.locks import LOCK
 from imbtool.files.writing import cut_half_line, leftovers, lines_of, parse_json
-from imbtool.training.manifest import differences
+from imbtool.runs.manifest import differences
 from imbtool.tuning.guide import EPOCHS, GAMMA, RATE, WEIGHT, Change, Place
 from imbtool.tuning.history import Round
 from imbtool.tuning.records import BegunRecord, ResultRecord, RoundRecord, SessionRecord

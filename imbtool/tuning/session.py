@@ -12,7 +12,7 @@ from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import NotFiniteError, fail, some
-from imbtool.events import require_events
+from imbtool.events import Emit, Event, require_events
 from imbtool.files.locks import locked
 from imbtool.files.writing import (
     append_line,
@@ -25,9 +25,8 @@ from imbtool.files.writing import (
     write_json,
     write_text,
 )
+from imbtool.runs.manifest import MANIFEST
 from imbtool.training import run as training
-from imbtool.training.engine import Emit, Event
-from imbtool.training.manifest import MANIFEST
 from imbtool.tuning.data import TuningData, read_data
 from imbtool.tuning.examination import examine, examine_broken
 from imbtool.tuning.guide import Change, apply

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imbtool.training.chronicle import EVERY_STEPS, Chronicle
+from imbtool.runs.event_log import EVERY_STEPS, Chronicle
 
 Event = dict[str, Any]
 

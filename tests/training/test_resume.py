@@ -14,7 +14,7 @@ from conftest import Imbtool
 from safetensors import SafetensorError
 
 from imbtool.events import read_events
-from imbtool.training import state
+from imbtool.runs import state
 from imbtool.training.engine import Engine
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.head_first=true")

@@ -11,7 +11,7 @@ from conftest import Imbtool
 
 from imbtool.events import read_events
 from imbtool.files.locks import locked
-from imbtool.training import runfolder
+from imbtool.runs import folder as runfolder
 from imbtool.training.engine import Engine
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.epochs=1")

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
-from imbtool.training.state import PROGRESS, TENSORS, load_state, save_state
-from imbtool.training.statecheck import Extent, Progress
+from imbtool.runs.state import PROGRESS, TENSORS, load_state, save_state
+from imbtool.runs.state_check import Extent, Progress
 
 RANKS = Ranks(SimpleNamespace(process_index=0, num_processes=1))
 EXTENT = Extent(epochs=3, batches=10, batch_size=8)

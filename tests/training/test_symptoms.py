@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imbtool.training.symptoms import Finding, findings
+from imbtool.runs.warnings import Finding, findings
 
 Event = dict[str, Any]
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from imbtool.errors import UserError, fail
 from imbtool.events import Epoch
 from imbtool.files.documents import Count, Typed, damaged
-from imbtool.training.manifest import MEND
+from imbtool.runs.manifest import MEND
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 """What AdamW keeps of each parameter that has had a gradient."""

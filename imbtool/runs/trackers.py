@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from imbtool.config.schema import Profile
 from imbtool.errors import fail
-from imbtool.training.engine import Event
+from imbtool.events import Event
 
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from imbtool.events import read_events
 from imbtool.files.writing import append_line, cut_half_line
-from imbtool.training.engine import Emit, Event
-from imbtool.training.symptoms import Finding, findings
+from imbtool.events import Emit, Event
+from imbtool.runs.warnings import Finding, findings
 
 EVERY_STEPS = 10
 """Of the steps, this one in so many is written down, with the losses since the one before."""

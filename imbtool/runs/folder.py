@@ -14,7 +14,7 @@ from imbtool.errors import fail
 from imbtool.events import read_events
 from imbtool.files.locks import locked
 from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
-from imbtool.training.manifest import MANIFEST, Manifest
+from imbtool.runs.manifest import MANIFEST, Manifest
 
 
 @dataclass(frozen=True)

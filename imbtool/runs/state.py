@@ -18,8 +18,8 @@ from imbtool.errors import fail
 from imbtool.files.documents import read_document, short
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import parse_json, publish_folder, read_json, sha256, write_json
-from imbtool.training.manifest import MEND
-from imbtool.training.statecheck import (
+from imbtool.runs.manifest import MEND
+from imbtool.runs.state_check import (
     Extent,
     Progress,
     Saved,
