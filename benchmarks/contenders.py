@@ -167,7 +167,7 @@ def train_with_engine(profile: Profile, task: Task, pace: Pace) -> None:
     """Train with imbtool's engine until `pace` raises."""
     from accelerate import Accelerator
 
-    from imbtool.training.materials import gather_materials
+    from imbtool.training.setup import gather_materials
 
     materials = gather_materials(profile, Accelerator())
     epochs = -(-task.steps // steps_an_epoch(materials.corpus))

@@ -35,7 +35,7 @@ from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
 from imbtool.training import run
-from imbtool.training.materials import Materials
+from imbtool.training.setup import Materials
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

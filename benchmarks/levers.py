@@ -26,28 +26,28 @@ def _without_frozen_embeddings(profile: Profile) -> Profile:
 
 
 def _without_quick_dropout(profile: Profile) -> Profile:
-    from imbtool.training import engine
+    from imbtool.training import loop as engine
 
     engine.quick_dropout = nullcontext
     return profile
 
 
 def _without_narrow_residual(profile: Profile) -> Profile:
-    from imbtool.training import engine
+    from imbtool.training import loop as engine
 
     engine.narrow_residual = lambda _: None
     return profile
 
 
 def _without_kept_memory(profile: Profile) -> Profile:
-    from imbtool.training import engine
+    from imbtool.training import loop as engine
 
     engine.keep_freed_memory = lambda: None
     return profile
 
 
 def _without_clipping_in_the_step(profile: Profile) -> Profile:
-    from imbtool.training import engine
+    from imbtool.training import loop as engine
 
     def two_passes(optimizer: torch.optim.AdamW, norm: torch.Tensor, rate: float) -> None:
         for group in optimizer.param_groups:
@@ -81,7 +81,7 @@ def _without_length_buckets(profile: Profile) -> Profile:
 
 
 def _without_eager_attention(profile: Profile) -> Profile:
-    import imbtool.training.materials as materials
+    import imbtool.training.setup as materials
 
     load = materials.load_encoder
 
@@ -95,7 +95,7 @@ def _without_eager_attention(profile: Profile) -> Profile:
 
 
 def _without_fused_adamw(profile: Profile) -> Profile:
-    from imbtool.training import engine
+    from imbtool.training import loop as engine
 
     make = engine.make_optimizer
 

@@ -79,7 +79,7 @@ def measure(profile: Path, run: Path, steps: int) -> dict[str, Any]:
     """Train to so many steps; seconds, and the peak memory of this process, stage by stage."""
     stages = Stages(steps)
     from imbtool.config.reader import read_profile
-    from imbtool.training import materials
+    from imbtool.training import setup as materials
     from imbtool.training.run import train
 
     stages.ended("rest")

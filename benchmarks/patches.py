@@ -18,10 +18,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits as distance
 from imbtool.config.schema import Profile
 from imbtool.model.head import head_layer
 from imbtool.model.losses import Size
-from imbtool.training import engine, run
+from imbtool.training import loop as engine
+from imbtool.training import run
 from imbtool.training.averaging import WeightAverage
 from imbtool.training.batches import plan_epoch
-from imbtool.training.materials import Materials
+from imbtool.training.setup import Materials
 
 Idea = Callable[[Profile], Profile]
 """Patches modules in place, in a process that trains once, and returns the profile to train by."""

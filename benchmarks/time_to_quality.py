@@ -124,7 +124,7 @@ def judge(task: Task) -> Callable[[nn.Module], float]:
 
 def train_whole_run(task: Task, epochs: int, watch: Watch) -> None:
     """Train as `imbtool train` does, with the clock on between `start` and the last step."""
-    from imbtool.training.engine import Engine
+    from imbtool.training.loop import Engine
     from imbtool.training.run import train
 
     run_epoch = Engine.run_epoch

@@ -21,9 +21,9 @@ from imbtool.errors import rows_named
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.model.encoder import load_encoder
 from imbtool.model.losses import Objective
-from imbtool.training.frozen import Reader, feature_reader
-from imbtool.training.head import fit_path
-from imbtool.training.materials import make_accelerator
+from imbtool.training.features import Reader, feature_reader
+from imbtool.training.head_first import fit_path
+from imbtool.training.setup import make_accelerator
 
 FOLDS = 5
 CHUNK = 2_048

@@ -280,7 +280,7 @@ def _done(result: object) -> None:
 def _train_near(imbtool: Imbtool, patch: Callable[..., None]) -> None:
     """The run `near`, in which neighbours have a share whatever validation says."""
     gains = iter([0.1, 0.2] * 9)
-    where = "imbtool.training.neighbourhood"
+    where = "imbtool.training.knn_share"
     patch(f"{where}.SHARES", (0.0, 0.3))
     patch(f"{where}.average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains))
     _done(
@@ -290,7 +290,7 @@ def _train_near(imbtool: Imbtool, patch: Callable[..., None]) -> None:
 
 def _train_stopped(imbtool: Imbtool, patch: Callable[..., None]) -> None:
     """The run `stopped`, which got a signal in its second epoch."""
-    from imbtool.training.engine import Engine
+    from imbtool.training.loop import Engine
 
     take_step = Engine.train_step
 
@@ -299,7 +299,7 @@ def _train_stopped(imbtool: Imbtool, patch: Callable[..., None]) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         return take_step(engine, *arguments)
 
-    patch("imbtool.training.engine.Engine.train_step", stop)
+    patch("imbtool.training.loop.Engine.train_step", stop)
     stopped = imbtool("train", "-p", "profile.yaml", "--run", "stopped")
     assert stopped.exit_code == 128 + signal.SIGTERM, stopped.stderr
 

@@ -186,7 +186,7 @@ def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
 
 def _rehearse(settings: Profile, profile: Path, json: bool) -> None:
     from imbtool.report.live import rehearsal_views
-    from imbtool.training.rehearsal import rehearse
+    from imbtool.training.dry_run import rehearse
 
     document = rehearse(settings)
     show(document, rehearsal_views(document), json)

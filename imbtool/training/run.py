@@ -27,11 +27,11 @@ from imbtool.runs.folder import (
 from imbtool.runs.manifest import read_manifest, refuse_changes
 from imbtool.runs.trackers import require_trackers, start_tracking, track
 from imbtool.training.automatic import autocast
-from imbtool.training.engine import Engine
-from imbtool.training.head import HeadFit, fit_head
-from imbtool.training.materials import Materials, gather_materials, make_accelerator
-from imbtool.training.neighbourhood import Heard, ask_neighbours
+from imbtool.training.head_first import HeadFit, fit_head
+from imbtool.training.knn_share import Heard, ask_neighbours
+from imbtool.training.loop import Engine
 from imbtool.training.saving import Saver
+from imbtool.training.setup import Materials, gather_materials, make_accelerator
 from imbtool.training.validation import validate, validation_logits
 
 AUTO_PATIENCE = 3

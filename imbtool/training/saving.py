@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from imbtool.distributed.signals import Stopped, StopRequest
-from imbtool.training.engine import Engine
+from imbtool.training.loop import Engine
 
 
 class Saver:

@@ -14,8 +14,8 @@ from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.events import Event
 from imbtool.training.health import logits_not_finite
-from imbtool.training.materials import Materials
-from imbtool.training.tokentable import taken
+from imbtool.training.setup import Materials
+from imbtool.training.token_table import taken
 
 
 def validate(

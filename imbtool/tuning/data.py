@@ -9,7 +9,7 @@ from typing import Any
 from imbtool.config.schema import Profile
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.model.head import head_layer
-from imbtool.training.materials import gather_materials, make_accelerator, require_measurable
+from imbtool.training.setup import gather_materials, make_accelerator, require_measurable
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 
 from imbtool.files.writing import read_json
 from imbtool.model.checkpoint import read_checkpoint
-from imbtool.training.engine import Engine
+from imbtool.training.loop import Engine
 
 CHECKPOINT = Path("runs/first/checkpoint")
 QUICK = ("--set", "model.encoder=encoder", "--set", "model.max_length=24", "--epochs", "1")

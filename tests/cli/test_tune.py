@@ -13,7 +13,7 @@ import pytest
 from conftest import Imbtool
 from typer.testing import Result
 
-from imbtool.training.engine import Engine
+from imbtool.training.loop import Engine
 from imbtool.tuning import session
 
 STRICT = (

@@ -20,8 +20,8 @@ from imbtool.evaluation.metrics import average_precision
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import Objective, make_objective
-from imbtool.training import head
-from imbtool.training.head import (
+from imbtool.training import head_first as head
+from imbtool.training.head_first import (
     HeadFit,
     Sample,
     collect_features,

@@ -18,9 +18,9 @@ from imbtool.events import read_events
 from imbtool.files.writing import read_json
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.head import head_layer
-from imbtool.training import neighbourhood
-from imbtool.training.head import collect_features
-from imbtool.training.neighbourhood import SHARES
+from imbtool.training import knn_share as neighbourhood
+from imbtool.training.head_first import collect_features
+from imbtool.training.knn_share import SHARES
 from imbtool.tuning.examination import read_course
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.neighbours=true", "--epochs", "2")

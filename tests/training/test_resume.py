@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from imbtool.events import read_events
 from imbtool.runs import state
-from imbtool.training.engine import Engine
+from imbtool.training.loop import Engine
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.head_first=true")
 SAVE_ALWAYS = ("--set", "training.save_every=0.00001")

@@ -16,9 +16,9 @@ from imbtool.config.reader import Override, read_profile
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.head import head_layer
 from imbtool.model.losses import Objective
-from imbtool.training import engine as engine_module
+from imbtool.training import loop as engine_module
 from imbtool.training import run as run_module
-from imbtool.training.engine import MOST_SKIPPED, Engine
+from imbtool.training.loop import MOST_SKIPPED, Engine
 from imbtool.training.optimizer import clipped_step
 from imbtool.training.run import AUTO_PATIENCE, RunResult, train
 

@@ -12,7 +12,7 @@ from conftest import Imbtool
 from imbtool.events import read_events
 from imbtool.files.locks import locked
 from imbtool.runs import folder as runfolder
-from imbtool.training.engine import Engine
+from imbtool.training.loop import Engine
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.epochs=1")
 FOLDER = Path("runs/stopped")

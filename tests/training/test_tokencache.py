@@ -26,9 +26,9 @@ from imbtool.errors import UserError
 from imbtool.files import writing as files
 from imbtool.model import tokenize as reading
 from imbtool.model.encoder import TextModel, load_encoder
-from imbtool.training import tokencache
+from imbtool.training import token_cache as tokencache
 from imbtool.training.run import train
-from imbtool.training.tokencache import TRAILER, encoded_split
+from imbtool.training.token_cache import TRAILER, encoded_split
 
 ROWS = [make_row(random.Random(number), str(number)) for number in range(50)]
 TEXTS = [row["text"] for row in ROWS]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imbtool.training.tokentable import TokenTable, flat, taken, token_counts
+from imbtool.training.token_table import TokenTable, flat, taken, token_counts
 
 LISTS = [[5, 6, 7], [1], [], [2**30, 3]]
 TABLE = TokenTable.of(*flat(LISTS))

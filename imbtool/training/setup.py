@@ -25,10 +25,10 @@ from imbtool.events import Emit
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
 from imbtool.runs.manifest import Manifest, make_manifest
-from imbtool.training.engine import Engine
-from imbtool.training.head import Sample
-from imbtool.training.tokencache import FOLDER, encoded_split
-from imbtool.training.tokentable import TokenTable
+from imbtool.training.head_first import Sample
+from imbtool.training.loop import Engine
+from imbtool.training.token_cache import FOLDER, encoded_split
+from imbtool.training.token_table import TokenTable
 
 
 @dataclass(frozen=True)

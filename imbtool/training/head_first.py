@@ -24,7 +24,7 @@ from imbtool.model.head import head_layer
 from imbtool.model.long_texts import count_windows
 from imbtool.model.losses import Objective
 from imbtool.training.health import require_finite
-from imbtool.training.tokentable import taken, token_counts
+from imbtool.training.token_table import taken, token_counts
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Of logits and targets."""

@@ -13,7 +13,7 @@ from imbtool.errors import fail
 from imbtool.model.encoder import TextModel, Tokens, averaged
 from imbtool.model.head import head_layer
 from imbtool.training.automatic import autocast, choose_precision
-from imbtool.training.head import collect_features, rows_of_texts
+from imbtool.training.head_first import collect_features, rows_of_texts
 
 Reader = Callable[[Sequence[Tokens]], Tensor]
 """Encoded texts become features [n, features], fp32."""

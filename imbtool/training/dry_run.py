@@ -19,11 +19,11 @@ from imbtool.events import Event
 from imbtool.model.encoder import TextModel, Tokens
 from imbtool.model.long_texts import padded_tokens
 from imbtool.training.automatic import autocast
-from imbtool.training.engine import Engine
-from imbtool.training.head import MOST_JUDGES, MOST_TEXTS, few_texts
-from imbtool.training.materials import Materials, gather_materials, make_accelerator
-from imbtool.training.neighbourhood import MOST_REMEMBERED
-from imbtool.training.tokentable import token_counts
+from imbtool.training.head_first import MOST_JUDGES, MOST_TEXTS, few_texts
+from imbtool.training.knn_share import MOST_REMEMBERED
+from imbtool.training.loop import Engine
+from imbtool.training.setup import Materials, gather_materials, make_accelerator
+from imbtool.training.token_table import token_counts
 
 WARM_UP_STEPS = 3
 TRIAL_STEPS = 8

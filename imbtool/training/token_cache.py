@@ -28,7 +28,7 @@ from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing
 from imbtool.model.encoder import TextModel, Tokens
-from imbtool.training.tokentable import TokenTable, flat
+from imbtool.training.token_table import TokenTable, flat
 
 FOLDER = "token-cache"
 LEAST_CHARACTERS = 10_000_000

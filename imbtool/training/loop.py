@@ -36,7 +36,7 @@ from imbtool.training.automatic import (
 from imbtool.training.averaging import WeightAverage
 from imbtool.training.batches import plan_epoch, share
 from imbtool.training.dropout import quick_dropout
-from imbtool.training.head import Sample
+from imbtool.training.head_first import Sample
 from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_memory
 from imbtool.training.memory import keep_freed_memory
 from imbtool.training.optimizer import (
@@ -48,7 +48,7 @@ from imbtool.training.optimizer import (
     scheduled,
 )
 from imbtool.training.residual import narrow_residual
-from imbtool.training.tokentable import taken, token_counts
+from imbtool.training.token_table import taken, token_counts
 
 MOST_SKIPPED = 10
 """Steps skipped in a row after which a run that skips them stops all the same."""
