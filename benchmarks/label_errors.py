@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from tasks import find_profile
 from texttable import table
 
+from imbtool.annotation.label_errors import frozen_features, out_of_fold
 from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
@@ -46,7 +47,6 @@ from imbtool.evaluation.label_errors import LEAST_DOUBT, error_chances
 from imbtool.evaluation.measures import figure, figure_text
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
-from imbtool.suspects import frozen_features, out_of_fold
 
 CACHE = Path("runs/benchmarks/label-errors")
 FIRST = 100

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # to type checkers a name that is said twice is a public one
-    from imbtool.assessment import evaluate as evaluate
     from imbtool.config.reader import read_profile as read_profile
     from imbtool.config.schema import Profile as Profile
     from imbtool.data.corpus import read_corpus as read_corpus
     from imbtool.data.weights import assign_weights as assign_weights
+    from imbtool.inference.evaluate import evaluate as evaluate
     from imbtool.model.checkpoint import Checkpoint as Checkpoint
     from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.training.run import train as train

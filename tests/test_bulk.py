@@ -16,11 +16,12 @@ import pytest
 import torch
 from conftest import Imbtool, read_csv, write_csv
 
-from imbtool import bulk, prediction
 from imbtool.data.tables import read_table
 from imbtool.files import locks
 from imbtool.files.locks import Member, locked
-from imbtool.prediction import predict_table, use_gpu
+from imbtool.inference import predict as prediction
+from imbtool.inference import predict_folder as bulk
+from imbtool.inference.predict import predict_table, use_gpu
 
 RUN = "runs/first"
 PREDICT = ("predict", RUN, "in", "-o", "out")

@@ -11,13 +11,13 @@ import pytest
 from conftest import Imbtool
 from safetensors.torch import load_file, save_file
 
-from imbtool import prediction
 from imbtool.errors import UserError
 from imbtool.evaluation.calibration import sigmoid
+from imbtool.inference import predict as prediction
+from imbtool.inference.predict import _lines, predict_frame
 from imbtool.labels.syntax import names_in
 from imbtool.model import tokenize as reading
 from imbtool.model.checkpoint import read_checkpoint
-from imbtool.prediction import _lines, predict_frame
 
 RUN = Path("runs/first")
 COMMANDS = (

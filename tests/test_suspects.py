@@ -7,14 +7,14 @@ import pytest
 import torch
 from conftest import read_csv, write_csv
 
-from imbtool import suspects
 from imbtool.analysis.finding import Finding
+from imbtool.annotation import label_errors as suspects
+from imbtool.annotation.label_errors import FOLDS, frozen_features, out_of_fold, suspect_labels
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
 from imbtool.errors import UserError
 from imbtool.model import tokenize as reading
-from imbtool.suspects import FOLDS, frozen_features, out_of_fold, suspect_labels
 
 
 def settings(**sets: object) -> Profile:

@@ -78,7 +78,7 @@ def _analysis(profile: Profile, corpus: Corpus, suspects: list[Finding]) -> Anal
 
 
 def _suspects(profile: Profile, corpus: Corpus) -> list[Finding]:
-    from imbtool.suspects import suspect_labels
+    from imbtool.annotation.label_errors import suspect_labels
 
     return suspect_labels(profile, corpus, hint)
 

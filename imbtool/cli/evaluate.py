@@ -54,10 +54,10 @@ def evaluate(
 
         imbtool evaluate runs/moderation-1 --require 'recall:praising violence>=0.5'
     """
-    from imbtool.assessment import Wanted, evaluate, own_split, table_split
     from imbtool.evaluation.gates import read_gate
     from imbtool.events import read_log
     from imbtool.files.locks import locked
+    from imbtool.inference.evaluate import Wanted, evaluate, own_split, table_split
     from imbtool.model.card import write_card
     from imbtool.model.checkpoint import checkpoint_folder, read_checkpoint
     from imbtool.report.bundle import require_unwritten, result_suffix, write_bundle

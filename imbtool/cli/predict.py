@@ -23,10 +23,10 @@ from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imbtool.bulk import Job, Outcome
     from imbtool.data.shards import Shard
     from imbtool.distributed.process_info import Place
     from imbtool.files.locks import Lock
+    from imbtool.inference.predict_folder import Job, Outcome
     from imbtool.model.checkpoint import Checkpoint
 
 
@@ -87,9 +87,9 @@ def predict(
 
         echo "a text" | imbtool predict runs/moderation-1/checkpoint --json
     """
-    from imbtool.bulk import make_job
     from imbtool.distributed.process_info import place_in
     from imbtool.formats.sources import names_table, table_format
+    from imbtool.inference.predict_folder import make_job
     from imbtool.model.checkpoint import read_checkpoint
 
     place = place_in(os.environ)
@@ -118,7 +118,13 @@ def _predict_table(
     calibrated: bool,
     json: bool,
 ) -> None:
-    from imbtool.prediction import predict_lines, predict_table, use_gpu, write_file, write_frames
+    from imbtool.inference.predict import (
+        predict_lines,
+        predict_table,
+        use_gpu,
+        write_file,
+        write_frames,
+    )
 
     use_gpu(model, 0)
     if source is None:
@@ -156,11 +162,11 @@ def _refuse_several(place: Place, processes: int | None) -> None:
 def _predict_folder(
     job: Job, output: Path, place: Place, processes: int | None, force: bool, json: bool
 ) -> None:
-    from imbtool.bulk import claim_folder, job_name, require_claimable
     from imbtool.data.shards import plan_shards
     from imbtool.distributed.launch import processes_to_start, visible_devices
     from imbtool.errors import fail
     from imbtool.files.locks import Member, locked
+    from imbtool.inference.predict_folder import claim_folder, job_name, require_claimable
 
     several = processes_to_start(processes, os.environ, visible_devices())
     shards = plan_shards(job.source, output)
@@ -180,8 +186,8 @@ def _predict_folder(
 
 def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, json: bool) -> None:
     """Let several processes share the files; each comes back here with its number."""
-    from imbtool.bulk import count_done
     from imbtool.distributed.workers import run_all
+    from imbtool.inference.predict_folder import count_done
 
     before = count_done(shards)
     codes = run_all(processes, [each for each in sys.argv[1:] if each != "--force"], lock)
@@ -196,9 +202,9 @@ def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, j
 
 
 def _take_share(job: Job, output: Path, place: Place, shards: Sequence[Shard], json: bool) -> None:
-    from imbtool.bulk import predict_shards
     from imbtool.data.shards import shared_out
     from imbtool.distributed.workers import failures_to_answer_for
+    from imbtool.inference.predict_folder import predict_shards
 
     sizes = [shard.source.stat().st_size for shard in shards]
     mine = [shards[index] for index in shared_out(sizes, place.processes)[place.rank]]

@@ -16,9 +16,9 @@ from imbtool.files.documents import Typed, read_document, short
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import require_utf8, sha256, write_json
 from imbtool.formats.sources import names_table
+from imbtool.inference.predict import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.metadata import read_meta
-from imbtool.prediction import predict_table, shown_probabilities, use_gpu, write_file
 
 MANIFEST = "_predict.json"
 """Who reads the folder as one table passes over it, as over all names that begin so."""
