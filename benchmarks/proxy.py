@@ -44,8 +44,8 @@ from imbtool.evaluation.measures import Figure, figure
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
+from imbtool.tuning.frozen_search import FrozenEncoder, freeze_encoder
 from imbtool.tuning.guide import BOUNDS, GAMMA, WEIGHT, Place
-from imbtool.tuning.proxy import FrozenEncoder, freeze_encoder
 
 SEED = 0
 CLEAR = 0.02

@@ -16,7 +16,7 @@ from turns import say
 
 from imbtool.files.writing import append_line
 from imbtool.tuning.guide import BOUNDS, CONSTRAINT, GAMMA, RATE, WEIGHT, Place
-from imbtool.tuning.session import DECISIONS, resume, tune
+from imbtool.tuning.loop import DECISIONS, resume, tune
 
 if TYPE_CHECKING:
     from optuna import Study

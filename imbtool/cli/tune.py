@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from imbtool.config.reader import Override
     from imbtool.events import Emit
-    from imbtool.tuning.session import TuningResult
+    from imbtool.tuning.loop import TuningResult
 
     Start = Callable[[Emit], TuningResult]
 
@@ -104,7 +104,7 @@ def _start(
 ) -> tuple[Path, Start]:
     from imbtool.config.reader import read_profile
     from imbtool.runs.folder import run_name
-    from imbtool.tuning.session import tune
+    from imbtool.tuning.loop import tune
 
     profile = require_profile(profile)
     settings = read_profile(profile, overrides)
@@ -114,7 +114,7 @@ def _start(
 
 def _resume(run: Path, budget: list[Override], allow_changed: bool, has_settings: bool) -> Start:
     from imbtool.errors import fail
-    from imbtool.tuning.session import resume
+    from imbtool.tuning.loop import resume
 
     if has_settings:
         found = "other settings beside it"
@@ -126,7 +126,7 @@ def _resume(run: Path, budget: list[Override], allow_changed: bool, has_settings
 def _preview(run: Path | None, dry_run: bool, has_settings: bool, json: bool) -> None:
     from imbtool.errors import fail
     from imbtool.report.rounds import preview_views
-    from imbtool.tuning.examination import preview
+    from imbtool.tuning.finished_run import preview
 
     if run is None or not dry_run:
         given, missing = ("--from-run", "--dry-run") if run else ("--dry-run", "--from-run RUN")
@@ -145,7 +145,7 @@ def _watch(folder: Path, start: Start, json: bool) -> None:
     from imbtool.report.rounds import TuningView, tuning_views
     from imbtool.report.story import write_story
     from imbtool.report.trajectories import plot_trajectories
-    from imbtool.tuning.memory import is_begun
+    from imbtool.tuning.decision_log import is_begun
 
     try:
         with TuningView(console(stderr=True)) as view:

@@ -14,7 +14,7 @@ from conftest import Imbtool
 from typer.testing import Result
 
 from imbtool.training.loop import Engine
-from imbtool.tuning import session
+from imbtool.tuning import loop as session
 
 STRICT = (
     *("--set", "weights.moderate={ratio: 1.1, weight: 5}"),

@@ -21,7 +21,7 @@ from imbtool.model.head import head_layer
 from imbtool.training import knn_share as neighbourhood
 from imbtool.training.head_first import collect_features
 from imbtool.training.knn_share import SHARES
-from imbtool.tuning.examination import read_course
+from imbtool.tuning.finished_run import read_course
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.neighbours=true", "--epochs", "2")
 RUN = Path("runs/near")

@@ -8,7 +8,7 @@ from conftest import PARENTS, write_csv
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.errors import UserError
-from imbtool.tuning.data import read_data
+from imbtool.tuning.preparation import read_data
 
 OBJECTIVE = Override("tuning.objective", "secondary_f1_macro", "--set")
 

@@ -8,7 +8,7 @@ import pytest
 
 from imbtool.errors import UserError
 from imbtool.events import read_events
-from imbtool.tuning.examination import preview, read_course
+from imbtool.tuning.finished_run import preview, read_course
 
 RUN = Path("runs/first")
 EVENTS = RUN / "events.jsonl"

@@ -9,7 +9,7 @@ import pytest
 
 from imbtool.errors import UserError
 from imbtool.files.locks import LOCK
-from imbtool.tuning.memory import is_begun, read_memory
+from imbtool.tuning.decision_log import is_begun, read_memory
 
 SESSION = {
     "event": "session",

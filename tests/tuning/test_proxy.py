@@ -10,8 +10,8 @@ import torch
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
+from imbtool.tuning.frozen_search import FrozenEncoder, explore, freeze_encoder
 from imbtool.tuning.guide import BOUNDS, Place, settings_of
-from imbtool.tuning.proxy import FrozenEncoder, explore, freeze_encoder
 
 
 def settings(**sets: object) -> Profile:

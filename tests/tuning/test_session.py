@@ -18,8 +18,8 @@ from imbtool.distributed.signals import Stopped
 from imbtool.errors import NotFiniteError, Problem, UserError
 from imbtool.files.locks import locked
 from imbtool.model.metadata import read_meta
-from imbtool.tuning import session
-from imbtool.tuning.session import TuningResult, resume, tune
+from imbtool.tuning import loop as session
+from imbtool.tuning.loop import TuningResult, resume, tune
 
 Document = dict[str, Any]
 Script = dict[int, Document]

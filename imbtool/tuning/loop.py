@@ -27,8 +27,15 @@ from imbtool.files.writing import (
 )
 from imbtool.runs.manifest import MANIFEST
 from imbtool.training import run as training
-from imbtool.tuning.data import TuningData, read_data
-from imbtool.tuning.examination import examine, examine_broken
+from imbtool.tuning.decision_log import (
+    DECISIONS,
+    Memory,
+    is_begun,
+    read_memory,
+    require_decisions,
+)
+from imbtool.tuning.finished_run import examine, examine_broken
+from imbtool.tuning.frozen_search import FrozenEncoder, explore, freeze_encoder
 from imbtool.tuning.guide import Change, apply
 from imbtool.tuning.history import (
     Outcome,
@@ -40,15 +47,8 @@ from imbtool.tuning.history import (
     next_changes,
     stop_reason,
 )
-from imbtool.tuning.memory import (
-    DECISIONS,
-    Memory,
-    is_begun,
-    read_memory,
-    require_decisions,
-)
-from imbtool.tuning.proxy import FrozenEncoder, explore, freeze_encoder
-from imbtool.tuning.story import Document, profile_comments, tell_story
+from imbtool.tuning.preparation import TuningData, read_data
+from imbtool.tuning.summary import Document, profile_comments, tell_story
 
 
 @dataclass(frozen=True)
