@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from imbtool.report.canvas import axes_on
+from imbtool.report.figures.figure import axes_on
 
 
 @contextmanager

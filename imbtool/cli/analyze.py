@@ -47,8 +47,8 @@ def analyze(
     """
     from imbtool.data.corpus import read_corpus
     from imbtool.files.locks import locked
-    from imbtool.report.preflight import analysis_views
-    from imbtool.report.preflight_files import require_free, write_analysis
+    from imbtool.report.analysis_files import require_free, write_analysis
+    from imbtool.report.console.analysis import analysis_views
 
     require_free(output)
     profile = source_profile(source, sets)

@@ -60,8 +60,8 @@ def evaluate(
     from imbtool.inference.evaluate import Wanted, evaluate, own_split, table_split
     from imbtool.model.card import write_card
     from imbtool.model.checkpoint import checkpoint_folder, read_checkpoint
-    from imbtool.report.bundle import require_unwritten, result_suffix, write_bundle
-    from imbtool.report.measured import evaluation_views
+    from imbtool.report.console.evaluation import evaluation_views
+    from imbtool.report.evaluation_files import require_unwritten, result_suffix, write_bundle
 
     gates = [read_gate(text) for text in require or []]
     wanted = Wanted(gates, by, against, 0 if no_texts else errors, trust_remote_code)

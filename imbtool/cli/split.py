@@ -42,7 +42,7 @@ def split(
     from imbtool.data.partition import part_files, part_shares, partition, write_parts
     from imbtool.files.locks import locked
     from imbtool.files.writing import write_json
-    from imbtool.report.parts import split_views
+    from imbtool.report.console.split import split_views
 
     shares = part_shares(validation, test)
     profile = source_profile(source, sets)

@@ -163,8 +163,8 @@ def _processes_of(run: Path) -> int | None:
 def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
     """Show a run's events as they come, and its result."""
     from imbtool.events import read_log
-    from imbtool.report.curve import plot_training
-    from imbtool.report.live import TrainingView
+    from imbtool.report.console.training import TrainingView
+    from imbtool.report.figures.training import plot_training
 
     with TrainingView(console(stderr=True)) as view:
         result = start(view)
@@ -185,7 +185,7 @@ def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
 
 
 def _rehearse(settings: Profile, profile: Path, json: bool) -> None:
-    from imbtool.report.live import rehearsal_views
+    from imbtool.report.console.training import rehearsal_views
     from imbtool.training.dry_run import rehearse
 
     document = rehearse(settings)

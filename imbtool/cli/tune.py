@@ -125,7 +125,7 @@ def _resume(run: Path, budget: list[Override], allow_changed: bool, has_settings
 
 def _preview(run: Path | None, dry_run: bool, has_settings: bool, json: bool) -> None:
     from imbtool.errors import fail
-    from imbtool.report.rounds import preview_views
+    from imbtool.report.console.tuning import preview_views
     from imbtool.tuning.finished_run import preview
 
     if run is None or not dry_run:
@@ -142,9 +142,9 @@ def _preview(run: Path | None, dry_run: bool, has_settings: bool, json: bool) ->
 
 def _watch(folder: Path, start: Start, json: bool) -> None:
     """Show a tuning as it goes, and its story."""
-    from imbtool.report.rounds import TuningView, tuning_views
-    from imbtool.report.story import write_story
-    from imbtool.report.trajectories import plot_trajectories
+    from imbtool.report.console.tuning import TuningView, tuning_views
+    from imbtool.report.figures.tuning import plot_trajectories
+    from imbtool.report.html.tuning import write_story
     from imbtool.tuning.decision_log import is_begun
 
     try:

@@ -45,8 +45,8 @@ def weights(
     from imbtool.data.weights import assign_weights, with_custom_weights
     from imbtool.files.locks import locked
     from imbtool.files.writing import write_text
-    from imbtool.report.preflight_files import WEIGHTS, require_free, write_weights
-    from imbtool.report.weights import weight_views
+    from imbtool.report.analysis_files import WEIGHTS, require_free, write_weights
+    from imbtool.report.console.weights import weight_views
 
     if save is not None:
         require_new(save, force, "name")

@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from imbtool.report import canvas
+from imbtool.report.figures import figure as canvas
 
 
 def keep_figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:

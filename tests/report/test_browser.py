@@ -10,9 +10,9 @@ from analyses import hostile_analysis
 from evaluations import HOSTILE, NAMES, full_evaluation
 from stories import story
 
-from imbtool.report.page import write_page
-from imbtool.report.preflight_files import write_analysis
-from imbtool.report.story import write_story
+from imbtool.report.analysis_files import write_analysis
+from imbtool.report.html.evaluation import write_page
+from imbtool.report.html.tuning import write_story
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(

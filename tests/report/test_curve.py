@@ -11,7 +11,7 @@ from drawn import keep_figures
 from matplotlib.axes import Axes
 from matplotlib.image import imread
 
-from imbtool.report.curve import plot_training
+from imbtool.report.figures.training import plot_training
 
 Document = dict[str, Any]
 

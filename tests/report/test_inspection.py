@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from analyses import hostile_analysis, quoted_rows, tokens_of
 
-from imbtool.report.inspection import render_inspection
-from imbtool.report.preflight_files import QUOTED, write_analysis
+from imbtool.report.analysis_files import QUOTED, write_analysis
+from imbtool.report.html.analysis import render_inspection
 
 HOSTILE_TEXT = "<img src=x onerror=alert(1)>"
 

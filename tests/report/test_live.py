@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from imbtool.report import live
-from imbtool.report.live import TrainingView, event_views
+from imbtool.report.console import training as live
+from imbtool.report.console.training import TrainingView, event_views
 
 END = {"event": "end", "best_epoch": 2, "early": False, "f1_macro": 0.5}
 STEP = {"event": "step", "epoch": 1, "steps": 61, "loss": 0.1, "tokens": 100, "seconds": 2.0}

@@ -16,8 +16,8 @@ from evaluations import (
 )
 from pages import Page, plain
 
-from imbtool.report.drawing import MOST_LETTERS
-from imbtool.report.page import render_page, write_page
+from imbtool.report.html.evaluation import render_page, write_page
+from imbtool.report.html.pages import MOST_LETTERS
 
 
 def epoch(number: int, loss: float, best: bool) -> Document:

@@ -2,7 +2,7 @@
 
 from screens import printed
 
-from imbtool.report.parts import split_views
+from imbtool.report.console.split import split_views
 
 DOCUMENT = {
     "parts": {

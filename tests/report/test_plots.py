@@ -6,7 +6,7 @@ import matplotlib
 import pytest
 from matplotlib.image import imread
 
-from imbtool.report.plots import (
+from imbtool.report.figures.evaluation import (
     plot_co_occurrence,
     plot_counts,
     plot_f1_by_positives,
@@ -99,7 +99,7 @@ def test_same_bytes_again_and_whatever_follows_the_start_of_a_long_name(
 def test_more_labels_make_a_taller_image_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imbtool.report.plots.MOST_BARS", 20)
+    monkeypatch.setattr("imbtool.report.figures.evaluation.MOST_BARS", 20)
     heights = []
     for number in (5, 20, 60):
         positives = {f"label {index}": index + 1 for index in range(number)}

@@ -7,7 +7,7 @@ from analyses import LONE, TOP, analyze, healthy_corpus, tokens_of
 from screens import printed
 
 from imbtool.data.corpus import Corpus
-from imbtool.report.preflight import MOST_LABELS, analysis_views, verdict_line
+from imbtool.report.console.analysis import MOST_LABELS, analysis_views, verdict_line
 
 
 def shown(corpus: Corpus, **options: Any) -> str:

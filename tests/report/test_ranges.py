@@ -11,7 +11,7 @@ from evaluations import NAMES, Document, evaluation, full_evaluation
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from imbtool.report.ranges import plot_comparison, plot_intervals, plot_reliability
+from imbtool.report.figures.intervals import plot_comparison, plot_intervals, plot_reliability
 
 Plot = Callable[[Document, Path], None]
 Draw = Callable[[Plot, Document], Figure]

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from screens import printed
 from stories import NAMES, Document, change, finding, round_, story
 
-from imbtool.report.rounds import TuningView, preview_views, tuning_views
+from imbtool.report.console.tuning import TuningView, preview_views, tuning_views
 
 SESSION = {
     "event": "session", "budget_runs": 4, "budget_minutes": 10.0, "runs_done": 1,
@@ -61,7 +61,7 @@ def test_each_round_tells_what_is_changed_seen_and_left() -> None:
 
 
 def test_without_a_terminal_steps_are_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imbtool.report.live.LINE_EVERY", 0.0)
+    monkeypatch.setattr("imbtool.report.console.training.LINE_EVERY", 0.0)
     text = shown(False, SESSION, STEP, STEP)
     assert text.startswith("step 1/50 loss 0.5000")
     assert "\x1b" not in text

@@ -6,7 +6,7 @@ import re
 from pages import Page, plain
 from stories import NAMES, Document, round_, story
 
-from imbtool.report.story import render_story, write_story
+from imbtool.report.html.tuning import render_story, write_story
 
 
 def test_names_stay_text_everywhere() -> None:

@@ -7,7 +7,7 @@ from drawn import keep_figures
 from matplotlib.image import imread
 from stories import NAMES, round_, story
 
-from imbtool.report.trajectories import plot_trajectories
+from imbtool.report.figures.tuning import plot_trajectories
 
 STORIES = {
     "three rounds": story(),

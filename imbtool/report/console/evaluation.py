@@ -12,7 +12,7 @@ from rich.text import Text
 from imbtool.errors import printable, some
 from imbtool.evaluation.gates import gate_sentence
 from imbtool.evaluation.measures import is_known
-from imbtool.report.cells import figure, interval, label_text, plain_table, tier_text
+from imbtool.report.console.cells import figure, interval, label_text, plain_table, tier_text
 from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]

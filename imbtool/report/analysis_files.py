@@ -9,9 +9,9 @@ from imbtool.analysis.finding import CATALOGUE, frames, listed_rows
 from imbtool.data.corpus import Corpus
 from imbtool.data.writer import TableWriter
 from imbtool.files.writing import replacing, write_json
-from imbtool.report.inspection import write_inspection
+from imbtool.report.figures.evaluation import plot_co_occurrence, plot_counts, plot_weights
+from imbtool.report.html.analysis import write_inspection
 from imbtool.report.ownership import our_document, require_ours
-from imbtool.report.plots import plot_co_occurrence, plot_counts, plot_weights
 
 QUOTED = 20
 """Rows of a finding that the page shows; its csv has all."""

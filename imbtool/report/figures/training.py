@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from imbtool.evaluation.measures import is_known
-from imbtool.report.canvas import COLOURS, FAINT, INK, canvas
+from imbtool.report.figures.figure import COLOURS, FAINT, INK, canvas
 
 Document = dict[str, Any]
 Floats = NDArray[np.float64]

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from imbtool.errors import counted, printable, some
 from imbtool.evaluation.measures import is_known
-from imbtool.report.cells import figure, label_text, plain_table
-from imbtool.report.weights import weight_views
+from imbtool.report.console.cells import figure, label_text, plain_table
+from imbtool.report.console.weights import weight_views
 
 Document = dict[str, Any]
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.errors import counted
-from imbtool.report.cells import label_text, plain_table
+from imbtool.report.console.cells import label_text, plain_table
 from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]

@@ -16,7 +16,7 @@ from rich.text import Text
 from imbtool.data.corpus import SPLITS
 from imbtool.errors import counted, printable, three_digits
 from imbtool.evaluation.measures import is_known
-from imbtool.report.cells import label_text, plain_table, ratio_text, tier_text
+from imbtool.report.console.cells import label_text, plain_table, ratio_text, tier_text
 from imbtool.report.order import rarest_first
 
 Document = dict[str, Any]

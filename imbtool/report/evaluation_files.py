@@ -9,11 +9,11 @@ from typing import Any
 
 from imbtool.evaluation.mistakes import mistakes_frame
 from imbtool.files.writing import write_json, write_text
+from imbtool.report.figures.evaluation import plot_f1_by_positives
+from imbtool.report.figures.intervals import plot_comparison, plot_intervals, plot_reliability
+from imbtool.report.html.evaluation import write_page
 from imbtool.report.markdown import write_markdown
 from imbtool.report.ownership import our_document, require_ours
-from imbtool.report.page import write_page
-from imbtool.report.plots import plot_f1_by_positives
-from imbtool.report.ranges import plot_comparison, plot_intervals, plot_reliability
 
 Document = dict[str, Any]
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from imbtool.data.imbalance import TIERS
 from imbtool.errors import printable
 from imbtool.evaluation.measures import is_known
-from imbtool.report.canvas import (
+from imbtool.report.console.cells import ratio_text
+from imbtool.report.figures.figure import (
     COLOURS,
     FAINT,
     GRID,
@@ -33,7 +34,6 @@ from imbtool.report.canvas import (
     short_name,
     tier_handles,
 )
-from imbtool.report.cells import ratio_text
 from imbtool.report.order import Row, rarest_first, rarest_together
 
 Document = dict[str, Any]

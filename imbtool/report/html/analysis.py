@@ -16,9 +16,9 @@ from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import HEAD_SHOTS, TAIL_SHOTS, TIERS
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
-from imbtool.report.drawing import make_environment
+from imbtool.report.console.analysis import verdict_line
+from imbtool.report.html.pages import make_environment
 from imbtool.report.order import rarest_first, rarest_together
-from imbtool.report.preflight import verdict_line
 
 Document = dict[str, Any]
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from imbtool.errors import printable
 from imbtool.evaluation.measures import is_known
-from imbtool.report.canvas import (
+from imbtool.report.figures.figure import (
     COLOURS,
     FAINT,
     INK,
@@ -26,7 +26,7 @@ from imbtool.report.canvas import (
     short_name,
     tier_handles,
 )
-from imbtool.report.charts import PROBABILITY_TICKS
+from imbtool.report.html.charts import PROBABILITY_TICKS
 from imbtool.report.order import Row, rarest_first
 
 Document = dict[str, Any]

@@ -9,7 +9,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imbtool.errors import three_digits
-from imbtool.report.cells import ratio_text
+from imbtool.report.console.cells import ratio_text
 from imbtool.report.verdict import Name
 
 UNDEFINED = "–"
