@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from imbtool.config.hierarchy import Decisions
 from imbtool.config.schema import WeightsSection
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import Tier, count_labels, tier_of
@@ -25,6 +24,7 @@ from imbtool.evaluation.intervals import resampled_interval
 from imbtool.evaluation.measures import Estimate, Estimates, figure
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import read_json, write_json
+from imbtool.types import Decisions
 
 SHOWN_TIERS: tuple[Tier, ...] = ("head", "moderate", "severe")
 

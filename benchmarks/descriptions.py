@@ -27,8 +27,7 @@ from turns import say
 
 from imbtool.evaluation.metrics import mean_defined
 from imbtool.model.encoder import TextModel, Tokens
-from imbtool.training.features import feature_reader
-from imbtool.training.head_first import few_texts, fit_path
+from imbtool.training.head_first import feature_reader, few_texts, fit_path
 
 FEW = 100
 PRIORS = (0.0, 0.3, 1.0)

@@ -29,7 +29,7 @@ from imbtool.data.splitting import stratified_split
 from imbtool.data.tables import read_table
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.data.writer import TableWriter
-from imbtool.errors import NotFiniteError, counted
+from imbtool.errors import NotFiniteError
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.events import read_events
 from imbtool.files.json_text import to_json
@@ -38,6 +38,7 @@ from imbtool.model.checkpoint import read_checkpoint
 from imbtool.training.automatic import choose_epochs
 from imbtool.training.run import train
 from imbtool.tuning.guide import Change, Settings, apply
+from imbtool.wording import counted
 
 MOST_VALIDATION = 2_000
 """Texts. Reading more of them after each epoch would cost more than to train on the part."""

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import precision_recall_fscore_support
 
-from imbtool.evaluation.bootstrap import RESAMPLES, counted, draw_weights, outcomes, resample
+from imbtool.evaluation.intervals import RESAMPLES, counted, draw_weights, outcomes, resample
 from imbtool.evaluation.measures import Figures
 from imbtool.evaluation.metrics import mean_of_each, measure
 

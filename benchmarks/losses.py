@@ -37,8 +37,7 @@ from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.losses import Objective, make_objective, weighted_focal_loss
-from imbtool.training.features import feature_reader
-from imbtool.training.head_first import Sample, fit_path, log_odds
+from imbtool.training.head_first import Sample, feature_reader, fit_path, log_odds
 from imbtool.training.setup import Materials, gather_materials, make_accelerator
 
 STRENGTHS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4)

@@ -20,8 +20,8 @@ from imbtool.model.head import head_layer
 from imbtool.model.losses import Size
 from imbtool.training import loop as engine
 from imbtool.training import run
-from imbtool.training.averaging import WeightAverage
 from imbtool.training.batches import plan_epoch
+from imbtool.training.optimizer import WeightAverage
 from imbtool.training.setup import Materials
 
 Idea = Callable[[Profile], Profile]

@@ -26,7 +26,7 @@ from imbtool.config.reader import read_profile
 from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import TIERS, count_labels
 from imbtool.data.splitting import stratified_split
-from imbtool.evaluation.label_calibration import pooled_calibration
+from imbtool.evaluation.calibration import pooled_calibration
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.thresholds import (
     RULES,

@@ -143,8 +143,8 @@ def make_study(name: str, part: Part, seed: int) -> Study:
     try:
         import optuna
     except ModuleNotFoundError:
-        mend = 'pip install "optuna>=5", or give --methods imbtool'
-        raise SystemExit(f"Optuna is missing: {mend}") from None
+        fix = 'pip install "optuna>=5", or give --methods imbtool'
+        raise SystemExit(f"Optuna is missing: {fix}") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = (
         optuna.samplers.RandomSampler(seed=seed)

@@ -31,8 +31,8 @@ from texttable import table
 from tuners import IMBTOOL, SEARCHES, Point, run_method
 from turns import say
 
-from imbtool.errors import counted
 from imbtool.files.json_text import to_json
+from imbtool.wording import counted
 
 COLOURS = dict(zip((IMBTOOL, *SEARCHES), ("#4a83b5", "#e0a030", "#6d737c", "#a05195"), strict=True))
 COSTS = (1, 2, 4, 8, 16)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Checkpoint": "checkpoint",
-    "Profile": "profile",
-    "assign_weights": "weighting",
-    "evaluate": "assessment",
-    "read_checkpoint": "checkpoint",
-    "read_corpus": "corpus",
-    "read_profile": "profilefile",
+    "Checkpoint": "model.checkpoint",
+    "Profile": "config.schema",
+    "assign_weights": "data.weights",
+    "evaluate": "inference.evaluate",
+    "read_checkpoint": "model.checkpoint",
+    "read_corpus": "data.corpus",
+    "read_profile": "config.reader",
     "train": "training.run",
 }
 __all__ = list(_HOMES)

@@ -9,15 +9,16 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from imbtool.errors import Problem, UserError, counted, fail
+from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.documents import Count, Number, Share, Typed, damaged
 from imbtool.files.writing import lines_of, parse_json
+from imbtool.wording import counted
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
 
 EVENTS = "events.jsonl"
-MEND = "restore the line, or delete it"
+FIX = "restore the line, or delete it"
 
 
 class AnyEvent(Typed):
@@ -210,10 +211,10 @@ def _event(line: bytes, where: str) -> Event:
     try:
         event: Event = parse_json(line)
     except ValueError as error:
-        raise fail(where, repr(line[:60])[1:], f"an event ({error})", MEND) from None
+        raise user_error(where, repr(line[:60])[1:], f"an event ({error})", FIX) from None
     try:
         kind = KINDS.get(AnyEvent.model_validate(event).event, AnyEvent)
         kind.model_validate(event)
     except ValidationError as error:
-        raise damaged(where, error, MEND) from None
+        raise damaged(where, error, FIX) from None
     return event

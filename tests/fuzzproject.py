@@ -58,7 +58,7 @@ tuning:
 STOP_AT = 4
 """The optimizer step in which the stopped run is told to stop: in its second epoch."""
 PROBLEM = re.compile(
-    r"^error: \S.*\n  found     \S.*\n  expected  \S.*\n  mend      \S.*\n", re.MULTILINE
+    r"^error: \S.*\n  found     \S.*\n  expected  \S.*\n  fix       \S.*\n", re.MULTILINE
 )
 STARTED = re.compile(r"^error: (training step|validation)", re.MULTILINE)
 """Of a training that had begun, and was right to write."""

@@ -1,17 +1,9 @@
-"""A message says where, what was found, what was expected and how to mend it."""
+"""A message says where, what was found, what was expected and how to fix it."""
 
 import pytest
 
-from imbtool.errors import (
-    Problem,
-    UserError,
-    counted,
-    did_you_mean,
-    fail,
-    printable,
-    some,
-    three_digits,
-)
+from imbtool.errors import Problem, UserError, user_error
+from imbtool.wording import counted, did_you_mean, printable, some, three_digits
 
 
 def test_a_problem_reads_in_four_lines():
@@ -20,7 +12,7 @@ def test_a_problem_reads_in_four_lines():
         "p.yaml:3: loss.gama",
         "  found     an unknown key 'gama'",
         "  expected  a key",
-        "  mend      use gamma",
+        "  fix       use gamma",
     ]
 
 
@@ -33,14 +25,14 @@ def test_an_error_carries_every_problem():
 
 
 def test_text_from_others_cannot_steer_the_terminal():
-    message = str(fail("t.csv", "the label '\x1b[2Jgone\r'", "text", "mend it"))
+    message = str(user_error("t.csv", "the label '\x1b[2Jgone\r'", "text", "fix it"))
     assert "\x1b" not in message
     assert "\\x1b[2Jgone\\r" in message
     assert printable("naïve ☕ العربية") == "naïve ☕ العربية"
 
 
 def test_what_was_found_is_shown_with_both_ends_however_long_it_is():
-    line = str(fail("f", f"<{'x' * 10**6}>", "text", "mend it")).splitlines()[1]
+    line = str(user_error("f", f"<{'x' * 10**6}>", "text", "fix it")).splitlines()[1]
     assert line.startswith("  found     <x")
     assert line.endswith("x>")
     assert "... 998,514 characters left out ..." in line

@@ -63,7 +63,7 @@ def outcome(table: LabelTable, folder: Path, needs: Sequence[str] = ()) -> Outco
 
 def is_helpful(problem) -> bool:
     """A problem names the place, and says how to fix it."""
-    return bool(A_PLACE.search(f"{problem.where} {problem.found}")) and bool(problem.mend.strip())
+    return bool(A_PLACE.search(f"{problem.where} {problem.found}")) and bool(problem.fix.strip())
 
 
 def is_told(table: LabelTable, comments, notes=()) -> bool:

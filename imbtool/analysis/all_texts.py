@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imbtool.data.corpus import SPLITS, Corpus, Targets
-
-Rows = NDArray[np.int64]
+from imbtool.data.corpus import SPLITS, Corpus
+from imbtool.types import Rows, Targets
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from imbtool.analysis.finding import Document, Finding, found, percent
 from imbtool.analysis.lengths import characters
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.data.imbalance import LabelCount
-from imbtool.errors import some
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import Figure, figure
+from imbtool.wording import some
 
 ERROR = 0.05
 """How likely any false alarm is, of all tests of an analysis together."""
@@ -86,7 +86,7 @@ def drift_findings(document: Document) -> Iterator[Finding]:
                 f"random split {_share_text(row['random'])}"
             )
             evidence = {"about": "words", "split": split, **row}
-            yield found("drift", message, evidence, severity="note", mend=WORDS_MEND)
+            yield found("drift", message, evidence, severity="note", fix=WORDS_MEND)
 
 
 def _share_text(share: Figure) -> str:

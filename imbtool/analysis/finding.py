@@ -29,13 +29,13 @@ class Kind:
     Attributes:
         severity: as a rule.
         means: why it matters.
-        mend: what to do.
+        fix: what to do.
         blocks: when it blocks; empty where it never does.
     """
 
     severity: Severity
     means: str
-    mend: str
+    fix: str
     blocks: str = ""
 
 
@@ -166,7 +166,7 @@ class Finding:
         severity: `blocks` makes results wrong or a training impossible, `warns` costs quality,
             `note` is good to know.
         message: what was found, in numbers; quotes no text.
-        mend: what to do.
+        fix: what to do.
         evidence: the numbers behind it, as in the document; quotes no text.
         places: the rows concerned.
     """
@@ -174,7 +174,7 @@ class Finding:
     id: str
     severity: Severity
     message: str
-    mend: str
+    fix: str
     evidence: Document
     places: Sequence[Place] = ()
 
@@ -190,7 +190,7 @@ class Finding:
 
     def document(self) -> Document:
         """As it stands in analysis.json."""
-        fields = {key: getattr(self, key) for key in ("id", "severity", "message", "rows", "mend")}
+        fields = {key: getattr(self, key) for key in ("id", "severity", "message", "rows", "fix")}
         return {**fields, "evidence": self.evidence, "file": self.file}
 
 
@@ -200,11 +200,11 @@ def found(
     evidence: Document,
     places: Sequence[Place] = (),
     severity: Severity | None = None,
-    mend: str | None = None,
+    fix: str | None = None,
 ) -> Finding:
-    """A finding with its kind's severity and mend, unless it has its own."""
+    """A finding with its kind's severity and fix, unless it has its own."""
     kind = CATALOGUE[id]
-    return Finding(id, severity or kind.severity, message, mend or kind.mend, evidence, places)
+    return Finding(id, severity or kind.severity, message, fix or kind.fix, evidence, places)
 
 
 def percent(share: float) -> str:

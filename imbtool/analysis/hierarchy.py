@@ -12,16 +12,15 @@ from imbtool.analysis.finding import Document, Finding, Place, found
 from imbtool.config.hierarchy import Labels
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import both_known, co_known, co_occurrence
-from imbtool.errors import counted, some
 from imbtool.evaluation.intervals import TAIL, exact_interval
 from imbtool.evaluation.measures import figure, figure_text
+from imbtool.types import Counts
+from imbtool.wording import counted, some
 
 IMPLIES = 0.8
 """A label implies another if surely this share of its texts have it: the interval's low end."""
 COMMON = 0.5
 """A label that more texts have is implied by every other one, and parent of none."""
-
-Counts = NDArray[np.int64]
 
 
 def forest_document(corpus: Corpus) -> Document:

@@ -11,9 +11,9 @@ from imbtool.analysis.finding import Document, Finding, Place, found
 from imbtool.config.hierarchy import spelled_alike
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import LabelCount
-from imbtool.errors import counted, some
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import Figure, figure
+from imbtool.wording import counted, some
 
 Counts = Mapping[str, Sequence[LabelCount]]
 """Of each label, by split."""

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.analysis.finding import Document, Finding, Place, found
-from imbtool.errors import counted, some
 from imbtool.evaluation.label_errors import ERROR_RATE, doubts
-
-Floats = NDArray[np.float64]
-Targets = NDArray[np.float32]
+from imbtool.types import Floats, Targets
+from imbtool.wording import counted, some
 
 FEW_KINDS = 10
 """A label with fewer positives, or negatives, says too little of what is usual for it."""

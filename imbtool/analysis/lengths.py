@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.analysis.all_texts import Rows
 from imbtool.analysis.finding import Document, Finding, Place, found
 from imbtool.data.corpus import Corpus, Split
-from imbtool.errors import some
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import figure
+from imbtool.types import Rows
+from imbtool.wording import some
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 SAMPLED_TEXTS = 200_000

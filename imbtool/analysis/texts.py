@@ -22,7 +22,7 @@ from imbtool.analysis.finding import (
 )
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.data.duplicates import near_forms, normalised, text_keys
-from imbtool.errors import counted, some
+from imbtool.wording import counted, some
 
 SAMPLED_TEXTS = 200_000
 """Of more texts, nearly the same ones are looked for in a sample of this size."""
@@ -179,8 +179,8 @@ class SameTexts:
             severity = joint
             message += f"; {percent(together[0])} together with those that are the same"
         places = self._both_sides(rows, first, second)
-        mend = None if kind == "leak-near" else f"remove these rows from {theirs}, or {SPLIT_ANEW}"
-        return found(kind, message, evidence, places, severity, mend)
+        fix = None if kind == "leak-near" else f"remove these rows from {theirs}, or {SPLIT_ANEW}"
+        return found(kind, message, evidence, places, severity, fix)
 
     def _shares(self, rows: Groups, split: int) -> tuple[float, Document]:
         """What share of a split rows are that leak into it, and of the positives of its labels."""

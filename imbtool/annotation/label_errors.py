@@ -8,22 +8,21 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 import numpy as np
 import torch
 from accelerate.utils import set_seed
-from numpy.typing import NDArray
 from torch import Tensor
 
 from imbtool.analysis.finding import Finding
 from imbtool.analysis.label_errors import judged_labels, label_error_findings
 from imbtool.config.schema import Profile
-from imbtool.data.corpus import Corpus, Targets
+from imbtool.data.corpus import Corpus
 from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
 from imbtool.errors import rows_named
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.model.encoder import load_encoder
 from imbtool.model.losses import Objective
-from imbtool.training.features import Reader, feature_reader
-from imbtool.training.head_first import fit_path
+from imbtool.training.head_first import Reader, feature_reader, fit_path
 from imbtool.training.setup import make_accelerator
+from imbtool.types import Floats, Targets
 
 FOLDS = 5
 CHUNK = 2_048
@@ -31,7 +30,6 @@ CHUNK = 2_048
 LINE_EVERY = 30.0
 """Seconds between them, at least."""
 
-Floats = NDArray[np.float64]
 Tell = Callable[[str], None]
 
 

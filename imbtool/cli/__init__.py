@@ -22,11 +22,11 @@ from imbtool.cli.train import train
 from imbtool.cli.tune import tune
 from imbtool.cli.weights import weights
 from imbtool.distributed.signals import stopped_by_signals
-from imbtool.errors import UserError, fail
+from imbtool.errors import UserError, user_error
 
 
 class Guarded(TyperGroup):
-    """The one place where what the user can mend, and a signal, end the program."""
+    """The one place where what the user can fix, and a signal, end the program."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; a `UserError` ends with exit code 2, a signal N with 128 + N."""
@@ -98,8 +98,8 @@ def main() -> None:
     """Run the command line; what it printed has arrived when it ends with exit code 0."""
     prepare_streams()
     if sys.stdout is None:
-        mend = "leave it open, or send it to a file or to /dev/null"
-        complain(fail("stdout", "a closed stream", "an open one", mend))
+        fix = "leave it open, or send it to a file or to /dev/null"
+        complain(user_error("stdout", "a closed stream", "an open one", fix))
         raise SystemExit(2)
     try:
         app()

@@ -92,5 +92,5 @@ def _tokens(corpus: Corpus, section: ModelSection) -> Tokens | None:
         return count_tokens(corpus, section)
     except UserError as error:
         problem = error.problems[0]
-        hint(f"tokens are not counted: {problem.where}: {problem.found}; {problem.mend}")
+        hint(f"tokens are not counted: {problem.where}: {problem.found}; {problem.fix}")
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imbtool.cli.streams import undelivered, write_data_as_utf8, writing_stdout
-from imbtool.errors import printable
+from imbtool.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -124,10 +124,10 @@ def require_profile(profile: Path | None) -> Path:
     Raises:
         UserError: it is not given.
     """
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
 
     if profile is None:
-        raise fail("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
+        raise user_error("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
     return profile
 
 
@@ -137,11 +137,11 @@ def require_new(path: Path, force: bool, choice: str) -> None:
     Raises:
         UserError: the file exists.
     """
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
 
     if path.exists() and not force:
-        mend = f"choose another {choice}, or --force to overwrite"
-        raise fail(path, "a file", "a new name", mend)
+        fix = f"choose another {choice}, or --force to overwrite"
+        raise user_error(path, "a file", "a new name", fix)
 
 
 def parsed_sets(sets: list[str] | None) -> list[Override]:

@@ -40,14 +40,14 @@ def init(
     from imbtool.config.schema import Profile
     from imbtool.config.writer import render_profile
     from imbtool.data.proposal import propose_profile
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
     from imbtool.files.writing import write_text
 
     if schema:
         show(Profile.model_json_schema(), [], as_json=True)
         return
     if train is None:
-        raise fail("TRAIN", "no table", "a training table", "imbtool init train.csv")
+        raise user_error("TRAIN", "no table", "a training table", "imbtool init train.csv")
     require_new(output, force, "-o")
     proposal = propose_profile(train, parsed_sets(sets))
     write_text(output, render_profile(proposal.profile, proposal.comments, output.parent))

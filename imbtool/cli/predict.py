@@ -23,10 +23,9 @@ from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imbtool.data.shards import Shard
     from imbtool.distributed.process_info import Place
     from imbtool.files.locks import Lock
-    from imbtool.inference.predict_folder import Job, Outcome
+    from imbtool.inference.predict_folder import Job, Outcome, Shard
     from imbtool.model.checkpoint import Checkpoint
 
 
@@ -143,37 +142,41 @@ def _predict_table(
 
 
 def _require_stdin() -> None:
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
 
     if sys.stdin is None:
-        mend = "pipe texts into it, one a line, or name a table"
-        raise fail("stdin", "a closed stream", "texts", mend)
+        fix = "pipe texts into it, one a line, or name a table"
+        raise user_error("stdin", "a closed stream", "texts", fix)
 
 
 def _refuse_several(place: Place, processes: int | None) -> None:
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
 
     if place.processes > 1 or processes is not None:
         found = f"{place.processes} processes" if processes is None else f"--processes {processes}"
-        mend = "name a folder of tables and a folder to fill, or leave it to one process"
-        raise fail("launch", found, "one process: a table is one file", mend)
+        fix = "name a folder of tables and a folder to fill, or leave it to one process"
+        raise user_error("launch", found, "one process: a table is one file", fix)
 
 
 def _predict_folder(
     job: Job, output: Path, place: Place, processes: int | None, force: bool, json: bool
 ) -> None:
-    from imbtool.data.shards import plan_shards
     from imbtool.distributed.launch import processes_to_start, visible_devices
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
     from imbtool.files.locks import Member, locked
-    from imbtool.inference.predict_folder import claim_folder, job_name, require_claimable
+    from imbtool.inference.predict_folder import (
+        claim_folder,
+        job_name,
+        plan_shards,
+        require_claimable,
+    )
 
     several = processes_to_start(processes, os.environ, visible_devices())
     shards = plan_shards(job.source, output)
     if force and place.processes > 1:
         found = f"--force in {place.processes} processes"
-        mend = "delete the folder first, and leave out --force"
-        raise fail("launch", found, "one that deletes before the others begin", mend)
+        fix = "delete the folder first, and leave out --force"
+        raise user_error("launch", found, "one that deletes before the others begin", fix)
     require_claimable(output)
     member = Member(job_name(job, place.processes), place.rank) if place.processes > 1 else None
     with locked(output, member) as lock:
@@ -202,9 +205,8 @@ def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, j
 
 
 def _take_share(job: Job, output: Path, place: Place, shards: Sequence[Shard], json: bool) -> None:
-    from imbtool.data.shards import shared_out
     from imbtool.distributed.workers import failures_to_answer_for
-    from imbtool.inference.predict_folder import predict_shards
+    from imbtool.inference.predict_folder import predict_shards, shared_out
 
     sizes = [shard.source.stat().st_size for shard in shards]
     mine = [shards[index] for index in shared_out(sizes, place.processes)[place.rank]]
@@ -229,7 +231,7 @@ def _tell(outcome: Outcome, number: str) -> None:
 
 def _tell_end(output: Path, states: Counter[str], whose: str, json: bool) -> None:
     """How many files there were, and what came of them."""
-    from imbtool.errors import counted
+    from imbtool.wording import counted
 
     counts = {state: states[state] for state in ("done", "skipped", "failed")}
     if json:

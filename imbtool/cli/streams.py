@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from imbtool.errors import UserError, fail
+from imbtool.errors import UserError, user_error
 
 STREAMS = ("stdin", "stdout", "stderr")
 SHOWN = "imbtool.shown"
@@ -77,8 +77,8 @@ def writing_stdout() -> Iterator[None]:
 
 def unusable(where: object, error: OSError) -> UserError:
     """What the file system has against a path or a stream."""
-    mend = "check the path, its permissions and the free space"
-    return fail(where, error.strerror or str(error), "a usable file", mend)
+    fix = "check the path, its permissions and the free space"
+    return user_error(where, error.strerror or str(error), "a usable file", fix)
 
 
 def undelivered(stream: TextIO) -> OSError | None:

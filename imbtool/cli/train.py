@@ -138,16 +138,16 @@ def _start(
 def _resume(
     run: Path, allow_changed: bool, has_settings: bool, trackers: list[str]
 ) -> Callable[[bool], None]:
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
     from imbtool.training.run import resume
 
     if has_settings:
         found = "other settings beside it"
-        mend = "give --resume alone: a run goes on with the profile it was started with"
-        raise fail(f"--resume {run}", found, "nothing but --allow-changed", mend)
+        fix = "give --resume alone: a run goes on with the profile it was started with"
+        raise user_error(f"--resume {run}", found, "nothing but --allow-changed", fix)
     if (run / "decisions.jsonl").is_file():
-        mend = f"imbtool tune --resume {run}"
-        raise fail(f"--resume {run}", "the run of a tuning", "a run of imbtool train", mend)
+        fix = f"imbtool tune --resume {run}"
+        raise user_error(f"--resume {run}", "the run of a tuning", "a run of imbtool train", fix)
     return lambda json: _watch(
         lambda emit: resume(run, emit, sys.argv, allow_changed, trackers), json
     )

@@ -91,12 +91,12 @@ def tune(
 
 def _refuse_several_processes() -> None:
     from imbtool.distributed.process_info import place_in
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
 
     processes = place_in(os.environ).processes
     if processes > 1:
-        found, mend = f"WORLD_SIZE={processes}", "start it without a launcher"
-        raise fail("launch", found, "one process: rounds come one after the other", mend)
+        found, fix = f"WORLD_SIZE={processes}", "start it without a launcher"
+        raise user_error("launch", found, "one process: rounds come one after the other", fix)
 
 
 def _start(
@@ -113,28 +113,28 @@ def _start(
 
 
 def _resume(run: Path, budget: list[Override], allow_changed: bool, has_settings: bool) -> Start:
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
     from imbtool.tuning.loop import resume
 
     if has_settings:
         found = "other settings beside it"
-        mend = "a tuning goes on with the profile it was started with; its budget may change"
-        raise fail(f"--resume {run}", found, "a budget or --allow-changed at most", mend)
+        fix = "a tuning goes on with the profile it was started with; its budget may change"
+        raise user_error(f"--resume {run}", found, "a budget or --allow-changed at most", fix)
     return lambda emit: resume(run, emit, sys.argv, budget, allow_changed)
 
 
 def _preview(run: Path | None, dry_run: bool, has_settings: bool, json: bool) -> None:
-    from imbtool.errors import fail
+    from imbtool.errors import user_error
     from imbtool.report.console.tuning import preview_views
     from imbtool.tuning.finished_run import preview
 
     if run is None or not dry_run:
         given, missing = ("--from-run", "--dry-run") if run else ("--dry-run", "--from-run RUN")
-        mend = "give both: a finished run is looked at, and nothing is trained"
-        raise fail(given, f"no {missing}", "--from-run RUN --dry-run", mend)
+        fix = "give both: a finished run is looked at, and nothing is trained"
+        raise user_error(given, f"no {missing}", "--from-run RUN --dry-run", fix)
     if has_settings:
-        mend = "leave them out: the run has its own profile"
-        raise fail(f"--from-run {run}", "other settings beside it", "--dry-run alone", mend)
+        fix = "leave them out: the run has its own profile"
+        raise user_error(f"--from-run {run}", "other settings beside it", "--dry-run alone", fix)
     document = preview(run)
     show(document, preview_views(document), json)
     hint(f"nothing was trained; next: imbtool tune --profile {run / 'profile.yaml'}")

@@ -166,8 +166,8 @@ class DataSection(Section):
         return name
 
 
-def contradiction(found: str, expected: str, mend: str) -> PydanticCustomError:
+def contradiction(found: str, expected: str, fix: str) -> PydanticCustomError:
     """What a section raises where its values contradict each other."""
     return PydanticCustomError(
-        "imbtool", "{found}", {"found": found, "expected": expected, "mend": mend}
+        "imbtool", "{found}", {"found": found, "expected": expected, "fix": fix}
     )

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.types import Decisions
+
 Hierarchy = Mapping[str, Any] | Sequence[Any] | str | None
 """Nested maps and lists of label names: `{violence: [praise, {threats: [armed threats]}]}`."""
 
 Coherence = Literal["add-parents", "drop-children"]
-Decisions = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from pydantic_core import ErrorDetails
 from imbtool.config.data_section import is_hub
 from imbtool.config.schema import Profile, Section
 from imbtool.config.yaml_text import Key, YamlText, parse_yaml
-from imbtool.errors import Problem, UserError, did_you_mean, fail
+from imbtool.errors import Problem, UserError, user_error
+from imbtool.wording import did_you_mean
 
 ENCODER_KEY: Key = ("model", "encoder")
 PATH_KEYS: tuple[Key, ...] = (
@@ -57,7 +58,7 @@ def read_profile(path: Path, overrides: Sequence[Override] = ()) -> Profile:
     document = parse_yaml(_text_of(path), str(path))
     if not isinstance(document.value, dict):
         found = "an empty file" if document.value is None else "no map at the top"
-        raise fail(path, found, "sections such as `data:`", "`imbtool init` writes a profile")
+        raise user_error(path, found, "sections such as `data:`", "`imbtool init` writes a profile")
     origins = {key: f"{path}:{line}" for key, line in document.lines.items()}
     document.problems += _resolve_paths(document.value, path.parent, PATH_KEYS, origins)
     return _build(document, overrides, origins, str(path))
@@ -65,18 +66,20 @@ def read_profile(path: Path, overrides: Sequence[Override] = ()) -> Profile:
 
 def _text_of(path: Path) -> str:
     if FORBIDDEN.search(str(path)):
-        mend = "rename the file, or the folder it is in"
-        raise fail(path, "a path that is not UTF-8 or holds NUL", "a profile", mend)
+        fix = "rename the file, or the folder it is in"
+        raise user_error(path, "a path that is not UTF-8 or holds NUL", "a profile", fix)
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise fail(path, "no such file", "a profile", "`imbtool init` writes one") from None
+        raise user_error(path, "no such file", "a profile", "`imbtool init` writes one") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         found = f"the byte {error.object[error.start]:#04x}, which is not UTF-8"
-        raise fail(f"{path}:{line}", found, "UTF-8", "save it as UTF-8") from None
+        raise user_error(f"{path}:{line}", found, "UTF-8", "save it as UTF-8") from None
     except OSError as error:
-        raise fail(path, error.strerror or "no access", "a profile", "check the path") from None
+        raise user_error(
+            path, error.strerror or "no access", "a profile", "check the path"
+        ) from None
 
 
 def parse_override(text: str) -> Override:
@@ -88,7 +91,7 @@ def parse_override(text: str) -> Override:
     key, equals, value = text.partition("=")
     if not equals:
         origin = f"--set {_cut(text)}"
-        raise fail(origin, "no '='", "--set key=value", "e.g. --set loss.gamma=1.5")
+        raise user_error(origin, "no '='", "--set key=value", "e.g. --set loss.gamma=1.5")
     return Override(key.strip(), value, f"--set {_cut(text)}")
 
 
@@ -128,8 +131,8 @@ def _lay_over(
 ) -> None:
     key = _split_key(override.key)
     if not all(key) or not key:
-        found, mend = f"the key {override.key!r}", "e.g. --set loss.gamma=1.5"
-        problems.append(Problem(override.origin, found, "a dotted key of the profile", mend))
+        found, fix = f"the key {override.key!r}", "e.g. --set loss.gamma=1.5"
+        problems.append(Problem(override.origin, found, "a dotted key of the profile", fix))
         return
     parsed = _override_value(override, problems)
     target: Any = values
@@ -284,13 +287,13 @@ def _problem(place: str, key: Key, details: Sequence[ErrorDetails]) -> Problem:
     first = details[0]
     match first["type"]:
         case "extra_forbidden":
-            mend = did_you_mean(str(key[-1]), _siblings(key))
-            return Problem(place, f"an unknown key {key[-1]!r}", "a key of the profile", mend)
+            fix = did_you_mean(str(key[-1]), _siblings(key))
+            return Problem(place, f"an unknown key {key[-1]!r}", "a key of the profile", fix)
         case "missing":
             return Problem(place, "nothing", "a value", f"add `{key[-1]}:`")
         case "imbtool":
             context = first.get("ctx", {})
-            return Problem(place, _cut(context["found"]), context["expected"], context["mend"])
+            return Problem(place, _cut(context["found"]), context["expected"], context["fix"])
     wanted = dict.fromkeys(map(_wanted, _deepest(details)))
     found = "nothing" if first["input"] is None else _cut(repr(first["input"]))
     return Problem(place, found, " or ".join(wanted), "correct the value, or leave it out")

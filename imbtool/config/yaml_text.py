@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
-from imbtool.errors import Problem, UserError, fail
+from imbtool.errors import Problem, UserError, user_error
 
 Key = tuple[str | int, ...]
 MAX_NODES = 100_000
@@ -56,7 +56,7 @@ def parse_yaml(text: str, where: str) -> YamlText:
 
 
 def _too_deep(where: str) -> UserError:
-    return fail(
+    return user_error(
         where,
         "lists and maps nested too deeply",
         f"{MAX_DEPTH} levels at most",
@@ -100,7 +100,7 @@ class _Reader:
         if len(key) > MAX_DEPTH:
             raise _too_deep(place)
         if self.nodes > MAX_NODES:
-            raise fail(
+            raise user_error(
                 place,
                 f"more than {MAX_NODES:,} values once its aliases are expanded",
                 "a small profile",
@@ -131,5 +131,5 @@ class _Reader:
             mapping[name] = self.read(value_node, (*key, name))
         return mapping
 
-    def _problem(self, line: int, found: str, expected: str, mend: str) -> None:
-        self.document.problems.append(Problem(f"{self.where}:{line}", found, expected, mend))
+    def _problem(self, line: int, found: str, expected: str, fix: str) -> None:
+        self.document.problems.append(Problem(f"{self.where}:{line}", found, expected, fix))

@@ -19,7 +19,7 @@ from imbtool.data.duplicates import near_duplicate_groups
 from imbtool.data.duplicates import text_key as text_key
 from imbtool.data.splitting import stratified_split
 from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table
-from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
+from imbtool.errors import Problem, UserError, user_error
 from imbtool.formats.cells import (
     cell_text,
     joined_cells,
@@ -29,7 +29,8 @@ from imbtool.formats.cells import (
     text_cells,
 )
 from imbtool.labels.cells import LabelCells, label_cells
-from imbtool.labels.cells import Targets as Targets
+from imbtool.types import Targets
+from imbtool.wording import counted, did_you_mean, some
 
 SPLITS = ("train", "validation", "test")
 SPLIT_SHARE = 0.1
@@ -187,7 +188,7 @@ def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Spli
     unknown = sorted(table.cells.names - set(labels.names))
     if unknown:
         found = f"labels that the model does not know: {some(unknown)}"
-        raise fail(path, found, "the model's labels", did_you_mean(unknown[0], labels.names))
+        raise user_error(path, found, "the model's labels", did_you_mean(unknown[0], labels.names))
     return table.split(labels.names)
 
 
@@ -230,8 +231,8 @@ def _read(name: str, path: Path, data: DataSection) -> _Read:
 def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> None:
     for column in text:
         if column in labels:
-            found, mend = "the same column as text and as labels", "set data.text or data.labels"
-            raise fail(f"{path}: {column}", found, "texts that do not hold the answer", mend)
+            found, fix = "the same column as text and as labels", "set data.text or data.labels"
+            raise user_error(f"{path}: {column}", found, "texts that do not hold the answer", fix)
 
 
 def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:
@@ -248,8 +249,8 @@ def _id_problems(table: Table, path: Path, column: str | None) -> Iterable[Probl
     repeated = found.field("values").filter(pc.greater(found.field("counts"), 1)).to_pylist()
     if repeated:
         told = f"{counted(len(repeated), 'id')} more than once: {some(repeated)}"
-        mend = "make them unique, or leave data.id out"
-        yield Problem(f"{path}: {column}", told, "each id once", mend)
+        fix = "make them unique, or leave data.id out"
+        yield Problem(f"{path}: {column}", told, "each id once", fix)
 
 
 def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
@@ -262,8 +263,8 @@ def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     told = (table.cells.separator_problems(table.path, table.told) for table in tables)
     problems = strangers and ([*chain.from_iterable(told)] or strangers)
     if not names:
-        mend = "set data.labels.column to the column that holds the labels"
-        problems.append(Problem(str(tables[0].path), "no labels at all", "label names", mend))
+        fix = "set data.labels.column to the column that holds the labels"
+        problems.append(Problem(str(tables[0].path), "no labels at all", "label names", fix))
     if len(set(names)) < len(names):
         found = "a label column twice"
         problems.append(Problem("data.labels.columns", found, "each once", "delete one"))
@@ -294,12 +295,12 @@ def _require_both_kinds(train: Split, names: Sequence[str]) -> None:
         "positive": "add texts that have it, or remove the label from every file and the profile",
         "negative": "a label that every text has cannot be learned: remove it",
     }
-    for value, (kind, mend) in zip((1, 0), remedies.items(), strict=True):
+    for value, (kind, fix) in zip((1, 0), remedies.items(), strict=True):
         counts = (train.targets == value).sum(axis=0)
         missing = [repr(name) for name, count in zip(names, counts, strict=True) if count == 0]
         if missing:
             found = f"no {kind} for {some(missing)}"
-            raise fail(train.source, found, f"a {kind} for each label in training", mend)
+            raise user_error(train.source, found, f"a {kind} for each label in training", fix)
 
 
 def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
@@ -315,7 +316,7 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     for name, rows in zip(["train", *missing], parts, strict=True):
         if len(rows) == 0:
             found = f"{counted(len(train), 'row')}, too few to split off {name}"
-            raise fail(train.source, found, "more rows", f"give data.{name}, or more texts")
+            raise user_error(train.source, found, "more rows", f"give data.{name}, or more texts")
         result[name] = _subset(train, name, rows)
     return result
 

@@ -12,9 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from imbtool.config.data_section import HUB, is_hub
-from imbtool.errors import did_you_mean, fail, some
+from imbtool.errors import user_error
 from imbtool.formats.cells import require_text_bytes
 from imbtool.formats.classes import Classes, with_names
+from imbtool.wording import did_you_mean, some
 
 SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """What the splits beside training are called, in a data set and as files."""
@@ -51,7 +52,7 @@ def split_path(path: Path, split: str) -> Path:
     name = split_among(splits, split)
     if splits and name is None:
         found = f"no split {split!r}; the splits are {some(splits)}"
-        raise fail(path, found, f"a split {split!r}", did_you_mean(split, splits))
+        raise user_error(path, found, f"a split {split!r}", did_you_mean(split, splits))
     return path / name if name else path
 
 
@@ -64,8 +65,8 @@ def dataset_table(path: Path) -> pa.Table:
     """
     splits = dataset_splits(path)
     if len(splits) > 1:
-        mend = f"name one of them: {path / splits[0]}"
-        raise fail(path, f"several splits: {some(splits)}", "one split", mend)
+        fix = f"name one of them: {path / splits[0]}"
+        raise user_error(path, f"several splits: {some(splits)}", "one split", fix)
     data = _load(path / splits[0] if splits else path)
     table: pa.Table = data.with_format("arrow")[:]
     require_text_bytes(path, table)
@@ -90,13 +91,15 @@ def _load(path: Path) -> Any:
         found = (str(error).strip() or type(error).__name__).splitlines()[0]
         if isinstance(error, IndexError):  # a data set that was saved without rows
             found = "no rows"
-        mend = "check the name and the network; hf:owner/name:config names a configuration"
-        raise fail(path, found, "a data set", mend if is_hub(path) else "save it anew") from None
+        fix = "check the name and the network; hf:owner/name:config names a configuration"
+        raise user_error(
+            path, found, "a data set", fix if is_hub(path) else "save it anew"
+        ) from None
     if found == {}:
-        raise fail(path, "no split", "a data set with texts", "save it anew")
+        raise user_error(path, "no split", "a data set with texts", "save it anew")
     if split and split not in found:
-        mend = did_you_mean(split, found)
-        raise fail(path, f"no split {split!r}", f"one of {some(found)}", mend)
+        fix = did_you_mean(split, found)
+        raise user_error(path, f"no split {split!r}", f"one of {some(found)}", fix)
     return found[split] if split else found
 
 
@@ -110,8 +113,8 @@ def _library(path: Path) -> Any:
         library = importlib.import_module("datasets")
     except ImportError:
         found = "the package datasets is not installed"
-        mend = "pip install 'imbtool[hub]'"
-        raise fail(path, found, "the library that reads it", mend) from None
+        fix = "pip install 'imbtool[hub]'"
+        raise user_error(path, found, "the library that reads it", fix) from None
     if not sys.stderr.isatty():
         library.disable_progress_bars()
     return library
@@ -122,7 +125,7 @@ def _hub_name(path: Path) -> tuple[str, str | None, str | None]:
     parts = str(path).removeprefix(HUB).split("/")
     if len(parts) not in (2, 3) or not all(parts):
         expected = f"{HUB}owner/name, {HUB}owner/name:config or {HUB}owner/name/split"
-        raise fail(path, f"{len(parts)} parts", expected, "name the owner and the data set")
+        raise user_error(path, f"{len(parts)} parts", expected, "name the owner and the data set")
     name, _, config = parts[1].partition(":")
     return f"{parts[0]}/{name}", config or None, parts[2] if len(parts) == 3 else None
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.config.schema import WeightsSection
+from imbtool.types import Counts, Floats, Targets
 
 Tier = Literal["severe", "moderate", "head"]
 TIERS: tuple[Tier, ...] = ("severe", "moderate", "head")
@@ -21,10 +22,6 @@ HEAD_SHOTS, TAIL_SHOTS = 100, 20
 
 CHUNK_ROWS = 2**13
 """Rows whose targets are counted at once; counts of so many are whole numbers in float32."""
-
-Targets = NDArray[np.float32]
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,12 @@ from imbtool.data.duplicates import near_duplicate_groups
 from imbtool.data.splitting import LEAST_POSITIVES, part_sizes, stratified_split
 from imbtool.data.tables import is_export, read_chunks
 from imbtool.data.writer import TableWriter
-from imbtool.errors import counted, fail
+from imbtool.errors import user_error
 from imbtool.files.writing import replacing, require_utf8
 from imbtool.formats.sources import FORMATS, source_format, table_files
+from imbtool.types import Rows
+from imbtool.wording import counted
 
-Rows = NDArray[np.int64]
 Parts = Mapping[str, Rows]
 Document = dict[str, Any]
 
@@ -39,11 +40,11 @@ def part_shares(validation: float, test: float) -> dict[str, float]:
     """
     for name, share in (("--validation", validation), ("--test", test)):
         if not 0 <= share < 1:
-            raise fail(name, f"{share:g}", "a share of the rows, 0 to 1", "0.1 is a tenth")
+            raise user_error(name, f"{share:g}", "a share of the rows, 0 to 1", "0.1 is a tenth")
     if not 0 < validation + test < 1:
         found = f"--validation {validation:g} and --test {test:g}"
-        mend = "leave both out for a tenth each"
-        raise fail("shares", found, "something for training and for another part", mend)
+        fix = "leave both out for a tenth each"
+        raise user_error("shares", found, "something for training and for another part", fix)
     shares = {"train": 1 - validation - test, "validation": validation, "test": test}
     return {name: share for name, share in shares.items() if share > 0}
 
@@ -81,8 +82,10 @@ def partition(
     for name, rows in parts.items():
         if len(rows) == 0:
             told = f"{counted(len(split), 'row')} in {counted(len(set(together)), 'group')}"
-            mend = "larger shares, fewer parts, or more texts"
-            raise fail(split.source, f"{told}, too few for {name}", "a row for each part", mend)
+            fix = "larger shares, fewer parts, or more texts"
+            raise user_error(
+                split.source, f"{told}, too few for {name}", "a row for each part", fix
+            )
     document = {
         "imbtool": __version__,
         "source": str(split.source),
@@ -141,7 +144,7 @@ def part_files(
     paths = [folder / f"{name}{suffix}" for name in parts]
     for path in (*paths, folder / "split.json"):
         if path.exists():
-            raise fail(path, "a file", "a new name", "choose another folder with -o")
+            raise user_error(path, "a file", "a new name", "choose another folder with -o")
     return paths
 
 

@@ -16,11 +16,11 @@ from imbtool.config.hierarchy import Labels, spelled_alike
 from imbtool.config.reader import Override, make_profile, overlay
 from imbtool.config.schema import Profile
 from imbtool.config.yaml_text import Key
-from imbtool.data.corpus import Split, Targets, read_train
+from imbtool.data.corpus import Split, read_train
 from imbtool.data.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path
 from imbtool.data.imbalance import co_occurrence
 from imbtool.data.tables import read_arrow
-from imbtool.errors import counted, fail, some
+from imbtool.errors import user_error
 from imbtool.formats.cells import is_list, require_columns, text_cells
 from imbtool.formats.sources import is_there
 from imbtool.labels.cells import label_cells
@@ -28,6 +28,8 @@ from imbtool.labels.columns import Column
 from imbtool.labels.guess import guess_labels
 from imbtool.labels.layout import LabelGuess, read_flags, read_labels, read_named
 from imbtool.notes import tell
+from imbtool.types import Targets
+from imbtool.wording import counted, some
 
 TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),
@@ -185,8 +187,8 @@ def _refuse_long(train: Split) -> None:
     if 2 * len(differ) >= len(several):
         first, second = (train.rows[row] for row in differ[0][:2])
         found = f"the same text with different labels in rows {first} and {second}, and so for most"
-        mend = "join the labels of a text: pandas' groupby('text') and agg('|'.join), say"
-        raise fail(train.source, found, "one row for each text, with all its labels", mend)
+        fix = "join the labels of a text: pandas' groupby('text') and agg('|'.join), say"
+        raise user_error(train.source, found, "one row for each text, with all its labels", fix)
 
 
 def _siblings(
@@ -261,8 +263,8 @@ def _text_column(columns: Sequence[Column], train: Path) -> tuple[str, str]:
     texts = [column for column in columns if column.may_hold_texts]
     if not texts:
         names = some([repr(column.name) for column in columns], 8)
-        mend = "add a column of texts, or name it: --set data.text=COLUMN"
-        raise fail(train, f"no column of texts; the columns are {names}", "texts", mend)
+        fix = "add a column of texts, or name it: --set data.text=COLUMN"
+        raise user_error(train, f"no column of texts; the columns are {names}", "texts", fix)
     lengths = {column.name: pc.mean(pc.utf8_length(column.cells)).as_py() for column in texts}
     longest = max(lengths, key=lambda name: lengths[name])
     by_name = {name.strip().lower(): name for name in reversed(lengths)}

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, hstack
 
+from imbtool.types import Floats, Rows
+
 LEAST_POSITIVES = 3
 """A label gets this many positives in each part, if it has them."""
 SIZE_WEIGHT = 1e4
@@ -26,9 +28,6 @@ INSISTENCE, INSISTED = 4.0, 10
 """Where a part lacks positives of a label, that label's misfit there is made to cost so many times
 as much and the exchanges go on, so often."""
 
-Rows = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
 
 def stratified_split(
     targets: NDArray[np.float32],
@@ -38,7 +37,7 @@ def stratified_split(
 ) -> list[Rows]:
     """Split rows by iterative stratification, rarest label first (Sechidis et al. 2011).
 
-    Exchanges of rows between parts then mend what is left: first the sizes, which are exact unless
+    Exchanges of rows between parts then fix what is left: first the sizes, which are exact unless
     groups do not fit and then miss by less than the largest group, then the labels' shares.
 
     Args:

@@ -12,12 +12,13 @@ import pandas as pd
 import pyarrow as pa
 
 from imbtool.data.datasets import dataset_table, is_dataset
-from imbtool.errors import UserError, fail, some
+from imbtool.errors import UserError, user_error
 from imbtool.exports import Export, export_of, read_export
 from imbtool.formats.arrow import parquet_batches, read_file
 from imbtool.formats.sources import source_format, table_files
 from imbtool.formats.text_files import text_chunks
 from imbtool.notes import tell
+from imbtool.wording import some
 
 CHUNK_ROWS = 4096
 
@@ -210,7 +211,7 @@ def _require_same(first: Path, columns: Sequence[str], path: Path, others: Seque
         missing, more = set(columns) - set(others), set(others) - set(columns)
         told = [f"without {some(sorted(missing))}"] * bool(missing)
         told += [f"with {some(sorted(more))}"] * bool(more)
-        raise fail(
+        raise user_error(
             path, f"columns {' and '.join(told)}", f"the columns of {first}", "make them the same"
         )
 
@@ -221,7 +222,9 @@ def _together(path: Path, tables: Sequence[pa.Table]) -> pa.Table:
         return pa.concat_tables(ordered, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         found = str(error).splitlines()[0]
-        raise fail(path, found, "files whose columns are of one kind", "write them alike") from None
+        raise user_error(
+            path, found, "files whose columns are of one kind", "write them alike"
+        ) from None
 
 
 def _refuse_merged(path: Path, are_merged: bool) -> None:
@@ -229,8 +232,8 @@ def _refuse_merged(path: Path, are_merged: bool) -> None:
         return
     found = "an export of Prodigy with several rows a text, which are read as one"
     fix = "make a table of the texts, each in one row, and name that instead"
-    raise fail(path, found, "a table whose rows stay as they are", fix)
+    raise user_error(path, found, "a table whose rows stay as they are", fix)
 
 
 def _no_rows(path: Path) -> UserError:
-    return fail(path, "no rows", "a header and at least one row", "check the file")
+    return user_error(path, "no rows", "a header and at least one row", "check the file")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile, WeightsSection
 from imbtool.data.imbalance import LabelCount, Tier, tier_of
-from imbtool.errors import three_digits
+from imbtool.wording import three_digits
 
 EFFECTIVE_BETA = 0.999
 

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from imbtool.errors import fail, some
+from imbtool.errors import user_error
 from imbtool.formats.cells import is_missing, python_values, stands_for_text, text_cells
+from imbtool.wording import some
 
 
 class TableWriter:
@@ -63,9 +64,9 @@ class TableWriter:
             return frame
         others = sorted(set(columns) - set(self._columns))
         if others:
-            mend = "write .jsonl, whose rows may differ"
+            fix = "write .jsonl, whose rows may differ"
             found = f"the columns {some(others)} from row {self.rows + 1} on only"
-            raise fail(self._target, found, "the same columns in all rows", mend)
+            raise user_error(self._target, found, "the same columns in all rows", fix)
         return frame.reindex(columns=self._columns)
 
     def _write_json(self, frame: pd.DataFrame, stream: IO[str]) -> None:
@@ -94,8 +95,8 @@ class TableWriter:
                 self._parquet = pq.ParquetWriter(self._target, _schema(frame))
             table = pa.Table.from_pandas(frame, self._parquet.schema, preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-            mend = "write .jsonl, which takes any value"
-            raise fail(self._target, str(error), "one type a column", mend) from None
+            fix = "write .jsonl, which takes any value"
+            raise user_error(self._target, str(error), "one type a column", fix) from None
         self._parquet.write_table(table)
 
 

@@ -25,7 +25,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from imbtool.distributed.collectives import PEER_LOST
 from imbtool.distributed.process_info import place_in, threads_each
-from imbtool.errors import fail
+from imbtool.errors import user_error
 
 SECONDS_TO_SAVE = 300
 """How long processes may take to save their state after a signal, before they are killed."""
@@ -46,16 +46,16 @@ def processes_to_start(asked: int | None, environment: Mapping[str, str], device
     for variable, name in REFUSED.items():
         if environment.get(variable, "").lower() == "true":
             found = f"{name} is switched on"
-            mend = f"configure the launcher without {name}: encoders of this size do not need it"
-            raise fail("launch", found, "plain data parallelism", mend)
+            fix = f"configure the launcher without {name}: encoders of this size do not need it"
+            raise user_error("launch", found, "plain data parallelism", fix)
     if "RANK" in environment:
         running = place_in(environment).processes
         if asked is not None and asked != running:
-            mend = "leave --processes out, or give the launcher's number"
-            raise fail(f"--processes {asked}", f"{running} launched", "the same number", mend)
+            fix = "leave --processes out, or give the launcher's number"
+            raise user_error(f"--processes {asked}", f"{running} launched", "the same number", fix)
         return 0
     if "MASTER_PORT" in environment:
-        raise fail(
+        raise user_error(
             "launch",
             "a launcher that started one process (MASTER_PORT is set, RANK is not)",
             "one process a rank",
@@ -63,8 +63,10 @@ def processes_to_start(asked: int | None, environment: Mapping[str, str], device
         )
     wanted = asked if asked is not None else max(1, devices)
     if devices and wanted > devices:
-        mend = "lower --processes, or make more GPUs visible"
-        raise fail(f"--processes {wanted}", f"{devices} visible GPUs", "one GPU a process", mend)
+        fix = "lower --processes, or make more GPUs visible"
+        raise user_error(
+            f"--processes {wanted}", f"{devices} visible GPUs", "one GPU a process", fix
+        )
     return wanted if wanted > 1 else 0
 
 
@@ -105,8 +107,8 @@ def _first_failure(failures: Mapping[int, ProcessFailure]) -> int:
     if 0 in causes and causes[0].exitcode > 0:
         return causes[0].exitcode  # it has said why
     rank, failure = min((causes or failures).items(), key=lambda item: item[1].timestamp)
-    mend = "free memory" if failure.exitcode == -signal.SIGKILL else "mend what it says"
-    raise fail(f"process {rank}", _message(failure), "every process to stay", mend)
+    fix = "free memory" if failure.exitcode == -signal.SIGKILL else "fix what it says"
+    raise user_error(f"process {rank}", _message(failure), "every process to stay", fix)
 
 
 def _message(failure: ProcessFailure) -> str:

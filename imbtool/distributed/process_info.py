@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from imbtool.errors import UserError, fail
+from imbtool.errors import UserError, user_error
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
@@ -58,5 +58,5 @@ def threads_each(processes: int) -> int:
 
 def _misplaced(told: str) -> UserError:
     expected = "RANK and WORLD_SIZE, whole numbers, RANK from 0 to WORLD_SIZE - 1"
-    mend = "set both or none; number the tasks of a job array from 0"
-    return fail("launch", told, expected, mend)
+    fix = "set both or none; number the tasks of a job array from 0"
+    return user_error("launch", told, expected, fix)

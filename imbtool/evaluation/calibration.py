@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_expit
 
-Floats = NDArray[np.float64]
+from imbtool.types import Floats, Targets
 
 SLOPES = (0.1, 10.0)
 MOST_STEPS = 60
@@ -95,3 +96,148 @@ def matching_bias(logits: Floats, prevalence: Floats, known: NDArray[np.bool_]) 
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-z)), without overflow."""
     return np.exp(-np.logaddexp(0.0, -logits))
+
+
+STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
+"""Tried, strongest first: a label needs at least as many positives for half a bias of its own."""
+SLOPE_SHARE = 10.0
+"""Log-slopes are drawn to their mean this much more than biases: they differ less."""
+PRIOR = 0.1
+"""Precision of the means around 0, where nothing is moved; matters only with next to no texts."""
+HALF_SPLITS = 3
+MOST_FISHER_STEPS = 50
+MOST_HALVINGS = 30
+FISHER_TOLERANCE = 1e-3
+"""A fit is done when a step gains less log likelihood than this, which no data can tell apart."""
+
+
+def pooled_calibration(logits: Floats, targets: Targets, seed: int = 0) -> Calibration:
+    """Fit each label's calibration; how far labels differ is chosen by held-out log loss.
+
+    Every strength of `STRENGTHS` is fitted on one half of the texts and scored on the other, over
+    seeded half-splits both ways; the best one is fitted again on all texts. Slopes are positive,
+    so the order of texts within a label never changes.
+
+    Args:
+        logits: of validation [n, L].
+        targets: [n, L], NaN unknown. A label without any gets the shared slope and bias.
+        seed: of the half-splits.
+    """
+    return fit_pooled(logits, targets, choose_strength(logits, targets, seed))
+
+
+def fit_pooled(logits: Floats, targets: Targets, strength: float) -> Calibration:
+    """Maximise the likelihood of p = sigmoid(slope_l z + bias_l), labels drawn to their mean.
+
+    The penalty is strength / 2 times the sum over labels of
+    (bias_l - bias)^2 + SLOPE_SHARE (log slope_l - log slope)^2, and PRIOR / 2 times
+    bias^2 + (log slope)^2 for the means.
+    """
+    texts = _Texts.of(logits, targets)
+    return _calibration(_fit(texts, strength, np.zeros((logits.shape[1], 2))))
+
+
+def choose_strength(logits: Floats, targets: Targets, seed: int) -> float:
+    """The strength with the lowest held-out log loss; the strongest where nothing can be held out.
+
+    Halves are drawn at random. Stratified ones have each label's positives in equal numbers, so a
+    bias would fit the other half better than it fits new texts, and labels be left too far apart.
+
+    Args:
+        logits: [n, L].
+        targets: [n, L], NaN unknown.
+        seed: of the half-splits.
+    """
+    rng, losses = np.random.default_rng(seed), np.zeros(len(STRENGTHS))
+    for _ in range(HALF_SPLITS):
+        halves = np.array_split(rng.permutation(len(targets)), 2)
+        first, second = (_Texts.of(logits[rows], targets[rows]) for rows in halves)
+        losses += _held_out_losses(first, second) + _held_out_losses(second, first)
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Logits [n, L], their targets (0 where unknown) and whether each is known."""
+
+    logits: Floats
+    targets: Floats
+    known: Floats
+
+    @classmethod
+    def of(cls, logits: Floats, targets: Targets) -> _Texts:
+        known = ~np.isnan(targets)
+        return cls(logits, np.where(known, targets, 0.0), known.astype(np.float64))
+
+    def loss(self, parameters: Floats) -> float:
+        """Summed log loss under log-slopes and biases [L, 2]."""
+        signed = (2 * self.targets - 1) * _calibration(parameters).logits(self.logits)
+        return -float((self.known * log_expit(signed)).sum())
+
+
+def _calibration(parameters: Floats) -> Calibration:
+    return Calibration(np.exp(parameters[:, 0]), parameters[:, 1])
+
+
+def _held_out_losses(fitted_on: _Texts, held_out: _Texts) -> Floats:
+    """Log loss for each strength; each fit starts from the one before."""
+    parameters, losses = np.zeros((fitted_on.logits.shape[1], 2)), []
+    for strength in STRENGTHS:
+        parameters = _fit(fitted_on, strength, parameters)
+        losses.append(held_out.loss(parameters))
+    return np.array(losses)
+
+
+def _fit(texts: _Texts, strength: float, start: Floats) -> Floats:
+    """Log-slopes and biases [L, 2], by Fisher scoring."""
+    precision = strength * np.array([SLOPE_SHARE, 1.0])
+    parameters, loss = start, _objective(texts, start, precision)
+    for _ in range(MOST_FISHER_STEPS):
+        before = loss
+        step = _scored(texts, parameters, precision) - parameters
+        for _ in range(MOST_HALVINGS):
+            loss = _objective(texts, parameters + step, precision)
+            if loss <= before:
+                break
+            step = step / 2
+        else:
+            return parameters
+        parameters = parameters + step
+        if before - loss < FISHER_TOLERANCE:
+            break
+    return parameters
+
+
+def _objective(texts: _Texts, parameters: Floats, precision: Floats) -> float:
+    """Log loss and penalties, with the mean at its best."""
+    mean = precision * parameters.sum(axis=0) / (len(parameters) * precision + PRIOR)
+    apart = (precision * (parameters - mean) ** 2).sum()
+    return texts.loss(parameters) + float(apart + PRIOR * (mean**2).sum()) / 2
+
+
+def _scored(texts: _Texts, parameters: Floats, precision: Floats) -> Floats:
+    """Where one step of Fisher scoring leads, the mean of the labels moving along.
+
+    With a label's gradient g and information I at x, it is at (I + P)^-1 (I x - g + P m) for the
+    mean m, which is at (P sum_l x_l) / (L P + PRIOR): linear equations in m.
+    """
+    gradient, information = _derivatives(texts, parameters)
+    pull = np.diag(precision)
+    own = np.linalg.solve(information + pull, (information @ parameters[..., None]) - gradient)
+    drawn = np.linalg.solve(information + pull, np.broadcast_to(pull, information.shape))
+    stiffness = pull @ (len(parameters) * np.eye(2) - drawn.sum(axis=0)) + PRIOR * np.eye(2)
+    mean = np.linalg.solve(stiffness, pull @ own.sum(axis=0))
+    return np.asarray((own + drawn @ mean)[..., 0])
+
+
+def _derivatives(texts: _Texts, parameters: Floats) -> tuple[Floats, Floats]:
+    """Gradient [L, 2, 1] and expected second derivatives [L, 2, 2] of each label's log loss."""
+    scaled = np.exp(parameters[:, 0]) * texts.logits
+    probability = expit(scaled + parameters[:, 1])
+    residual = texts.known * (probability - texts.targets)
+    weight = texts.known * probability * (1 - probability)
+    weighted = weight * scaled
+    gradient = np.stack([(residual * scaled).sum(axis=0), residual.sum(axis=0)], axis=1)
+    cross, both = weighted.sum(axis=0), (weighted * scaled).sum(axis=0)
+    information = np.stack([both, cross, cross, weight.sum(axis=0)], axis=1)
+    return gradient[..., None], information.reshape(-1, 2, 2)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Decisions
 from imbtool.data.imbalance import TIERS, Tier
-from imbtool.errors import did_you_mean, fail, some
+from imbtool.errors import user_error
 from imbtool.evaluation.intervals import paired_interval, shared_correlation
 from imbtool.evaluation.measures import Estimate, Estimates, figure
+from imbtool.types import Decisions
+from imbtool.wording import did_you_mean, some
 
 Document = dict[str, Any]
 
@@ -154,5 +155,5 @@ def _common(ours: Sequence[str], theirs: Sequence[str], against: str) -> list[st
     names = [name for name in ours if name in theirs]
     if not names:
         found = f"none of our labels: {some(theirs)}"
-        raise fail(against, found, "labels that both have", did_you_mean(theirs[0], ours))
+        raise user_error(against, found, "labels that both have", did_you_mean(theirs[0], ours))
     return names

@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Decisions
 from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, split_column, text_key
 from imbtool.data.tables import read_table
-from imbtool.errors import Problem, UserError, counted, did_you_mean, fail, some
+from imbtool.errors import Problem, UserError, user_error
 from imbtool.evaluation.comparison import Judged
 from imbtool.formats.cells import cell_text, joined_text, shown_text
 from imbtool.labels.cells import shown_cell
 from imbtool.labels.separators import STRONG, WEAK, joined_by
 from imbtool.labels.syntax import read_cell
+from imbtool.types import Decisions
+from imbtool.wording import counted, did_you_mean, some
 
 PREDICTED, PREFIX = "predicted", "p:"
 
@@ -54,7 +55,9 @@ def read_rival(path: Path, data: DataSection, names: Sequence[str], split: Split
     if not table.columns:
         expected = f"columns {PREFIX}LABEL, columns named as the labels, or a column {PREDICTED!r}"
         found = f"no predictions; the columns are {some(frame.columns, 12)}"
-        raise fail(path, found, expected, f"rename its columns; the labels are {some(names, 12)}")
+        raise user_error(
+            path, found, expected, f"rename its columns; the labels are {some(names, 12)}"
+        )
     judged = table.by_numbers()
     if judged.scores is None and data.labels.columns is not None:
         _refuse_the_truth(judged, path, names, split)
@@ -106,8 +109,8 @@ class _Table:
         written = read_cell(cell, separator)
         if written.form == "unreadable":
             found = f"{shown_cell(cell_text(cell))} in {self._row(place)}"
-            mend = f"write the names with {separator!r} between two of them, or a list of them"
-            raise fail(f"{self.path}: {PREDICTED}", found, "label names", mend)
+            fix = f"write the names with {separator!r} between two of them, or a list of them"
+            raise user_error(f"{self.path}: {PREDICTED}", found, "label names", fix)
         return written.names
 
     def by_numbers(self) -> Judged:
@@ -143,8 +146,8 @@ class _Table:
             joined = [name for name in names if _is_joined(name, set(self.known))]
             if joined:
                 found = f"{joined[0]!r} in {self._row(row)}"
-                mend = f"write {separator!r} between two labels"
-                raise fail(f"{self.path}: {PREDICTED}", found, "one label", mend)
+                fix = f"write {separator!r} between two labels"
+                raise user_error(f"{self.path}: {PREDICTED}", found, "one label", fix)
 
     def _indicators(self, said: Sequence[Sequence[str]], labels: Sequence[str]) -> Decisions:
         index = {name: position for position, name in enumerate(labels)}
@@ -154,8 +157,8 @@ class _Table:
             if strange:
                 found = f"{strange[0]!r} in {self._row(row)}, which has no probabilities"
                 expected = f"labels that have a column: {some(self.columns.values())}"
-                mend = did_you_mean(strange[0], labels)
-                raise fail(f"{self.path}: {PREDICTED}", found, expected, mend)
+                fix = did_you_mean(strange[0], labels)
+                raise user_error(f"{self.path}: {PREDICTED}", found, expected, fix)
             decided[row, [index[name] for name in names]] = True
         return decided
 
@@ -171,8 +174,8 @@ def _matched(frame: pd.DataFrame, path: Path, data: DataSection, split: Split) -
         )
     if len(frame) != len(split):
         expected = f"{counted(len(split), 'row')}, one for each text of {split.name}"
-        mend = "predict these texts in their order, or give both tables an id column (data.id)"
-        raise fail(path, counted(len(frame), "row"), expected, mend)
+        fix = "predict these texts in their order, or give both tables an id column (data.id)"
+        raise user_error(path, counted(len(frame), "row"), expected, fix)
     _require_same_texts(frame, path, data, split)
     return frame
 
@@ -183,11 +186,11 @@ def _by_id(frame: pd.DataFrame, path: Path, column: str, wanted: Sequence[str]) 
     repeated = [name for name in wanted if times[name] > 1]
     if repeated:
         found = f"{counted(len(repeated), 'id')} more than once: {some(repeated)}"
-        raise fail(where, found, "each id once", "leave one row of each")
+        raise user_error(where, found, "each id once", "leave one row of each")
     missing = [name for name in wanted if name not in times]
     if missing:
         found = f"no row for {counted(len(missing), 'id')}: {some(missing)}"
-        raise fail(where, found, "a row for each text", "predict these texts too")
+        raise user_error(where, found, "a row for each text", "predict these texts too")
     places = {name: place for place, name in enumerate(ids)}
     return frame.iloc[[places[name] for name in wanted]]
 
@@ -199,7 +202,7 @@ def _require_same_texts(frame: pd.DataFrame, path: Path, data: DataSection, spli
     pairs = zip(joined_text(frame, data.text), split.texts, split.rows, strict=True)
     for row, (theirs, ours, our_row) in enumerate(pairs, start=1):
         if text_key(theirs) != text_key(ours):
-            raise fail(
+            raise user_error(
                 f"{path}: {' + '.join(columns)}",
                 f"another text in row {row}: {shown_text(theirs)[:60]!r}",
                 f"{shown_text(ours)[:60]!r}, as in row {our_row} of {split.source}",
@@ -211,9 +214,9 @@ def _refuse_the_truth(judged: Judged, path: Path, names: Sequence[str], split: S
     """0/1 columns that agree with every target are the split's own labels."""
     truth = split.targets[:, [names.index(name) for name in judged.names]]
     if np.all((truth == judged.decisions) | np.isnan(truth)):
-        mend = f"put the decisions into columns {PREFIX}LABEL or {PREDICTED!r}"
+        fix = f"put the decisions into columns {PREFIX}LABEL or {PREDICTED!r}"
         found = "0/1 columns that are the labels of the texts, every one"
-        raise fail(path, found, "predictions", mend)
+        raise user_error(path, found, "predictions", fix)
 
 
 def _is_joined(name: str, known: set[str]) -> bool:

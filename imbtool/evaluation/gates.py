@@ -10,8 +10,9 @@ from typing import Any
 
 from imbtool.config.hierarchy import Labels
 from imbtool.data.imbalance import TIERS, Tier
-from imbtool.errors import did_you_mean, fail
+from imbtool.errors import user_error
 from imbtool.evaluation.measures import figure_text, is_known
+from imbtool.wording import did_you_mean
 
 Document = dict[str, Any]
 
@@ -51,17 +52,17 @@ def read_gate(text: str) -> Gate:
     where = f"--require {text}"
     parts = re.fullmatch(r"([^:]*):(.*)(>=|<=)(.*)", text, re.DOTALL)
     if not parts:
-        raise fail(where, "another shape", "MEASURE:NAME>=BAR, or <=", f"e.g. {EXAMPLE}")
+        raise user_error(where, "another shape", "MEASURE:NAME>=BAR, or <=", f"e.g. {EXAMPLE}")
     measure, of, operator, number = (part.strip() for part in parts.groups())
     if measure not in MEASURES:
         found = f"the measure {measure!r}"
-        raise fail(where, found, "a measure", did_you_mean(measure, MEASURES))
+        raise user_error(where, found, "a measure", did_you_mean(measure, MEASURES))
     try:
         bar = float(number)
     except ValueError:
         bar = math.nan
     if not 0 <= bar <= 1:
-        raise fail(where, f"the bar {number!r}", "a number from 0 to 1", f"e.g. {EXAMPLE}")
+        raise user_error(where, f"the bar {number!r}", "a number from 0 to 1", f"e.g. {EXAMPLE}")
     return Gate(text, measure, of, operator, bar)
 
 
@@ -77,12 +78,12 @@ def check_gates(gates: Sequence[Gate], labels: Labels, tiers: Sequence[Tier]) ->
         where = f"--require {gate.requirement}"
         if gate.of not in (*labels.names, *groups):
             expected = f"a label of the model, or one of {', '.join(groups)}"
-            mend = did_you_mean(gate.of, [*labels.names, *groups])
-            raise fail(where, f"the name {gate.of!r}", expected, mend)
+            fix = did_you_mean(gate.of, [*labels.names, *groups])
+            raise user_error(where, f"the name {gate.of!r}", expected, fix)
         is_micro = gate.of == "micro" and gate.of not in labels.names
         if is_micro and gate.measure not in OF_MICRO:
-            found, mend = f"no {gate.measure} of micro", f"micro has {', '.join(OF_MICRO)}"
-            raise fail(where, found, "a measure that it has", mend)
+            found, fix = f"no {gate.measure} of micro", f"micro has {', '.join(OF_MICRO)}"
+            raise user_error(where, found, "a measure that it has", fix)
 
 
 def judge_gates(gates: Sequence[Gate], document: Document) -> list[Document]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from imbtool.evaluation.label_calibration import fit_pooled
-
-Floats = NDArray[np.float64]
-Targets = NDArray[np.float32]
+from imbtool.evaluation.calibration import fit_pooled
+from imbtool.types import Floats, Targets
 
 ERROR_RATE = 0.05
 """Supposed: so many of a label's positives are missing, and as many stand where they should not."""

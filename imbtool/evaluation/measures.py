@@ -10,8 +10,6 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Decisions
-from imbtool.evaluation.bootstrap import resample
 from imbtool.evaluation.intervals import (
     Interval,
     as_wide_as_splits,
@@ -19,14 +17,14 @@ from imbtool.evaluation.intervals import (
     exact_interval,
     f1_interval,
     mean_trials,
+    resample,
     resampled_interval,
     unseen_pull,
 )
 from imbtool.evaluation.metrics import Confusion, left_out_precision, mean_of_each, measure
+from imbtool.types import Counts, Decisions, Floats
 
 Figure = dict[str, float]
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 
 def figure(value: float, low: float, high: float) -> Figure:

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from imbtool.evaluation.bootstrap import draw_weights
 from imbtool.evaluation.calibration import Calibration
-from imbtool.evaluation.intervals import exact_interval, resampled_interval
+from imbtool.evaluation.intervals import draw_weights, exact_interval, resampled_interval
 from imbtool.evaluation.measures import Figure, figure
+from imbtool.types import Floats, Targets
 
 Document = dict[str, Any]
-Floats = NDArray[np.float64]
-Targets = NDArray[np.float32]
 
 BINS = 10
 

@@ -18,17 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from imbtool.config.hierarchy import Decisions
 from imbtool.config.schema import Requirement
-from imbtool.errors import counted
-from imbtool.evaluation.cut_points import between, can_cut, ranked
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import Figure, figure, figure_text
 from imbtool.evaluation.metrics import confusion
+from imbtool.types import Counts, Decisions, Floats, Targets
+from imbtool.wording import counted
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Targets = NDArray[np.float32]
 Document = dict[str, Any]
 Wanted = Mapping[int, Requirement]
 """Requirements by the column of their label."""
@@ -291,3 +287,32 @@ def _support_text(shares: _Shares, support: float) -> str:
             basis = counted(int(shares.trials[0]), "text")
             return f"{basis} can support {math.ceil(10 * support) / 10:.1f} at best"
     return f"{basis} can support {math.floor(100 * support) / 100:.2f} at best"
+
+
+BEYOND = 0.01
+"""How far below the lowest score a threshold stands that takes all texts, or above the highest."""
+
+
+def ranked(scores: Floats, truth: NDArray[np.float32]) -> tuple[Floats, NDArray[np.int64]]:
+    """Known scores [m], highest first, and the positives among the first k [m].
+
+    Args:
+        scores: of a label [n].
+        truth: [n], NaN unknown: left out.
+    """
+    known = ~np.isnan(truth)
+    scores, truth = scores[known], truth[known]
+    order = np.argsort(-scores, kind="stable")
+    return scores[order], np.cumsum(truth[order], dtype=np.int64)
+
+
+def can_cut(scores: Floats) -> Decisions:
+    """Whether a threshold can stand behind each of some scores, highest first [m]."""
+    return np.append(scores[:-1] > scores[1:], True)
+
+
+def between(scores: Floats, last: int) -> float:
+    """The threshold halfway between the last score taken and the first one left."""
+    if last + 1 == len(scores):
+        return float(scores[last]) - BEYOND
+    return float((scores[last] + scores[last + 1]) / 2)

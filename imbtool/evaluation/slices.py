@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Decisions, Labels
-from imbtool.errors import counted, fail
+from imbtool.config.hierarchy import Labels
+from imbtool.errors import user_error
 from imbtool.evaluation.measures import Figures
+from imbtool.types import Decisions
+from imbtool.wording import counted
 
 Document = dict[str, Any]
 
@@ -58,7 +60,7 @@ def slices_document(
 def _distinct(named: NDArray[np.object_], column: str) -> list[str]:
     found = sorted(set(named))
     if len(found) > MOST_SLICES:
-        raise fail(
+        raise user_error(
             f"--by {column}",
             counted(len(found), "different value"),
             f"at most {MOST_SLICES}: a column of groups, not of ids or numbers",

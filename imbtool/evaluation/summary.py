@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Coherence, Decisions, Labels
+from imbtool.config.hierarchy import Coherence, Labels
 from imbtool.data.imbalance import TIERS, Tier
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.measures import Figures
 from imbtool.evaluation.metrics import Confusion, average_precision, confusion, mean_defined
 from imbtool.evaluation.thresholds import ThresholdChoice
+from imbtool.types import Decisions
 
 Document = dict[str, Any]
 

@@ -16,21 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Coherence, Decisions, Labels
+from imbtool.config.hierarchy import Coherence, Labels
 from imbtool.config.schema import Requirement, ThresholdMethod
 from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.calibration import fit_calibration, sigmoid
-from imbtool.evaluation.cut_points import BEYOND, between, can_cut, ranked
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.requirements import (
+    BEYOND,
     Wanted,
+    between,
+    can_cut,
     fit_requirements,
     judge_requirements,
     kept_requirements,
+    ranked,
 )
-
-Floats = NDArray[np.float64]
-Targets = NDArray[np.float32]
+from imbtool.types import Decisions, Floats, Targets
 
 HALF_SPLITS = 6
 BLEND_POSITIVES = 20.0

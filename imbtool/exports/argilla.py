@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from imbtool.errors import UserError, counted
+from imbtool.errors import UserError
 from imbtool.exports.responses import Record, labelled
 from imbtool.exports.shape import (
     LABELS,
     Export,
+    ExportRows,
     Row,
-    Rows,
     Tool,
     columns_of,
     kept,
@@ -24,6 +24,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.wording import counted
 
 NAME = "Argilla"
 SUBMITTED = "submitted"
@@ -39,7 +40,7 @@ def _is_record(row: Row) -> bool:
     return {"annotation", "prediction", "status"} <= set(row) and is_task
 
 
-def _records(rows: Rows) -> Export:
+def _records(rows: ExportRows) -> Export:
     """Validated annotations of version 1."""
     labels: list[list[str] | None] = []
     texts: list[Row] = []
@@ -48,7 +49,7 @@ def _records(rows: Rows) -> Export:
             raise rows.foreign(number)
         if row.get("tokens"):
             fix = "export a dataset of text classification"
-            raise rows.fail(number, "tokens and their spans", "labels of whole texts", fix)
+            raise rows.user_error(number, "tokens and their spans", "labels of whole texts", fix)
         texts.append(_inputs(rows, number, row))
         labels.append(_annotation(rows, number, row))
     text_columns = list(dict.fromkeys(name for cells in texts for name in cells))
@@ -66,7 +67,7 @@ def _records(rows: Rows) -> Export:
     return Export(columns, (LABELS,), tuple(text_columns), note)
 
 
-def _inputs(rows: Rows, number: int, row: Row) -> Row:
+def _inputs(rows: ExportRows, number: int, row: Row) -> Row:
     """The texts of a record: one, or several with names."""
     inputs = parsed(rows, number, row.get("inputs"), "inputs")
     if isinstance(row.get("text"), str) or not isinstance(inputs, dict) or not inputs:
@@ -74,7 +75,7 @@ def _inputs(rows: Rows, number: int, row: Row) -> Row:
     return {key: rows.text(number, text, f"inputs.{key}") for key, text in inputs.items()}
 
 
-def _annotation(rows: Rows, number: int, row: Row) -> list[str] | None:
+def _annotation(rows: ExportRows, number: int, row: Row) -> list[str] | None:
     if row["status"] != "Validated" or row["annotation"] in (None, ""):
         return None
     several = str(row.get("multi_label")).lower() == "true"
@@ -90,7 +91,7 @@ def _is_nested(row: Row) -> bool:
     )
 
 
-def _nested(rows: Rows) -> Export:
+def _nested(rows: ExportRows) -> Export:
     """Feedback records and version 2, with all that belongs to a record in objects."""
     records, fields, unmarked = [], dict[str, None](), 0
     for number, row in rows:
@@ -119,14 +120,16 @@ def _nested(rows: Rows) -> Export:
     return labelled(rows, records, list(fields), facts)
 
 
-def _field(rows: Rows, number: int, key: str, value: Any) -> Any:
+def _field(rows: ExportRows, number: int, key: str, value: Any) -> Any:
     """A field of texts; a chat is written as JSON, and one that is not required may be missing."""
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     return None if value is None else rows.text(number, value, f"fields.{key}")
 
 
-def _answers(rows: Rows, number: int, responses: Any) -> Iterator[tuple[str, Any, str | None]]:
+def _answers(
+    rows: ExportRows, number: int, responses: Any
+) -> Iterator[tuple[str, Any, str | None]]:
     """Questions, values and statuses of a record, whichever of the two ways it has them."""
     try:
         if isinstance(responses, dict):  # by question
@@ -140,9 +143,11 @@ def _answers(rows: Rows, number: int, responses: Any) -> Iterator[tuple[str, Any
         raise _odd(rows, number) from None
 
 
-def _odd(rows: Rows, number: int) -> UserError:
+def _odd(rows: ExportRows, number: int) -> UserError:
     expected = "a value and a status of each response"
-    return rows.fail(number, "responses of another form", expected, "export the dataset again")
+    return rows.user_error(
+        number, "responses of another form", expected, "export the dataset again"
+    )
 
 
 def _unfinished(records: Iterable[Record]) -> str:
@@ -163,7 +168,7 @@ def _is_flat(row: Row) -> bool:
     return bool(_flat_questions(row))
 
 
-def _flat(rows: Rows) -> Export:
+def _flat(rows: ExportRows) -> Export:
     """The flat form of version 2: QUESTION.responses and its users and status."""
     questions = dict.fromkeys(name for _, row in rows for name in _flat_questions(row))
     ends = (RESPONSES, USERS, STATUS, SUGGESTION, f"{SUGGESTION}.score", f"{SUGGESTION}.agent")
@@ -180,7 +185,7 @@ def _flat(rows: Rows) -> Export:
 
 
 def _columns_of_answers(
-    rows: Rows, number: int, row: Row, question: str
+    rows: ExportRows, number: int, row: Row, question: str
 ) -> list[tuple[Any, str | None]]:
     ends = (RESPONSES, STATUS)
     values, statuses = (parsed(rows, number, row.get(question + end), question) for end in ends)
@@ -205,7 +210,7 @@ def _is_feedback(row: Row) -> bool:
     return bool(_asked(row))
 
 
-def _feedback(rows: Rows) -> Export:
+def _feedback(rows: ExportRows) -> Export:
     """Feedback records of version 1 as a data set has them."""
     questions = dict.fromkeys(name for _, row in rows for name in _asked(row))
     aside = [f"{name}-suggestion{end}" for name in questions for end in ("", "-metadata")]
@@ -220,7 +225,7 @@ def _feedback(rows: Rows) -> Export:
     return labelled(rows, records, (), [_unfinished(records), left_out(aside)])
 
 
-def _as_responses(rows: Rows, number: int, cell: Any) -> list[Row]:
+def _as_responses(rows: ExportRows, number: int, cell: Any) -> list[Row]:
     """Responses as a list of objects, which some writers make an object of lists of."""
     if isinstance(cell, dict) and all(isinstance(each, list) for each in cell.values()):
         return [dict(zip(cell, each, strict=True)) for each in zip(*cell.values(), strict=True)]
@@ -229,7 +234,7 @@ def _as_responses(rows: Rows, number: int, cell: Any) -> list[Row]:
     return cell or []
 
 
-def parsed(rows: Rows, number: int, cell: Any, column: str) -> Any:
+def parsed(rows: ExportRows, number: int, cell: Any, column: str) -> Any:
     """What a cell says that a csv has as text: lists and objects as Python or JSON writes them.
 
     Raises:
@@ -247,7 +252,7 @@ def parsed(rows: Rows, number: int, cell: Any, column: str) -> Any:
     except (ValueError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError):
         pass
     fix = "export it as json, which keeps lists"
-    raise rows.fail(number, f"{cell[:60]!r} in {column!r}", "a list as text", fix)
+    raise rows.user_error(number, f"{cell[:60]!r} in {column!r}", "a list as text", fix)
 
 
 def _has_joined_text(cell: str) -> bool:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imbtool.errors import counted
 from imbtool.exports.shape import (
     Export,
+    ExportRows,
     Row,
-    Rows,
     Tool,
     columns_of,
     flat_cell,
     left_out,
     told,
 )
+from imbtool.wording import counted
 
 NAME = "doccano"
 MARKS = ("Comments", "annotation_approver")
@@ -68,7 +68,7 @@ def _is_slot_filling(row: Row) -> bool:
     return "entities" in row and isinstance(cats, list) and all(isinstance(x, str) for x in cats)
 
 
-def _flatten(rows: Rows) -> Export:
+def _flatten(rows: ExportRows) -> Export:
     for number, row in rows:
         _refuse(rows, number, row)
     column = _label_column(rows)
@@ -91,24 +91,26 @@ def _flatten(rows: Rows) -> Export:
     return Export(columns, (column,), texts, told(NAME, f"the labels are in {column!r}", facts))
 
 
-def _refuse(rows: Rows, number: int, row: Row) -> None:
+def _refuse(rows: ExportRows, number: int, row: Row) -> None:
     fix = "export a project of text classification"
     if _has_spans(row) and not _is_slot_filling(row):
-        raise rows.fail(number, "spans of a text with their labels", "labels of whole texts", fix)
+        raise rows.user_error(
+            number, "spans of a text with their labels", "labels of whole texts", fix
+        )
     if _has_numbers(row):
         fix = "export it as JSONL (text label), which has the names of labels"
-        raise rows.fail(number, "numbers of labels in 'annotations'", "names of labels", fix)
+        raise rows.user_error(number, "numbers of labels in 'annotations'", "names of labels", fix)
 
 
-def _label_column(rows: Rows) -> str:
+def _label_column(rows: ExportRows) -> str:
     found = [name for name in COLUMNS if any(name in row for _, row in rows)]
     if len(found) == 1:
         return found[0]
     named = " and ".join(map(repr, found)) or "none of 'label', 'labels' and 'cats'"
-    raise rows.fail(1, f"the columns {named}", "one column of labels", "keep one of them")
+    raise rows.user_error(1, f"the columns {named}", "one column of labels", "keep one of them")
 
 
-def _labels(rows: Rows, number: int, row: Row, column: str) -> Sequence[str] | None:
+def _labels(rows: ExportRows, number: int, row: Row, column: str) -> Sequence[str] | None:
     value = row.get(column)
     if value is None:
         return None

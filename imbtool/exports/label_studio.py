@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from imbtool.errors import counted
 from imbtool.exports.shape import (
     LABELS,
     Export,
+    ExportRows,
     Row,
-    Rows,
     Tool,
     agreed,
     columns_of,
@@ -20,6 +19,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.wording import counted
 
 NAME = "Label Studio"
 ANNOTATIONS = ("annotations", "completions")
@@ -47,7 +47,7 @@ def _annotations(row: Row) -> Any:
 class _Project:
     """What all tasks have in common, found out while they are read."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: ExportRows) -> None:
         self.rows = rows
         self.questions: dict[str, int] = {}
         self.texts: set[str] = set()
@@ -74,7 +74,9 @@ class _Project:
         )
         if not are_objects:
             expected = "a list of results, each with its value"
-            raise self.rows.fail(number, "results of another form", expected, "export it again")
+            raise self.rows.user_error(
+                number, "results of another form", expected, "export it again"
+            )
         return list(result)
 
     def _answers(self, number: int, result: list[Row]) -> Iterator[Answer]:
@@ -86,7 +88,9 @@ class _Project:
                 continue
             if is_region or kind not in KINDS:
                 fix = "export a project that labels whole texts with Choices or Taxonomy"
-                raise self.rows.fail(number, f"regions ({kind})", "labels of whole texts", fix)
+                raise self.rows.user_error(
+                    number, f"regions ({kind})", "labels of whole texts", fix
+                )
             question, about = str(item.get("from_name")), str(item.get("to_name"))
             self._ask(number, question)
             self.texts.add(about)
@@ -98,7 +102,7 @@ class _Project:
             first, second = self.questions
             found = f"answers to {second!r} beside those to {first!r}"
             fix = "export a project of one question, or delete the results of the others"
-            raise self.rows.fail(number, found, "answers to one question", fix)
+            raise self.rows.user_error(number, found, "answers to one question", fix)
 
     def _named(self, number: int, kind: str, value: Row) -> list[str]:
         if kind == "choices":
@@ -106,7 +110,7 @@ class _Project:
         paths = value.get(kind)
         if not isinstance(paths, list):
             fix = "write a list of paths"
-            raise self.rows.fail(number, f"{paths!r} in 'taxonomy'", "a list of paths", fix)
+            raise self.rows.user_error(number, f"{paths!r} in 'taxonomy'", "a list of paths", fix)
         return [name for path in paths for name in self._levels(number, path)]
 
     def _levels(self, number: int, path: Any) -> list[str]:
@@ -118,7 +122,7 @@ class _Project:
             if known != place:
                 found = f"{name!r} in two places: {' > '.join(known)} and {' > '.join(place)}"
                 fix = "give the two different names in the taxonomy, or in the file"
-                raise self.rows.fail(number, found, "each name in one place", fix)
+                raise self.rows.user_error(number, found, "each name in one place", fix)
         return names
 
 
@@ -126,7 +130,7 @@ def _is_cancelled(annotation: Row) -> bool:
     return bool(annotation.get("was_cancelled") or annotation.get("skipped"))
 
 
-def _flatten(rows: Rows) -> Export:
+def _flatten(rows: ExportRows) -> Export:
     project = _Project(rows)
     cells, lists = [], []
     for number, row in rows:
@@ -141,7 +145,7 @@ def _flatten(rows: Rows) -> Export:
     return Export(columns, (LABELS,), texts, _note(project, lists))
 
 
-def _text_columns(project: _Project, rows: Rows) -> tuple[str, ...]:
+def _text_columns(project: _Project, rows: ExportRows) -> tuple[str, ...]:
     """The field that was asked about, if its name tells, or the only field of text."""
     fields = dict.fromkeys(
         key for _, row in rows for key, value in row["data"].items() if isinstance(value, str)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imbtool.errors import counted
 from imbtool.exports.shape import (
     LABELS,
     Export,
+    ExportRows,
     Row,
-    Rows,
     Tool,
     columns_of,
     kept,
@@ -20,6 +19,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.wording import counted
 
 NAME = "Prodigy"
 ANSWERS = ("accept", "reject", "ignore")
@@ -42,7 +42,7 @@ def matches(row: Row) -> bool:
     return row.get("answer") in ANSWERS and (has_own_key or has_list)
 
 
-def flatten(rows: Rows) -> Export:
+def flatten(rows: ExportRows) -> Export:
     """A text a row with the accepted options, or a text with 0/1 columns of yes and no.
 
     Raises:
@@ -53,11 +53,11 @@ def flatten(rows: Rows) -> Export:
         other = kinds.index("label" if kinds[0] == "options" else "options") + 1
         found = f"a row with {kinds[other - 1]!r} after rows with {kinds[0]!r}"
         fix = "export the two kinds of questions into a file each"
-        raise rows.fail(other, found, "answers to one kind of question", fix)
+        raise rows.user_error(other, found, "answers to one kind of question", fix)
     return _choices(rows) if kinds[0] == "options" else _one_label_a_row(rows)
 
 
-def _kind(rows: Rows, number: int, row: Row) -> str:
+def _kind(rows: ExportRows, number: int, row: Row) -> str:
     if not matches(row):
         raise rows.foreign(number)
     if isinstance(row.get("options"), list):
@@ -66,7 +66,7 @@ def _kind(rows: Rows, number: int, row: Row) -> str:
     if isinstance(row.get("label"), str) and not any(row.get(part) for part in PARTS):
         return "label"
     found = "spans of a text" if row.get("spans") else "neither 'options' nor a 'label' of the text"
-    raise rows.fail(number, found, "labels of whole texts", SPANS_FIX)
+    raise rows.user_error(number, found, "labels of whole texts", SPANS_FIX)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Choice:
     accepted: list[str] | None
 
 
-def _choices(rows: Rows) -> Export:
+def _choices(rows: ExportRows) -> Export:
     choices = [_choice(rows, number, row) for number, row in rows]
     texts = [rows.text(number, row.get("text")) for number, row in rows]
     _refuse_contradictions(rows, texts, choices)
@@ -100,7 +100,7 @@ def _choices(rows: Rows) -> Export:
     return Export(columns, tuple(label_columns), ("text",), note)
 
 
-def _choice(rows: Rows, number: int, row: Row) -> _Choice:
+def _choice(rows: ExportRows, number: int, row: Row) -> _Choice:
     names = [_label(rows, number, option) for option in row["options"]]
     _refuse_twice(rows, number, names)
     options = {_id(option): name for option, name in zip(row["options"], names, strict=True)}
@@ -113,22 +113,22 @@ def _choice(rows: Rows, number: int, row: Row) -> _Choice:
         if not isinstance(chosen, str | int) or chosen not in options:
             found = f"{chosen!r} in 'accept', which is none of its options"
             fix = "correct 'accept', or add the option"
-            raise rows.fail(number, found, f"ids of its options: {list(options)}", fix)
+            raise rows.user_error(number, found, f"ids of its options: {list(options)}", fix)
     return _Choice(tuple(options.values()), [options[chosen] for chosen in dict.fromkeys(accepted)])
 
 
-def _refuse_twice(rows: Rows, number: int, values: list[Any]) -> None:
+def _refuse_twice(rows: ExportRows, number: int, values: list[Any]) -> None:
     for value in values:
         if values.count(value) > 1:
             found = f"two options named {value!r}"
-            raise rows.fail(number, found, "each option once", "rename or delete one of them")
+            raise rows.user_error(number, found, "each option once", "rename or delete one of them")
 
 
 def _id(option: Any) -> Any:
     return option.get("id") if isinstance(option, dict) else None
 
 
-def _label(rows: Rows, number: int, option: Any) -> str:
+def _label(rows: ExportRows, number: int, option: Any) -> str:
     """The name of an option: its id, or its text where the id is a mere number."""
     identity = _id(option)
     if isinstance(identity, int) and isinstance(option.get("text"), str):
@@ -141,7 +141,7 @@ def _flags(choice: _Choice) -> Mapping[str, float] | None:
     return None if accepted is None else {name: int(name in accepted) for name in choice.options}
 
 
-def _refuse_contradictions(rows: Rows, texts: list[str], choices: list[_Choice]) -> None:
+def _refuse_contradictions(rows: ExportRows, texts: list[str], choices: list[_Choice]) -> None:
     said: dict[tuple[str, str], tuple[int, float]] = {}
     for number, (text, choice) in enumerate(zip(texts, choices, strict=True), start=1):
         for name, flag in (_flags(choice) or {}).items():
@@ -149,15 +149,15 @@ def _refuse_contradictions(rows: Rows, texts: list[str], choices: list[_Choice])
             if before != flag:
                 found = f"another answer to {name!r} than row {earlier} gives for the same text"
                 fix = "settle it with Prodigy's recipe `review` and export that, or delete one row"
-                raise rows.fail(number, found, "one answer a text", fix)
+                raise rows.user_error(number, found, "one answer a text", fix)
 
 
-def _without_answer(rows: Rows, answer: str) -> str:
+def _without_answer(rows: ExportRows, answer: str) -> str:
     number = sum(row["answer"] == answer for _, row in rows)
     return unknown(number, f"whose answer is {answer!r}")
 
 
-def _one_label_a_row(rows: Rows) -> Export:
+def _one_label_a_row(rows: ExportRows) -> Export:
     """Yes and no to one label a row: one row a text, the labels nobody asked about unknown."""
     known: dict[str, dict[str, float]] = {}
     said: dict[tuple[str, str], int] = {}
@@ -172,7 +172,7 @@ def _one_label_a_row(rows: Rows) -> Export:
             found = (
                 f"{row['answer']!r} to the label {label!r}, which row {earlier} answers otherwise"
             )
-            raise rows.fail(
+            raise rows.user_error(
                 number, found, "one answer to a label of a text", "delete one of the two"
             )
     names = list(dict.fromkeys(row["label"] for _, row in rows))
@@ -191,13 +191,15 @@ def _one_label_a_row(rows: Rows) -> Export:
     return Export(columns, tuple(names), ("text",), note, are_merged)
 
 
-def _refuse_taken(rows: Rows, labels: Mapping[str, Any]) -> None:
+def _refuse_taken(rows: ExportRows, labels: Mapping[str, Any]) -> None:
     if "text" in labels:
         row = next(number for number, _ in rows)
-        raise rows.fail(row, "a label named 'text'", "another name than the texts'", "rename it")
+        raise rows.user_error(
+            row, "a label named 'text'", "another name than the texts'", "rename it"
+        )
 
 
-def _changing(rows: Rows) -> set[str]:
+def _changing(rows: ExportRows) -> set[str]:
     """Fields that say different things in the rows of one text."""
     seen: dict[tuple[str, str], Any] = {}
     changing = set()
@@ -208,7 +210,7 @@ def _changing(rows: Rows) -> set[str]:
     return changing
 
 
-def _constant(rows: Rows, labels: list[str]) -> dict[str, list[Any]]:
+def _constant(rows: ExportRows, labels: list[str]) -> dict[str, list[Any]]:
     leave = {"text", "answer", "label", *USED, *_changing(rows)}
     cells: dict[str, Row] = {}
     for _, row in rows:

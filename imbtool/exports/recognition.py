@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from imbtool.exports import argilla, doccano, label_studio, prodigy, spacy
-from imbtool.exports.shape import Export, Row, Rows, Tool
+from imbtool.exports.shape import Export, ExportRows, Row, Tool
 from imbtool.formats.arrow import parquet_batches, parquet_columns
 from imbtool.formats.cells import python_values
 from imbtool.formats.lines import codec_of
@@ -29,7 +29,7 @@ AS_TEXT = argilla.AS_TEXT
 """Those whose cells can be told in a csv."""
 
 SAMPLE = 100
-"""Rows of which one tells the tool."""
+"""ExportRows of which one tells the tool."""
 HEAD = 1 << 20
 """Bytes of a JSON file that show whether it is worth a closer look."""
 HEADER = 1 << 14
@@ -65,7 +65,9 @@ def read_export(path: Path, encoding: str, quotes: bool | None = None) -> Export
     tools = TOOLS if kind in (".jsonl", ".json", ".parquet") else AS_TEXT
     tool = _tool_of(list(islice(_rows(path, encoding, quotes), SAMPLE)), tools)
     return (
-        tool.flatten(Rows(path, tool.name, list(_rows(path, encoding, quotes)))) if tool else None
+        tool.flatten(ExportRows(path, tool.name, list(_rows(path, encoding, quotes))))
+        if tool
+        else None
     )
 
 
@@ -78,7 +80,7 @@ def export_of(path: Path, data: pa.Table) -> Export | None:
     if not any(map(TELLING_COLUMNS.fullmatch, data.column_names)):
         return None
     tool = _tool_of(_records(data.slice(0, SAMPLE)), TOOLS)
-    return tool.flatten(Rows(path, tool.name, _records(data))) if tool else None
+    return tool.flatten(ExportRows(path, tool.name, _records(data))) if tool else None
 
 
 def _may_be_export(path: Path, encoding: str) -> bool:

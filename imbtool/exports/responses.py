@@ -9,8 +9,8 @@ from typing import Any
 from imbtool.exports.shape import (
     LABELS,
     Export,
+    ExportRows,
     Row,
-    Rows,
     agreed,
     columns_of,
     differing,
@@ -48,7 +48,7 @@ class Record:
 
 
 def labelled(
-    rows: Rows, records: Sequence[Record], texts: Sequence[str], facts: Sequence[str] = ()
+    rows: ExportRows, records: Sequence[Record], texts: Sequence[str], facts: Sequence[str] = ()
 ) -> Export:
     """The records with the answers to their only question for labels.
 
@@ -76,7 +76,7 @@ def labelled(
     return Export(columns, (LABELS,), tuple(texts), note)
 
 
-def _names(rows: Rows, row: int, record: Record, question: str | None) -> list[list[str]]:
+def _names(rows: ExportRows, row: int, record: Record, question: str | None) -> list[list[str]]:
     """The different sets of labels that were answered."""
     if question is None:
         return []
@@ -86,7 +86,7 @@ def _names(rows: Rows, row: int, record: Record, question: str | None) -> list[l
     return list({frozenset(names): names for names in found}.values())
 
 
-def _question(rows: Rows, records: Sequence[Record]) -> str | None:
+def _question(rows: ExportRows, records: Sequence[Record]) -> str | None:
     """The question whose answers are labels; None where nobody has answered anything."""
     answers: dict[str, list[Any]] = {}
     for record in records:
@@ -103,7 +103,7 @@ def _question(rows: Rows, records: Sequence[Record]) -> str | None:
         found = f"no question that asks for labels: {', '.join(map(repr, answers))}"
         fix = "export a dataset with a label or multi-label question"
     first = next(row for row, record in enumerate(records, start=1) if any(record.answers.values()))
-    raise rows.fail(first, found, "one label or multi-label question", fix)
+    raise rows.user_error(first, found, "one label or multi-label question", fix)
 
 
 def _may_be_labels(values: Sequence[Any]) -> bool:

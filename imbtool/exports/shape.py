@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from imbtool.errors import UserError, counted, fail, some
+from imbtool.errors import UserError, user_error
 from imbtool.formats.cells import as_arrow
+from imbtool.wording import counted, some
 
 Row = dict[str, Any]
 """One JSON object of a file; a key that is missing is not in it."""
@@ -58,7 +59,7 @@ class Export:
 
 
 @dataclass(frozen=True)
-class Rows:
+class ExportRows:
     """The rows of a file that a tool has written."""
 
     path: Path
@@ -66,19 +67,21 @@ class Rows:
     rows: Sequence[Row]
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
-        """Rows with their numbers, from 1."""
+        """ExportRows with their numbers, from 1."""
         return enumerate(self.rows, start=1)
 
-    def fail(self, row: int, found: str, expected: str, fix: str) -> UserError:
+    def user_error(self, row: int, found: str, expected: str, fix: str) -> UserError:
         """An error about a row that names the tool."""
         where = f"{self.path}: row {row}"
-        return fail(where, f"{found}, in an export of {self.tool}", expected, fix)
+        return user_error(where, f"{found}, in an export of {self.tool}", expected, fix)
 
     def foreign(self, row: int) -> UserError:
         """An error about a row that is of another shape than those that told the tool."""
         found = f"a row with the columns {some(self.rows[row - 1], 8)}"
         expected = f"rows as {self.tool} writes them, like those before it"
-        return self.fail(row, found, expected, "keep the rows of one export in a file of their own")
+        return self.user_error(
+            row, found, expected, "keep the rows of one export in a file of their own"
+        )
 
     def text(self, row: int, value: Any, column: str = "text") -> str:
         """A text that must be there.
@@ -89,7 +92,7 @@ class Rows:
         if isinstance(value, str):
             return value
         found = f"no text in {column!r}" if value is None else f"{_shown(value)} in {column!r}"
-        raise self.fail(row, found, "a text in every row", "delete the row, or add its text")
+        raise self.user_error(row, found, "a text in every row", "delete the row, or add its text")
 
     def name(self, row: int, value: Any, column: str) -> str:
         """The name of a label.
@@ -102,7 +105,7 @@ class Rows:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         fix = f"write names of labels into {column!r}"
-        raise self.fail(row, f"{_shown(value)} in {column!r}", "the name of a label", fix)
+        raise self.user_error(row, f"{_shown(value)} in {column!r}", "the name of a label", fix)
 
     def names(self, row: int, value: Any, column: str) -> list[str]:
         """The names of a list of labels, each once.
@@ -112,7 +115,7 @@ class Rows:
         """
         if not isinstance(value, list):
             fix = f"write a list of names into {column!r}"
-            raise self.fail(row, f"{_shown(value)} in {column!r}", "a list of labels", fix)
+            raise self.user_error(row, f"{_shown(value)} in {column!r}", "a list of labels", fix)
         return list(dict.fromkeys(self.name(row, item, column) for item in value))
 
 
@@ -128,11 +131,11 @@ class Tool:
 
     name: str
     matches: Callable[[Row], bool]
-    flatten: Callable[[Rows], Export]
+    flatten: Callable[[ExportRows], Export]
 
 
 def columns_of(cells: Sequence[Row]) -> dict[str, list[Any]]:
-    """Rows of flat cells as columns; a cell that is missing is None."""
+    """ExportRows of flat cells as columns; a cell that is missing is None."""
     names = dict.fromkeys(name for row in cells for name in row)
     return {name: [row.get(name) for row in cells] for name in names}
 

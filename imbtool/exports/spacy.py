@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from imbtool.errors import counted
 from imbtool.exports.shape import (
     Export,
+    ExportRows,
     Row,
-    Rows,
     Tool,
     columns_of,
     kept,
@@ -18,6 +17,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.wording import counted
 
 NAME = "spaCy"
 ANNOTATIONS = ("tokens", "ents", "sents", "spans", "entities", "sentences")
@@ -38,7 +38,7 @@ def _matches(row: Row) -> bool:
     )
 
 
-def _flatten(rows: Rows) -> Export:
+def _flatten(rows: ExportRows) -> Export:
     known = []
     for number, row in rows:
         cats = row.get("cats")
@@ -51,12 +51,12 @@ def _flatten(rows: Rows) -> Export:
 
 
 def _export(
-    rows: Rows, texts: list[str], others: list[Row], known: list[dict[str, float]]
+    rows: ExportRows, texts: list[str], others: list[Row], known: list[dict[str, float]]
 ) -> Export:
     names = list(dict.fromkeys(name for scores in known for name in scores))
     if "text" in names:
         found = "a category named 'text'"
-        raise rows.fail(1, found, "another name than that of the texts", "rename it")
+        raise rows.user_error(1, found, "another name than that of the texts", "rename it")
     leave = ("text", "cats", *ANNOTATIONS)
     cells = [kept(row, leave, ["text", *names], "spacy") for row in others]
     labels = known_by_label(known, names)
@@ -72,13 +72,13 @@ def _export(
     return Export(columns, tuple(names), ("text",), told(NAME, "a column a category", facts))
 
 
-def _scores(rows: Rows, number: int, cats: Row) -> dict[str, float]:
+def _scores(rows: ExportRows, number: int, cats: Row) -> dict[str, float]:
     """The scores that are there: whole ones as 0 and 1, others as they are."""
     for name, value in cats.items():
         rows.name(number, name, "cats")
         if not _is_score(value):
             found = f"{value!r} for {name!r} in 'cats'"
-            raise rows.fail(number, found, "a score of 0 to 1", "correct it, or delete it")
+            raise rows.user_error(number, found, "a score of 0 to 1", "correct it, or delete it")
     known = {name: value for name, value in cats.items() if value is not None}
     return {name: int(value) if value in (0, 1) else value for name, value in known.items()}
 
@@ -90,7 +90,7 @@ def _has_paragraphs(row: Row) -> bool:
     )
 
 
-def _paragraphs(rows: Rows) -> Export:
+def _paragraphs(rows: ExportRows) -> Export:
     """The corpora of version 2: a text a paragraph."""
     texts: list[str] = []
     known, others = [], []
@@ -102,13 +102,13 @@ def _paragraphs(rows: Rows) -> Export:
     return _export(rows, texts, others, known)
 
 
-def _each(rows: Rows, number: int, row: Row) -> Iterator[Row]:
+def _each(rows: ExportRows, number: int, row: Row) -> Iterator[Row]:
     if not _has_paragraphs(row):
         raise rows.foreign(number)
     yield from (each for each in row["paragraphs"] if isinstance(each, dict))
 
 
-def _listed(rows: Rows, number: int, cats: Any) -> Row:
+def _listed(rows: ExportRows, number: int, cats: Any) -> Row:
     """Categories from a list of labels and their values."""
     cats = [] if cats is None else cats
     are_pairs = isinstance(cats, list) and all(
@@ -116,7 +116,7 @@ def _listed(rows: Rows, number: int, cats: Any) -> Row:
     )
     if not are_pairs:
         expected = "a label and its value in each of 'cats'"
-        raise rows.fail(number, "other categories", expected, "export it again")
+        raise rows.user_error(number, "other categories", expected, "export it again")
     return {cat["label"]: cat.get("value") for cat in cats}
 
 

@@ -8,9 +8,10 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from imbtool.errors import UserError, fail, printable
+from imbtool.errors import UserError, user_error
 from imbtool.files.third_party import shown
 from imbtool.files.writing import read_json
+from imbtool.wording import printable
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Number = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
@@ -34,35 +35,35 @@ class Typed(BaseModel):
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
-def read_document(path: Path, kind: type[Kind], mend: str) -> Kind:
+def read_document(path: Path, kind: type[Kind], fix: str) -> Kind:
     """Read a document from a JSON file.
 
     Args:
         path: of the file.
         kind: what it must be.
-        mend: how the user can help, where it is damaged.
+        fix: how the user can help, where it is damaged.
 
     Raises:
         UserError: there is no such file, or it is damaged; the first key that is wrong is named.
     """
-    document = read_json(path, mend, unique=True)
+    document = read_json(path, fix, unique=True)
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        raise damaged(path, error, mend) from None
+        raise damaged(path, error, fix) from None
 
 
-def damaged(where: object, error: ValidationError, mend: str) -> UserError:
+def damaged(where: object, error: ValidationError, fix: str) -> UserError:
     """What is wrong with a document, of which the first fault is told.
 
     Args:
         where: the document stands.
         error: of the validation.
-        mend: how the user can help.
+        fix: how the user can help.
     """
     key, found, expected = first_fault(error)
     place = f"{where}: {key}" if key else where
-    return fail(printable(str(place)), found, expected, mend)
+    return user_error(printable(str(place)), found, expected, fix)
 
 
 def first_fault(error: ValidationError) -> tuple[str, str, str]:

@@ -14,7 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from imbtool.errors import UserError, fail, printable
+from imbtool.errors import UserError, user_error
+from imbtool.wording import printable
 
 try:
     import fcntl
@@ -244,5 +245,5 @@ def _busy(folder: Path, descriptor: int) -> UserError:
     by = printable(_content(descriptor))
     os.close(descriptor)
     found = f"another imbtool command at work in it ({by})"
-    mend = "wait until it has ended, or stop it; or choose another folder"
-    return fail(folder, found, "one command at a time", mend)
+    fix = "wait until it has ended, or stop it; or choose another folder"
+    return user_error(folder, found, "one command at a time", fix)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imbtool.errors import UserError, fail
+from imbtool.errors import UserError, user_error
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json or tokenizer_config.json"
@@ -46,14 +46,14 @@ class Folder:
         name: what transformers loads.
         where: what the user calls it.
         expected: what it should be.
-        mend: what to do where it is not.
+        fix: what to do where it is not.
         consent: how to let its code run.
     """
 
     name: str
     where: str
     expected: str
-    mend: str
+    fix: str
     consent: str
 
     @property
@@ -63,11 +63,11 @@ class Folder:
 
     def refused(self, found: str) -> UserError:
         """The error that says what is wrong with it."""
-        return fail(self.where, found, self.expected, self.mend)
+        return user_error(self.where, found, self.expected, self.fix)
 
     @contextmanager
     def calls(self, of: str) -> Iterator[None]:
-        """Turn what a library raises in this block into an error that the user can mend.
+        """Turn what a library raises in this block into an error that the user can fix.
 
         Args:
             of: the file or part that the block reads.
@@ -84,8 +84,8 @@ class Folder:
             # not to be imported: each extension module makes its own
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            mend = self.consent if CONSENT in str(error) else self.mend
-            raise fail(self.where, f"{of}: {said(error)}", self.expected, mend) from error
+            fix = self.consent if CONSENT in str(error) else self.fix
+            raise user_error(self.where, f"{of}: {said(error)}", self.expected, fix) from error
 
     def check_files(self) -> None:
         """Check the shape of the small files, and which files hold the weights.

@@ -16,7 +16,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from imbtool.errors import UserError, fail
+from imbtool.errors import UserError, user_error
 from imbtool.files.json_text import to_json
 from imbtool.files.locks import hold, is_abandoned, let_go
 from imbtool.files.third_party import once
@@ -73,7 +73,9 @@ def new_folder(path: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise
-            raise fail(path, "something of this name", "a new name", "choose another") from None
+            raise user_error(
+                path, "something of this name", "a new name", "choose another"
+            ) from None
         _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -88,7 +90,9 @@ def require_utf8(path: Path) -> None:
     """
     if SURROGATE.search(str(path)):
         found = "a name with bytes that are not UTF-8"
-        raise fail(path, found, "a name in UTF-8", "choose another name, or rename the folder")
+        raise user_error(
+            path, found, "a name in UTF-8", "choose another name, or rename the folder"
+        )
 
 
 def _held_temporary(path: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]:
@@ -142,12 +146,12 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, to_json(document) + "\n")
 
 
-def read_json(path: Path, mend: str = "restore it or write it anew", unique: bool = False) -> Any:
+def read_json(path: Path, fix: str = "restore it or write it anew", unique: bool = False) -> Any:
     """Read a JSON document.
 
     Args:
         path: of the file.
-        mend: how the user can help, where it is not JSON.
+        fix: how the user can help, where it is not JSON.
         unique: whether to refuse a key that stands twice in an object; else the last one counts.
 
     Raises:
@@ -156,9 +160,9 @@ def read_json(path: Path, mend: str = "restore it or write it anew", unique: boo
     try:
         return parse_json(path.read_bytes(), unique)
     except FileNotFoundError:
-        raise fail(path, "no such file", "a JSON file", "check the path") from None
+        raise user_error(path, "no such file", "a JSON file", "check the path") from None
     except (OSError, ValueError) as error:
-        raise fail(path, str(error), "a JSON file", mend) from None
+        raise user_error(path, str(error), "a JSON file", fix) from None
 
 
 def parse_json(content: bytes, unique: bool = False) -> Any:
@@ -204,7 +208,7 @@ def sha256(path: Path, expected: str) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         found = f"it cannot be read ({error.strerror})"
-        raise fail(path, found, expected, "restore it") from None
+        raise user_error(path, found, expected, "restore it") from None
 
 
 def lines_of(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -275,7 +279,7 @@ def _make_link(link: Path) -> None:
     if link.is_symlink() or not link.exists():
         return
     if not link.is_dir():
-        raise fail(link, "a file", "a link to a folder, or nothing", "move it away")
+        raise user_error(link, "a file", "a link to a folder, or nothing", "move it away")
     folder = _numbered(link, _highest(link))
     link.rename(folder)
     _point(link, folder)
@@ -312,8 +316,8 @@ def _numbered(link: Path, before: int) -> Path:
 
 def _no_space(link: Path, error: Exception) -> UserError:
     found = f"it could not be written ({str(error).strip().splitlines()[0]})"
-    mend = "free some space; what was saved before is whole"
-    return fail(link, found, "space for a folder beside it", mend)
+    fix = "free some space; what was saved before is whole"
+    return user_error(link, found, "space for a folder beside it", fix)
 
 
 def _sync(path: Path) -> None:

@@ -11,7 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbtool.errors import did_you_mean, fail, some
+from imbtool.errors import user_error
+from imbtool.wording import did_you_mean, some
 
 COLUMN_MARK = " \x1f "
 """Between two columns of one text: the ASCII unit separator, in blanks as it hardly ever stands."""
@@ -41,7 +42,7 @@ def require_columns(columns: Iterable[object], names: Iterable[str], where: obje
     for name in names:
         if name not in known:
             found = f"no column {name!r}; the columns are {some(known, 12)}"
-            raise fail(where, found, f"a column {name!r}", did_you_mean(name, known))
+            raise user_error(where, found, f"a column {name!r}", did_you_mean(name, known))
 
 
 def cell_text(value: Any) -> str:
@@ -192,7 +193,7 @@ def require_readable(column: pa.ChunkedArray, where: object) -> None:
     """
     kind = column.type.value_type if is_list(column) else column.type
     if is_binary(kind) and (is_list(column) or _as_utf8(column) is None):
-        raise fail(where, "cells of bytes", "text in UTF-8", "write the column as text")
+        raise user_error(where, "cells of bytes", "text in UTF-8", "write the column as text")
 
 
 def require_text(column: pa.ChunkedArray, where: object, told: Callable[[int], str]) -> None:
@@ -207,17 +208,17 @@ def require_text(column: pa.ChunkedArray, where: object, told: Callable[[int], s
         UserError: a cell is an object, or a list of lists or objects, or bytes that are no UTF-8.
     """
     require_readable(column, where)
-    mend = "make a column of each part that is needed"
+    fix = "make a column of each part that is needed"
     kind = column.type.value_type if is_list(column) else column.type
     if pa.types.is_nested(kind):
-        raise fail(where, f"cells of the type {column.type}", "text, or lists of it", mend)
+        raise user_error(where, f"cells of the type {column.type}", "text, or lists of it", fix)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         has_object = pc.match_substring_regex(column, OBJECT)
         row = pc.index(pc.fill_null(has_object, False), True).as_py()
         if row >= 0:
             cell = column[row].as_py().replace(OBJECT_MARK, "").replace(ITEM_MARK, "")
             found = f"an object or a list of them in row {told(row + 1)}: {cell[:60]!r}"
-            raise fail(where, found, "text, or lists of it", mend)
+            raise user_error(where, found, "text, or lists of it", fix)
 
 
 def require_text_bytes(where: object, data: pa.Table | pa.RecordBatch, before: int = 0) -> None:
@@ -237,8 +238,8 @@ def require_text_bytes(where: object, data: pa.Table | pa.RecordBatch, before: i
         except pa.ArrowInvalid as error:
             row = next(filter(partial(_is_broken, column), range(len(column))), None)
             found = str(error) if row is None else f"no UTF-8 in row {before + row + 1}"
-            mend = "write the file again from text in UTF-8"
-            raise fail(f"{where}: {name}", found, "text in UTF-8", mend) from None
+            fix = "write the file again from text in UTF-8"
+            raise user_error(f"{where}: {name}", found, "text in UTF-8", fix) from None
 
 
 def _is_broken(column: pa.Array | pa.ChunkedArray, row: int) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbtool.errors import UserError, fail
+from imbtool.errors import UserError, user_error
 
 METADATA = b"huggingface"
 """Where a parquet file that `datasets` wrote has the types of its columns."""
@@ -38,8 +38,10 @@ def classes_of(where: object, schema: pa.Schema) -> dict[str, Classes]:
         features = json.loads(written).get("info", {}).get("features", {})
         found = {name: _classes_in(feature) for name, feature in features.items()}
     except (ValueError, AttributeError, RecursionError):
-        mend = "write the file again with to_parquet"
-        raise fail(where, "damaged types of columns", "those that datasets writes", mend) from None
+        fix = "write the file again with to_parquet"
+        raise user_error(
+            where, "damaged types of columns", "those that datasets writes", fix
+        ) from None
     return {name: classes for name, classes in found.items() if classes}
 
 
@@ -110,7 +112,7 @@ def _lists(where: str, column: pa.Array, names: Sequence[str], before: int) -> p
     wrong = [row for row in rows[beside] if not lone[row]]
     if wrong:
         found = f"-1, which means unknown, beside other classes in row {wrong[0] + before + 1}"
-        raise fail(where, found, "classes, or -1 alone", "delete it, or write null")
+        raise user_error(where, found, "classes, or -1 alone", "delete it, or write null")
     found_names = _looked_up(where, values, names, rows + before)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
@@ -149,8 +151,8 @@ def _looked_up(where: str, numbers: pa.Array, names: Sequence[str], rows: Any) -
     if pc.any(wrong).as_py():
         first = int(np.flatnonzero(wrong.to_numpy(zero_copy_only=False))[0])
         found = f"the class {numbers[first].as_py()} in row {rows[first] + 1}"
-        mend = "correct the number, or the names that the file has for its classes"
-        raise fail(where, found, f"0 to {len(names) - 1}, or -1 for unknown", mend)
+        fix = "correct the number, or the names that the file has for its classes"
+        raise user_error(where, found, f"0 to {len(names) - 1}, or -1 for unknown", fix)
     return pa.array(names, pa.string()).take(pc.if_else(missing, None, places))
 
 
@@ -162,4 +164,6 @@ def _whole(where: str, numbers: pa.Array) -> pa.Array:
 
 
 def _no_number(where: str) -> UserError:
-    return fail(where, "numbers that are not whole", "numbers of classes", "write whole numbers")
+    return user_error(
+        where, "numbers that are not whole", "numbers of classes", "write whole numbers"
+    )

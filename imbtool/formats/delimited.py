@@ -10,10 +10,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from imbtool.errors import UserError, counted, fail
+from imbtool.errors import UserError, user_error
 from imbtool.formats.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
 from imbtool.formats.sources import FASTTEXT, fasttext, source_format
 from imbtool.notes import tell
+from imbtool.wording import counted
 
 DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNORECASE)
 """The line that spreadsheets write and read above the header."""
@@ -181,8 +182,10 @@ def _refuse_nameless(layout: Layout, line: int, cells: Sequence[str]) -> None:
     cell = next(filter(None, cells), None)
     if cell is not None:
         found = f"{cell[:60]!r} in a column without a name"
-        mend = f"give the column a name in line {layout.line}, or empty its cells"
-        raise fail(f"{layout.path}:{line}", found, "a name for each column that has cells", mend)
+        fix = f"give the column a name in line {layout.line}, or empty its cells"
+        raise user_error(
+            f"{layout.path}:{line}", found, "a name for each column that has cells", fix
+        )
 
 
 def reader_of(layout: Layout, lines: Iterator[str], quotes: bool) -> Any:
@@ -207,7 +210,7 @@ def refuse_repeated(where: str, columns: Sequence[str]) -> None:
     repeated = sorted({name for name in columns if columns.count(name) > 1})
     if repeated:
         found = f"the column {repeated[0]!r} twice"
-        raise fail(where, found, "a header with each column once", _renamed(repeated[0]))
+        raise user_error(where, found, "a header with each column once", _renamed(repeated[0]))
 
 
 def _renamed(name: str) -> str:
@@ -234,8 +237,8 @@ def _parsed(
             if row and width is not None and len(row) != width:
                 raise _ragged(layout, line, row, "".join(taken))
             if row == layout.header and line > layout.line and len(row) > 1:
-                found, mend = "the header once more", "delete this line"
-                raise fail(f"{layout.path}:{line}", found, "a row", mend)
+                found, fix = "the header once more", "delete this line"
+                raise user_error(f"{layout.path}:{line}", found, "a row", fix)
             yield line, row
             line = above + reader.line_num + 1
             taken.clear()
@@ -243,10 +246,10 @@ def _parsed(
         where = f"{layout.path}:{line}"
         if "field limit" in str(error):
             raise too_long(where, "cell") from None
-        mend = f'close every quote, and write a quote inside a quoted cell twice (""); {QUOTES_KEY}'
+        fix = f'close every quote, and write a quote inside a quoted cell twice (""); {QUOTES_KEY}'
         if ESCAPED in "".join(taken):
-            mend = ESCAPES_FIX
-        raise fail(where, str(error), "CSV", mend) from None
+            fix = ESCAPES_FIX
+        raise user_error(where, str(error), "CSV", fix) from None
 
 
 def _recorded(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
@@ -259,24 +262,26 @@ def _ragged(layout: Layout, line: int, row: Sequence[str], text: str) -> UserErr
     """A row of another width than the header, which may as well be to blame."""
     found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
     expected = f"{counted(layout.width, 'cell')}, as in the header"
-    return fail(f"{layout.path}:{line}", found, expected, _ragged_fix(layout, line, row, text))
+    return user_error(
+        f"{layout.path}:{line}", found, expected, _ragged_fix(layout, line, row, text)
+    )
 
 
 def _ragged_fix(layout: Layout, line: int, row: Sequence[str], text: str) -> str:
     if ESCAPED in text:
         return ESCAPES_FIX
-    mend = "quote cells that hold the delimiter or a line break; complete short rows"
+    fix = "quote cells that hold the delimiter or a line break; complete short rows"
     is_first = line == layout.line + 1
     if is_first and len([name for name in layout.header if name.strip()]) == 1:
-        mend = f"if line {layout.line} is a title above the header, delete it; else {mend}"
+        fix = f"if line {layout.line} is a title above the header, delete it; else {fix}"
     elif is_first and len(row) == layout.width + 1:
-        mend = (
+        fix = (
             "if each row begins with a name or number that the header has no name for, begin the "
-            f"header with a name for it (in R: write.csv with row.names = FALSE); else {mend}"
+            f"header with a name for it (in R: write.csv with row.names = FALSE); else {fix}"
         )
     if any('"' in cell or "\n" in cell for cell in row):
-        mend = f"{mend}; {QUOTES_KEY}"
-    return mend
+        fix = f"{fix}; {QUOTES_KEY}"
+    return fix
 
 
 def _delimiter(path: Path, header: str, named: str | None) -> tuple[str, tuple[str, ...]]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imbtool.errors import fail, some
+from imbtool.errors import user_error
 from imbtool.formats.delimited import Layout
 from imbtool.formats.quote_evidence import Column, is_number
+from imbtool.wording import some
 
 SAMPLE_ROWS = 2_000
 """So many rows are compared with the header."""
@@ -62,11 +63,13 @@ def refuse_row_as_header(layout: Layout, columns: Sequence[Sequence[str]]) -> No
     if is_alone or sum(sign.weight for sign in kinds.values()) >= 2:
         told = some([sign.text for sign in kinds.values()])
         expected = "a header, which names the columns"
-        mend = (
+        fix = (
             "put a line with the names of the columns above it; if it is the header, rename the "
             "columns so that no name looks like a cell"
         )
-        raise fail(f"{layout.path}:{layout.line}", f"what looks like a row: {told}", expected, mend)
+        raise user_error(
+            f"{layout.path}:{layout.line}", f"what looks like a row: {told}", expected, fix
+        )
 
 
 @dataclass(frozen=True)

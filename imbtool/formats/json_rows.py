@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from imbtool.errors import UserError, counted, fail, some
+from imbtool.errors import UserError, user_error
 from imbtool.formats.lines import numbered_lines
 from imbtool.formats.pairs import as_object
 from imbtool.notes import tell
+from imbtool.wording import counted, some
 
 HALF_PAIR = "\\ud"
 """How JSON begins to write a character as two halves, or one half of none."""
@@ -45,20 +46,20 @@ def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
             continue
         row = as_object(_line_json(line.strip(), path, number))
         if not isinstance(row, dict):
-            mend = ARRAY_FIX if isinstance(row, list) else "mend the line"
-            raise fail(f"{path}:{number}", _kind(row), "one JSON object a line", mend)
+            fix = ARRAY_FIX if isinstance(row, list) else "fix the line"
+            raise user_error(f"{path}:{number}", _kind(row), "one JSON object a line", fix)
         yield row
 
 
 def _line_json(line: str, path: Path, number: int) -> Any:
     where, expected = f"{path}:{number}", "one JSON object a line"
     if line.endswith(","):
-        mend = f"delete the comma behind each object; {ARRAY_FIX}"
-        raise fail(where, "a comma at the end of the line", expected, mend)
+        fix = f"delete the comma behind each object; {ARRAY_FIX}"
+        raise user_error(where, "a comma at the end of the line", expected, fix)
     if line.endswith(("{", "[")):
-        mend = f"write each object into one line, in pandas: to_json(path, {LINES}); {ARRAY_FIX}"
-        raise fail(where, "a value that goes on in the next line", expected, mend)
-    return _json(line, path, number, "mend the line")
+        fix = f"write each object into one line, in pandas: to_json(path, {LINES}); {ARRAY_FIX}"
+        raise user_error(where, "a value that goes on in the next line", expected, fix)
+    return _json(line, path, number, "fix the line")
 
 
 def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
@@ -70,24 +71,24 @@ def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: with the line, or the number of the element.
     """
-    mend = "write [{...}, {...}]; a file of one object a line is a .jsonl"
+    fix = "write [{...}, {...}]; a file of one object a line is a .jsonl"
     text = stream.read(MOST_ARRAY + 1).removeprefix("\ufeff")
     if len(text) > MOST_ARRAY:
         found = f"a JSON array of over {counted(MOST_ARRAY, 'character')}, which is read at once"
-        raise fail(path, found, "a shorter one", "write .jsonl, one object a line")
+        raise user_error(path, found, "a shorter one", "write .jsonl, one object a line")
     if _are_lines(text):
         return json_lines(path, io.StringIO(text))
-    value = _json(text, path, 1, mend)
+    value = _json(text, path, 1, fix)
     rows = _rows_of(path, value) if isinstance(value, dict) else value
     if not isinstance(rows, list):
-        raise fail(f"{path}:1", _kind(value), "an array of objects", mend)
+        raise user_error(f"{path}:1", _kind(value), "an array of objects", fix)
     rows = list(map(as_object, rows))
     for number, row in enumerate(rows, start=1):
         if isinstance(row, list):
             raise _of_orient(path, "values")
         if not isinstance(row, dict):
             found = f"{_kind(row)} as element {number}"
-            raise fail(path, found, "an array of objects", mend)
+            raise user_error(path, found, "an array of objects", fix)
     return iter(rows)
 
 
@@ -129,7 +130,7 @@ def _rows_of(path: Path, value: dict[str, Any]) -> list[Any] | None:
         return list(value[alone])
     if len(tables) > 1 and (len(tables) == len(columns) or not are_lists):
         found = f"several lists of objects in one object: {some(tables, 8)}"
-        raise fail(
+        raise user_error(
             path, found, "an array of objects", f"write each into a file of its own; {RECORDS}"
         )
     return _transposed(value) if _has_width(columns) else _no_rows(path, value)
@@ -161,12 +162,12 @@ def _of_named_rows(path: Path, value: dict[str, Any]) -> list[Any]:
 
 def _of_orient(path: Path, orient: str) -> UserError:
     found = f"a table as pandas writes it with orient={orient!r}"
-    return fail(f"{path}:1", found, "an array of objects", RECORDS)
+    return user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
 def _no_rows(path: Path, value: dict[str, Any]) -> list[Any]:
     found = f"one JSON object with the keys {some(value, 8)}" if value else "an empty JSON object"
-    raise fail(f"{path}:1", found, "an array of objects", RECORDS)
+    raise user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
 def _transposed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -174,7 +175,7 @@ def _transposed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in cells]
 
 
-def _json(text: str, path: Path, line: int, mend: str) -> Any:
+def _json(text: str, path: Path, line: int, fix: str) -> Any:
     """What the JSON that begins on a line says.
 
     Half of a surrogate pair, which is no text, becomes a question mark. NaN, which is no JSON
@@ -188,28 +189,28 @@ def _json(text: str, path: Path, line: int, mend: str) -> Any:
             parse_constant=partial(_constant, where),
         )
     except json.JSONDecodeError as error:
-        found, mend = _syntax(text, error, mend)
-        raise fail(f"{path}:{line + error.lineno - 1}", found, "JSON", mend) from None
+        found, fix = _syntax(text, error, fix)
+        raise user_error(f"{path}:{line + error.lineno - 1}", found, "JSON", fix) from None
     except RecursionError:
-        raise fail(where, "values nested too deep", "JSON", mend) from None
+        raise user_error(where, "values nested too deep", "JSON", fix) from None
     except ValueError as error:  # a number of thousands of digits
-        raise fail(where, str(error).partition(":")[0], "JSON", mend) from None
+        raise user_error(where, str(error).partition(":")[0], "JSON", fix) from None
     if text.count("[") + text.count("{") > MOST_DEPTH and _depth(value) > MOST_DEPTH:
         expected = f"lists and objects at most {MOST_DEPTH} deep in each other"
-        raise fail(where, "values nested too deep", expected, mend)
+        raise user_error(where, "values nested too deep", expected, fix)
     return _encodable(value) if HALF_PAIR in text.lower() else value
 
 
-def _syntax(text: str, error: json.JSONDecodeError, mend: str) -> tuple[str, str]:
-    """What is wrong with a text that is no JSON, and how to mend it."""
+def _syntax(text: str, error: json.JSONDecodeError, fix: str) -> tuple[str, str]:
+    """What is wrong with a text that is no JSON, and how to fix it."""
     close = text[error.pos : error.pos + 1]
     # Python points at the bracket, or, from 3.13 on, at the comma
     before = text[max(error.pos - 99, 0) : error.pos].rstrip()
     if close in ("]", "}") and before.endswith(","):
         return f"a comma before {close!r}", "delete the comma"
     if error.msg == "Extra data":
-        return "more behind the end of the value", mend
-    return error.msg, mend
+        return "more behind the end of the value", fix
+    return error.msg, fix
 
 
 def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -218,14 +219,14 @@ def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         repeated = next(key for key in keys if keys.count(key) > 1)
         found = f"the key {repeated!r} twice in one object, beginning with {str(pairs)[:60]}"
-        raise fail(where, found, "each key once", "delete one of the two")
+        raise user_error(where, found, "each key once", "delete one of the two")
     return value
 
 
 def _constant(where: str, name: str) -> float:
     if name == "NaN":
         return float("nan")
-    raise fail(where, name, "a number", "write null for what is missing")
+    raise user_error(where, name, "a number", "write null for what is missing")
 
 
 def _depth(value: Any) -> int:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import IO
 
 from imbtool.config.data_section import text_codec
-from imbtool.errors import UserError, counted, fail
+from imbtool.errors import UserError, user_error
 from imbtool.formats.sources import open_bytes
+from imbtool.wording import counted
 
 UTF8 = "utf-8"
 MARKS = {
@@ -70,16 +71,16 @@ def numbered_lines(path: Path, stream: IO[str]) -> Iterator[tuple[int, str]]:
         if len(line) > MOST_CHARACTERS:
             raise too_long(f"{path}:{number}", "line")
         if "\0" in line:
-            mend = f"delete it; if the file is UTF-16, {encoding_key('utf-16-le')}"
-            raise fail(f"{path}:{number}", "a NUL character", "text", mend)
+            fix = f"delete it; if the file is UTF-16, {encoding_key('utf-16-le')}"
+            raise user_error(f"{path}:{number}", "a NUL character", "text", fix)
         yield number, line.removeprefix("\ufeff") if number == 1 else line
 
 
 def too_long(where: str, noun: str) -> UserError:
     """A line or cell that no one has written on purpose."""
     found = f"a {noun} of over {counted(MOST_CHARACTERS, 'character')}"
-    mend = "check the quotes and line ends of the file, or cut the text"
-    return fail(where, found, f"a shorter {noun}", mend)
+    fix = "check the quotes and line ends of the file, or cut the text"
+    return user_error(where, found, f"a shorter {noun}", fix)
 
 
 def encoding_key(encoding: str) -> str:
@@ -95,8 +96,8 @@ def codec_of(path: Path, encoding: str) -> str:
     """
     codec = text_codec(encoding)
     if codec is None:
-        mend = "try utf-8, cp1252 or latin-1"
-        raise fail(path, f"the encoding {encoding!r}", "the name of a text encoding", mend)
+        fix = "try utf-8, cp1252 or latin-1"
+        raise user_error(path, f"the encoding {encoding!r}", "the name of a text encoding", fix)
     with open_bytes(path) as stream:
         try:
             start = stream.read(64)
@@ -108,23 +109,23 @@ def codec_of(path: Path, encoding: str) -> str:
     if mark is None or codec == UTF8 or codec.startswith(mark):
         return mark or codec
     found = f"the mark with which a file in {mark} begins"
-    raise fail(path, found, f"text in {codec}", encoding_key(mark))
+    raise user_error(path, found, f"text in {codec}", encoding_key(mark))
 
 
 def _refuse_other_kinds(path: Path, start: bytes) -> None:
     """Check by its first bytes that a file is none of another kind under the name of a text."""
-    kind, mend = next((told for mark, told in OTHERS.items() if start.startswith(mark)), ("", ""))
+    kind, fix = next((told for mark, told in OTHERS.items() if start.startswith(mark)), ("", ""))
     if start.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(PAGES):
         kind = "an HTML page"
-        mend = "download the file itself (the page may ask you to log in, or show the table)"
+        fix = "download the file itself (the page may ask you to log in, or show the table)"
     if kind:
-        raise fail(path, f"{kind}, by its first bytes", "text", mend)
+        raise user_error(path, f"{kind}, by its first bytes", "text", fix)
 
 
 def damaged(path: Path, error: Exception) -> UserError:
     """A file whose bytes cannot be read, a compressed one that was cut off, say."""
     expected = f"a {''.join(path.suffixes[-2:])} file"
-    return fail(path, str(error).splitlines()[0], expected, "write it anew")
+    return user_error(path, str(error).splitlines()[0], expected, "write it anew")
 
 
 def _broken_encoding(path: Path, codec: str) -> UserError:
@@ -140,7 +141,7 @@ def _broken_encoding(path: Path, codec: str) -> UserError:
             found = f"bytes that are not {codec} ({error.object[error.start : error.start + 4]!r})"
         except UnicodeError as error:  # no mark where the codec needs one
             found = f"bytes that are not {codec} ({error})"
-    mend = f"save it as UTF-8, or name its encoding: {encoding_key('cp1252')}, say"
+    fix = f"save it as UTF-8, or name its encoding: {encoding_key('cp1252')}, say"
     if codec in MARKS.values() and codec != UTF8:
-        mend = f"save it as UTF-8, or {encoding_key(f'{codec}-le')}, or -be"
-    return fail(f"{path}:{line}", found, f"text in {codec}", mend)
+        fix = f"save it as UTF-8, or {encoding_key(f'{codec}-le')}, or -be"
+    return user_error(f"{path}:{line}", found, f"text in {codec}", fix)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import IO
 
-from imbtool.errors import UserError, fail
+from imbtool.errors import UserError, user_error
 from imbtool.formats.delimited import QUOTES_KEY, Layout, is_enclosed, reader_of
 from imbtool.formats.lines import numbered_lines, open_text
 from imbtool.formats.quote_evidence import Column, Fit
@@ -258,9 +258,9 @@ def _two_readings(layout: Layout, doubted: _Range) -> UserError:
         "each of these lines could be a row"
     )
     expected = "quotes that enclose whole cells, or quotes that are text, not both"
-    mend = (
+    fix = (
         f"{QUOTES_KEY}; `data.quotes: true`, or `--set data.quotes=true`, that lines {first} to "
         f"{last} are one row; or enclose "
         'each cell that begins with a quote, its own quotes written twice ("")'
     )
-    return fail(f"{layout.path}:{first}", found, expected, mend)
+    return user_error(f"{layout.path}:{first}", found, expected, fix)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbtool.errors import UserError, fail, some
+from imbtool.errors import UserError, user_error
+from imbtool.wording import some
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 """Those that are written."""
@@ -56,7 +57,9 @@ def table_format(path: Path) -> str:
     """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
-        raise fail(path, f"the suffix {suffix!r}", f"one of {', '.join(FORMATS)}", "rename it")
+        raise user_error(
+            path, f"the suffix {suffix!r}", f"one of {', '.join(FORMATS)}", "rename it"
+        )
     return suffix
 
 
@@ -70,19 +73,19 @@ def source_format(path: Path) -> str:
     if suffix not in READABLE:
         if path.is_file() and _begins_as_fasttext(path):
             raise fasttext(path)
-        mend = next((told for known, told in EXPORTS.items() if suffix in known.split()), EXPORT)
-        raise fail(path, f"the suffix {suffix!r}", f"one of {KNOWN}", mend)
+        fix = next((told for known, told in EXPORTS.items() if suffix in known.split()), EXPORT)
+        raise user_error(path, f"the suffix {suffix!r}", f"one of {KNOWN}", fix)
     return suffix
 
 
 def fasttext(path: Path) -> UserError:
     """The training data of fastText, which is no table."""
     found = f"lines that begin with {FASTTEXT}, as fastText reads them"
-    mend = (
+    fix = (
         "make a csv of it with the header `labels,text`: of each line the words behind "
         f'{FASTTEXT} joined by |, a comma, and the rest of the line in quotes: a|b,"the text"'
     )
-    return fail(path, found, "a table", mend)
+    return user_error(path, found, "a table", fix)
 
 
 def _begins_as_fasttext(path: Path) -> bool:
@@ -146,7 +149,7 @@ def open_bytes(path: Path) -> Any:
     """
     size = path.stat().st_size
     if size == 0:
-        raise fail(path, "an empty file", "a header and at least one row", "check the file")
+        raise user_error(path, "an empty file", "a header and at least one row", "check the file")
     # Arrow would encode the name itself, as UTF-8
     source = path.open("rb")
     codec = CODECS.get(path.suffix.lower())
@@ -171,8 +174,8 @@ class _Unpacked(io.RawIOBase):
         self._left -= len(block)
         if self._left < 0:
             found = f"a file that unpacks to more than {MOST_RATIO} times its size"
-            mend = "unpack it and check what it holds; it is read as it is then"
-            raise fail(self._path, found, "a table", mend)
+            fix = "unpack it and check what it holds; it is read as it is then"
+            raise user_error(self._path, found, "a table", fix)
         buffer[: len(block)] = block
         return len(block)
 
@@ -181,7 +184,7 @@ def _matching_files(pattern: Path) -> list[Path]:
     files = [file for file in _matches(pattern) if file.is_file()]
     if not files:
         found = "no file of this pattern" if GLOB.search(str(pattern)) else "no such file"
-        raise fail(pattern, found, f"a table ({KNOWN})", "check the path")
+        raise user_error(pattern, found, f"a table ({KNOWN})", "check the path")
     return files
 
 
@@ -192,8 +195,8 @@ def _matches(pattern: Path) -> list[Path]:
     try:
         return sorted(root.glob(str(pattern.relative_to(root))))
     except ValueError as error:
-        mend = "** is a whole part of a path: data/**/*.csv, say"
-        raise fail(pattern, str(error), "a glob pattern", mend) from None
+        fix = "** is a whole part of a path: data/**/*.csv, say"
+        raise user_error(pattern, str(error), "a glob pattern", fix) from None
 
 
 def _format(path: Path) -> str:
@@ -211,8 +214,8 @@ def _folder_files(folder: Path) -> list[Path]:
         and file.name != SPLIT_RECORD
     ]
     if not files:
-        mend = "name a folder of tables, or a file"
-        raise fail(folder, "a folder without tables", f"tables ({KNOWN})", mend)
+        fix = "name a folder of tables, or a file"
+        raise user_error(folder, "a folder without tables", f"tables ({KNOWN})", fix)
     return files
 
 
@@ -222,5 +225,5 @@ def _refuse_several_splits(folder: Path, files: Sequence[Path]) -> None:
     splits = {match[1].removesuffix("id") for match in matches.values() if match}
     if len(splits) > 1:
         found = f"files of several splits: {some([file.name for file in files])}"
-        mend = f"name one file, or a glob such as {folder / 'train*'}"
-        raise fail(folder, found, "files of one split", mend)
+        fix = f"name one file, or a glob such as {folder / 'train*'}"
+        raise user_error(folder, found, "files of one split", fix)

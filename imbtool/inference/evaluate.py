@@ -7,29 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imbtool.config.hierarchy import Decisions
 from imbtool.config.reader import read_profile
 from imbtool.config.schema import EvaluationSection, Profile
-from imbtool.data.corpus import SPLITS, Split, Targets, read_corpus, read_split, split_column
-from imbtool.errors import did_you_mean, fail, rows_named
+from imbtool.data.corpus import SPLITS, Split, read_corpus, read_split, split_column
+from imbtool.errors import rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.comparison import Judged, comparison_document
-from imbtool.evaluation.confusion import confusion_pairs
 from imbtool.evaluation.external import read_rival
 from imbtool.evaluation.gates import Gate, check_gates, judge_gates
-from imbtool.evaluation.mistakes import mistakes_document
+from imbtool.evaluation.mistakes import confusion_pairs, mistakes_document
 from imbtool.evaluation.reliability import calibration_document
 from imbtool.evaluation.slices import slices_document
 from imbtool.evaluation.summary import evaluation_document
 from imbtool.formats.sources import FORMATS
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.model.metadata import CheckpointMeta
+from imbtool.types import Decisions, Floats, Targets
+from imbtool.wording import did_you_mean
 
 Document = dict[str, Any]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -78,16 +74,20 @@ def own_split(checkpoint: Checkpoint, name: str) -> Split:
         UserError: no such split, no run around the checkpoint, or the data have changed.
     """
     if name not in SPLITS:
-        raise fail("--split", repr(name), f"one of {', '.join(SPLITS)}", did_you_mean(name, SPLITS))
+        raise user_error(
+            "--split", repr(name), f"one of {', '.join(SPLITS)}", did_you_mean(name, SPLITS)
+        )
     profile = run_profile(checkpoint)
     if profile is None:
         found = f"no run's profile.yaml beside {checkpoint.folder}"
-        raise fail("--split", found, "a checkpoint in its run folder", "name a table with --data")
+        raise user_error(
+            "--split", found, "a checkpoint in its run folder", "name a table with --data"
+        )
     split = read_corpus(profile).splits[name]
     if split.fingerprint != checkpoint.meta.fingerprints[name]:
         found = f"other texts or labels in {name} than in training"
-        mend = "restore it, or evaluate on it as it is now with --data"
-        raise fail(split.source, found, "the data of the training", mend)
+        fix = "restore it, or evaluate on it as it is now with --data"
+        raise user_error(split.source, found, "the data of the training", fix)
     return split
 
 

@@ -10,12 +10,11 @@ from typing import IO, TextIO
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from imbtool.config.data_section import text_codec
 from imbtool.data.tables import CHUNK_ROWS, read_chunks
 from imbtool.data.writer import TableWriter
-from imbtool.errors import fail, rows_named, some
+from imbtool.errors import rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files.writing import replacing
 from imbtool.formats.cells import joined_text, require_columns
@@ -24,11 +23,11 @@ from imbtool.formats.sources import table_format
 from imbtool.labels.syntax import joined, needs_list
 from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.metadata import CheckpointMeta
+from imbtool.types import Floats
+from imbtool.wording import some
 
 MOST_BYTES = 4 * MOST_CHARACTERS
 """Of a line: as many as its characters can have."""
-
-Floats = NDArray[np.float64]
 
 
 def predict_table(
@@ -53,16 +52,16 @@ def predict_table(
         require_columns(frame, [text] if isinstance(text, str) else text, path)
         taken = [name for name in frame.columns if _is_ours(str(name))]
         if taken:
-            mend = "rename or remove them: predict would write columns of these names"
-            raise fail(
-                path, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", mend
+            fix = "rename or remove them: predict would write columns of these names"
+            raise user_error(
+                path, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", fix
             )
         with rows_named(_numbered(f"{path}: row", before)):
             added = predict_frame(checkpoint, frame, joined_text(frame, text), shown)
         yield added
         before += len(frame)
     if frame is None:
-        raise fail(path, "no rows", "a header and at least one row", "check the file")
+        raise user_error(path, "no rows", "a header and at least one row", "check the file")
 
 
 def predict_lines(
@@ -104,8 +103,8 @@ def _lines(stream: TextIO) -> Iterator[str]:
             text = line.decode(codec)
         except UnicodeError:
             found = f"bytes that are not {codec} ({line[:60]!r})"
-            mend = "convert the texts, with iconv say"
-            raise fail(f"stdin:{number}", found, f"text in {codec}", mend) from None
+            fix = "convert the texts, with iconv say"
+            raise user_error(f"stdin:{number}", found, f"text in {codec}", fix) from None
         text = text.removeprefix("\ufeff") if number == 1 else text
         yield text.removesuffix("\n").removesuffix("\r")
 
@@ -152,8 +151,8 @@ def shown_probabilities(
         return sigmoid
     calibration = meta.calibration
     if calibration is None:
-        mend = "leave out --calibrated, or train it again: every new checkpoint has one"
-        raise fail(folder, "no calibration in it", "a slope and a bias a label", mend)
+        fix = "leave out --calibrated, or train it again: every new checkpoint has one"
+        raise user_error(folder, "no calibration in it", "a slope and a bias a label", fix)
     return calibration.probabilities
 
 

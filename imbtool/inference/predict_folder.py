@@ -10,15 +10,16 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from imbtool.data.shards import Shard
-from imbtool.errors import UserError, fail, some
+from imbtool.data.datasets import is_dataset
+from imbtool.errors import UserError, user_error
 from imbtool.files.documents import Typed, read_document, short
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import require_utf8, sha256, write_json
-from imbtool.formats.sources import names_table
+from imbtool.formats.sources import names_table, separate_files, written_name
 from imbtool.inference.predict import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.metadata import read_meta
+from imbtool.wording import some
 
 MANIFEST = "_predict.json"
 """Who reads the folder as one table passes over it, as over all names that begin so."""
@@ -153,8 +154,8 @@ def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bo
 
 
 def _record_in(folder: Path) -> Record:
-    mend = "choose another -o, or delete the folder"
-    return read_document(folder / MANIFEST, Record, mend)
+    fix = "choose another -o, or delete the folder"
+    return read_document(folder / MANIFEST, Record, fix)
 
 
 def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outcome]:
@@ -210,12 +211,12 @@ def _is_claimed(folder: Path) -> bool:
     if not folder.exists():
         return False
     if not folder.is_dir():
-        raise fail(f"-o {folder}", "a file", "a folder", "choose another -o")
+        raise user_error(f"-o {folder}", "a file", "a folder", "choose another -o")
     names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
     if names and MANIFEST not in names:
         found = f"files, and no {MANIFEST} that says what made them: {some(sorted(names))}"
         expected = "a new folder, or one that predict has written"
-        raise fail(f"-o {folder}", found, expected, "choose another -o")
+        raise user_error(f"-o {folder}", found, expected, "choose another -o")
     return bool(names)
 
 
@@ -226,7 +227,7 @@ def _other_job(folder: Path, before: Record, now: Record) -> UserError:
         for key, value in now.model_dump().items()
         if known[key] != value
     ]
-    return fail(
+    return user_error(
         f"-o {folder}",
         f"outputs made with another {', another '.join(changed)}",
         "the checkpoint, input and options that it was begun with",
@@ -239,8 +240,8 @@ def _clear(folder: Path, shards: Sequence[Shard]) -> None:
     others = [path for path in _tables(folder) if path not in outputs]
     if others:
         found = f"tables that this input does not give: {some(others)}"
-        mend = "move them away, or choose another -o"
-        raise fail(f"-o {folder}", found, "none but those to be written anew", mend)
+        fix = "move them away, or choose another -o"
+        raise user_error(f"-o {folder}", found, "none but those to be written anew", fix)
     for output in outputs:
         output.unlink(missing_ok=True)
 
@@ -251,3 +252,72 @@ def _tables(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if names_table(path) and not path.name.startswith((".", "_")) and path.is_file()
     )
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of many.
+
+    Attributes:
+        source: a table.
+        output: the file that it becomes.
+    """
+
+    source: Path
+    output: Path
+
+
+def plan_shards(source: Path, folder: Path) -> list[Shard]:
+    """The tables of a folder or glob, by name, and the files of the same names in another folder.
+
+    What a glob finds in several folders keeps its folders, from the first wildcard on.
+
+    Raises:
+        UserError: there are none, two would become one file, or outputs would stand among inputs.
+    """
+    if is_dataset(source):
+        fix = "name a file, `-o OUT.parquet` say, which takes it whole"
+        raise user_error(source, "a data set", "a folder or glob of tables", fix)
+    base, files = separate_files(source)
+    reaches_down = source.is_dir() or "**" in source.parts
+    _refuse_overlap(source, base, folder, reaches_down)
+    shards = [Shard(file, folder / written_name(file.relative_to(base))) for file in files]
+    _refuse_collisions(shards)
+    return shards
+
+
+def shared_out(sizes: Sequence[int], processes: int) -> list[list[int]]:
+    """Which files each process takes, so that all have about as many bytes.
+
+    The largest file that is left goes to the process with the least (Graham 1969: at most a third
+    over the best there is). It depends on the sizes alone, so processes need not talk about it.
+
+    Args:
+        sizes: of the files, in bytes.
+        processes: how many there are.
+    """
+    shares: list[list[int]] = [[] for _ in range(processes)]
+    loads = [0] * processes
+    for index in sorted(range(len(sizes)), key=lambda each: -sizes[each]):
+        least = loads.index(min(loads))
+        shares[least].append(index)
+        loads[least] += sizes[index] + 1  # empty files are work too
+    return [sorted(share) for share in shares]
+
+
+def _refuse_overlap(source: Path, base: Path, folder: Path, reaches_down: bool) -> None:
+    """Where outputs stand among inputs, the next run would take them for inputs."""
+    inside, outside = folder.resolve(), base.resolve()
+    if inside == outside or (reaches_down and outside in inside.parents):
+        found = f"a folder among the tables of {source}"
+        raise user_error(f"-o {folder}", found, "a folder apart", "choose another -o")
+
+
+def _refuse_collisions(shards: Sequence[Shard]) -> None:
+    becomes: dict[Path, Path] = {}
+    for shard in shards:
+        other = becomes.setdefault(shard.output, shard.source)
+        if other != shard.source:
+            found = f"two tables that would become {shard.output}: {other} beside it"
+            fix = "rename one, or take them apart with a glob"
+            raise user_error(shard.source, found, "one table for each name", fix)

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from imbtool.config.schema import LabelSource
-from imbtool.errors import Problem, printable
+from imbtool.errors import Problem
 from imbtool.formats.cells import ITEM_MARK, OBJECT_MARK, is_list, text_cells
 from imbtool.labels.separators import guess_separator
 from imbtool.labels.syntax import Written, flag_of, read_cell, unquoted
+from imbtool.types import Targets
+from imbtool.wording import printable
 
-Targets = NDArray[np.float32]
 """[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
 Codes = NDArray[np.int32]
 
@@ -248,13 +249,13 @@ class _Flags:
     def _wanted(self, cell: str) -> tuple[str, str]:
         """What should stand in the place of a cell, and how to get there."""
         if self.source.threshold is not None:
-            mend = "write a number or nothing: data.labels.threshold decides by it"
-            return "a number or nothing", mend
+            fix = "write a number or nothing: data.labels.threshold decides by it"
+            return "a number or nothing", fix
         if _number(cell) is not None:
-            mend = "write 0, 1 or nothing; of scores say from which on a text has the label: "
-            return "0, 1 or empty (unknown)", f"{mend}data.labels.threshold, 0.5 say"
-        mend = "write 0, 1 or nothing; for names in one column use data.labels.column"
-        return "0, 1 or empty (unknown)", mend
+            fix = "write 0, 1 or nothing; of scores say from which on a text has the label: "
+            return "0, 1 or empty (unknown)", f"{fix}data.labels.threshold, 0.5 say"
+        fix = "write 0, 1 or nothing; for names in one column use data.labels.column"
+        return "0, 1 or empty (unknown)", fix
 
     def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:  # noqa: ARG002
         """Nothing separates 0 and 1."""

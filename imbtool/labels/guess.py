@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imbtool.errors import fail, some
+from imbtool.errors import user_error
 from imbtool.labels.columns import Column
 from imbtool.labels.layout import (
     FIRM_NAMES,
@@ -24,6 +24,7 @@ from imbtool.labels.questions import (
     which_values,
     which_word,
 )
+from imbtool.wording import some
 
 FLAG_METADATA = re.compile(
     r"(is[_ ])?(train|test|val(id(ation)?)?|dev|duplicate|deleted|verified|reviewed|annotated)"
@@ -73,8 +74,8 @@ class _Guesser:
 
     def guess(self) -> LabelGuess:
         if not self.columns:
-            mend = "add a column of labels, or one column of 0 and 1 a label"
-            raise fail(self.where, "no column besides text and id", "labels", mend)
+            fix = "add a column of labels, or one column of 0 and 1 a label"
+            raise user_error(self.where, "no column besides text and id", "labels", fix)
         named = self._by_name(LABEL_NAMES)
         firm = self._by_name(FIRM_NAMES)
         telling = [each for each in self._likely if each.is_flag or each.is_score]

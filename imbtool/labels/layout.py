@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imbtool.errors import counted, some
 from imbtool.labels.cells import shown_cell
 from imbtool.labels.columns import ZERO_AND_ONE, Column
 from imbtool.labels.questions import set_option, which_separator, which_threshold
 from imbtool.labels.separators import MARKS, guess_separator
 from imbtool.labels.syntax import NOBODY_KNOWS, unquoted
+from imbtool.wording import counted, some
 
 FIRM_NAMES = ("labels", "label", "tags", "tag", "annotations", "annotation", "choices", "choice")
 """Names of label columns that outdo columns of 0 and 1 beside them."""

@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from imbtool.errors import UserError, counted, fail, some
+from imbtool.errors import UserError, user_error
 from imbtool.labels.cells import shown_cell
 from imbtool.labels.columns import Column
 from imbtool.labels.syntax import flag_of
+from imbtool.wording import counted, some
 
 
 def set_option(key: str, value: str | Sequence[str]) -> str:
@@ -26,13 +27,13 @@ def which_column(among: Sequence[Column], columns: Sequence[Column], where: Path
     names = [repr(each.name) for each in among or columns]
     if not among:
         last = columns[-1].name or columns[0].name
-        return fail(
+        return user_error(
             f"{where}: line 1",
             f"no column whose cells recur as label names do; the columns are {some(names, 8)}",
             "a column of labels, or one column of 0 and 1 for each label",
             f"add it, or name it: {set_option('data.labels.column', last)}",
         )
-    return fail(
+    return user_error(
         f"{where}: line 1",
         f"{counted(len(names), 'column')} that could hold the labels: {some(names, 8)}",
         "a column whose name says so (labels, tags, ...), or to be told",
@@ -54,7 +55,7 @@ def which_values(columns: Sequence[Column], where: Path) -> UserError:
             f"; if they are scores: {set_option('data.labels.columns', names)} "
             f"--set data.labels.threshold={middle:g}"
         )
-    return fail(
+    return user_error(
         f"{where}: {some(names, 8)}",
         f"columns that look like one label each, with the values {values} ({shown_cell(odd)} in "
         f"row {first.row_of(odd)}): it cannot be told which of them mean yes",
@@ -67,7 +68,7 @@ def which_values(columns: Sequence[Column], where: Path) -> UserError:
 def which_word(column: Column, odd: str, beside: Sequence[Column], where: Path) -> UserError:
     """A cell that means neither yes nor no, in a column beside those of 0 and 1."""
     names = [each.name for each in beside]
-    return fail(
+    return user_error(
         f"{where}: {column.name}",
         f"{shown_cell(odd)} in row {column.row_of(odd)}, where most cells mean yes or no",
         "one word for yes and one for no in a label column, or nothing where nobody knows",
@@ -79,7 +80,7 @@ def which_word(column: Column, odd: str, beside: Sequence[Column], where: Path) 
 def which_kind(named: Column, telling: Sequence[Column], where: Path) -> UserError:
     """A column of names beside columns of 0 and 1, each of which could be the labels."""
     names = [each.name for each in telling]
-    return fail(
+    return user_error(
         f"{where}: line 1",
         f"a column {named.name!r} of names beside columns of 0 and 1: {some(names, 8)}",
         "to be told which are the labels",
@@ -91,7 +92,7 @@ def which_kind(named: Column, telling: Sequence[Column], where: Path) -> UserErr
 def which_of_two(named: Column, other: Column, where: Path) -> UserError:
     """Two columns hold labels, of which one alone would be read."""
     cell = other.values[0]
-    return fail(
+    return user_error(
         f"{where}: {named.name}, {other.name}",
         f"two columns of labels, {shown_cell(cell)} in row {other.row_of(cell)} of {other.name!r}",
         "all labels of a text in one column",
@@ -104,7 +105,7 @@ def which_of_two(named: Column, other: Column, where: Path) -> UserError:
 def which_separator(column: Column, where: Path, mark: str, example: str, other: str) -> UserError:
     """A mark may stand between two labels or be part of a name."""
     cell = next(cell for cell in column.values if example in cell)
-    return fail(
+    return user_error(
         f"{where}: {column.name}",
         f"{shown_cell(cell)} in row {column.row_of(cell)}: {mark!r} may stand between two labels "
         "or be part of a name",
@@ -118,7 +119,7 @@ def which_threshold(scores: Sequence[Column], where: Path) -> UserError:
     """Scores, and nobody has said which of them mean yes."""
     first = scores[0]
     cell = next(cell for cell in first.values if 0 < float(cell) < 1)
-    return fail(
+    return user_error(
         f"{where}: {some([each.name for each in scores], 8)}",
         f"scores between 0 and 1, {cell} in row {first.row_of(cell)} of {first.name!r}",
         "0 and 1, or the score from which on a text has the label",

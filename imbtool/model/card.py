@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from imbtool.errors import counted, printable
 from imbtool.evaluation.measures import figure_text
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
+from imbtool.wording import counted, markdown_table, markdown_text, printable
 
 Document = dict[str, Any]
 
@@ -45,8 +44,6 @@ def decide(text):
 """
 """What `imbtool predict` decides, without imbtool; docs/share.md has it too."""
 
-TABLE_MARKUP = re.compile(r"[\\`*_{}\[\]|~$]")
-
 
 def write_card(folder: Path, meta: Document, evaluation: Document) -> None:
     """Write the model card of a checkpoint anew, with what an evaluation found.
@@ -77,21 +74,6 @@ def model_card(meta: Document, evaluation: Document | None = None) -> str:
     }
     head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
     return f"---\n{head}---\n\n" + "\n\n".join(_sections(meta, measured)) + "\n"
-
-
-def markdown_text(text: str) -> str:
-    """A name or a text of others within a line of Markdown: no new line or cell, no markup."""
-    escaped = TABLE_MARKUP.sub(r"\\\g<0>", printable(" ".join(text.split())))
-    for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        escaped = escaped.replace(letter, entity)
-    # neither a mention of somebody nor a link
-    return escaped.replace("@", "@\u200b").replace("://", r"\://")
-
-
-def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table of GitHub flavour; its first `left` columns stand left, the others right."""
-    marks = ["---" if place < left else "---:" for place in range(len(titles))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (titles, marks, *rows))
 
 
 def _results(meta: Document, evaluation: Document | None) -> Iterator[Document]:

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from imbtool import __version__
-from imbtool.config.hierarchy import Decisions, Labels
+from imbtool.config.hierarchy import Labels
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.data.weights import LabelWeight
-from imbtool.errors import TextError, fail
+from imbtool.errors import TextError, user_error
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files.third_party import is_file, is_folder
@@ -31,7 +31,7 @@ from imbtool.model.encoder_files import public_name
 from imbtool.model.head import head_layer
 from imbtool.model.knn import Neighbours, consult, mixed, read_neighbours
 from imbtool.model.metadata import (
-    MEND,
+    FIX,
     META,
     CheckpointMeta,
     DataMeta,
@@ -40,6 +40,7 @@ from imbtool.model.metadata import (
     RequirementMeta,
     read_meta,
 )
+from imbtool.types import Decisions
 
 LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))
 """The probability of a logit far below all others rounds to 0, which every text would reach."""
@@ -82,8 +83,8 @@ class Checkpoint:
         """
         logits = self._logits(texts)
         if (bad := np.flatnonzero(~np.isfinite(logits).all(axis=1))).size:
-            place, mend = int(bad[0]), "restore the checkpoint, or train it again"
-            raise TextError(place, texts[place], "a logit that is no finite number", mend)
+            place, fix = int(bad[0]), "restore the checkpoint, or train it again"
+            raise TextError(place, texts[place], "a logit that is no finite number", fix)
         return logits
 
     def _logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -140,7 +141,7 @@ def _neighbours(folder: Path, meta: CheckpointMeta, text_model: TextModel) -> Ne
     layer = head_layer(text_model.model)
     if layer is None:
         found = "neighbours, and a model whose head does not end in one layer with a bias"
-        raise fail(folder, found, "a checkpoint as imbtool wrote it", MEND)
+        raise user_error(folder, found, "a checkpoint as imbtool wrote it", FIX)
     return read_neighbours(folder, meta.neighbours.texts, len(meta.labels), layer.in_features)
 
 
@@ -154,8 +155,8 @@ def checkpoint_folder(path: Path) -> Path:
         if is_file(folder / META):
             return folder
     found = f"no {META} in it" if is_folder(path) else "no such folder"
-    mend = "give the checkpoint or the run folder that `imbtool train` named at its end"
-    raise fail(path, found, "a checkpoint", mend)
+    fix = "give the checkpoint or the run folder that `imbtool train` named at its end"
+    raise user_error(path, found, "a checkpoint", fix)
 
 
 def make_meta(

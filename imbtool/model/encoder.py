@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imbtool.config.schema import LongTexts, ModelSection
-from imbtool.errors import some
 from imbtool.files.third_party import CONFIG, TOKENIZER, Folder
 from imbtool.model.encoder_files import encoder_folder
 from imbtool.model.loading import (
@@ -39,6 +38,7 @@ from imbtool.model.long_texts import (
 )
 from imbtool.model.long_texts import Tokens as Tokens
 from imbtool.model.tokenize import Reader
+from imbtool.wording import some
 
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Padded tokens of one forward pass without gradients, by device type."""

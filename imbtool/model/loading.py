@@ -19,10 +19,10 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from imbtool.errors import some
 from imbtool.files.third_party import CONFIG, TOKENIZER, WEIGHTS, Folder
 from imbtool.model.head import head_names, renew_head
-from imbtool.model.metadata import MEND
+from imbtool.model.metadata import FIX
+from imbtool.wording import some
 
 ELSEWHERE = ("quantization_config", "transformers_weights", "fusion_config", "gguf_file")
 """Keys of config.json that name other code, other files or other numbers than fp32 weights."""
@@ -270,6 +270,6 @@ def folder_of_checkpoint(path: Path) -> Folder:
         str(path),
         str(path),
         "a checkpoint as imbtool wrote it",
-        MEND,
+        FIX,
         "read the code in this folder; --trust-remote-code runs it",
     )

@@ -22,13 +22,13 @@ from imbtool.config.data_section import DataSection, contradiction
 from imbtool.config.hierarchy import Coherence, Labels, label_set
 from imbtool.config.schema import LongTexts
 from imbtool.data.imbalance import Tier
-from imbtool.errors import some
 from imbtool.evaluation.calibration import Calibration
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
 from imbtool.files.third_party import shown
+from imbtool.wording import some
 
 META = "imbtool.json"
-MEND = "restore it, or train it again"
+FIX = "restore it, or train it again"
 """Of a checkpoint that is damaged."""
 MOST_TOKENS = 2**20
 """That an encoder reads at once; none reads so many."""
@@ -222,7 +222,7 @@ def read_meta(folder: Path) -> CheckpointMeta:
     Raises:
         UserError: its imbtool.json is missing or damaged.
     """
-    return read_document(folder / META, CheckpointMeta, MEND)
+    return read_document(folder / META, CheckpointMeta, FIX)
 
 
 def _is_figure(value: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from imbtool.analysis.all_texts import Rows, sampled
+from imbtool.analysis.all_texts import sampled
 from imbtool.analysis.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Corpus
@@ -25,6 +25,7 @@ from imbtool.model.loading import (
 )
 from imbtool.model.long_texts import most_read, special_frame
 from imbtool.model.tokenize import column_joiner
+from imbtool.types import Rows
 
 TEXTS_AT_ONCE = 4096
 

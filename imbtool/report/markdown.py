@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imbtool.errors import counted
 from imbtool.evaluation.measures import figure_text
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
-from imbtool.model.card import markdown_table, markdown_text
-from imbtool.report.order import rarest_first
+from imbtool.report.cells import rarest_first
 from imbtool.report.verdict import Name, Sentence, verdict
+from imbtool.wording import counted, markdown_table, markdown_text
 
 Document = dict[str, Any]
 

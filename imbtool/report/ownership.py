@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from imbtool.errors import UserError, fail, some
+from imbtool.errors import UserError, user_error
 from imbtool.files.writing import read_json, require_utf8
+from imbtool.wording import some
 
 Document = dict[str, Any]
 
@@ -43,5 +44,5 @@ def require_ours(folder: Path, names: Iterable[str], ours: Collection[str]) -> N
     others = [name for name in there if name not in ours]
     if others:
         found = f"{some(others)} that imbtool did not write"
-        mend = "choose another folder with -o, or move them away"
-        raise fail(f"-o {folder}", found, "a folder without files of these names", mend)
+        fix = "choose another folder with -o, or move them away"
+        raise user_error(f"-o {folder}", found, "a folder without files of these names", fix)

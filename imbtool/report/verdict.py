@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Any
 
 from imbtool.data.imbalance import RARE
-from imbtool.errors import counted
 from imbtool.evaluation.measures import figure_text
-from imbtool.report.order import Row, rarest_first
+from imbtool.report.cells import Row, rarest_first
+from imbtool.wording import counted
 
 Document = dict[str, Any]
 
@@ -99,8 +99,8 @@ def _warnings(document: Document, rows: Sequence[Row]) -> Iterator[Sentence]:
         yield [f"{len(unmet)} of {counted(len(gates), 'required figure')} {verb} not met"]
     silent = [name for name, row in rows if row["recall"]["value"] == 0]
     if silent:
-        mend = "label more texts or try imbtool tune"
-        yield ["never found: ", *_names(silent), f" ({mend})"]
+        fix = "label more texts or try imbtool tune"
+        yield ["never found: ", *_names(silent), f" ({fix})"]
     wrong = [name for name, row in rows if _mostly_wrong(row) and name not in silent]
     if wrong:
         yield ["most decisions are false alarms for ", *_names(wrong)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
-from imbtool.errors import fail
+from imbtool.errors import user_error
 from imbtool.events import read_events
 from imbtool.files.locks import locked
 from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
@@ -41,7 +41,7 @@ def run_name(wanted: str | None, profile_path: Path, parent: Path) -> str:
     if wanted is not None:
         if not re.fullmatch(r"\w[\w.+-]*", wanted):
             found = repr(wanted)
-            raise fail("--run", found, "letters, digits and . _ + -", "choose a plain name")
+            raise user_error("--run", found, "letters, digits and . _ + -", "choose a plain name")
         return wanted
     stem = re.sub(r"[^\w.+-]+", "-", profile_path.stem).strip("-.") or "run"
     number = 1
@@ -58,8 +58,8 @@ def require_free_name(folder: Path) -> None:
     """
     require_utf8(folder)
     if os.path.lexists(folder):
-        mend = "choose another --run, move the old run away, or go on with --resume"
-        raise fail(folder, "a run of this name", "a new name", mend)
+        fix = "choose another --run, move the old run away, or go on with --resume"
+        raise user_error(folder, "a run of this name", "a new name", fix)
 
 
 def make_folder(folder: Path, profile: Profile, manifest: Manifest) -> None:
@@ -96,6 +96,6 @@ def find_state(folder: Path) -> bool:
     # an epoch is told just before it is saved
     if len(epochs) > 1 or any(event["event"] == "end" for event in events):
         found = "no saved state, although the run went further than its first save"
-        mend = "restore `last`, or start a new run"
-        raise fail(folder / "last", found, "the state of the run", mend)
+        fix = "restore `last`, or start a new run"
+        raise user_error(folder / "last", found, "the state of the run", fix)
     return False

@@ -16,13 +16,14 @@ from pydantic import Field
 from imbtool import __version__
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
-from imbtool.errors import fail, some
+from imbtool.errors import user_error
+from imbtool.wording import some
 from imbtool.files.documents import Count, Typed, read_document, short
 from imbtool.model.encoder_files import encoder_files
 
 MANIFEST = "manifest.json"
 MOST_THREADS = max(1024, os.cpu_count() or 1)
-MEND = "restore it, or start the run anew"
+FIX = "restore it, or start the run anew"
 PARTS = ("profile", "data", "versions", "encoder", "device.processes")
 """What must be as it was, for a resumed run to come to the same weights."""
 
@@ -67,15 +68,15 @@ def read_manifest(run: Path) -> Manifest:
     """
     path = run / MANIFEST
     if path.is_file():
-        return read_document(path, Manifest, MEND)
+        return read_document(path, Manifest, FIX)
     if not run.exists():
-        found, mend = "no such folder", "give the folder that `imbtool train` named"
+        found, fix = "no such folder", "give the folder that `imbtool train` named"
     elif (run / "profile.yaml").is_file():
         found = f"no {MANIFEST} in it: it was stopped before it began, or is damaged"
-        mend = "restore it; or delete the folder and start the run again under its name"
+        fix = "restore it; or delete the folder and start the run again under its name"
     else:
-        found, mend = f"no {MANIFEST} in it", "give the folder that holds `profile.yaml`"
-    raise fail(run, found, "a run folder", mend)
+        found, fix = f"no {MANIFEST} in it", "give the folder that holds `profile.yaml`"
+    raise user_error(run, found, "a run folder", fix)
 
 
 def make_manifest(
@@ -135,8 +136,8 @@ def refuse_changes(folder: Path, before: Manifest, now: Manifest) -> None:
         for key, before_value, now_value in differences(part, *(_at(tree, part) for tree in trees))
     ]
     if changed:
-        mend = "restore it, start a new run, or --allow-changed to go on all the same"
-        raise fail(folder, f"changed since the start: {some(changed, 8)}", "the same", mend)
+        fix = "restore it, start a new run, or --allow-changed to go on all the same"
+        raise user_error(folder, f"changed since the start: {some(changed, 8)}", "the same", fix)
 
 
 def differences(key: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:

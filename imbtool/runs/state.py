@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from imbtool.distributed.collectives import Ranks
-from imbtool.errors import fail
+from imbtool.errors import user_error
 from imbtool.files.documents import read_document, short
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import parse_json, publish_folder, read_json, sha256, write_json
-from imbtool.runs.manifest import MEND
+from imbtool.runs.manifest import FIX
 from imbtool.runs.state_check import (
     Extent,
     Progress,
@@ -89,20 +89,20 @@ def load_state(
     """
     path = link / TENSORS
     if not path.is_file():
-        raise fail(link, "no saved state", "the state of a run", MEND)
-    progress = read_document(link / PROGRESS, Saved, MEND)
+        raise user_error(link, "no saved state", "the state of a run", FIX)
+    progress = read_document(link / PROGRESS, Saved, FIX)
     check_progress(link / PROGRESS, progress, extent)
     try:
         saved = load_file(path)
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise fail(path, str(error), OF_TENSORS, MEND) from error
+        raise user_error(path, str(error), OF_TENSORS, FIX) from error
     written = saved.pop(PROGRESS, None)
     check_tensors(path, saved, model, optimizer, progress.averaged > 0)
     _check_pair(link, progress, written)
     try:
         _load_random(saved, ranks.rank)
     except RuntimeError as error:
-        raise fail(f"{path}: random", str(error), "the state of a generator", MEND) from error
+        raise user_error(f"{path}: random", str(error), "the state of a generator", FIX) from error
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(saved[f"model.{name}"])
@@ -116,16 +116,16 @@ def _check_pair(link: Path, progress: Saved, written: Tensor | None) -> None:
     path = link / TENSORS
     if progress.sha256 is not None and (found := sha256(path, OF_TENSORS)) != progress.sha256:
         expected = f"sha256 {short(progress.sha256)}, as saved"
-        raise fail(path, f"sha256 {found}", expected, MEND)
+        raise user_error(path, f"sha256 {found}", expected, FIX)
     if written is None:  # by a version that did not
         return
     before, now = parse_json(written.numpy().tobytes()), read_json(link / PROGRESS)
     for key, value in before.items():
         if now.get(key) != value:
             found, expected = short(now.get(key)), f"{short(value)}, as saved"
-            raise fail(f"{link / PROGRESS}: {key}", found, expected, MEND)
+            raise user_error(f"{link / PROGRESS}: {key}", found, expected, FIX)
     if progress.sha256 is None:
-        raise fail(f"{link / PROGRESS}: sha256", "nothing", "that of the tensors", MEND)
+        raise user_error(f"{link / PROGRESS}: sha256", "nothing", "that of the tensors", FIX)
 
 
 def _tensors(

@@ -12,10 +12,10 @@ import torch
 from pydantic import ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from imbtool.errors import UserError, fail
+from imbtool.errors import UserError, user_error
 from imbtool.events import Epoch
 from imbtool.files.documents import Count, Typed, damaged
-from imbtool.runs.manifest import MEND
+from imbtool.runs.manifest import FIX
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 """What AdamW keeps of each parameter that has had a gradient."""
@@ -81,7 +81,7 @@ def check_progress(where: Path, saved: Saved, extent: Extent | None) -> None:
         UserError: naming the key.
     """
     for key in Progress.model_fields.keys() - saved.model_fields_set:
-        raise fail(f"{where}: {key}", "nothing", "a value", MEND)
+        raise user_error(f"{where}: {key}", "nothing", "a value", FIX)
     best_epoch = _best_epoch(where, saved)
     bounds = {
         "best: epoch": (
@@ -93,7 +93,7 @@ def check_progress(where: Path, saved: Saved, extent: Extent | None) -> None:
     }
     for key, (found, holds, expected) in bounds.items():
         if not holds:
-            raise fail(f"{where}: {key}", str(found), expected, MEND)
+            raise user_error(f"{where}: {key}", str(found), expected, FIX)
 
 
 def _bounds(saved: Saved, extent: Extent) -> dict[str, tuple[int | None, bool, str]]:
@@ -116,7 +116,7 @@ def _best_epoch(where: Path, saved: Saved) -> int | None:
     try:
         return Epoch.model_validate(saved.best).epoch
     except ValidationError as error:
-        raise damaged(f"{where}: best", error, MEND) from None
+        raise damaged(f"{where}: best", error, FIX) from None
 
 
 def check_tensors(
@@ -200,4 +200,4 @@ def _described(tensor: Tensor) -> str:
 
 
 def _wrong(where: Path, name: str, found: str, expected: str) -> UserError:
-    return fail(f"{where}: {name}", found, expected, MEND)
+    return user_error(f"{where}: {name}", found, expected, FIX)

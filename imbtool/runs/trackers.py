@@ -9,7 +9,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from imbtool.config.schema import Profile
-from imbtool.errors import fail
+from imbtool.errors import user_error
 from imbtool.events import Event
 
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
@@ -23,10 +23,10 @@ def require_trackers(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in TRACKERS:
-            raise fail("--track", repr(name), " or ".join(TRACKERS), "choose one of them")
+            raise user_error("--track", repr(name), " or ".join(TRACKERS), "choose one of them")
         if importlib.util.find_spec(name) is None:
-            found, mend = f"the package {name} is not installed", f"pip install {name}"
-            raise fail(f"--track {name}", found, "the tracker's package", mend)
+            found, fix = f"the package {name} is not installed", f"pip install {name}"
+            raise user_error(f"--track {name}", found, "the tracker's package", fix)
 
 
 def start_tracking(accelerator: Accelerator, profile: Profile) -> None:

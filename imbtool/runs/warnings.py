@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imbtool.types import Floats
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.events import Event
 
-Floats = NDArray[np.float64]
 
 UNPROVEN_RECALL = 0.3
 """Where chance alone still allows a larger recall, positives are too few to say."""

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from imbtool.config.schema import TrainingSection
-from imbtool.errors import counted
 from imbtool.training.optimizer import word_vectors
+from imbtool.wording import counted
 
 USUAL_EPOCHS, MOST_EPOCHS = 3, 20
 LEAST_STEPS = 500

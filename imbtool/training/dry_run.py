@@ -23,7 +23,7 @@ from imbtool.training.head_first import MOST_JUDGES, MOST_TEXTS, few_texts
 from imbtool.training.knn_share import MOST_REMEMBERED
 from imbtool.training.loop import Engine
 from imbtool.training.setup import Materials, gather_materials, make_accelerator
-from imbtool.training.token_table import token_counts
+from imbtool.training.token_cache import token_counts
 
 WARM_UP_STEPS = 3
 TRIAL_STEPS = 8

@@ -13,18 +13,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from imbtool.config.schema import TrainingSection
 from imbtool.data.imbalance import count_labels
 from imbtool.distributed.collectives import Ranks
+from imbtool.errors import user_error
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.model.encoder import TextModel, Tokens, pooled
+from imbtool.model.encoder import TextModel, Tokens, averaged, pooled
 from imbtool.model.head import head_layer
 from imbtool.model.long_texts import count_windows
 from imbtool.model.losses import Objective
+from imbtool.training.automatic import autocast, choose_precision
 from imbtool.training.health import require_finite
-from imbtool.training.token_table import taken, token_counts
+from imbtool.training.token_cache import taken, token_counts
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Of logits and targets."""
@@ -250,3 +254,32 @@ def _minimise(
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     return Linear(weight.detach(), bias.detach())
+
+
+Reader = Callable[[Sequence[Tokens]], Tensor]
+"""Encoded texts become features [n, features], fp32."""
+
+
+def feature_reader(
+    text_model: TextModel, section: TrainingSection, accelerator: Accelerator
+) -> Reader:
+    """What reads texts with a frozen encoder, at the precision of a training.
+
+    A text in windows has the mean of their features: the heads that are fitted on them, to rank and
+    to doubt, are of whole texts.
+
+    Raises:
+        UserError: the head of the model does not end in one linear layer.
+    """
+    layer = head_layer(text_model.model)
+    if layer is None:
+        found = "a head that does not end in one linear layer with an output a label"
+        raise user_error("model.encoder", found, "one that does", "choose another encoder")
+    precision = choose_precision(section, accelerator.device).value
+    context, ranks = autocast(precision, accelerator.device), Ranks(accelerator)
+
+    def read(encoded: Sequence[Tokens]) -> Tensor:
+        features = collect_features(text_model, encoded, layer, context, ranks)
+        return averaged(features, rows_of_texts(text_model, encoded))
+
+    return read

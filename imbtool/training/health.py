@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imbtool.errors import NotFiniteError, Problem, UserError, fail, some
+from imbtool.errors import NotFiniteError, Problem, UserError, user_error
+from imbtool.wording import some
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ def require_finite(features: Tensor, encoder: str) -> None:
     """See that a fit on features [n, features] of an untrained encoder can be computed.
 
     Raises:
-        UserError: they, or their squares, are no finite numbers. No training would mend that.
+        UserError: they, or their squares, are no finite numbers. No training would fix that.
     """
     if not features.square().sum().isfinite():
-        raise fail(
+        raise user_error(
             f"model.encoder: {encoder}",
             "it makes numbers that are not finite of the training texts",
             "finite numbers",
@@ -94,7 +95,7 @@ def ran_out_of_memory(error: RuntimeError) -> bool:
 def out_of_memory(step: int, shape: tuple[int, ...]) -> UserError:
     """What to say when a batch of [texts or windows, tokens] does not fit."""
     rows, tokens = shape
-    return fail(
+    return user_error(
         f"training step {step}",
         f"out of memory with {rows} texts, or windows of them, of {tokens} tokens at once",
         "as many as fit",

@@ -22,7 +22,7 @@ from imbtool.model.metadata import NeighboursMeta
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.training.head_first import collect_features, few_texts, rows_of_texts
 from imbtool.training.setup import Materials
-from imbtool.training.token_table import taken
+from imbtool.training.token_cache import taken
 from imbtool.training.validation import validate
 
 SHARES = (0.0, 0.15, 0.3, 0.45)

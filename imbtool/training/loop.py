@@ -33,13 +33,12 @@ from imbtool.training.automatic import (
     choose_learning_rate,
     choose_precision,
 )
-from imbtool.training.averaging import WeightAverage
 from imbtool.training.batches import plan_epoch, share
-from imbtool.training.dropout import quick_dropout
+from imbtool.training.cpu_speed import keep_freed_memory, narrow_residual, quick_dropout
 from imbtool.training.head_first import Sample
 from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_memory
-from imbtool.training.memory import keep_freed_memory
 from imbtool.training.optimizer import (
+    WeightAverage,
     clipped_step,
     freeze_unused,
     freeze_word_embeddings,
@@ -47,8 +46,7 @@ from imbtool.training.optimizer import (
     make_optimizer,
     scheduled,
 )
-from imbtool.training.residual import narrow_residual
-from imbtool.training.token_table import taken, token_counts
+from imbtool.training.token_cache import taken, token_counts
 
 MOST_SKIPPED = 10
 """Steps skipped in a row after which a run that skips them stops all the same."""

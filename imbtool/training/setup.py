@@ -20,15 +20,15 @@ from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.process_info import place_in
-from imbtool.errors import counted, fail
+from imbtool.errors import user_error
 from imbtool.events import Emit
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
 from imbtool.runs.manifest import Manifest, make_manifest
 from imbtool.training.head_first import Sample
 from imbtool.training.loop import Engine
-from imbtool.training.token_cache import FOLDER, encoded_split
-from imbtool.training.token_table import TokenTable
+from imbtool.training.token_cache import FOLDER, TokenTable, encoded_split
+from imbtool.wording import counted
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ def _check_validation(corpus: Corpus) -> None:
     some = (corpus.validation.targets == 1).any()
     if texts < 2 or not some:
         found = counted(texts, "text") + ("" if some else " and no positive of any label")
-        expected, mend = "2 texts or more, with positives", "give a larger data.validation"
-        raise fail(corpus.validation.source, found, expected, mend)
+        expected, fix = "2 texts or more, with positives", "give a larger data.validation"
+        raise user_error(corpus.validation.source, found, expected, fix)
 
 
 def require_measurable(key: str, metric: ValidationMetric, corpus: Corpus) -> None:
@@ -158,11 +158,11 @@ def require_measurable(key: str, metric: ValidationMetric, corpus: Corpus) -> No
     if metric != "secondary_f1_macro":
         return
     if not corpus.labels.edges:
-        found, mend = f"{metric} without a hierarchy", "choose f1_macro"
-        raise fail(key, found, "labels.hierarchy, or another metric", mend)
+        found, fix = f"{metric} without a hierarchy", "choose f1_macro"
+        raise user_error(key, found, "labels.hierarchy, or another metric", fix)
     secondary = corpus.validation.targets[:, corpus.labels.groups["secondary"]]
     if not (secondary == 1).any():
-        raise fail(
+        raise user_error(
             key,
             f"{metric}, and no positive of a secondary label in {corpus.validation.source}",
             "a metric that validation can measure",
@@ -186,5 +186,5 @@ def make_accelerator(trackers: Sequence[str] = (), folder: Path | None = None) -
     )
     if accelerator.num_processes != launched:
         found = f"{accelerator.num_processes} of {launched} processes"
-        raise fail("launch", found, "all of them", "start it by --processes N or torchrun")
+        raise user_error("launch", found, "all of them", "start it by --processes N or torchrun")
     return accelerator

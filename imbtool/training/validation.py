@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Decisions, Labels
-from imbtool.evaluation.calibration import Calibration
-from imbtool.evaluation.label_calibration import pooled_calibration
+from imbtool.config.hierarchy import Labels
+from imbtool.evaluation.calibration import Calibration, pooled_calibration
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.events import Event
 from imbtool.training.health import logits_not_finite
 from imbtool.training.setup import Materials
-from imbtool.training.token_table import taken
+from imbtool.training.token_cache import taken
+from imbtool.types import Decisions
 
 
 def validate(

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from imbtool.config.reader import Override, make_profile, overlay
 from imbtool.config.schema import Profile
-from imbtool.errors import UserError, fail, some
-from imbtool.events import Event
-from imbtool.files.documents import first_fault, short
+from imbtool.errors import UserError, user_error
+from imbtool.events import Event, LabelFigures
+from imbtool.files.documents import Number, Share, Typed, first_fault, short
 from imbtool.files.locks import LOCK
 from imbtool.files.writing import cut_half_line, leftovers, lines_of, parse_json
 from imbtool.runs.manifest import differences
-from imbtool.tuning.guide import EPOCHS, GAMMA, RATE, WEIGHT, Change, Place
-from imbtool.tuning.history import Round
-from imbtool.tuning.records import BegunRecord, ResultRecord, RoundRecord, SessionRecord
+from imbtool.tuning.diagnosis import Finding, Verdict
+from imbtool.tuning.guide import (
+    EPOCHS,
+    GAMMA,
+    GUIDE,
+    PER_LABEL,
+    RATE,
+    SETTING_NAMES,
+    WEIGHT,
+    Change,
+    Place,
+)
+from imbtool.tuning.history import Outcome, Round
+from imbtool.wording import some
 
 DECISIONS = "decisions.jsonl"
 
@@ -106,8 +119,8 @@ class Memory:
                 if (key, label) not in each.outcome.settings:
                     where = f"{folder / DECISIONS}: result of round {each.number}: settings"
                     found = f"no {key}" + (f" of {label}" if label else "")
-                    mend = "restore the file, or start a new run"
-                    raise fail(where, found, "a value for each", mend)
+                    fix = "restore the file, or start a new run"
+                    raise user_error(where, found, "a value for each", fix)
 
     def profile(self, given: Profile, overrides: Sequence[Override], folder: Path) -> Profile:
         """The profile to go on with: that of the last session, its data where they are now.
@@ -128,9 +141,11 @@ class Memory:
             for key, old, new in differences("", before, now)
         ]
         if changed:
-            mend = "restore it, or start a new run; --budget-runs and --budget-minutes may change"
+            fix = "restore it, or start a new run; --budget-runs and --budget-minutes may change"
             found = f"changed since the start: {some(changed, 8)}"
-            raise fail(folder / "profile.yaml", found, "the profile of the rounds before", mend)
+            raise user_error(
+                folder / "profile.yaml", found, "the profile of the rounds before", fix
+            )
         return overlay(self.profiles[-1].model_copy(update={"data": given.data}), overrides)
 
 
@@ -187,13 +202,147 @@ def _damaged(where: str, line: bytes, error: Exception) -> UserError:
     if isinstance(error, ValidationError):
         key, wrong, right = first_fault(error)
         expected += f" ({key}: {wrong}, expected {right})"
-    return fail(where, found, expected, "restore the file, or start a new run")
+    return user_error(where, found, expected, "restore the file, or start a new run")
 
 
 def _no_decision(folder: Path) -> UserError:
-    found, mend = f"no decision in {DECISIONS}", "give the folder that `imbtool tune` named"
+    found, fix = f"no decision in {DECISIONS}", "give the folder that `imbtool tune` named"
     if not folder.exists():
         found = "no such folder"
     elif not is_begun(folder):
-        mend = "start it anew under the same --run: it was stopped before it began"
-    return fail(folder, found, "the run of a tuning", mend)
+        fix = "start it anew under the same --run: it was stopped before it began"
+    return user_error(folder, found, "the run of a tuning", fix)
+
+
+RoundNumber = Annotated[int, Field(ge=1, le=10**6)]
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Setting = Annotated[tuple[str, str | None, Number], BeforeValidator(_as_tuple)]
+
+
+class ChangeRecord(Typed):
+    """A value that was changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str
+    label: str | None
+    before: Number
+    after: Number
+    because: str
+    finding: str
+
+    @model_validator(mode="after")
+    def _is_of_the_guide(self) -> Self:
+        if self.key not in SETTING_NAMES or (self.key in PER_LABEL) != (self.label is not None):
+            raise ValueError("a key that the guide does not change")
+        return self
+
+    def change(self) -> Change:
+        """The change."""
+        return Change(**self.model_dump())
+
+
+class FindingRecord(Typed):
+    """Something that was unwell."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    label: str | None
+    message: str
+    evidence: dict[str, Number | None]
+    epochs: list[int]
+    verdict: Verdict
+    reason: str
+    blocks: bool
+
+    @model_validator(mode="after")
+    def _is_of_the_guide(self) -> Self:
+        if self.verdict == "act" and self.id not in GUIDE:
+            raise ValueError("a finding that the guide has nothing for")
+        return self
+
+    def finding(self) -> Finding:
+        """The finding."""
+        known = {key: math.nan if value is None else value for key, value in self.evidence.items()}
+        return Finding(**{**self.model_dump(), "evidence": known})
+
+
+class OutcomeRecord(Typed):
+    """What a round reached."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    objective: Share | None
+    rare_recall: Share | None
+    labels: dict[str, LabelFigures]
+    findings: list[FindingRecord]
+    settings: list[Setting]
+    ranking: Share | None = None
+
+    def outcome(self) -> Outcome:
+        """The outcome."""
+        return Outcome(
+            self.objective,
+            self.rare_recall,
+            {name: row.model_dump() for name, row in self.labels.items()},
+            [finding.finding() for finding in self.findings],
+            {(key, label): value for key, label, value in self.settings},
+            self.ranking,
+        )
+
+
+class RoundRecord(Typed):
+    """A round that is done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: RoundNumber
+    base: RoundNumber | None
+    changes: list[ChangeRecord]
+    outcome: OutcomeRecord
+    seconds: Annotated[Number, Field(ge=0)]
+    kept: bool
+    why: str
+
+    def round(self) -> Round:
+        """The round."""
+        return Round(
+            self.number,
+            self.base,
+            [change.change() for change in self.changes],
+            self.outcome.outcome(),
+            self.seconds,
+            self.kept,
+            self.why,
+        )
+
+
+class SessionRecord(Typed):
+    """A start, or going on: by what is judged."""
+
+    profile: dict[str, Any]
+    labels: list[str]
+    fingerprints: dict[str, str]
+
+
+class BegunRecord(Typed):
+    """A round that is begun, or what a frozen head found for one."""
+
+    base: RoundNumber | None
+    changes: list[ChangeRecord]
+
+    def made(self) -> list[Change]:
+        """The changes."""
+        return [change.change() for change in self.changes]
+
+
+class ResultRecord(Typed):
+    """The end of a round."""
+
+    result: RoundRecord

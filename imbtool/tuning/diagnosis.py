@@ -13,12 +13,12 @@ from typing import Literal
 
 from imbtool.config.schema import HealthySection, TuningSection
 from imbtool.data.imbalance import Tier
-from imbtool.errors import counted
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import is_known
 from imbtool.events import Event
 from imbtool.runs.warnings import UNPROVEN_RECALL, findings
 from imbtool.runs.warnings import Finding as Symptom
+from imbtool.wording import counted
 
 Verdict = Literal["act", "watch", "leave"]
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
-from imbtool.errors import NotFiniteError, fail, some
+from imbtool.errors import NotFiniteError, user_error
 from imbtool.events import require_events
 from imbtool.model.checkpoint import checkpoint_folder
 from imbtool.model.metadata import LabelMeta, read_meta
 from imbtool.tuning.diagnosis import RANKING, Course, LabelState, diagnose, not_finite
 from imbtool.tuning.guide import Place, settings_of
 from imbtool.tuning.history import Outcome, Round, next_changes, stop_reason
+from imbtool.wording import some
 
 Document = dict[str, Any]
 
@@ -33,8 +34,8 @@ def examine(run: Path, profile: Profile, weights: Mapping[str, float]) -> Outcom
     """
     course, objective = read_course(run), profile.tuning.objective
     if objective not in course.kept:
-        found, mend = f"no {objective} in the kept epoch", "choose another tuning.objective"
-        raise fail(run / "events.jsonl", found, "a value of the objective", mend)
+        found, fix = f"no {objective} in the kept epoch", "choose another tuning.objective"
+        raise user_error(run / "events.jsonl", found, "a value of the objective", fix)
     return Outcome(
         course.kept[objective],
         course.rare_recall,
@@ -65,14 +66,14 @@ def preview(run: Path) -> Document:
     """
     if not (run / "profile.yaml").is_file():
         found = "no profile.yaml in it" if run.exists() else "no such folder"
-        raise fail(run, found, "a run folder", "give the folder that `imbtool train` named")
+        raise user_error(run, found, "a run folder", "give the folder that `imbtool train` named")
     profile = read_profile(run / "profile.yaml")
     meta = read_meta(checkpoint_folder(run))
     weights = {name: label.weight for name, label in meta.labels.items()}
     outcome = examine(run, profile, weights)
     if not any(event["event"] == "end" for event in require_events(run)):
-        mend = f"finish it: imbtool train --resume {run}"
-        raise fail(run, "a training that has not ended", "a finished run", mend)
+        fix = f"finish it: imbtool train --resume {run}"
+        raise user_error(run, "a training that has not ended", "a finished run", fix)
     only = Round(1, None, [], outcome, seconds=0.0, kept=True, why="the baseline")
     healthy = stop_reason([only], profile.tuning) == "healthy"
     changes = [] if healthy else next_changes([only], explore=lambda: ())
@@ -95,19 +96,21 @@ def read_course(run: Path) -> Course:
     events = require_events(run)
     epochs = [event for event in events if event["event"] == "epoch"]
     if not epochs:
-        mend = "give the folder of a training, such as RUN/rounds/1 of a tuning"
-        raise fail(run, "no epoch in events.jsonl", "a run that was trained", mend)
+        fix = "give the folder of a training, such as RUN/rounds/1 of a tuning"
+        raise user_error(run, "no epoch in events.jsonl", "a run that was trained", fix)
     steps = [event for event in events if event["event"] == "step"]
     if not any(event["best"] for event in epochs):
-        mend = "restore events.jsonl, or train anew"
-        raise fail(run / "events.jsonl", "no epoch that was the best so far", "one", mend)
+        fix = "restore events.jsonl, or train anew"
+        raise user_error(run / "events.jsonl", "no epoch that was the best so far", "one", fix)
     asked = [event for event in events if event["event"] == "neighbours"]
     heard = [event["figures"] for event in asked if event.get("figures")]
     heads = [event["average_precision"] for event in events if event["event"] == "head"]
     meta = read_meta(checkpoint_folder(run))
     if lacking := {name for event in epochs for name in event["labels"]} - set(meta.labels):
         found = f"labels in events.jsonl that its checkpoint lacks: {some(sorted(lacking))}"
-        raise fail(run, found, "events and checkpoint of one run", "restore them, or train anew")
+        raise user_error(
+            run, found, "events and checkpoint of one run", "restore them, or train anew"
+        )
     return Course(
         epochs,
         [loss for event in steps for loss in event.get("losses", ())],
@@ -125,7 +128,7 @@ def _state(label: LabelMeta) -> LabelState:
 def _settings(run: Path, profile: Profile, weights: Mapping[str, float]) -> dict[Place, float]:
     starts = [event for event in require_events(run) if event["event"] == "start"]
     if not starts:
-        found, mend = "no start in events.jsonl", "restore it, or train anew"
-        raise fail(run, found, "the events of a run from its start", mend)
+        found, fix = "no start in events.jsonl", "restore it, or train anew"
+        raise user_error(run, found, "the events of a run from its start", fix)
     start = starts[-1]
     return settings_of(profile, start["learning_rate"]["value"], start["epochs"], weights)

@@ -19,8 +19,7 @@ from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import assign_weights
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.model.losses import make_objective
-from imbtool.training.features import feature_reader
-from imbtool.training.head_first import fit_path
+from imbtool.training.head_first import feature_reader, fit_path
 from imbtool.training.setup import gather_materials, make_accelerator
 from imbtool.tuning.guide import (
     EXPLORED,

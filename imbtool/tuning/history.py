@@ -13,7 +13,6 @@ from itertools import chain, product
 from typing import Any, Literal
 
 from imbtool.config.schema import TuningSection
-from imbtool.errors import counted
 from imbtool.events import Event
 from imbtool.tuning.diagnosis import METRIC_NAMES, RANKING, Finding, is_healthy
 from imbtool.tuning.guide import (
@@ -24,6 +23,7 @@ from imbtool.tuning.guide import (
     Settings,
     changes_for,
 )
+from imbtool.wording import counted
 
 Stop = Literal["healthy", "nothing-left", "budget-runs", "budget-minutes"]
 Explore = Callable[[], Sequence[Change]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
-from imbtool.errors import NotFiniteError, fail, some
+from imbtool.errors import NotFiniteError, user_error
 from imbtool.events import Emit, Event, require_events
 from imbtool.files.locks import locked
 from imbtool.files.writing import (
@@ -49,6 +49,7 @@ from imbtool.tuning.history import (
 )
 from imbtool.tuning.preparation import TuningData, read_data
 from imbtool.tuning.summary import Document, profile_comments, tell_story
+from imbtool.wording import some
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> Tuni
 
 def _refuse_begun(folder: Path) -> None:
     if is_begun(folder):
-        mend = "choose another --run, move the old run away, or go on with --resume"
-        raise fail(folder, "a run of this name", "a new name", mend)
+        fix = "choose another --run, move the old run away, or go on with --resume"
+        raise user_error(folder, "a run of this name", "a new name", fix)
 
 
 def resume(
@@ -135,10 +136,10 @@ def _refuse_other_data(folder: Path, memory: Memory, data: TuningData, allow_cha
     if memory.labels != data.names:
         odd = sorted(set(memory.labels) ^ set(data.names))
         found = f"other labels than at the start: {some(odd or data.names)}"
-        raise fail(folder, found, "the labels of the rounds before", "restore them")
+        raise user_error(folder, found, "the labels of the rounds before", "restore them")
     if memory.fingerprints != data.fingerprints and not allow_changed:
-        found, mend = "other texts or labels than at the start", "restore them, or --allow-changed"
-        raise fail(folder, found, "the data of the rounds before", mend)
+        found, fix = "other texts or labels than at the start", "restore them, or --allow-changed"
+        raise user_error(folder, found, "the data of the rounds before", fix)
 
 
 @dataclass
@@ -262,13 +263,15 @@ class _Session:
         best = best_of(self.rounds)
         if best.outcome.objective is None:
             found = "; ".join(finding.message for finding in best.outcome.findings)
-            mend = "look at the data, or start from a lower training.learning_rate"
-            raise fail(self.folder, f"no round trained to its end ({found})", "one that does", mend)
+            fix = "look at the data, or start from a lower training.learning_rate"
+            raise user_error(
+                self.folder, f"no round trained to its end ({found})", "one that does", fix
+            )
         run = self._round_folder(best.number)
         checkpoint = run / "checkpoint"
         if not checkpoint.is_dir():
-            mend = "restore it, or start a new run"
-            raise fail(checkpoint, "no such folder", "the best round's checkpoint", mend)
+            fix = "restore it, or start a new run"
+            raise user_error(checkpoint, "no such folder", "the best round's checkpoint", fix)
 
         manifest = read_json(run / MANIFEST)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from imbtool.config.schema import TuningSection
 from imbtool.config.yaml_text import Key
-from imbtool.errors import printable
 from imbtool.tuning.guide import Change
 from imbtool.tuning.history import Round, Stop, best_of, lineage, stop_sentence
+from imbtool.wording import printable
 
 Document = dict[str, Any]
 

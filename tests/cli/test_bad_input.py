@@ -1,4 +1,4 @@
-"""What a user gets wrong: each time exit code 2, and a message that says where and how to mend."""
+"""What a user gets wrong: each time exit code 2, and a message that says where and how to fix."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from conftest import Imbtool
 Prepare = Callable[[Path], None]
 
 PROBLEM = re.compile(
-    r"error: (?P<where>\S.*)\n  found     \S.*\n  expected  \S.*\n  mend      \S.*\n"
+    r"error: (?P<where>\S.*)\n  found     \S.*\n  expected  \S.*\n  fix       \S.*\n"
 )
 """One problem on stderr: the place and three lines, each with something in it."""
 TRAIN = "train -p profile.yaml"
@@ -629,7 +629,7 @@ TABLES = [
         TRAIN,
         "table.jsonl:2",
         "JSON",
-        "mend the line",
+        "fix the line",
     ),
     case(
         "line that is no JSON object",

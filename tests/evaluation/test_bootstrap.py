@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
-from imbtool.evaluation import bootstrap as module
-from imbtool.evaluation.bootstrap import RESAMPLES, draw_weights, resample
+from imbtool.evaluation import intervals as module
+from imbtool.evaluation.intervals import RESAMPLES, draw_weights, resample
 from imbtool.evaluation.metrics import Measures, confusion, mean_of_each, measure
 
 NAN = np.nan

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imbtool.data.imbalance import Tier
 from imbtool.errors import UserError
-from imbtool.evaluation import bootstrap
+from imbtool.evaluation import intervals as bootstrap
 from imbtool.evaluation.comparison import Judged, comparison_document
 from imbtool.evaluation.intervals import exact_interval, paired_interval, shared_correlation
 from imbtool.evaluation.metrics import mean_defined, measure

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 
 from imbtool.config.hierarchy import label_set
-from imbtool.evaluation.confusion import confusion_pairs
+from imbtool.evaluation.mistakes import confusion_pairs
 
 FLAT = label_set(["a", "b", "c"], [])
 

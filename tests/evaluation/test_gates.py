@@ -66,7 +66,7 @@ def test_the_measure_ends_at_the_first_colon_and_the_bar_begins_at_the_last_oper
 
 
 @pytest.mark.parametrize(
-    ("text", "found", "mend"),
+    ("text", "found", "fix"),
     [
         ("recall", "another shape", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
         ("recall>=0.8", "another shape", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
@@ -77,9 +77,9 @@ def test_the_measure_ends_at_the_first_colon_and_the_bar_begins_at_the_last_oper
         ("recall:threats>=", "the bar ''", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
     ],
 )
-def test_a_gate_that_cannot_be_read_is_refused(text: str, found: str, mend: str):
+def test_a_gate_that_cannot_be_read_is_refused(text: str, found: str, fix: str):
     said = problem(text)
-    assert (said.where, said.found, said.mend) == (f"--require {text}", found, mend)
+    assert (said.where, said.found, said.fix) == (f"--require {text}", found, fix)
 
 
 @pytest.mark.parametrize("of", ["abuse", "praise: war", "a>=b"])
@@ -135,14 +135,14 @@ def test_an_undefined_figure_meets_no_bar(document: dict[str, Any]):
 
 def test_a_name_that_the_model_lacks_is_refused_with_the_nearest_one():
     said = problem("recall:abus>=0.5")
-    assert (said.found, said.mend) == ("the name 'abus'", "did you mean 'abuse'?")
+    assert (said.found, said.fix) == ("the name 'abus'", "did you mean 'abuse'?")
     assert "macro, micro, weighted, primary, secondary, severe, moderate, head" in said.expected
 
 
 def test_a_measure_that_a_group_lacks_is_refused():
     said = problem("roc_auc:micro>=0.5")
     assert said.found == "no roc_auc of micro"
-    assert said.mend == "micro has precision, recall, f1"
+    assert said.fix == "micro has precision, recall, f1"
 
 
 def test_a_measure_is_refused_of_a_group_exactly_where_the_evaluation_lacks_it(

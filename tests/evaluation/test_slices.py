@@ -5,7 +5,7 @@ import pytest
 
 from imbtool.config.hierarchy import label_set
 from imbtool.errors import UserError
-from imbtool.evaluation import bootstrap
+from imbtool.evaluation import intervals as bootstrap
 from imbtool.evaluation.measures import Figures
 from imbtool.evaluation.slices import slices_document
 

@@ -1,6 +1,6 @@
 import pytest
 
-from imbtool.report.console.cells import interval
+from imbtool.report.cells import interval
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from imbtool.training.averaging import MOST_WEIGHTS, WeightAverage
+from imbtool.training.optimizer import MOST_WEIGHTS, WeightAverage
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from imbtool.training.residual import narrow_residual
+from imbtool.training.cpu_speed import narrow_residual
 
 
 class Encoder(nn.Module):

@@ -22,8 +22,7 @@ from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import make_objective
-from imbtool.training.features import feature_reader
-from imbtool.training.head_first import Sample, collect_features, fit_head
+from imbtool.training.head_first import Sample, collect_features, feature_reader, fit_head
 from imbtool.training.loop import Engine
 
 NAMES = sorted(KEY_WORDS)

@@ -9,6 +9,7 @@ import pytest
 
 from imbtool.config.schema import TuningSection
 from imbtool.files.json_text import to_json
+from imbtool.tuning.decision_log import RoundRecord
 from imbtool.tuning.diagnosis import Finding
 from imbtool.tuning.guide import Change
 from imbtool.tuning.history import (
@@ -21,7 +22,6 @@ from imbtool.tuning.history import (
     stop_reason,
     stop_sentence,
 )
-from imbtool.tuning.records import RoundRecord
 
 NAMES = ("a", "b", "c")
 START = {

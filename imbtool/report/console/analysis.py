@@ -1,4 +1,4 @@
-"""What is known of the data before training, as rich tables: what to mend first."""
+"""What is known of the data before training, as rich tables: what to fix first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.data.corpus import SPLITS
-from imbtool.errors import counted, printable, three_digits
 from imbtool.evaluation.measures import is_known
-from imbtool.report.console.cells import label_text, plain_table, ratio_text, tier_text
-from imbtool.report.order import rarest_first
+from imbtool.report.cells import label_text, plain_table, rarest_first, ratio_text, tier_text
+from imbtool.wording import counted, printable, three_digits
 
 Document = dict[str, Any]
 
@@ -60,10 +59,10 @@ def _kind(severity: str, rows: Sequence[Document]) -> RenderableType:
         )
         for row in rows
     ]
-    mends = dict.fromkeys(row["mend"] for row in rows)
+    fixes = dict.fromkeys(row["fix"] for row in rows)
     file = f" ({rows[0]['file']})" if rows[0]["file"] else ""
-    mend = Text.assemble("→ ", label_text(f"{'; '.join(mends)}{file}"), style="dim")
-    return Padding(Text("\n").join([*messages, mend]), (0, 0, 0, 2), expand=False)
+    advice = Text.assemble("→ ", label_text(f"{'; '.join(fixes)}{file}"), style="dim")
+    return Padding(Text("\n").join([*messages, advice]), (0, 0, 0, 2), expand=False)
 
 
 def _labels(labels: Document) -> Table:

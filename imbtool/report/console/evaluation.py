@@ -9,11 +9,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.errors import printable, some
 from imbtool.evaluation.gates import gate_sentence
 from imbtool.evaluation.measures import is_known
-from imbtool.report.console.cells import figure, interval, label_text, plain_table, tier_text
-from imbtool.report.order import rarest_first
+from imbtool.report.cells import figure, interval, label_text, plain_table, rarest_first, tier_text
+from imbtool.wording import printable, some
 
 Document = dict[str, Any]
 

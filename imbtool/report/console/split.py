@@ -9,9 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.errors import counted
-from imbtool.report.console.cells import label_text, plain_table
-from imbtool.report.order import rarest_first
+from imbtool.report.cells import label_text, plain_table, rarest_first
+from imbtool.wording import counted
 
 Document = dict[str, Any]
 

@@ -11,10 +11,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.errors import counted, printable, some
 from imbtool.evaluation.measures import is_known
-from imbtool.report.console.cells import figure, label_text, plain_table
+from imbtool.report.cells import figure, label_text, plain_table
 from imbtool.report.console.weights import weight_views
+from imbtool.wording import counted, printable, some
 
 Document = dict[str, Any]
 

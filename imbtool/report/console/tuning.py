@@ -9,12 +9,11 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.errors import counted
-from imbtool.report.console.cells import figure, label_text, plain_table, tier_text
+from imbtool.report.cells import figure, label_text, plain_table, rarest_first, tier_text
 from imbtool.report.console.training import TrainingView
-from imbtool.report.order import rarest_first
 from imbtool.tuning.diagnosis import METRIC_NAMES
 from imbtool.tuning.guide import SETTING_NAMES
+from imbtool.wording import counted
 
 Document = dict[str, Any]
 

@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from imbtool.report.console.cells import label_text, plain_table, ratio_text, tier_text
-from imbtool.report.order import rarest_first
+from imbtool.report.cells import label_text, plain_table, rarest_first, ratio_text, tier_text
 
 Document = dict[str, Any]
 

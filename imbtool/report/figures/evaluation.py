@@ -16,9 +16,8 @@ from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
 from imbtool.data.imbalance import TIERS
-from imbtool.errors import printable
 from imbtool.evaluation.measures import is_known
-from imbtool.report.console.cells import ratio_text
+from imbtool.report.cells import Row, rarest_first, rarest_together, ratio_text
 from imbtool.report.figures.figure import (
     COLOURS,
     FAINT,
@@ -34,7 +33,7 @@ from imbtool.report.figures.figure import (
     short_name,
     tier_handles,
 )
-from imbtool.report.order import Row, rarest_first, rarest_together
+from imbtool.wording import printable
 
 Document = dict[str, Any]
 

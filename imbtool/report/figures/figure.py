@@ -21,7 +21,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
 
 from imbtool.files.writing import replacing
-from imbtool.report.order import Row
+from imbtool.report.cells import Row
 
 COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "head": "#4a83b5"}
 """They differ in lightness too: told apart in grey and by colour-blind eyes."""

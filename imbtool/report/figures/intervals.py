@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from imbtool.errors import printable
 from imbtool.evaluation.measures import is_known
+from imbtool.report.cells import Row, rarest_first
 from imbtool.report.figures.figure import (
     COLOURS,
     FAINT,
@@ -27,7 +27,7 @@ from imbtool.report.figures.figure import (
     tier_handles,
 )
 from imbtool.report.html.charts import PROBABILITY_TICKS
-from imbtool.report.order import Row, rarest_first
+from imbtool.wording import printable
 
 Document = dict[str, Any]
 

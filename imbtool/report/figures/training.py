@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-from numpy.typing import NDArray
 
 from imbtool.evaluation.measures import is_known
 from imbtool.report.figures.figure import COLOURS, FAINT, INK, canvas
+from imbtool.types import Floats
 
 Document = dict[str, Any]
-Floats = NDArray[np.float64]
 
 SMOOTHED_PARTS = 25
 """The smoothed loss is a mean over one of so many parts of the run."""

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from imbtool.data.imbalance import TIERS
+from imbtool.report.cells import rarest_first
 from imbtool.report.figures.figure import COLOURS, FAINT, INK, canvas
-from imbtool.report.order import rarest_first
 from imbtool.tuning.diagnosis import METRIC_NAMES
 
 Document = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The analysis as one page: what to mend first, then labels, splits and measures."""
+"""The analysis as one page: what to fix first, then labels, splits and measures."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import HEAD_SHOTS, TAIL_SHOTS, TIERS
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
+from imbtool.report.cells import rarest_first, rarest_together
 from imbtool.report.console.analysis import verdict_line
 from imbtool.report.html.pages import make_environment
-from imbtool.report.order import rarest_first, rarest_together
 
 Document = dict[str, Any]
 

@@ -11,9 +11,9 @@ from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import TIERS
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
+from imbtool.report.cells import Row, rarest_first
 from imbtool.report.html.charts import curves, reach, reliability, scatter
 from imbtool.report.html.pages import make_environment
-from imbtool.report.order import Row, rarest_first
 from imbtool.report.verdict import rare_rows, verdict
 
 Document = dict[str, Any]

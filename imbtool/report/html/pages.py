@@ -8,9 +8,9 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from imbtool.errors import three_digits
-from imbtool.report.console.cells import ratio_text
+from imbtool.report.cells import ratio_text
 from imbtool.report.verdict import Name
+from imbtool.wording import three_digits
 
 UNDEFINED = "–"
 MOST_LETTERS = 2_000
@@ -23,7 +23,7 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 500, 14, 262
 def make_environment() -> Environment:
     """Templates with everything escaped, and how they show numbers; None is a dash."""
     environment = Environment(
-        loader=PackageLoader("imbtool.report"),
+        loader=PackageLoader("imbtool.report.html"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,8 +9,8 @@ from typing import Any
 
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
+from imbtool.report.cells import rarest_first
 from imbtool.report.html.pages import BOTTOM, LEFT, RIGHT, TOP, Scale, make_environment, round_ticks
-from imbtool.report.order import rarest_first
 from imbtool.tuning.diagnosis import METRIC_NAMES
 from imbtool.tuning.guide import SETTING_NAMES
 

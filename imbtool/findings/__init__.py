@@ -1,1 +1,0 @@
-"""What in the data will sink a training: one module a theme, one catalogue."""
