@@ -43,7 +43,8 @@ from tasks import Task, find_profile, profile_of, steps_an_epoch
 from texttable import table
 from turns import say, silence
 
-from imbtool.data.corpus import SPLITS, Corpus, read_corpus, text_key
+from imbtool.data.corpus import SPLITS, Corpus, read_corpus
+from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
 from imbtool.data.tables import read_table
 from imbtool.data.writer import TableWriter

@@ -14,7 +14,7 @@ from finetunes import Document, Part, cached, forget_weights, texts_trained
 from tasks import LEARNING_RATE
 from turns import say
 
-from imbtool.files.writing import append_line
+from imbtool.files.json_text import append_line
 from imbtool.tuning.guide import BOUNDS, CONSTRAINT, GAMMA, RATE, WEIGHT, Place
 from imbtool.tuning.loop import DECISIONS, resume, tune
 

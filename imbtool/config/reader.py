@@ -11,8 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from imbtool.config.data_section import is_hub
-from imbtool.config.schema import Profile, Section
+from imbtool.config.schema import Profile, Section, is_hub
 from imbtool.config.yaml_text import Key, YamlText, parse_yaml
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.wording import did_you_mean

@@ -11,8 +11,7 @@ from typing import Any
 
 import yaml
 
-from imbtool.config.data_section import is_hub
-from imbtool.config.schema import Profile, Section
+from imbtool.config.schema import Profile, Section, is_hub
 from imbtool.config.yaml_text import Key
 
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import DataSection, Profile
 from imbtool.data.datasets import dataset_splits, split_among, split_path
-from imbtool.data.duplicates import near_duplicate_groups
-from imbtool.data.duplicates import text_key as text_key
+from imbtool.data.duplicates import near_duplicate_groups, text_key
 from imbtool.data.splitting import stratified_split
 from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table
 from imbtool.errors import Problem, UserError, user_error
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import (
     cell_text,
     joined_cells,
@@ -192,21 +192,21 @@ def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Spli
     return table.split(labels.names)
 
 
-def split_column(split: Split, column: str, encoding: str, quotes: bool | None = None) -> list[str]:
+def split_column(split: Split, column: str, text_format: TextFormat) -> list[str]:
     """The cells of another column of a split's table, one a text, as text.
 
     Raises:
         UserError: the table cannot be read, or has no such column.
     """
-    frame = read_table(split.source, encoding, quotes)
+    frame = read_table(split.source, text_format)
     require_columns(frame, [column], split.source)
     cells = frame[column].tolist()
     return [cell_text(cells[row - 1]) for row in split.rows]
 
 
 def _read(name: str, path: Path, data: DataSection) -> _Read:
-    table = read_arrow(path, data.encoding, data.quotes)
-    text_columns = [data.text] if isinstance(data.text, str) else data.text
+    table = read_arrow(path, data.text_format)
+    text_columns = data.text_columns
     label_columns = data.labels.columns or [data.labels.column or ""]
     wanted = [*text_columns, *label_columns, *filter(None, [data.id])]
     require_columns(table.data.column_names, wanted, path)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from imbtool.data.datasets import dataset_table, is_dataset
 from imbtool.errors import UserError, user_error
 from imbtool.exports import Export, export_of, read_export
+from imbtool.files.text_format import AS_FOUND, TextFormat
 from imbtool.formats.arrow import parquet_batches, read_file
 from imbtool.formats.sources import source_format, table_files
 from imbtool.formats.text_files import text_chunks
@@ -53,13 +54,12 @@ class Table:
         return f"{place} of {path.name}"
 
 
-def read_arrow(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> Table:
+def read_arrow(path: Path, text_format: TextFormat = AS_FOUND) -> Table:
     """Read a whole table into memory: a file, a folder or glob of files, or a data set.
 
     Args:
         path: of the table.
-        encoding: of text files.
-        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
+        text_format: of csv, tsv, jsonl and json.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
@@ -68,7 +68,7 @@ def read_arrow(path: Path, encoding: str = "utf-8", quotes: bool | None = None) 
         files, read = [path], [_dataset(path)]
     else:
         files = table_files(path)
-        read = [_file(file, encoding, quotes) for file in files]
+        read = [_file(file, text_format) for file in files]
     tables = [each.data for each in read]
     for file, table in zip(files, tables, strict=True):
         _require_same(files[0], tables[0].column_names, file, table.column_names)
@@ -86,13 +86,13 @@ def read_arrow(path: Path, encoding: str = "utf-8", quotes: bool | None = None) 
     )
 
 
-def read_table(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> pd.DataFrame:
+def read_table(path: Path, text_format: TextFormat = AS_FOUND) -> pd.DataFrame:
     """Read a whole table as a frame; see `read_chunks`.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
-    frames = list(read_chunks(path, encoding, quotes=quotes))
+    frames = list(read_chunks(path, text_format))
     if not frames:
         raise _no_rows(path)
     return pd.concat(frames, ignore_index=True)
@@ -100,9 +100,8 @@ def read_table(path: Path, encoding: str = "utf-8", quotes: bool | None = None) 
 
 def read_chunks(
     path: Path,
-    encoding: str = "utf-8",
+    text_format: TextFormat = AS_FOUND,
     rows: int = CHUNK_ROWS,
-    quotes: bool | None = None,
     *,
     each_row: bool = False,
 ) -> Iterator[pd.DataFrame]:
@@ -110,9 +109,8 @@ def read_chunks(
 
     Args:
         path: of the table.
-        encoding: of text files.
+        text_format: of csv, tsv, jsonl and json.
         rows: of a frame.
-        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
         each_row: refuse an export that is read as fewer rows than it has.
 
     Raises:
@@ -129,7 +127,7 @@ def read_chunks(
     files = table_files(path)
     columns: list[str] | None = None
     for file in files:
-        for frame in _file_frames(file, encoding, rows, quotes, each_row):
+        for frame in _file_frames(file, text_format, rows, each_row):
             # rows of JSON may lack keys
             if "json" not in source_format(file):
                 columns = columns or list(frame.columns)
@@ -139,9 +137,9 @@ def read_chunks(
 
 
 def _file_frames(
-    file: Path, encoding: str, rows: int, quotes: bool | None, each_row: bool
+    file: Path, text_format: TextFormat, rows: int, each_row: bool
 ) -> Iterator[pd.DataFrame]:
-    export = read_export(file, encoding, quotes)
+    export = read_export(file, text_format)
     if export:
         if each_row:
             _refuse_merged(file, export.are_merged)
@@ -149,16 +147,16 @@ def _file_frames(
         return export.frames(rows)
     if source_format(file) == ".parquet":
         return _frames(parquet_batches(file, rows))
-    return text_chunks(file, encoding, rows, quotes)
+    return text_chunks(file, text_format, rows)
 
 
-def is_export(path: Path, encoding: str, quotes: bool | None = None) -> bool:
+def is_export(path: Path, text_format: TextFormat) -> bool:
     """Whether a file, or the first of several, is an export of an annotation tool.
 
     Raises:
         UserError: as `read_chunks`.
     """
-    return read_export(table_files(path)[0], encoding, quotes) is not None
+    return read_export(table_files(path)[0], text_format) is not None
 
 
 def place_of(files: Files, row: int) -> tuple[Path, int]:
@@ -191,9 +189,9 @@ def _dataset(path: Path) -> _Read:
     return _Read.of(path, export) if export else _Read(table)
 
 
-def _file(path: Path, encoding: str, quotes: bool | None) -> _Read:
-    export = read_export(path, encoding, quotes)
-    return _Read.of(path, export) if export else _Read(*read_file(path, encoding, quotes))
+def _file(path: Path, text_format: TextFormat) -> _Read:
+    export = read_export(path, text_format)
+    return _Read.of(path, export) if export else _Read(*read_file(path, text_format))
 
 
 def _same(columns: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from imbtool.exports import argilla, doccano, label_studio, prodigy, spacy
 from imbtool.exports.shape import Export, ExportRows, Row, Tool
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.arrow import parquet_batches, parquet_columns
 from imbtool.formats.cells import python_values
 from imbtool.formats.lines import codec_of
@@ -47,27 +48,24 @@ TELLING_COLUMNS = re.compile(
 )
 
 
-def read_export(path: Path, encoding: str, quotes: bool | None = None) -> Export | None:
+def read_export(path: Path, text_format: TextFormat) -> Export | None:
     """A file of an annotation tool as a flat table; None where it is an ordinary table.
 
     Args:
         path: of the file.
-        encoding: of text files.
-        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
+        text_format: of csv, tsv, jsonl and json.
 
     Raises:
         UserError: the rows are a tool's, but not all, or do not say what the labels are; or the
             file cannot be read.
     """
-    if not _may_be_export(path, encoding):
+    if not _may_be_export(path, text_format.encoding):
         return None
     kind = source_format(path)
     tools = TOOLS if kind in (".jsonl", ".json", ".parquet") else AS_TEXT
-    tool = _tool_of(list(islice(_rows(path, encoding, quotes), SAMPLE)), tools)
+    tool = _tool_of(list(islice(_rows(path, text_format), SAMPLE)), tools)
     return (
-        tool.flatten(ExportRows(path, tool.name, list(_rows(path, encoding, quotes))))
-        if tool
-        else None
+        tool.flatten(ExportRows(path, tool.name, list(_rows(path, text_format)))) if tool else None
     )
 
 
@@ -109,11 +107,11 @@ def _tool_of(rows: Sequence[Row], tools: Sequence[Tool]) -> Tool | None:
     return next((tool for tool in tools if any(map(tool.matches, rows))), None)
 
 
-def _rows(path: Path, encoding: str, quotes: bool | None) -> Iterator[Row]:
+def _rows(path: Path, text_format: TextFormat) -> Iterator[Row]:
     if source_format(path) == ".parquet":
         batches = parquet_batches(path, SAMPLE)
         return chain.from_iterable(_records(pa.Table.from_batches([each])) for each in batches)
-    frames = text_chunks(path, encoding, SAMPLE, quotes)
+    frames = text_chunks(path, text_format, SAMPLE)
     return (_without_missing(row) for frame in frames for row in frame.to_dict("records"))
 
 

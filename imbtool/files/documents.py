@@ -9,15 +9,12 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imbtool.errors import UserError, user_error
-from imbtool.files.third_party import shown
-from imbtool.files.writing import read_json
-from imbtool.wording import printable
+from imbtool.files.json_text import read_json
+from imbtool.wording import printable, shown
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Number = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-MOST_SHOWN = 120
-"""Characters of a value in a message."""
 WORDS = {
     "^input should be ": "",
     r"^(\w+) should have ": r"a \1 with ",
@@ -88,9 +85,3 @@ def _expected(kind: str, message: str) -> str:
     for pattern, words in WORDS.items():
         expected = re.sub(pattern, words, expected)
     return expected
-
-
-def short(value: object) -> str:
-    """A value in one line that fits a message."""
-    text = repr(value)
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."

@@ -19,6 +19,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import as_arrow, require_text_bytes
 from imbtool.formats.classes import classes_of, with_names
 from imbtool.formats.delimited import Layout, empty_rows_note, layout_of, refuse_repeated
@@ -42,15 +43,12 @@ QUOTE, LINE_FEED = ord('"'), ord("\n")
 LINE_ENDS, MARK = b"\r\n", b"\xef\xbb\xbf"
 
 
-def read_file(
-    path: Path, encoding: str, quotes: bool | None = None
-) -> tuple[pa.Table, tuple[str, ...]]:
+def read_file(path: Path, text_format: TextFormat) -> tuple[pa.Table, tuple[str, ...]]:
     """Read a file: text columns for csv and tsv, else its types; and the notes on it.
 
     Args:
         path: of the file.
-        encoding: of its text.
-        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
+        text_format: of a text file.
 
     Raises:
         UserError: as the careful reader, whose messages name file and line.
@@ -59,10 +57,10 @@ def read_file(
     if kind == ".parquet":
         return _parquet(path), ()
     if kind in (".csv", ".tsv"):
-        return _delimited(layout_of(path, encoding, quotes))
-    is_lines = kind == ".jsonl" and codec_of(path, encoding) == UTF8
+        return _delimited(layout_of(path, text_format))
+    is_lines = kind == ".jsonl" and codec_of(path, text_format.encoding) == UTF8
     table = _json_lines(path) if is_lines else None
-    return _careful(text_chunks(path, encoding, BLOCK)) if table is None else table, ()
+    return _careful(text_chunks(path, text_format, BLOCK)) if table is None else table, ()
 
 
 def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:

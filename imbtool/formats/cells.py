@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbtool.errors import user_error
-from imbtool.wording import did_you_mean, some
+from imbtool.wording import as_list, did_you_mean, some
 
 COLUMN_MARK = " \x1f "
 """Between two columns of one text: the ASCII unit separator, in blanks as it hardly ever stands."""
@@ -280,9 +280,8 @@ def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
 
     An encoder puts its own separator there (`TextModel.encode`), people see a line break.
     """
-    names = [columns] if isinstance(columns, str) else list(columns)
-    texts: list[str] = joined_cells([_column(frame[name]) for name in names]).to_pylist()
-    return texts
+    texts = joined_cells([_column(frame[name]) for name in as_list(columns)])
+    return list(texts.to_pylist())
 
 
 def _column(series: pd.Series[Any]) -> pa.ChunkedArray:

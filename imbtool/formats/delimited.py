@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
 from imbtool.formats.sources import FASTTEXT, fasttext, source_format
 from imbtool.notes import tell
@@ -77,17 +78,17 @@ class Layout:
         return line.rstrip("\r\n").split(self.delimiter)
 
 
-def layout_of(path: Path, encoding: str, quotes: bool | None = None) -> Layout:
+def layout_of(path: Path, text_format: TextFormat) -> Layout:
     """Read what stands above the rows.
 
     Args:
         path: of a csv or tsv file.
-        encoding: of its text.
-        quotes: whether they enclose cells; None leaves it to be decided.
+        text_format: of the file; whether quotes enclose cells may be left open.
 
     Raises:
         UserError: the file cannot be read, or two of its columns have one name.
     """
+    encoding, quotes = text_format.encoding, text_format.quotes
     with open_text(path, encoding) as stream:
         above: list[str] = []
         named, first = None, ""

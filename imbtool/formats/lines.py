@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from imbtool.config.data_section import text_codec
 from imbtool.errors import UserError, user_error
+from imbtool.files.text_format import text_codec
 from imbtool.formats.sources import open_bytes
 from imbtool.wording import counted
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import pandas as pd
 
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.delimited import Layout, delimited_rows, layout_of
 from imbtool.formats.headers import SAMPLE_ROWS, refuse_row_as_header
 from imbtool.formats.json_rows import json_array, json_lines
@@ -21,25 +22,22 @@ from imbtool.formats.sources import source_format
 from imbtool.notes import tell
 
 
-def text_chunks(
-    path: Path, encoding: str, rows: int, quotes: bool | None = None
-) -> Iterator[pd.DataFrame]:
+def text_chunks(path: Path, text_format: TextFormat, rows: int) -> Iterator[pd.DataFrame]:
     """Yield the rows of a csv, tsv, jsonl or json file in frames of `rows`.
 
     Args:
         path: of the file.
-        encoding: of its text.
+        text_format: of the file.
         rows: of a frame.
-        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
 
     Raises:
         UserError: with the file and the line.
     """
     kind = source_format(path)
     if kind in JSON:
-        yield from _json_chunks(path, encoding, rows, JSON[kind])
+        yield from _json_chunks(path, text_format.encoding, rows, JSON[kind])
     else:
-        layout = decided(layout_of(path, encoding, quotes))
+        layout = decided(layout_of(path, text_format))
         tell(layout.notes)
         yield from delimited_chunks(layout, rows)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.evaluation.mistakes import mistakes_frame
-from imbtool.files.writing import write_json, write_text
+from imbtool.files.json_text import write_json
+from imbtool.files.writing import write_text
 from imbtool.report.figures.evaluation import plot_f1_by_positives
 from imbtool.report.figures.intervals import plot_comparison, plot_intervals, plot_reliability
 from imbtool.report.html.evaluation import write_page

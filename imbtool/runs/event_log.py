@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from imbtool.events import read_events
-from imbtool.files.writing import append_line, cut_half_line
+from imbtool.files.writing import cut_half_line
+from imbtool.files.json_text import append_line
 from imbtool.events import Emit, Event
 from imbtool.runs.warnings import Finding, findings
 

@@ -13,7 +13,8 @@ from imbtool.config.writer import render_profile
 from imbtool.errors import user_error
 from imbtool.events import read_events
 from imbtool.files.locks import locked
-from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
+from imbtool.files.writing import new_folder, require_utf8, write_text
+from imbtool.files.json_text import write_json
 from imbtool.runs.manifest import MANIFEST, Manifest
 
 

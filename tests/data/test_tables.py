@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from imbtool.data.tables import place_of, read_arrow, read_chunks, read_table
 from imbtool.data.writer import TableWriter
 from imbtool.errors import UserError
+from imbtool.files.text_format import TextFormat
 from imbtool.formats import arrow
 from imbtool.formats.cells import (
     COLUMN_MARK,
@@ -48,7 +49,7 @@ def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
 
 
 def rows(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> list[list[object]]:
-    frame = read_table(path, encoding, quotes)
+    frame = read_table(path, TextFormat(encoding, quotes))
     return [list(map(str, frame.columns)), *frame.to_numpy().tolist()]
 
 
@@ -57,7 +58,7 @@ def place(path: Path, encoding: str = "utf-8") -> str:
     told = []
     for read in (read_table, read_arrow):
         with pytest.raises(UserError) as caught:
-            read(path, encoding)
+            read(path, TextFormat(encoding))
         told.append(caught.value.problems)
     assert told[0] == told[1]
     (problem,) = told[0]
@@ -68,7 +69,7 @@ def arrow_rows(
     path: Path, encoding: str = "utf-8", quotes: bool | None = None
 ) -> list[list[object]]:
     """What `read_arrow` gives, as `rows`."""
-    data = read_arrow(path, encoding, quotes).data
+    data = read_arrow(path, TextFormat(encoding, quotes)).data
     cells = [text_cells(column).to_pylist() for column in data.columns]
     return [data.column_names, *map(list, zip(*cells, strict=True))]
 
@@ -345,7 +346,7 @@ def test_any_text_survives_writing_and_reading(
     path = tmp_path_factory.getbasetemp() / f"any{suffix}"
     with TableWriter(path, suffix) as writer:
         writer.write(pd.DataFrame(cells, columns=["text", "note"], dtype=object))
-    assert [tuple(row) for row in read_table(path, quotes=True).to_numpy()] == cells
+    assert [tuple(row) for row in read_table(path, TextFormat(quotes=True)).to_numpy()] == cells
     try:
         assert [tuple(row) for row in read_table(path).to_numpy()] == cells
     except UserError as error:  # what is left of some texts of tabs and line breaks could be rows
@@ -450,7 +451,7 @@ def test_the_fast_reader_gives_what_the_careful_one_gives_or_its_message(
             expected = rows(path, quotes=quotes)
         except UserError as error:
             with pytest.raises(UserError) as caught:
-                read_arrow(path, quotes=quotes)
+                read_arrow(path, TextFormat(quotes=quotes))
             assert caught.value.problems == error.problems
         else:
             assert arrow_rows(path, quotes=quotes) == expected
@@ -636,7 +637,7 @@ def test_periods_are_known_to_a_process_that_has_made_none(tmp_path: Path):
     periods = pa.array(pd.Series(pd.period_range("2020-01", periods=1, freq="M")))
     pq.write_table(pa.table({"a": periods}), tmp_path / "t.parquet")
     code = (
-        "from pathlib import Path; from imbtool.tables import read_arrow, text_cells; "
+        "from pathlib import Path; from imbtool.data.tables import read_arrow; from imbtool.formats.cells import text_cells; "
         "print(text_cells(read_arrow(Path('t.parquet')).data['a']).to_pylist())"
     )
     told = run([executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

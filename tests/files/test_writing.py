@@ -6,18 +6,15 @@ from pathlib import Path
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.files.json_text import to_json
+from imbtool.files.json_text import append_line, read_json, to_json, write_json
 from imbtool.files.writing import (
-    append_line,
     leftovers,
     lines_of,
     new_folder,
     publish_folder,
     published,
-    read_json,
     replacing,
     sha256,
-    write_json,
     write_text,
 )
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from imbtool.data.tables import read_arrow, read_table
 from imbtool.errors import UserError
+from imbtool.files.text_format import TextFormat
 from imbtool.formats import arrow
 
 LABELS = ("praise", "insult", "threat", "praise|threat", "spam")
@@ -23,9 +24,9 @@ def write(folder: Path, content: str, name: str = "t.csv") -> Path:
 
 def cells(path: Path, quotes: bool | None = None) -> list[tuple[str, ...]]:
     """The rows, of which both readers give the same."""
-    data = read_arrow(path, quotes=quotes).data
+    data = read_arrow(path, TextFormat(quotes=quotes)).data
     rows = list(zip(*(column.to_pylist() for column in data.columns), strict=True))
-    careful = read_table(path, quotes=quotes)
+    careful = read_table(path, TextFormat(quotes=quotes))
     assert list(map(tuple, careful.to_numpy().tolist())) == rows
     return rows
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from imbtool.config.data_section import text_codec
 from imbtool.data.tables import read_arrow, read_chunks, read_table
 from imbtool.errors import UserError
+from imbtool.files.text_format import TextFormat, text_codec
 from imbtool.formats import delimited, lines, sources
 from imbtool.formats import json_rows as json_text
 
@@ -25,9 +25,9 @@ def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
 
 def rows(path: Path, encoding: str = "utf-8") -> list[list[object]]:
     """Columns and rows, of which both readers give the same."""
-    data = read_arrow(path, encoding).data
+    data = read_arrow(path, TextFormat(encoding)).data
     found = [data.column_names, *([*row.values()] for row in data.to_pylist())]
-    frame = read_table(path, encoding)
+    frame = read_table(path, TextFormat(encoding))
     assert [[*frame.columns], *frame.to_numpy().tolist()] == found
     return found
 
@@ -37,7 +37,7 @@ def refusal(path: Path, encoding: str = "utf-8") -> str:
     told = []
     for read in (read_arrow, read_table):
         with pytest.raises(UserError) as caught:
-            read(path, encoding)
+            read(path, TextFormat(encoding))
         told.append(str(caught.value).removeprefix(str(path)))
     assert told[0] == told[1]
     return told[0]
