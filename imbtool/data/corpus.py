@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import DataSection, Profile
@@ -29,7 +28,7 @@ from imbtool.formats.cells import (
     text_cells,
 )
 from imbtool.labels.cells import LabelCells, label_cells
-from imbtool.types import Targets
+from imbtool.types import Rows, Targets
 from imbtool.wording import counted, did_you_mean, some
 
 SPLITS = ("train", "validation", "test")
@@ -70,6 +69,11 @@ class Split:
     def row_text(self, index: int) -> str:
         """The row of a text in words, with its file."""
         return "{}: row {}".format(*self.place(index))
+
+    def part(self, name: str, rows: Rows) -> Split:
+        """Some of the texts as a split of another name."""
+        texts, places = [self.texts[row] for row in rows], [self.rows[row] for row in rows]
+        return replace(self, name=name, texts=texts, targets=self.targets[rows], rows=places)
 
     @property
     def fingerprint(self) -> str:
@@ -317,7 +321,7 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
         if len(rows) == 0:
             found = f"{counted(len(train), 'row')}, too few to split off {name}"
             raise user_error(train.source, found, "more rows", f"give data.{name}, or more texts")
-        result[name] = _subset(train, name, rows)
+        result[name] = train.part(name, rows)
     return result
 
 
@@ -326,14 +330,3 @@ def _kept_together(texts: Sequence[str]) -> list[int] | list[str]:
     if len(texts) > MOST_NEAR:
         return list(map(text_key, texts))
     return list(near_duplicate_groups(texts).tolist())
-
-
-def _subset(split: Split, name: str, rows: NDArray[np.int64]) -> Split:
-    return Split(
-        name,
-        split.source,
-        [split.texts[row] for row in rows],
-        split.targets[rows],
-        [split.rows[row] for row in rows],
-        split.files,
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,16 +172,10 @@ def _described(split: Split, parts: Parts, shares: Mapping[str, float]) -> Docum
         name: {
             "share": {"asked": round(shares[name], 12), "got": len(rows) / len(split)},
             "rows": {"asked": int(size), "got": len(rows)},
-            "fingerprint": _taken(split, name, rows).fingerprint,
+            "fingerprint": split.part(name, rows).fingerprint,
         }
         for (name, rows), size in zip(parts.items(), wanted, strict=True)
     }
-
-
-def _taken(split: Split, name: str, rows: Rows) -> Split:
-    texts = [split.texts[row] for row in rows]
-    places = [split.rows[row] for row in rows]
-    return replace(split, name=name, texts=texts, targets=split.targets[rows], rows=places)
 
 
 def _positives(split: Split, names: Sequence[str], parts: Parts) -> Document:

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from imbtool.data.datasets import dataset_table, is_dataset
 from imbtool.errors import UserError, user_error
-from imbtool.exports import Export, export_of, read_export
+from imbtool.exports.recognition import export_of, read_export
+from imbtool.exports.shape import Export
 from imbtool.files.text_format import AS_FOUND, TextFormat
 from imbtool.formats.arrow import parquet_batches, read_file
 from imbtool.formats.sources import source_format, table_files

@@ -30,7 +30,7 @@ AS_TEXT = argilla.AS_TEXT
 """Those whose cells can be told in a csv."""
 
 SAMPLE = 100
-"""ExportRows of which one tells the tool."""
+"""Rows of which one tells the tool."""
 HEAD = 1 << 20
 """Bytes of a JSON file that show whether it is worth a closer look."""
 HEADER = 1 << 14

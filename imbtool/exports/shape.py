@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from imbtool.errors import UserError, user_error
 from imbtool.formats.cells import as_arrow
-from imbtool.wording import counted, some
+from imbtool.wording import counted, shown, some
 
 Row = dict[str, Any]
 """One JSON object of a file; a key that is missing is not in it."""
@@ -67,7 +67,7 @@ class ExportRows:
     rows: Sequence[Row]
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
-        """ExportRows with their numbers, from 1."""
+        """The rows with their numbers, from 1."""
         return enumerate(self.rows, start=1)
 
     def user_error(self, row: int, found: str, expected: str, fix: str) -> UserError:
@@ -91,7 +91,7 @@ class ExportRows:
         """
         if isinstance(value, str):
             return value
-        found = f"no text in {column!r}" if value is None else f"{_shown(value)} in {column!r}"
+        found = f"no text in {column!r}" if value is None else f"{shown(value, 60)} in {column!r}"
         raise self.user_error(row, found, "a text in every row", "delete the row, or add its text")
 
     def name(self, row: int, value: Any, column: str) -> str:
@@ -105,7 +105,7 @@ class ExportRows:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         fix = f"write names of labels into {column!r}"
-        raise self.user_error(row, f"{_shown(value)} in {column!r}", "the name of a label", fix)
+        raise self.user_error(row, f"{shown(value, 60)} in {column!r}", "the name of a label", fix)
 
     def names(self, row: int, value: Any, column: str) -> list[str]:
         """The names of a list of labels, each once.
@@ -115,7 +115,7 @@ class ExportRows:
         """
         if not isinstance(value, list):
             fix = f"write a list of names into {column!r}"
-            raise self.user_error(row, f"{_shown(value)} in {column!r}", "a list of labels", fix)
+            raise self.user_error(row, f"{shown(value, 60)} in {column!r}", "a list of labels", fix)
         return list(dict.fromkeys(self.name(row, item, column) for item in value))
 
 
@@ -135,7 +135,7 @@ class Tool:
 
 
 def columns_of(cells: Sequence[Row]) -> dict[str, list[Any]]:
-    """ExportRows of flat cells as columns; a cell that is missing is None."""
+    """Rows of flat cells as columns; a cell that is missing is None."""
     names = dict.fromkeys(name for row in cells for name in row)
     return {name: [row.get(name) for row in cells] for name in names}
 
@@ -198,7 +198,3 @@ def left_out(names: Iterable[str]) -> str:
     """A fact of a note: the fields that were left out; nothing where there are none."""
     fields = sorted(set(names))
     return f"left out: {some(fields, 8)}" if fields else ""
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)[:60]

@@ -92,7 +92,7 @@ def parse_json(
     except RecursionError:
         raise ValueError("nested too deep") from None
     if text.count("[") + text.count("{") > most_depth and _is_deeper(document, most_depth):
-        raise ValueError(f"nested more than {most_depth} deep")
+        raise ValueError(f"nested too deep: more than {most_depth} levels")
     return document
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from imbtool.errors import user_error
 from imbtool.formats.delimited import Layout
-from imbtool.formats.quote_evidence import Column, is_number
+from imbtool.formats.quote_evidence import CellShapes, is_number
 from imbtool.wording import some
 
 SAMPLE_ROWS = 2_000
@@ -53,7 +53,9 @@ def refuse_row_as_header(layout: Layout, columns: Sequence[Sequence[str]]) -> No
         return
     if len(header) == 1 and _is_usual(header[0]):
         return
-    signs = [_sign(name, Column.of(cells)) for name, cells in zip(header, columns, strict=False)]
+    signs = [
+        _sign(name, CellShapes.of(cells)) for name, cells in zip(header, columns, strict=False)
+    ]
     named = zip(header, signs, strict=False)
     if any(not sign and _is_usual(name) for name, sign in named):
         return
@@ -81,7 +83,7 @@ class _Sign:
     weight: int = 1
 
 
-def _sign(name: str, column: Column) -> _Sign | None:
+def _sign(name: str, column: CellShapes) -> _Sign | None:
     are_numbers = 0 < column.numbers == column.cells - column.empty
     if not name.strip():
         # pandas leaves the column of row numbers without a name

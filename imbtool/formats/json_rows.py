@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.json_text import parse_json
 from imbtool.formats.lines import numbered_lines
-from imbtool.formats.pairs import as_object
 from imbtool.notes import tell
 from imbtool.wording import counted, some
 
@@ -44,7 +43,7 @@ def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     for number, line in numbered_lines(path, stream):
         if not line.strip():
             continue
-        row = as_object(_line_json(line.strip(), path, number))
+        row = _as_object(_line_json(line.strip(), path, number))
         if not isinstance(row, dict):
             fix = ARRAY_FIX if isinstance(row, list) else "fix the line"
             raise user_error(f"{path}:{number}", _kind(row), "one JSON object a line", fix)
@@ -82,7 +81,7 @@ def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     rows = _rows_of(path, value) if isinstance(value, dict) else value
     if not isinstance(rows, list):
         raise user_error(f"{path}:1", _kind(value), "an array of objects", fix)
-    rows = list(map(as_object, rows))
+    rows = list(map(_as_object, rows))
     for number, row in enumerate(rows, start=1):
         if isinstance(row, list):
             raise _of_orient(path, "values")
@@ -181,24 +180,20 @@ def _json(text: str, path: Path, line: int, fix: str) -> Any:
     Half of a surrogate pair, which is no text, becomes a question mark. NaN, which is no JSON
     but is written by many for a missing value, stays one.
     """
-    where = f"{path}:{line}"
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=partial(_object, where),
-            parse_constant=partial(_constant, where),
-        )
+        value = parse_json(text, unique=True, most_depth=MOST_DEPTH, constant=_nan)
     except json.JSONDecodeError as error:
         found, fix = _syntax(text, error, fix)
         raise user_error(f"{path}:{line + error.lineno - 1}", found, "JSON", fix) from None
-    except RecursionError:
-        raise user_error(where, "values nested too deep", "JSON", fix) from None
-    except ValueError as error:  # a number of thousands of digits
-        raise user_error(where, str(error).partition(":")[0], "JSON", fix) from None
-    if text.count("[") + text.count("{") > MOST_DEPTH and _depth(value) > MOST_DEPTH:
-        expected = f"lists and objects at most {MOST_DEPTH} deep in each other"
-        raise user_error(where, "values nested too deep", expected, fix)
+    except ValueError as error:  # a number of thousands of digits is one of them
+        raise user_error(f"{path}:{line}", str(error).partition(":")[0], "JSON", fix) from None
     return _encodable(value) if HALF_PAIR in text.lower() else value
+
+
+def _nan(name: str) -> float:
+    if name == "NaN":
+        return float("nan")
+    raise ValueError(f"{name} instead of a number; null is what is missing")
 
 
 def _syntax(text: str, error: json.JSONDecodeError, fix: str) -> tuple[str, str]:
@@ -213,31 +208,6 @@ def _syntax(text: str, error: json.JSONDecodeError, fix: str) -> tuple[str, str]
     return error.msg, fix
 
 
-def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        found = f"the key {repeated!r} twice in one object, beginning with {str(pairs)[:60]}"
-        raise user_error(where, found, "each key once", "delete one of the two")
-    return value
-
-
-def _constant(where: str, name: str) -> float:
-    if name == "NaN":
-        return float("nan")
-    raise user_error(where, name, "a number", "write null for what is missing")
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        inner = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [item for items in inner for item in items if isinstance(item, list | dict)]
-    return depth
-
-
 def _encodable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
@@ -246,3 +216,12 @@ def _encodable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_encodable(key): _encodable(inner) for key, inner in value.items()}
     return value
+
+
+def _as_object(row: Any) -> Any:
+    """A pair of a text and its annotations, as spaCy writes it, as one object."""
+    if not isinstance(row, list) or len(row) != 2:
+        return row
+    text, annotations = row
+    is_pair = isinstance(text, str) and isinstance(annotations, dict) and "cats" in annotations
+    return {"text": text, **annotations} if is_pair else row

@@ -18,7 +18,7 @@ from typing import IO
 from imbtool.errors import UserError, user_error
 from imbtool.formats.delimited import QUOTES_KEY, Layout, is_enclosed, reader_of
 from imbtool.formats.lines import numbered_lines, open_text
-from imbtool.formats.quote_evidence import Column, Fit
+from imbtool.formats.quote_evidence import CellShapes, Fit
 
 ROWS_LEARNT_FROM = 20_000
 """They say what the cells of each column look like."""
@@ -176,9 +176,9 @@ def _doubtful(scan: _Scan) -> _Range | None:
     return None
 
 
-def _learnt(layout: Layout, ranges: list[_Range]) -> list[Column]:
+def _learnt(layout: Layout, ranges: list[_Range]) -> list[CellShapes]:
     """What the cells of each column look like in rows that nobody doubts."""
-    columns = [Column() for _ in layout.header]
+    columns = [CellShapes() for _ in layout.header]
     with open_text(layout.path, layout.encoding) as stream:
         rows = _rows_with_lines(layout, stream, all_rows=True)
         for _, row, lines in islice(rows, ROWS_LEARNT_FROM):
@@ -192,7 +192,7 @@ def _learnt(layout: Layout, ranges: list[_Range]) -> list[Column]:
     return columns
 
 
-def _fit(scan: _Scan, columns: list[Column], doubted: _Range) -> Fit:
+def _fit(scan: _Scan, columns: list[CellShapes], doubted: _Range) -> Fit:
     """Whether the lines of a row are rows: more of them look so than do not."""
     broken = [place for place, cell in enumerate(doubted.row) if _has_line_break(cell)]
     first, last = broken[0], broken[-1]

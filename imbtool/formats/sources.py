@@ -20,7 +20,7 @@ READABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 KNOWN = f"{', '.join(READABLE)}, each also with {' or '.join(CODECS)}"
 
-EXPORTS = {
+OTHER_SUFFIXES = {
     ".xlsx .xls .xlsm .xlsb .ods .numbers": "open it and save it as CSV UTF-8",
     ".doc .docx .odt .rtf .pdf .html .htm": "put the texts into a spreadsheet, one a row, and "
     "save that as CSV UTF-8",
@@ -32,7 +32,7 @@ EXPORTS = {
     "its cells, to .tsv where tabs do; lines of plain text need a header, `text`, as first line",
 }
 """What to do with files of other kinds, by suffix."""
-EXPORT = "save it as one of these, .csv in UTF-8 say"
+SAVE_AS = "save it as one of these, .csv in UTF-8 say"
 
 FASTTEXT = "__label__"
 """How the labels of fastText begin, each a word at the start of a line."""
@@ -73,7 +73,9 @@ def source_format(path: Path) -> str:
     if suffix not in READABLE:
         if path.is_file() and _begins_as_fasttext(path):
             raise fasttext(path)
-        fix = next((told for known, told in EXPORTS.items() if suffix in known.split()), EXPORT)
+        fix = next(
+            (told for known, told in OTHER_SUFFIXES.items() if suffix in known.split()), SAVE_AS
+        )
         raise user_error(path, f"the suffix {suffix!r}", f"one of {KNOWN}", fix)
     return suffix
 

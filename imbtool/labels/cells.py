@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +21,6 @@ from imbtool.labels.syntax import Written, flag_of, read_cell, unquoted
 from imbtool.types import Targets
 from imbtool.wording import printable
 
-"""[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
 Codes = NDArray[np.int32]
 
 RowText = Callable[[int], str]
@@ -31,23 +29,6 @@ SCORED = re.compile(r"\w\W*(?:[\s:=(]\s*[01]?\.\d+|[:=]\s*[01])\)?$")
 """A name with a score or a flag: `spam (0.93)`, `spam: 0.93`, `spam=1`."""
 UNKNOWN_SCORE = -1.0
 """What many tables write for a label that nobody knows."""
-
-
-class LabelCells(Protocol):
-    """The label cells of a table."""
-
-    @property
-    def names(self) -> set[str]:
-        """The labels that stand in them."""
-
-    def targets(self, names: Sequence[str]) -> Targets:
-        """Targets [n, L] for labels that contain all of `names`."""
-
-    def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
-        """What is wrong with them; `told` says which row (from 1) is meant."""
-
-    def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:
-        """A separator that seems to be another one, whether it was chosen or not."""
 
 
 def label_cells(data: pa.Table, source: LabelSource) -> LabelCells:
@@ -112,6 +93,7 @@ class _Names:
         return rows.take(self.coded.codes, axis=0, mode="wrap", out=result)
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
+        """What is wrong with them; `told` says which row (from 1) is meant."""
         place = f"{where}: {self.source.column}"
         yield from self._unreadable(place, told)
         yield from self._flag_lists(place, told)
@@ -292,6 +274,10 @@ class _Flags:
                     "write 0 in place of -1 if it means no",
                 )
                 return
+
+
+LabelCells = _Names | _Flags
+"""The label cells of a table: names in one column, or a column for each label."""
 
 
 def _number(cell: str) -> float | None:

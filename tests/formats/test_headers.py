@@ -3,16 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tablefiles import write
 
 from imbtool.data.tables import read_arrow, read_table
 from imbtool.errors import UserError
-
-
-def write(folder: Path, content: str, name: str = "t.csv") -> Path:
-    path = folder / name
-    path.write_text(content, newline="")
-    return path
-
 
 TEXTS = [
     "I love this product very much,praise",
