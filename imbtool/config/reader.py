@@ -300,7 +300,7 @@ def _problem(place: str, key: Key, details: Sequence[ErrorDetails]) -> Problem:
             return Problem(place, found, expected, f"add `{key[-1]}:`")
         case "imbtool":
             return Problem(place, found, expected, details[0]["ctx"]["fix"])
-    found = "nothing" if details[0]["input"] is None else found
+    found = "nothing" if details[0]["input"] is None else cut(repr(details[0]["input"]))
     wanted = dict.fromkeys(found_and_expected(each)[1] for each in _deepest(details))
     return Problem(place, found, " or ".join(wanted), "correct the value, or leave it out")
 

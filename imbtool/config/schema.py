@@ -201,7 +201,7 @@ class LabelsSection(Section):
             raise contradiction(
                 str(error),
                 "a forest: every label under at most one parent, none under itself",
-                "keep one place for the label",
+                "leave the label in one place of the hierarchy",
             ) from None
         return {name: _leaves(below) for name, below in tree.items()}
 
@@ -465,7 +465,7 @@ class Profile(Section):
         if idle and loss.constraint not in (0.0, LossSection().constraint):
             raise contradiction(
                 f"constraint {loss.constraint:g}, which has no effect without labels.hierarchy",
-                "a hierarchy that it is the price of",
+                "a hierarchy whose violations it penalises",
                 "write labels.hierarchy, or delete loss.constraint",
             )
         return loss

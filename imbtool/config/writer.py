@@ -55,7 +55,7 @@ def _replaced(text: str, custom: list[str]) -> str:
     """A profile's text with other lines for `weights.custom`, or more of them."""
     lines = text.splitlines(keepends=True)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    sections = {key.value: section for key, section in root.value}
+    sections = {key.value: section for key, section in root.value} if root else {}
     if "weights" not in sections:
         return "".join([*lines, "\n", "weights:\n", *custom])
     section = sections["weights"]

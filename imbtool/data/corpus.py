@@ -236,7 +236,9 @@ def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> No
     for column in text:
         if column in labels:
             found, fix = "the same column as text and as labels", "set data.text or data.labels"
-            raise user_error(f"{path}: {column}", found, "texts that do not hold the answer", fix)
+            raise user_error(
+                f"{path}: {column}", found, "text columns that do not hold the labels", fix
+            )
 
 
 def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:

@@ -104,7 +104,7 @@ def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[Any, ...]]
     """The rows as Python's own values: a list stays one, whatever holds it."""
     columns = [_values(frame.iloc[:, place]) for place in range(frame.shape[1])]
     for row in zip(*columns, strict=True):
-        yield tuple(missing if _is_missing(cell) else cell for cell in row)
+        yield tuple(missing if is_missing(cell) else cell for cell in row)
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
@@ -115,10 +115,6 @@ def _values(column: pd.Series[Any]) -> list[Any]:
         return column.tolist()
     except (OverflowError, ValueError):  # a time that Python has no value for
         return python_values(column.array.__arrow_array__())
-
-
-def _is_missing(cell: Any) -> bool:
-    return not isinstance(cell, list | dict) and is_missing(cell)
 
 
 def _json(value: Any) -> str:

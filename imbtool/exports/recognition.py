@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from imbtool.exports import argilla, doccano, label_studio, prodigy, spacy
-from imbtool.exports.shape import Export, ExportRows, Row, Tool
+from imbtool.exports.shape import Export, ExportRow, Row, Tool
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.arrow import parquet_batches, parquet_columns
 from imbtool.formats.cells import python_values
@@ -64,9 +64,7 @@ def read_export(path: Path, text_format: TextFormat) -> Export | None:
     kind = source_format(path)
     tools = TOOLS if kind in (".jsonl", ".json", ".parquet") else AS_TEXT
     tool = _tool_of(list(islice(_rows(path, text_format), SAMPLE)), tools)
-    return (
-        tool.flatten(ExportRows(path, tool.name, list(_rows(path, text_format)))) if tool else None
-    )
+    return _flat(path, tool, _rows(path, text_format)) if tool else None
 
 
 def export_of(path: Path, data: pa.Table) -> Export | None:
@@ -78,7 +76,12 @@ def export_of(path: Path, data: pa.Table) -> Export | None:
     if not any(map(TELLING_COLUMNS.fullmatch, data.column_names)):
         return None
     tool = _tool_of(_records(data.slice(0, SAMPLE)), TOOLS)
-    return tool.flatten(ExportRows(path, tool.name, _records(data))) if tool else None
+    return _flat(path, tool, _records(data)) if tool else None
+
+
+def _flat(path: Path, tool: Tool, rows: Iterable[Row]) -> Export:
+    numbered = enumerate(rows, start=1)
+    return tool.flatten([ExportRow(path, tool.name, number, cells) for number, cells in numbered])
 
 
 def _may_be_export(path: Path, encoding: str) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 
 from imbtool.errors import UserError, user_error
@@ -16,7 +15,7 @@ from imbtool.formats.cells import as_arrow
 from imbtool.wording import counted, shown, some
 
 Row = dict[str, Any]
-"""One JSON object of a file; a key that is missing is not in it."""
+"""A JSON object."""
 
 LABELS = "labels"
 """The column of labels that a flat table has where all labels of a text are known or none is."""
@@ -45,11 +44,6 @@ class Export:
         """The columns in Arrow's types; labels are lists of text."""
         return pa.table({name: self._arrow(name) for name in self.columns})
 
-    def frames(self, rows: int) -> Iterator[pd.DataFrame]:
-        """Yield frames of `rows` rows."""
-        for batch in self.table.to_batches(rows):
-            yield batch.to_pandas(types_mapper=pd.ArrowDtype)
-
     def _arrow(self, name: str) -> pa.Array:
         cells = self.columns[name]
         are_lists = name in self.labels and any(isinstance(cell, list) for cell in cells)
@@ -58,32 +52,33 @@ class Export:
         return as_arrow(cells)
 
 
-@dataclass(frozen=True)
-class ExportRows:
-    """The rows of a file that a tool has written."""
+class ExportRow(dict[str, Any]):
+    """One JSON object of a file that a tool has written; a key that is missing is not in it.
 
-    path: Path
-    tool: str
-    rows: Sequence[Row]
+    Attributes:
+        path: of the file.
+        tool: that has written it.
+        number: of the row in the file, from 1.
+    """
 
-    def __iter__(self) -> Iterator[tuple[int, Row]]:
-        """The rows with their numbers, from 1."""
-        return enumerate(self.rows, start=1)
+    def __init__(self, path: Path, tool: str, number: int, cells: Row) -> None:
+        super().__init__(cells)
+        self.path, self.tool, self.number = path, tool, number
 
-    def user_error(self, row: int, found: str, expected: str, fix: str) -> UserError:
-        """An error about a row that names the tool."""
-        where = f"{self.path}: row {row}"
-        return user_error(where, f"{found}, in an export of {self.tool}", expected, fix)
+    def user_error(self, found: str, expected: str, fix: str) -> UserError:
+        """An error about this row that names the tool."""
+        found = f"{found}, in an export of {self.tool}"
+        return user_error(f"{self.path}: row {self.number}", found, expected, fix)
 
-    def foreign(self, row: int) -> UserError:
+    def foreign(self) -> UserError:
         """An error about a row that is of another shape than those that told the tool."""
-        found = f"a row with the columns {some(self.rows[row - 1], 8)}"
+        found = f"a row with the columns {some(self, 8)}"
         expected = f"rows as {self.tool} writes them, like those before it"
         return self.user_error(
-            row, found, expected, "keep the rows of one export in a file of their own"
+            found, expected, "keep the rows of one export in a file of their own"
         )
 
-    def text(self, row: int, value: Any, column: str = "text") -> str:
+    def text(self, value: Any, column: str = "text") -> str:
         """A text that must be there.
 
         Raises:
@@ -92,9 +87,9 @@ class ExportRows:
         if isinstance(value, str):
             return value
         found = f"no text in {column!r}" if value is None else f"{shown(value, 60)} in {column!r}"
-        raise self.user_error(row, found, "a text in every row", "delete the row, or add its text")
+        raise self.user_error(found, "a text in every row", "delete the row, or add its text")
 
-    def name(self, row: int, value: Any, column: str) -> str:
+    def name(self, value: Any, column: str) -> str:
         """The name of a label.
 
         Raises:
@@ -105,9 +100,9 @@ class ExportRows:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         fix = f"write names of labels into {column!r}"
-        raise self.user_error(row, f"{shown(value, 60)} in {column!r}", "the name of a label", fix)
+        raise self.user_error(f"{shown(value, 60)} in {column!r}", "the name of a label", fix)
 
-    def names(self, row: int, value: Any, column: str) -> list[str]:
+    def names(self, value: Any, column: str) -> list[str]:
         """The names of a list of labels, each once.
 
         Raises:
@@ -115,8 +110,8 @@ class ExportRows:
         """
         if not isinstance(value, list):
             fix = f"write a list of names into {column!r}"
-            raise self.user_error(row, f"{shown(value, 60)} in {column!r}", "a list of labels", fix)
-        return list(dict.fromkeys(self.name(row, item, column) for item in value))
+            raise self.user_error(f"{shown(value, 60)} in {column!r}", "a list of labels", fix)
+        return list(dict.fromkeys(self.name(item, column) for item in value))
 
 
 @dataclass(frozen=True)
@@ -131,7 +126,7 @@ class Tool:
 
     name: str
     matches: Callable[[Row], bool]
-    flatten: Callable[[ExportRows], Export]
+    flatten: Callable[[Sequence[ExportRow]], Export]
 
 
 def columns_of(cells: Sequence[Row]) -> dict[str, list[Any]]:

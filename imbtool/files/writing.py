@@ -68,7 +68,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise
             raise user_error(
-                path, "something of this name", "a new name", "choose another"
+                path, "a file or folder of this name", "a new name", "choose another"
             ) from None
         _sync(path.parent)
     finally:

@@ -107,15 +107,12 @@ def _parquet(path: Path) -> pa.Table:
 
 
 def _opened(path: Path) -> pq.ParquetFile:
-    file = pq.ParquetFile(_seekable(path))
+    stream = open_bytes(path)
+    # parquet is read from its end: a compressed file must be decompressed first
+    is_packed = path.suffix.lower() in CODECS
+    file = pq.ParquetFile(pa.BufferReader(stream.read()) if is_packed else stream)
     refuse_repeated(str(path), file.schema_arrow.names)
     return file
-
-
-def _seekable(path: Path) -> Any:
-    """Parquet is read from its end: a compressed file must be decompressed first."""
-    stream = open_bytes(path)
-    return pa.BufferReader(stream.read()) if path.suffix.lower() in CODECS else stream
 
 
 def _careful(frames: Iterable[pd.DataFrame]) -> pa.Table:
@@ -172,14 +169,12 @@ def _csv(layout: Layout) -> tuple[pa.Table | None, bool]:
     if table is not None and layout.width > 1 and pc.any(pc.equal(table[0], first[0])).as_py():
         return None, False  # the header once more, perhaps
     named = len(layout.columns)
-    if table is not None and any(_has_text(column) for column in table.columns[named:]):
+    if table is not None and any(
+        pc.any(pc.not_equal(column, "")).as_py() for column in table.columns[named:]
+    ):
         return None, False  # the careful reader says in which line
     table = table and table.select(range(named))
     return table, any(has_long_rows for _, has_long_rows in parts)
-
-
-def _has_text(column: pa.ChunkedArray) -> bool:
-    return bool(pc.any(pc.not_equal(column, "")).as_py())
 
 
 def _in_threads(work: Callable[[bytes], T], blocks: Iterable[bytes]) -> Iterator[T]:

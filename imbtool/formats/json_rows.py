@@ -108,7 +108,7 @@ def _are_lines(text: str) -> bool:
     return True
 
 
-def _rows_of(path: Path, value: dict[str, Any]) -> list[Any] | None:
+def _rows_of(path: Path, value: dict[str, Any]) -> list[Any]:
     """The rows of an object: of columns, or with the rows as one of several things it says.
 
     Raises:
@@ -132,7 +132,10 @@ def _rows_of(path: Path, value: dict[str, Any]) -> list[Any] | None:
         raise user_error(
             path, found, "an array of objects", f"write each into a file of its own; {RECORDS}"
         )
-    return _transposed(value) if _has_width(columns) else _no_rows(path, value)
+    if _has_width(columns):
+        return _transposed(value)
+    found = f"one JSON object with the keys {some(value, 8)}" if value else "an empty JSON object"
+    raise user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
 def _is_table(column: Any, kind: type) -> bool:
@@ -162,11 +165,6 @@ def _of_named_rows(path: Path, value: dict[str, Any]) -> list[Any]:
 def _of_orient(path: Path, orient: str) -> UserError:
     found = f"a table as pandas writes it with orient={orient!r}"
     return user_error(f"{path}:1", found, "an array of objects", RECORDS)
-
-
-def _no_rows(path: Path, value: dict[str, Any]) -> list[Any]:
-    found = f"one JSON object with the keys {some(value, 8)}" if value else "an empty JSON object"
-    raise user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
 def _transposed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:

@@ -131,7 +131,7 @@ def test_a_missing_key_is_reported_where_it_should_stand(folder: Path):
 def test_a_value_that_may_be_of_two_kinds_gives_one_problem_with_both(folder: Path):
     (problem,) = problems(folder, DATA + "training:\n  learning_rate: fast\n")
     assert problem.where == f"{folder / 'p.yaml'}:3: training.learning_rate"
-    assert problem.found == '"fast"'
+    assert problem.found == "'fast'"
     assert problem.expected == "'auto' or a valid number"
 
 

