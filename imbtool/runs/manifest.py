@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from imbtool.version import __version__
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.errors import user_error
-from imbtool.wording import shown, some
 from imbtool.files.documents import Count, Typed, read_document
 from imbtool.model.encoder_files import encoder_files
+from imbtool.version import __version__
+from imbtool.wording import shown, some
 
 MANIFEST = "manifest.json"
 MOST_THREADS = max(1024, os.cpu_count() or 1)

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import user_error
 from imbtool.files.documents import read_document
-from imbtool.files.json_text import to_json
+from imbtool.files.json_text import parse_json, read_json, to_json, write_json
 from imbtool.files.writing import publish_folder, sha256
-from imbtool.files.json_text import parse_json, read_json, write_json
 from imbtool.runs.manifest import FIX
 from imbtool.runs.state_check import (
     Extent,
