@@ -160,7 +160,7 @@ def _walk(tree: Hierarchy) -> Iterator[tuple[str, str]]:
             left += reversed(_parts(part, parent))
 
 
-def _parts(part: Any, parent: str | None) -> list[tuple[Any, str | None]]:
+def _parts(part: object, parent: str | None) -> list[tuple[Any, str | None]]:
     """What a map or a list under a label is made of, each with the label above it."""
     if isinstance(part, Mapping):
         return [pair for name, below in part.items() for pair in ((name, parent), (below, name))]

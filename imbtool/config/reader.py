@@ -254,7 +254,9 @@ def _is_folder(encoder: str, folder: Path) -> bool:
         return False
 
 
-def _forbidden(value: Any, key: Key, origins: Mapping[Key, str], where: str) -> Iterator[Problem]:
+def _forbidden(
+    value: object, key: Key, origins: Mapping[Key, str], where: str
+) -> Iterator[Problem]:
     """A problem for each key and value that no file, table or JSON document could hold."""
     if isinstance(value, Mapping):
         for name, below in value.items():

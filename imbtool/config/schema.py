@@ -97,7 +97,7 @@ class LabelSource(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _usual_column(cls, values: Any) -> Any:
+    def _usual_column(cls, values: object) -> Any:
         if not isinstance(values, dict):
             return values
         named = values.get("column") is not None or values.get("columns") is not None
@@ -471,7 +471,7 @@ class Profile(Section):
         return loss
 
 
-def _leaves(tree: Any) -> Any:
+def _leaves(tree: object) -> Any:
     """A hierarchy with [] where nothing stands below a label."""
     if isinstance(tree, dict):
         return {name: _leaves(below) for name, below in tree.items()}

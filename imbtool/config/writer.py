@@ -116,7 +116,7 @@ class _Renderer:
         comment = self.comments.get(key, default)
         return f"  # {comment}" if comment else ""
 
-    def _flow(self, value: Any) -> str:
+    def _flow(self, value: object) -> str:
         """A value on one line, quoted where YAML would otherwise read something else."""
         if isinstance(value, Path):
             moves = self.folder is not None and not is_hub(value)
@@ -138,7 +138,7 @@ def _quoted_breaks(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _quoted_breaks)
 
 
-def _block(value: Any, flow: bool = False) -> str:
+def _block(value: object, flow: bool = False) -> str:
     text: str = yaml.dump(
         value,
         Dumper=_Dumper,

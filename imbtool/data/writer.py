@@ -117,7 +117,7 @@ def _values(column: pd.Series[Any]) -> list[Any]:
         return python_values(column.array.__arrow_array__())
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -16,7 +16,6 @@ from imbtool.exports.shape import (
     LABELS,
     Export,
     ExportRow,
-    Row,
     Tool,
     columns_of,
     kept,
@@ -24,6 +23,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "Argilla"
@@ -122,14 +122,14 @@ def _nested(rows: Sequence[ExportRow]) -> Export:
     return labelled(records, list(fields), facts)
 
 
-def _field(row: ExportRow, key: str, value: Any) -> Any:
+def _field(row: ExportRow, key: str, value: object) -> Any:
     """A field of texts; a chat is written as JSON, and one that is not required may be missing."""
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     return None if value is None else row.text(value, f"fields.{key}")
 
 
-def _answers(row: ExportRow, responses: Any) -> Iterator[tuple[str, Any, str | None]]:
+def _answers(row: ExportRow, responses: object) -> Iterator[tuple[str, Any, str | None]]:
     """Questions, values and statuses of a record, whichever of the two ways it has them."""
     try:
         if isinstance(responses, dict):  # by question
@@ -193,7 +193,7 @@ def _columns_of_answers(row: ExportRow, question: str) -> list[tuple[Any, str | 
     return list(zip(values, statuses, strict=True))
 
 
-def _is_vector(value: Any) -> bool:
+def _is_vector(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(x, float) for x in value)
 
 
@@ -221,7 +221,7 @@ def _feedback(rows: Sequence[ExportRow]) -> Export:
     return labelled(records, (), [_unfinished(records), left_out(aside)])
 
 
-def _as_responses(row: ExportRow, cell: Any) -> list[Row]:
+def _as_responses(row: ExportRow, cell: object) -> list[Row]:
     """Responses as a list of objects, which some writers make an object of lists of."""
     if isinstance(cell, dict) and all(isinstance(each, list) for each in cell.values()):
         return [dict(zip(cell, each, strict=True)) for each in zip(*cell.values(), strict=True)]
@@ -230,7 +230,7 @@ def _as_responses(row: ExportRow, cell: Any) -> list[Row]:
     return cell or []
 
 
-def parsed(row: ExportRow, cell: Any, column: str) -> Any:
+def parsed(row: ExportRow, cell: object, column: str) -> Any:
     """What a cell says that a csv has as text: lists and objects as Python or JSON writes them.
 
     Raises:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from imbtool.exports.shape import (
     Export,
     ExportRow,
-    Row,
     Tool,
     columns_of,
     flat_cell,
     left_out,
     told,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "doccano"
@@ -38,7 +37,7 @@ def _has_spans(row: Row) -> bool:
     return entities or any(_are_spans(row.get(name)) for name in COLUMNS)
 
 
-def _are_spans(cell: Any) -> bool:
+def _are_spans(cell: object) -> bool:
     """`[[0, 4, "NAME"]]`."""
     return isinstance(cell, list) and any(
         isinstance(item, list)
@@ -49,7 +48,7 @@ def _are_spans(cell: Any) -> bool:
     )
 
 
-def _are_entities(cell: Any) -> bool:
+def _are_entities(cell: object) -> bool:
     return isinstance(cell, list) and any(
         isinstance(item, Mapping) and {"start_offset", "end_offset"} <= set(item) for item in cell
     )

@@ -9,7 +9,6 @@ from imbtool.exports.shape import (
     LABELS,
     Export,
     ExportRow,
-    Row,
     Tool,
     agreed,
     columns_of,
@@ -19,6 +18,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "Label Studio"
@@ -108,7 +108,7 @@ class _Project:
             raise row.user_error(f"{paths!r} in 'taxonomy'", "a list of paths", fix)
         return [name for path in paths for name in self._levels(row, path)]
 
-    def _levels(self, row: ExportRow, path: Any) -> list[str]:
+    def _levels(self, row: ExportRow, path: object) -> list[str]:
         """A path of a taxonomy: each level is a label, which may stand in one place alone."""
         names = row.names(path, "taxonomy")
         for depth, name in enumerate(names, start=1):

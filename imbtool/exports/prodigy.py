@@ -10,7 +10,6 @@ from imbtool.exports.shape import (
     LABELS,
     Export,
     ExportRow,
-    Row,
     Tool,
     columns_of,
     kept,
@@ -19,6 +18,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "Prodigy"
@@ -124,7 +124,7 @@ def _refuse_twice(row: ExportRow, values: list[Any]) -> None:
             raise row.user_error(found, "each option once", "rename or delete one of them")
 
 
-def _id(option: Any) -> Any:
+def _id(option: object) -> Any:
     return option.get("id") if isinstance(option, dict) else None
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from imbtool.exports import argilla, doccano, label_studio, prodigy, spacy
-from imbtool.exports.shape import Export, ExportRow, Row, Tool
+from imbtool.exports.shape import Export, ExportRow, Tool
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.arrow import parquet_batches, parquet_columns
 from imbtool.formats.cells import python_values
+from imbtool.formats.json_rows import Row
 from imbtool.formats.lines import codec_of
 from imbtool.formats.sources import open_bytes, source_format
 from imbtool.formats.text_files import text_chunks

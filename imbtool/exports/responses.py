@@ -10,13 +10,13 @@ from imbtool.exports.shape import (
     LABELS,
     Export,
     ExportRow,
-    Row,
     agreed,
     columns_of,
     differing,
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 
 LONG = 80
 """Characters from which an answer is a text rather than the name of a label."""
@@ -40,7 +40,7 @@ class Record:
     answers: dict[str, list[Any]] = field(default_factory=dict)
     unfinished: int = 0
 
-    def add(self, question: str, value: Any, counts: bool) -> None:
+    def add(self, question: str, value: object, counts: bool) -> None:
         """Take in an answer, which counts or does not."""
         values = self.answers.setdefault(question, [])
         if counts and value is not None:

@@ -12,10 +12,8 @@ import pyarrow as pa
 
 from imbtool.errors import UserError, user_error
 from imbtool.formats.cells import as_arrow
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted, shown, some
-
-Row = dict[str, Any]
-"""A JSON object."""
 
 LABELS = "labels"
 """The column of labels that a flat table has where all labels of a text are known or none is."""
@@ -78,7 +76,7 @@ class ExportRow(dict[str, Any]):
             found, expected, "keep the rows of one export in a file of their own"
         )
 
-    def text(self, value: Any, column: str = "text") -> str:
+    def text(self, value: object, column: str = "text") -> str:
         """A text that must be there.
 
         Raises:
@@ -89,7 +87,7 @@ class ExportRow(dict[str, Any]):
         found = f"no text in {column!r}" if value is None else f"{shown(value, 60)} in {column!r}"
         raise self.user_error(found, "a text in every row", "delete the row, or add its text")
 
-    def name(self, value: Any, column: str) -> str:
+    def name(self, value: object, column: str) -> str:
         """The name of a label.
 
         Raises:
@@ -102,7 +100,7 @@ class ExportRow(dict[str, Any]):
         fix = f"write names of labels into {column!r}"
         raise self.user_error(f"{shown(value, 60)} in {column!r}", "the name of a label", fix)
 
-    def names(self, value: Any, column: str) -> list[str]:
+    def names(self, value: object, column: str) -> list[str]:
         """The names of a list of labels, each once.
 
         Raises:
@@ -149,7 +147,7 @@ def kept(row: Row, leave: Iterable[str] = (), taken: Iterable[str] = (), prefix:
     return {f"{prefix}.{key}" if key in used else key: cell for key, cell in others.items()}
 
 
-def flat_cell(value: Any) -> Any:
+def flat_cell(value: object) -> Any:
     """A cell as it is, or as JSON where it is nested."""
     nested = isinstance(value, dict | list)
     return json.dumps(value, ensure_ascii=False, default=str) if nested else value

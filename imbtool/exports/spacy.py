@@ -8,7 +8,6 @@ from typing import Any
 from imbtool.exports.shape import (
     Export,
     ExportRow,
-    Row,
     Tool,
     columns_of,
     kept,
@@ -17,6 +16,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "spaCy"
@@ -24,7 +24,7 @@ ANNOTATIONS = ("tokens", "ents", "sents", "spans", "entities", "sentences")
 """What spaCy writes of a text besides its categories."""
 
 
-def _is_score(value: Any) -> bool:
+def _is_score(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and 0 <= value <= 1)
 
 

@@ -18,7 +18,7 @@ MOST_DEPTH = 100
 """Levels of a JSON document; none of imbtool's has a tenth of them."""
 
 
-def to_json(document: Any, indent: int | None = 2) -> str:
+def to_json(document: object, indent: int | None = 2) -> str:
     """The JSON text of a document; NaN and infinities, which JSON lacks, become null.
 
     Args:
@@ -33,17 +33,17 @@ def to_json(document: Any, indent: int | None = 2) -> str:
     return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def as_filed(document: Any) -> Any:
+def as_filed(document: object) -> Any:
     """A document as its file gives it back: what is not finite is null."""
     return json.loads(to_json(document))
 
 
-def write_json(path: Path, document: Any) -> None:
+def write_json(path: Path, document: object) -> None:
     """Write a document, see `to_json`, whole or not at all."""
     write_text(path, to_json(document) + "\n")
 
 
-def append_line(path: Path, document: Any) -> None:
+def append_line(path: Path, document: object) -> None:
     """Append one JSON object as a line, in a single write."""
     with path.open("a", encoding="utf-8", newline="\n") as stream:
         stream.write(to_json(document, indent=None) + "\n")
@@ -105,20 +105,20 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _is_deeper(document: Any, levels: int) -> bool:
+def _is_deeper(document: object, levels: int) -> bool:
     level = [document]
     for _ in range(levels):
         level = [item for each in level for item in _children(each)]
     return any(isinstance(each, dict | list) for each in level)
 
 
-def _children(value: Any) -> Collection[Any]:
+def _children(value: object) -> Collection[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
-def _lines(value: Any, line_break: str, step: str) -> Iterator[str]:
+def _lines(value: object, line_break: str, step: str) -> Iterator[str]:
     """The JSON text of a value in parts, each item of a map or a list of lists on its own line."""
     inner = line_break + step
     if isinstance(value, dict) and value:
@@ -141,7 +141,7 @@ def _lines(value: Any, line_break: str, step: str) -> Iterator[str]:
     yield line_break + marks[1]
 
 
-def _flat(value: Any) -> str:
+def _flat(value: object) -> str:
     """The JSON text of a value on one line, by the encoder in C."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -149,7 +149,7 @@ def _flat(value: Any) -> str:
         return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -125,7 +125,7 @@ class Folder:
                 raise self.refused(f"{INDEX}: {name!r}, which is no *.safetensors file beside it")
         return [folder / name for name in names]
 
-    def _indexed(self, weight_map: Any) -> list[str]:
+    def _indexed(self, weight_map: object) -> list[str]:
         if isinstance(weight_map, dict) and weight_map:
             names = list(weight_map.values())
             if all(isinstance(name, str) for name in names):

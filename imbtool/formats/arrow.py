@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -190,7 +190,7 @@ def _in_threads(work: Callable[[bytes], T], blocks: Iterable[bytes]) -> Iterator
             yield last.result()
 
 
-def _row_blocks(stream: Any, layout: Layout) -> Iterator[bytes]:
+def _row_blocks(stream: BinaryIO, layout: Layout) -> Iterator[bytes]:
     """Yield a csv file in blocks of whole rows, from the header on.
 
     Raises:

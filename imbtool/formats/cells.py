@@ -45,7 +45,7 @@ def require_columns(columns: Iterable[object], names: Iterable[str], where: obje
             raise user_error(where, found, f"a column {name!r}", did_you_mean(name, known))
 
 
-def cell_text(value: Any) -> str:
+def cell_text(value: object) -> str:
     """A cell as text; true and false as 1 and 0, 1.0 as 1, a missing value as nothing.
 
     An object or a list is JSON behind `OBJECT_MARK`.
@@ -61,7 +61,7 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Whether a value stands for none."""
     return value is None or value is pd.NA or bool(value != value)
 

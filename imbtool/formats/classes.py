@@ -49,7 +49,7 @@ def classes_in(features: Mapping[str, Any]) -> dict[str, Classes]:
     return {name: classes for name, classes in found.items() if classes}
 
 
-def _classes_of_feature(feature: Any, depth: int = 0) -> Classes | None:
+def _classes_of_feature(feature: object, depth: int = 0) -> Classes | None:
     """The classes of a feature: alone, in a list, or in one of several list types."""
     if isinstance(feature, list):
         return _classes_of_feature(feature[0], depth + 1) if feature else None
@@ -130,7 +130,7 @@ def _nested(where: str, column: pa.Array, classes: Classes, before: int) -> pa.C
     if not _are_numbers(kind):
         return pa.chunked_array([column])
 
-    def named(value: Any, row: int) -> Any:
+    def named(value: object, row: int) -> Any:
         if isinstance(value, list):
             return [named(item, row) for item in value]
         return _looked_up(where, pa.array([value], kind), classes.names, [row])[0].as_py()

@@ -23,6 +23,9 @@ MOST_DEPTH = 64
 MOST_ARRAY = 1 << 28
 """Characters of a JSON array, which is read at once."""
 
+Row = dict[str, Any]
+"""A JSON object."""
+
 KINDS = {dict: "object", list: "array", str: "string", int: "number", float: "number"}
 RECORDS = 'write an array of objects, [{...}, {...}]; in pandas: to_json(path, orient="records")'
 LINES = 'orient="records", lines=True'
@@ -34,7 +37,7 @@ CONTAINERS = (
 """Keys under which an object that also says other things has its rows."""
 
 
-def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
+def json_lines(path: Path, stream: IO[str]) -> Iterator[Row]:
     """Yield the objects of a file of one object a line.
 
     Raises:
@@ -61,7 +64,7 @@ def _line_json(line: str, path: Path, number: int) -> Any:
     return _json(line, path, number, "fix the line")
 
 
-def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
+def json_array(path: Path, stream: IO[str]) -> Iterator[Row]:
     """Yield the objects of a file that is one array of them.
 
     Two other ways to write a table are read too: one object a line, and one object of columns, as
@@ -91,7 +94,7 @@ def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     return iter(rows)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     name = "null" if value is None else KINDS.get(type(value), "truth value")
     return f"a JSON {name}"
 
@@ -108,7 +111,7 @@ def _are_lines(text: str) -> bool:
     return True
 
 
-def _rows_of(path: Path, value: dict[str, Any]) -> list[Any]:
+def _rows_of(path: Path, value: Row) -> list[Any]:
     """The rows of an object: of columns, or with the rows as one of several things it says.
 
     Raises:
@@ -138,7 +141,7 @@ def _rows_of(path: Path, value: dict[str, Any]) -> list[Any]:
     raise user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
-def _is_table(column: Any, kind: type) -> bool:
+def _is_table(column: object, kind: type) -> bool:
     """Whether a value is a list of rows, each an object or each a list."""
     return (
         isinstance(column, list) and bool(column) and all(isinstance(row, kind) for row in column)
@@ -151,7 +154,7 @@ def _has_width(columns: list[Any]) -> bool:
     return bool(columns) and are_lists and len(set(map(len, columns))) == 1
 
 
-def _of_named_rows(path: Path, value: dict[str, Any]) -> list[Any]:
+def _of_named_rows(path: Path, value: Row) -> list[Any]:
     """The rows of an object of columns, each a map from the names of the rows to cells."""
     columns = list(value.values())
     names = list(columns[0])
@@ -167,7 +170,7 @@ def _of_orient(path: Path, orient: str) -> UserError:
     return user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
-def _transposed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+def _transposed(columns: dict[str, list[Any]]) -> list[Row]:
     cells = zip(*columns.values(), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in cells]
 
@@ -206,7 +209,7 @@ def _syntax(text: str, error: json.JSONDecodeError, fix: str) -> tuple[str, str]
     return error.msg, fix
 
 
-def _encodable(value: Any) -> Any:
+def _encodable(value: object) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
@@ -216,7 +219,7 @@ def _encodable(value: Any) -> Any:
     return value
 
 
-def _as_object(row: Any) -> Any:
+def _as_object(row: object) -> Any:
     """A pair of a text and its annotations, as spaCy writes it, as one object."""
     if not isinstance(row, list) or len(row) != 2:
         return row

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -143,7 +143,7 @@ def is_there(path: Path) -> bool:
     return path.exists() or bool(_matches(path))
 
 
-def open_bytes(path: Path) -> Any:
+def open_bytes(path: Path) -> BinaryIO:
     """A file's bytes, decompressed by its suffix, as a binary stream.
 
     Raises:
@@ -164,7 +164,7 @@ def open_bytes(path: Path) -> Any:
 class _Unpacked(io.RawIOBase):
     """A compressed file's content, as long as it is in proportion."""
 
-    def __init__(self, path: Path, content: Any, size: int) -> None:
+    def __init__(self, path: Path, content: BinaryIO, size: int) -> None:
         self._path, self._content = path, content
         self._left = max(MOST_UNPACKED, MOST_RATIO * size)
 

@@ -247,11 +247,11 @@ def _has_neighbours(body: str) -> bool:
     return any(one and other for one, other in pairwise(quoted))
 
 
-def _is_nest(value: Any) -> bool:
+def _is_nest(value: object) -> bool:
     return isinstance(value, list | dict)
 
 
-def _of_value(value: Any) -> Written:
+def _of_value(value: object) -> Written:
     """What a list or an object says."""
     if isinstance(value, dict):
         return _of_object(value)
@@ -301,7 +301,7 @@ def _of_object(value: dict[Any, Any]) -> Written:
     return UNREADABLE
 
 
-def _flag(value: Any) -> bool | None:
+def _flag(value: object) -> bool | None:
     """Whether a value of a map means yes or no; None where it means neither."""
     meaning = flag_of(cell_text(value)) if isinstance(value, str | int | float) else None
     return None if meaning is None or meaning != meaning else bool(meaning)
