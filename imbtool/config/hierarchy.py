@@ -53,7 +53,7 @@ class Labels:
             "primary": sorted({parent for _, parent in self.edges}),
         }
 
-    def lineage(self, label: int) -> list[int]:
+    def with_ancestors(self, label: int) -> list[int]:
         """A label and those above it, the highest last."""
         line = [label]
         while (parent := self.parents[line[-1]]) >= 0:

@@ -182,7 +182,7 @@ def _refuse_long(train: Split) -> None:
     if 2 * len(differ) >= len(several):
         first, second = (train.rows[row] for row in differ[0][:2])
         found = f"the same text with different labels in rows {first} and {second}, and so for most"
-        fix = "join the labels of a text: pandas' groupby('text') and agg('|'.join), say"
+        fix = "join the labels of a text, in pandas by groupby('text') and agg('|'.join)"
         raise user_error(train.source, found, "one row for each text, with all its labels", fix)
 
 

@@ -141,7 +141,7 @@ def _broken_encoding(path: Path, codec: str) -> UserError:
             found = f"bytes that are not {codec} ({error.object[error.start : error.start + 4]!r})"
         except UnicodeError as error:  # no mark where the codec needs one
             found = f"bytes that are not {codec} ({error})"
-    fix = f"save it as UTF-8, or name its encoding: {encoding_key('cp1252')}, say"
+    fix = f"save it as UTF-8, or name its encoding, for example: {encoding_key('cp1252')}"
     if codec in MARKS.values() and codec != UTF8:
         fix = f"save it as UTF-8, or {encoding_key(f'{codec}-le')}, or -be"
     return user_error(f"{path}:{line}", found, f"text in {codec}", fix)

@@ -32,7 +32,7 @@ OTHER_SUFFIXES = {
     "its cells, to .tsv where tabs do; lines of plain text need a header, `text`, as first line",
 }
 """What to do with files of other kinds, by suffix."""
-SAVE_AS = "save it as one of these, .csv in UTF-8 say"
+SAVE_AS = "save it as one of these, for example as .csv in UTF-8"
 
 FASTTEXT = "__label__"
 """How the labels of fastText begin, each a word at the start of a line."""
@@ -197,7 +197,7 @@ def _matches(pattern: Path) -> list[Path]:
     try:
         return sorted(root.glob(str(pattern.relative_to(root))))
     except ValueError as error:
-        fix = "** is a whole part of a path: data/**/*.csv, say"
+        fix = "write ** as a whole part of a path, for example data/**/*.csv"
         raise user_error(pattern, str(error), "a glob pattern", fix) from None
 
 

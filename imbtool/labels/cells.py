@@ -238,7 +238,7 @@ class _Flags:
             return "a number or nothing", fix
         if _number(cell) is not None:
             fix = "write 0, 1 or nothing; of scores say from which on a text has the label: "
-            return "0, 1 or empty (unknown)", f"{fix}data.labels.threshold, 0.5 say"
+            return "0, 1 or empty (unknown)", f"{fix}data.labels.threshold, for example 0.5"
         fix = "write 0, 1 or nothing; for names in one column use data.labels.column"
         return "0, 1 or empty (unknown)", fix
 

@@ -122,5 +122,5 @@ def test_a_folder_of_several_splits_is_refused(tmp_path: Path, other: str):
 
 
 def test_a_pattern_that_is_none_is_refused(tmp_path: Path):
-    with pytest.raises(UserError, match=r"\*\* is a whole part of a path"):
+    with pytest.raises(UserError, match=r"write \*\* as a whole part of a path"):
         read_arrow(tmp_path / "x**.csv")
