@@ -107,7 +107,7 @@ def parse_override(text: str) -> Override:
     return Override(key.strip(), value, f"--set {cut(text)}")
 
 
-def make_profile(values: dict[str, Any]) -> Profile:
+def make_profile(values: dict[str, object]) -> Profile:
     """Build a profile from nested values, as `init` proposes them."""
     return _build(YamlText(values), (), {}, "profile")
 
@@ -139,7 +139,7 @@ def _build(
 
 
 def _lay_over(
-    values: dict[str, Any], override: Override, origins: dict[Key, str], problems: list[Problem]
+    values: dict[str, object], override: Override, origins: dict[Key, str], problems: list[Problem]
 ) -> None:
     key = _split_key(override.key)
     if not all(key) or not key:
@@ -181,7 +181,7 @@ def _take_origin(origins: dict[Key, str], key: Key, parsed: YamlText, origin: st
     origins |= dict.fromkeys([key, *((*key, *below) for below in parsed.lines)], origin)
 
 
-def _drop_displaced(values: dict[str, Any], overrides: Sequence[Override]) -> None:
+def _drop_displaced(values: dict[str, object], overrides: Sequence[Override]) -> None:
     """Another loss on the command line takes the file's gamma, which was meant for its own."""
     keys = {override.key for override in overrides}
     loss = values.get("loss")
@@ -193,7 +193,7 @@ def _drop_displaced(values: dict[str, Any], overrides: Sequence[Override]) -> No
 def _split_key(text: str) -> tuple[str, ...]:
     """`weights.custom.1.1 threats` -> (weights, custom, 1.1 threats): labels may hold dots."""
     key: list[str] = []
-    model: Any = Profile
+    model: object = Profile
     rest: str | None = text
     while rest is not None:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
@@ -207,7 +207,7 @@ def _split_key(text: str) -> tuple[str, ...]:
 
 
 def _resolve_paths(
-    values: dict[str, Any], folder: Path, keys: Iterable[Key], origins: Mapping[Key, str]
+    values: dict[str, object], folder: Path, keys: Iterable[Key], origins: Mapping[Key, str]
 ) -> Iterator[Problem]:
     """Make paths absolute; a problem for each that leads nowhere."""
     for section, name in keys:

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -99,7 +98,7 @@ class _Renderer:
             else:
                 yield f"{pad}{name}: {self._flow(value)}{note}"
 
-    def entries(self, values: Mapping[str, Any], key: Key) -> Iterable[str]:
+    def entries(self, values: Mapping[str, object], key: Key) -> Iterable[str]:
         """The lines of a map below a key."""
         pad = "  " * len(key)
         for entry, value in values.items():

@@ -301,7 +301,7 @@ def _implied_parents(names: Sequence[str], targets: Targets) -> dict[str, str]:
     return parents
 
 
-def _subtree(name: str, parent_of: Mapping[str, str]) -> list[Any]:
+def _subtree(name: str, parent_of: Mapping[str, str]) -> list[object]:
     children = [child for child, parent in parent_of.items() if parent == name]
     below = {child: _subtree(child, parent_of) for child in children}
     return [{child: below[child]} if below[child] else child for child in children]

@@ -100,7 +100,7 @@ class TableWriter:
         self._parquet.write_table(table)
 
 
-def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[Any, ...]]:
+def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[object, ...]]:
     """The rows as Python's own values: a list stays one, whatever holds it."""
     columns = [_values(frame.iloc[:, place]) for place in range(frame.shape[1])]
     for row in zip(*columns, strict=True):
@@ -109,7 +109,7 @@ def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[Any, ...]]
 
 def _values(column: pd.Series[Any]) -> list[Any]:
     if isinstance(column.dtype, pd.ArrowDtype) and stands_for_text(column.dtype.pyarrow_dtype):
-        texts: list[Any] = text_cells(column.array.__arrow_array__()).to_pylist()
+        texts: list[object] = text_cells(column.array.__arrow_array__()).to_pylist()
         return texts
     try:
         return column.tolist()

@@ -122,14 +122,14 @@ def _nested(rows: Sequence[ExportRow]) -> Export:
     return labelled(records, list(fields), facts)
 
 
-def _field(row: ExportRow, key: str, value: object) -> Any:
+def _field(row: ExportRow, key: str, value: object) -> object:
     """A field of texts; a chat is written as JSON, and one that is not required may be missing."""
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     return None if value is None else row.text(value, f"fields.{key}")
 
 
-def _answers(row: ExportRow, responses: object) -> Iterator[tuple[str, Any, str | None]]:
+def _answers(row: ExportRow, responses: object) -> Iterator[tuple[str, object, str | None]]:
     """Questions, values and statuses of a record, whichever of the two ways it has them."""
     try:
         if isinstance(responses, dict):  # by question
@@ -182,7 +182,7 @@ def _flat(rows: Sequence[ExportRow]) -> Export:
     return labelled(records, (), [_unfinished(records)])
 
 
-def _columns_of_answers(row: ExportRow, question: str) -> list[tuple[Any, str | None]]:
+def _columns_of_answers(row: ExportRow, question: str) -> list[tuple[object, str | None]]:
     ends = (RESPONSES, STATUS)
     values, statuses = (parsed(row, row.get(question + end), question) for end in ends)
     if values is None:

@@ -124,7 +124,7 @@ def _refuse_twice(row: ExportRow, values: list[Any]) -> None:
             raise row.user_error(found, "each option once", "rename or delete one of them")
 
 
-def _id(option: object) -> Any:
+def _id(option: object) -> object:
     return option.get("id") if isinstance(option, dict) else None
 
 
@@ -191,7 +191,7 @@ def _one_label_a_row(rows: Sequence[ExportRow]) -> Export:
     return Export(columns, tuple(names), ("text",), note, are_merged)
 
 
-def _refuse_taken(rows: Sequence[ExportRow], labels: Mapping[str, Any]) -> None:
+def _refuse_taken(rows: Sequence[ExportRow], labels: Mapping[str, object]) -> None:
     if "text" in labels:
         raise rows[0].user_error(
             "a label named 'text'", "another name than the texts'", "rename it"
@@ -200,7 +200,7 @@ def _refuse_taken(rows: Sequence[ExportRow], labels: Mapping[str, Any]) -> None:
 
 def _changing(rows: Sequence[ExportRow]) -> set[str]:
     """Fields that say different things in the rows of one text."""
-    seen: dict[tuple[str, str], Any] = {}
+    seen: dict[tuple[str, str], object] = {}
     changing = set()
     for row in rows:
         for key in set(row) - {"text", "answer", "label", *USED}:

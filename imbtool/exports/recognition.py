@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -126,6 +125,6 @@ def _records(table: pa.Table) -> list[Row]:
     ]
 
 
-def _without_missing(row: Mapping[Any, Any]) -> Row:
+def _without_missing(row: Mapping[object, object]) -> Row:
     """A row without the keys that only other rows have."""
     return {str(key): value for key, value in row.items() if value == value}

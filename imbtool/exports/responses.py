@@ -37,7 +37,7 @@ class Record:
 
     row: ExportRow
     cells: Row
-    answers: dict[str, list[Any]] = field(default_factory=dict)
+    answers: dict[str, list[object]] = field(default_factory=dict)
     unfinished: int = 0
 
     def add(self, question: str, value: object, counts: bool) -> None:
@@ -87,7 +87,7 @@ def _names(record: Record, question: str | None) -> list[list[str]]:
 
 def _question(records: Sequence[Record]) -> str | None:
     """The question whose answers are labels; None where nobody has answered anything."""
-    answers: dict[str, list[Any]] = {}
+    answers: dict[str, list[object]] = {}
     for record in records:
         for question, values in record.answers.items():
             answers.setdefault(question, []).extend(values)

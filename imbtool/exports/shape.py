@@ -31,7 +31,7 @@ class Export:
         are_merged: whether a row is made of several rows of the file.
     """
 
-    columns: dict[str, list[Any]]
+    columns: dict[str, list[object]]
     labels: tuple[str, ...]
     texts: tuple[str, ...]
     note: str
@@ -147,7 +147,7 @@ def kept(row: Row, leave: Iterable[str] = (), taken: Iterable[str] = (), prefix:
     return {f"{prefix}.{key}" if key in used else key: cell for key, cell in others.items()}
 
 
-def flat_cell(value: object) -> Any:
+def flat_cell(value: object) -> object:
     """A cell as it is, or as JSON where it is nested."""
     nested = isinstance(value, dict | list)
     return json.dumps(value, ensure_ascii=False, default=str) if nested else value

@@ -96,7 +96,7 @@ def parse_json(
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) < len(pairs):
         names = [name for name, _ in pairs]
@@ -112,7 +112,7 @@ def _is_deeper(document: object, levels: int) -> bool:
     return any(isinstance(each, dict | list) for each in level)
 
 
-def _children(value: object) -> Collection[Any]:
+def _children(value: object) -> Collection[object]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
@@ -149,7 +149,7 @@ def _flat(value: object) -> str:
         return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
 
 
-def _finite(value: object) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imbtool.errors import UserError, user_error
 from imbtool.files.json_text import parse_json
@@ -132,7 +131,7 @@ class Folder:
                 return sorted(set(names))
         raise self.refused(f"{INDEX}: no weight_map of tensors and their files")
 
-    def _object(self, path: Path) -> Mapping[str, Any]:
+    def _object(self, path: Path) -> Mapping[str, object]:
         try:
             document = parse_json(path.read_bytes())
         except OSError as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -119,7 +119,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 def _careful(frames: Iterable[pd.DataFrame]) -> pa.Table:
     """The careful reader's rows as an Arrow table, missing cells as such."""
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[object]] = {}
     rows = 0
     for frame in frames:
         for name in frame.columns:

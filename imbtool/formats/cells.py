@@ -140,8 +140,8 @@ def python_values(column: pa.ChunkedArray) -> list[Any]:
         return _listed(column.cast(_with_texts_for_times(column.type)))
 
 
-def _listed(column: pa.ChunkedArray) -> list[Any]:
-    values: list[Any] = column.to_pylist(maps_as_pydicts="lossy")
+def _listed(column: pa.ChunkedArray) -> list[object]:
+    values: list[object] = column.to_pylist(maps_as_pydicts="lossy")
     return values
 
 
@@ -296,7 +296,7 @@ def _items_apart(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring(behind, ITEM_MARK, " ")
 
 
-def as_arrow(values: Sequence[Any]) -> pa.Array:
+def as_arrow(values: Sequence[object]) -> pa.Array:
     """Python values as one column: of their common type, or, if they have none, as text."""
     try:
         return pa.array(values, from_pandas=True)
@@ -304,11 +304,11 @@ def as_arrow(values: Sequence[Any]) -> pa.Array:
         return _texts([_item_text(value) if isinstance(value, list) else value for value in values])
 
 
-def _item_text(items: Sequence[Any]) -> str:
+def _item_text(items: Sequence[object]) -> str:
     return "".join(cell_text(item) + ITEM_MARK for item in items)
 
 
-def _texts(values: Iterable[Any]) -> pa.Array:
+def _texts(values: Iterable[object]) -> pa.Array:
     return pa.array(
         [None if is_missing(value) else cell_text(value) for value in values], pa.string()
     )

@@ -43,7 +43,7 @@ def classes_of(where: object, schema: pa.Schema) -> dict[str, Classes]:
         ) from None
 
 
-def classes_in(features: Mapping[str, Any]) -> dict[str, Classes]:
+def classes_in(features: Mapping[str, object]) -> dict[str, Classes]:
     """The columns of classes among the features of a data set, as `datasets` writes them."""
     found = {name: _classes_of_feature(feature) for name, feature in features.items()}
     return {name: classes for name, classes in found.items() if classes}
@@ -130,7 +130,7 @@ def _nested(where: str, column: pa.Array, classes: Classes, before: int) -> pa.C
     if not _are_numbers(kind):
         return pa.chunked_array([column])
 
-    def named(value: object, row: int) -> Any:
+    def named(value: object, row: int) -> object:
         if isinstance(value, list):
             return [named(item, row) for item in value]
         return _looked_up(where, pa.array([value], kind), classes.names, [row])[0].as_py()

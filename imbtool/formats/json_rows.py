@@ -53,7 +53,7 @@ def json_lines(path: Path, stream: IO[str]) -> Iterator[Row]:
         yield row
 
 
-def _line_json(line: str, path: Path, number: int) -> Any:
+def _line_json(line: str, path: Path, number: int) -> object:
     where, expected = f"{path}:{number}", "one JSON object a line"
     if line.endswith(","):
         fix = f"delete the comma behind each object; {ARRAY_FIX}"
@@ -170,12 +170,12 @@ def _of_orient(path: Path, orient: str) -> UserError:
     return user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
-def _transposed(columns: dict[str, list[Any]]) -> list[Row]:
+def _transposed(columns: dict[str, list[object]]) -> list[Row]:
     cells = zip(*columns.values(), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in cells]
 
 
-def _json(text: str, path: Path, line: int, fix: str) -> Any:
+def _json(text: str, path: Path, line: int, fix: str) -> object:
     """What the JSON that begins on a line says.
 
     Half of a surrogate pair, which is no text, becomes a question mark. NaN, which is no JSON
@@ -209,7 +209,7 @@ def _syntax(text: str, error: json.JSONDecodeError, fix: str) -> tuple[str, str]
     return error.msg, fix
 
 
-def _encodable(value: object) -> Any:
+def _encodable(value: object) -> object:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):

@@ -154,7 +154,7 @@ def _plain_names(text: str, separator: str) -> tuple[str, ...]:
     return tuple(name for part in text.split(separator) if (name := part.strip()))
 
 
-def _item(text: str) -> Any:
+def _item(text: str) -> object:
     """An item of a list as the table's reader writes it."""
     return json.loads(text[len(OBJECT_MARK) :]) if text.startswith(OBJECT_MARK) else text
 
@@ -197,7 +197,7 @@ def _json_text(text: str) -> str | None:
     return inner.strip() if isinstance(inner, str) else None
 
 
-def _value_of(maker: str, body: str) -> Any:
+def _value_of(maker: str, body: str) -> object:
     """The value that a literal stands for; None where it is none that holds names."""
     body = SCALAR.sub(r"\1", DTYPE.sub(")", body) if maker else body)
     if maker:  # set(), array([...]), c("a", "b")
@@ -221,7 +221,7 @@ def _postgres_item(item: str) -> str:
     return re.sub(r"\\(.)", r"\1", item[1:-1]) if item[:1] in ("'", '"') else item
 
 
-def _parsed(body: str) -> Any:
+def _parsed(body: str) -> object:
     """A literal of JSON or Python as a list or dict; None where it is neither."""
     try:
         value = json.loads(body)
@@ -270,7 +270,7 @@ def _of_value(value: object) -> Written:
     return Written(tuple(names), "object" if any(map(_is_nest, value)) else "list")
 
 
-def _only_name(item: dict[Any, Any]) -> str | None:
+def _only_name(item: dict[object, object]) -> str | None:
     """The name in an object that holds nothing else: `{"label": "spam"}`."""
     if len(item) != 1:
         return None
@@ -278,7 +278,7 @@ def _only_name(item: dict[Any, Any]) -> str | None:
     return name if key in NAMING_KEYS and isinstance(name, str) else None
 
 
-def _of_object(value: dict[Any, Any]) -> Written:
+def _of_object(value: dict[Any, object]) -> Written:
     """Names in the only part of an object, or a map from labels to 0 and 1.
 
     Parts that are null are taken for parts that are not there: the reader of a table makes no
