@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,16 +106,11 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _is_deeper(document: object, levels: int) -> bool:
-    level = [document]
+    level = [document] if isinstance(document, dict | list) else []
     for _ in range(levels):
-        level = [item for each in level for item in _children(each)]
-    return any(isinstance(each, dict | list) for each in level)
-
-
-def _children(value: object) -> Collection[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+    return bool(level)
 
 
 def _lines(value: object, line_break: str, step: str) -> Iterator[str]:

@@ -26,7 +26,7 @@ from imbtool.formats.classes import classes_of, with_names
 from imbtool.formats.delimited import Layout, empty_rows_note, layout_of, refuse_repeated
 from imbtool.formats.headers import SAMPLE_ROWS, refuse_row_as_header
 from imbtool.formats.json_rows import MOST_DEPTH
-from imbtool.formats.lines import UTF8, codec_of, damaged
+from imbtool.formats.lines import UTF8, codec_of, unreadable
 from imbtool.formats.quoting import decided
 from imbtool.formats.sources import CODECS, open_bytes, source_format
 from imbtool.formats.text_files import delimited_chunks, text_chunks
@@ -81,7 +81,7 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
                 yield from named.to_batches() if classes else [batch]
                 before += len(batch)
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def parquet_columns(path: Path) -> list[str]:
@@ -94,7 +94,7 @@ def parquet_columns(path: Path) -> list[str]:
         with _opened(path) as file:
             return list(file.schema_arrow.names)
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def _parquet(path: Path) -> pa.Table:
@@ -104,7 +104,7 @@ def _parquet(path: Path) -> pa.Table:
             require_text_bytes(path, table)
             return with_names(path, table, classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise unreadable(path, error) from None
 
 
 @contextmanager

@@ -46,7 +46,7 @@ MOST_RATIO = 50
 SPLIT_RECORD = "split.json"
 """What `imbtool split` writes beside its tables."""
 GLOB = re.compile(r"[*?\[]")
-SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|val|dev|test)(?:ing|ation)?(?![a-z])")
+SPLIT_WORD = re.compile(r"(?<![a-z])(train|valid|val|dev|test)(?:ing|ation)?(?![a-z])")
 
 
 def table_format(path: Path) -> str:
@@ -223,7 +223,7 @@ def _folder_files(folder: Path) -> list[Path]:
 
 def _refuse_several_splits(folder: Path, files: Sequence[Path]) -> None:
     """Training on a folder that holds the test table too would make every figure worthless."""
-    matches = {file.name: SPLIT_NAME.search(file.name.lower()) for file in files}
+    matches = {file.name: SPLIT_WORD.search(file.name.lower()) for file in files}
     splits = {match[1].removesuffix("id") for match in matches.values() if match}
     if len(splits) > 1:
         found = f"files of several splits: {some([file.name for file in files])}"
