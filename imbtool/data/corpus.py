@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from imbtool.config.schema import DataSection, Profile
 from imbtool.data.datasets import dataset_splits, split_among, split_path
 from imbtool.data.duplicates import near_duplicate_groups, text_key
 from imbtool.data.splitting import stratified_split
-from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table
+from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table, row_in_words
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import (
@@ -118,11 +119,6 @@ class _Read:
     texts: list[str]
     cells: LabelCells
     files: Files
-
-    def told(self, row: int) -> str:
-        """A row (from 1) in words."""
-        path, place = place_of(self.files, row)
-        return str(row) if len(self.files) == 1 else f"{place} of {path.name}"
 
     def split(self, names: Sequence[str]) -> Split:
         targets, rows = self.cells.targets(names), range(1, len(self.texts) + 1)
@@ -266,7 +262,10 @@ def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     names = tuple(sorted(seen) if columns is None else columns)
     strangers = list(_strangers(names, profile))
     # where labels are not told apart, none of them is known
-    told = (table.cells.separator_problems(table.path, table.told) for table in tables)
+    told = (
+        table.cells.separator_problems(table.path, partial(row_in_words, table.files))
+        for table in tables
+    )
     problems = strangers and ([*chain.from_iterable(told)] or strangers)
     if not names:
         fix = "set data.labels.column to the column that holds the labels"

@@ -51,10 +51,7 @@ class Table:
 
     def row_text(self, row: int) -> str:
         """A row (from 1) in words: its number, and the file it stands in if there are several."""
-        if len(self.files) == 1:
-            return str(row)
-        path, place = place_of(self.files, row)
-        return f"{place} of {path.name}"
+        return row_in_words(self.files, row)
 
 
 def read_arrow(path: Path, text_format: TextFormat = AS_FOUND) -> Table:
@@ -159,6 +156,12 @@ def place_of(files: Files, row: int) -> tuple[Path, int]:
     number = bisect_left(ends, row)
     path, count = files[number]
     return path, row - ends[number] + count
+
+
+def row_in_words(files: Files, row: int) -> str:
+    """A row (from 1) in words: its number, and the file it stands in if there are several."""
+    path, place = place_of(files, row)
+    return str(row) if len(files) == 1 else f"{place} of {path.name}"
 
 
 def _files(path: Path) -> list[Path]:
