@@ -24,7 +24,7 @@ from imbtool.exports.shape import (
     unknown,
 )
 from imbtool.formats.json_rows import Row
-from imbtool.wording import counted
+from imbtool.wording import counted, cut
 
 NAME = "Argilla"
 SUBMITTED = "submitted"
@@ -248,7 +248,7 @@ def parsed(row: ExportRow, cell: object, column: str) -> Any:
     except (ValueError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError):
         pass
     fix = "export it as json, which keeps lists"
-    raise row.user_error(f"{cell[:60]!r} in {column!r}", "a list as text", fix)
+    raise row.user_error(f"{cut(cell, 60)!r} in {column!r}", "a list as text", fix)
 
 
 def _has_joined_text(cell: str) -> bool:

@@ -58,7 +58,9 @@ class _Project:
         """The different sets of labels that people have given to a task."""
         found = []
         annotations = _annotations(row)
-        counted_ones = [each for each in annotations if not _is_cancelled(each)]
+        counted_ones = [
+            each for each in annotations if not (each.get("was_cancelled") or each.get("skipped"))
+        ]
         self.cancelled += len(annotations) - len(counted_ones)
         truths = [each for each in counted_ones if each.get("ground_truth")]
         for annotation in truths or counted_ones:
@@ -119,10 +121,6 @@ class _Project:
                 fix = "give the two different names in the taxonomy, or in the file"
                 raise row.user_error(found, "each name in one place", fix)
         return names
-
-
-def _is_cancelled(annotation: Row) -> bool:
-    return bool(annotation.get("was_cancelled") or annotation.get("skipped"))
 
 
 def _flatten(rows: Sequence[ExportRow]) -> Export:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbtool.errors import user_error
-from imbtool.wording import as_list, did_you_mean, some
+from imbtool.wording import as_list, cut, did_you_mean, some
 
 COLUMN_MARK = " \x1f "
 """Between two columns of one text: the ASCII unit separator, in blanks as it hardly ever stands."""
@@ -217,7 +217,7 @@ def require_text(column: pa.ChunkedArray, where: object, told: Callable[[int], s
         row = pc.index(pc.fill_null(has_object, False), True).as_py()
         if row >= 0:
             cell = column[row].as_py().replace(OBJECT_MARK, "").replace(ITEM_MARK, "")
-            found = f"an object or a list of them in row {told(row + 1)}: {cell[:60]!r}"
+            found = f"an object or a list of them in row {told(row + 1)}: {cut(cell, 60)!r}"
             raise user_error(where, found, "text, or lists of it", fix)
 
 

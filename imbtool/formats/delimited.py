@@ -15,7 +15,7 @@ from imbtool.files.text_format import TextFormat
 from imbtool.formats.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
 from imbtool.formats.sources import FASTTEXT, fasttext, source_format
 from imbtool.notes import tell
-from imbtool.wording import counted
+from imbtool.wording import counted, cut
 
 DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNORECASE)
 """The line that spreadsheets write and read above the header."""
@@ -182,7 +182,7 @@ def empty_rows_note(layout: Layout, rows: int) -> tuple[str, ...]:
 def _refuse_nameless(layout: Layout, line: int, cells: Sequence[str]) -> None:
     cell = next(filter(None, cells), None)
     if cell is not None:
-        found = f"{cell[:60]!r} in a column without a name"
+        found = f"{cut(cell, 60)!r} in a column without a name"
         fix = f"give the column a name in line {layout.line}, or empty its cells"
         raise user_error(
             f"{layout.path}:{line}", found, "a name for each column that has cells", fix
@@ -261,7 +261,7 @@ def _recorded(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
 
 def _ragged(layout: Layout, line: int, row: Sequence[str], text: str) -> UserError:
     """A row of another width than the header, which may as well be to blame."""
-    found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
+    found = f"{counted(len(row), 'cell')}, beginning with {cut(row[0], 60)!r}"
     expected = f"{counted(layout.width, 'cell')}, as in the header"
     return user_error(
         f"{layout.path}:{line}", found, expected, _ragged_fix(layout, line, row, text)

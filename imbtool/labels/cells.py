@@ -19,7 +19,7 @@ from imbtool.formats.cells import ITEM_MARK, OBJECT_MARK, is_list, text_cells
 from imbtool.labels.separators import guess_separator
 from imbtool.labels.syntax import Written, flag_of, read_cell, unquoted
 from imbtool.types import Targets
-from imbtool.wording import printable
+from imbtool.wording import cut, printable
 
 Codes = NDArray[np.int32]
 
@@ -296,7 +296,7 @@ def shown_cell(cell: str) -> str:
     """A cell for a message: its beginning, a list as one."""
     if ITEM_MARK in cell:
         cell = f"[{', '.join(cell.split(ITEM_MARK)[:-1])}]"
-    return repr(printable(cell.replace(OBJECT_MARK, "")[:60]))
+    return repr(printable(cut(cell.replace(OBJECT_MARK, ""), 60)))
 
 
 def _room(texts: int, labels: int) -> Targets:

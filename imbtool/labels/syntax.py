@@ -121,7 +121,9 @@ def read_cell(cell: object, separator: str) -> Written:
     if text.startswith(OBJECT_MARK):
         return _of_value(_item(text))
     text = unquoted(text)
-    return _of_literal(text.strip()) or Written(_plain_names(text, separator))
+    return _of_literal(text.strip()) or Written(
+        tuple(name for part in text.split(separator) if (name := part.strip()))
+    )
 
 
 def unquoted(cell: str) -> str:
@@ -148,10 +150,6 @@ def needs_list(names: Iterable[str], separator: str) -> bool:
 
 def _listed(names: Iterable[str]) -> Written:
     return Written(tuple(name for each in names if (name := each.strip())), "list")
-
-
-def _plain_names(text: str, separator: str) -> tuple[str, ...]:
-    return tuple(name for part in text.split(separator) if (name := part.strip()))
 
 
 def _item(text: str) -> object:
