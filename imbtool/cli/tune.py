@@ -144,7 +144,7 @@ def _watch(folder: Path, start: Start, json: bool) -> None:
     """Show a tuning as it goes, and its story."""
     from imbtool.report.console.tuning import TuningView, tuning_views
     from imbtool.report.figures.tuning import plot_trajectories
-    from imbtool.report.html.tuning import write_story
+    from imbtool.report.html.tuning import write_tuning_page
     from imbtool.tuning.decision_log import is_begun
 
     try:
@@ -156,7 +156,7 @@ def _watch(folder: Path, start: Start, json: bool) -> None:
         raise
     page = folder / "tuning.html"
     plot_trajectories(story, folder / "plots" / "tuning.png")
-    write_story(story, page)
+    write_tuning_page(story, page)
     show(story, tuning_views(story), json)
     hint(f"how it went: {page}")
     hint(f"next: imbtool evaluate {story['checkpoint']}")

@@ -10,7 +10,7 @@ from imbtool.data.corpus import Corpus
 from imbtool.data.writer import TableWriter
 from imbtool.files.writing import replacing, write_json
 from imbtool.report.figures.evaluation import plot_co_occurrence, plot_counts, plot_weights
-from imbtool.report.html.analysis import write_inspection
+from imbtool.report.html.analysis import write_analysis_page
 from imbtool.report.ownership import our_document, require_ours
 
 QUOTED = 20
@@ -69,7 +69,7 @@ def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool
     document = analysis.document
     write_json(folder / ANALYSIS, document)
     quoted = [listed_rows(each, corpus, texts, QUOTED) for each in analysis.findings]
-    write_inspection(document, quoted, folder / PAGE)
+    write_analysis_page(document, quoted, folder / PAGE)
     counts, weights, together = (folder / name for name in PICTURES)
     plot_counts(document, counts)
     plot_weights(document["labels"], weights)

@@ -11,7 +11,7 @@ from imbtool.evaluation.mistakes import mistakes_frame
 from imbtool.files.writing import write_json, write_text
 from imbtool.report.figures.evaluation import plot_f1_by_positives
 from imbtool.report.figures.intervals import plot_comparison, plot_intervals, plot_reliability
-from imbtool.report.html.evaluation import write_page
+from imbtool.report.html.evaluation import write_evaluation_page
 from imbtool.report.markdown import write_markdown
 from imbtool.report.ownership import our_document, require_ours
 
@@ -36,7 +36,7 @@ def result_suffix(split: str, table: Path | None) -> str:
     return "" if split == "test" else f"-{split}"
 
 
-def write_bundle(
+def write_evaluation(
     document: Document, events: Sequence[Document], folder: Path, suffix: str = ""
 ) -> Path:
     """Write the JSON, the page, the markdown, the plots and the errors to read.
@@ -59,7 +59,7 @@ def write_bundle(
     for path in (errors, *pictures.values()):
         path.unlink(missing_ok=True)
     write_json(folder / f"evaluation{suffix}.json", document)
-    write_page(document, events, page)
+    write_evaluation_page(document, events, page)
     write_markdown(document, folder / f"report{suffix}.md")
     for name, plot in PLOTS.items():
         plot(document, pictures[name])

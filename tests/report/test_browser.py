@@ -11,8 +11,8 @@ from evaluations import HOSTILE, NAMES, full_evaluation
 from stories import story
 
 from imbtool.report.analysis_files import write_analysis
-from imbtool.report.html.evaluation import write_page
-from imbtool.report.html.tuning import write_story
+from imbtool.report.html.evaluation import write_evaluation_page
+from imbtool.report.html.tuning import write_tuning_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(
@@ -57,8 +57,8 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("pages")
-    write_page(full_evaluation(), EVENTS, target / "report.html")
-    write_story(story(), target / "tuning.html")
+    write_evaluation_page(full_evaluation(), EVENTS, target / "report.html")
+    write_tuning_page(story(), target / "tuning.html")
     write_analysis(*hostile_analysis(HOSTILE), target)
     return target
 

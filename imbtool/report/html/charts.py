@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imbtool.report.html.pages import BOTTOM, LEFT, RIGHT, TOP, Scale, round_ticks
+from imbtool.report.html.environment import BOTTOM, LEFT, RIGHT, TOP, Scale, round_ticks
 
 Document = dict[str, Any]
 

@@ -13,7 +13,7 @@ from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
 from imbtool.report.cells import Row, rarest_first
 from imbtool.report.html.charts import curves, reach, reliability, scatter
-from imbtool.report.html.pages import make_environment
+from imbtool.report.html.environment import make_environment
 from imbtool.report.verdict import rare_rows, verdict
 
 Document = dict[str, Any]
@@ -21,7 +21,7 @@ Document = dict[str, Any]
 VERDICTS = ("worse", "better", "cannot be told")
 
 
-def write_page(evaluation: Document, events: Iterable[Document], path: Path) -> None:
+def write_evaluation_page(evaluation: Document, events: Iterable[Document], path: Path) -> None:
     """Write the page of an evaluation.
 
     Args:
@@ -29,16 +29,16 @@ def write_page(evaluation: Document, events: Iterable[Document], path: Path) -> 
         events: of the run that trained the checkpoint; none if they are not at hand.
         path: of the HTML file.
     """
-    write_text(path, render_page(evaluation, events))
+    write_text(path, render_evaluation_page(evaluation, events))
 
 
-def render_page(evaluation: Document, events: Iterable[Document]) -> str:
-    """The HTML of `write_page`."""
+def render_evaluation_page(evaluation: Document, events: Iterable[Document]) -> str:
+    """The HTML of `write_evaluation_page`."""
     document, course = as_filed(evaluation), as_filed(list(events))
     rows, comparison = rarest_first(document["labels"]), document["comparison"]
     return (
         make_environment()
-        .get_template("report.html")
+        .get_template("evaluation.html")
         .render(
             **document,
             rows=rows,

@@ -10,7 +10,15 @@ from typing import Any
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
 from imbtool.report.cells import rarest_first
-from imbtool.report.html.pages import BOTTOM, LEFT, RIGHT, TOP, Scale, make_environment, round_ticks
+from imbtool.report.html.environment import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Scale,
+    make_environment,
+    round_ticks,
+)
 from imbtool.tuning.diagnosis import METRIC_NAMES
 from imbtool.tuning.guide import SETTING_NAMES
 
@@ -21,18 +29,18 @@ MOST_ROUND_TICKS = 12
 FIGURES = ("precision", "recall", "f1")
 
 
-def write_story(story: Document, path: Path) -> None:
+def write_tuning_page(story: Document, path: Path) -> None:
     """Write the page of a tuning.
 
     Args:
         story: the document of a tuning.
         path: of the HTML file.
     """
-    write_text(path, render_story(story))
+    write_text(path, render_tuning_page(story))
 
 
-def render_story(story: Document) -> str:
-    """The HTML of `write_story`."""
+def render_tuning_page(story: Document) -> str:
+    """The HTML of `write_tuning_page`."""
     # as the files say it: what is not finite is null
     document = json.loads(to_json(story))
     return (
