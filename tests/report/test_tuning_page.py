@@ -22,9 +22,11 @@ def test_names_stay_text_everywhere() -> None:
 def test_loads_nothing() -> None:
     html = render_tuning_page(story())
     page = Page(html)
-    assert not re.search(r"https?://|url\(|@import|\bfetch\b|import\(", html)
+    assert not re.search(r"https?://|url\((?!#)|@import|\bfetch\b|import\(", html)
     assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
-    assert not [name for name, _ in page.attributes if name in ("src", "srcset", "href")]
+    assert not [name for name, _ in page.attributes if name in ("src", "srcset")]
+    links = [value or "" for name, value in page.attributes if name == "href"]
+    assert all(link.startswith("#") for link in links), "only within its figure"
 
 
 def test_the_story_stands_round_by_round_with_changes_and_findings() -> None:
@@ -62,10 +64,17 @@ def test_each_label_has_its_way_with_what_was_undone_hollow() -> None:
     assert len(sparks) == len(NAMES)
     assert "round 1: 0.000; round 2: 0.100, undone; round 3: 0.300" in sparks[0]
     assert sparks[0].count("<circle") == 3
-    assert sparks[0].count('class="dots undone"') == 1
-    (line,) = re.findall(r'<polyline class="curve" points="([^"]*)"', sparks[0])
+    assert sparks[0].count('class="undone"') == 1
+    (line,) = re.findall(r'<polyline points="([^"]*)"', sparks[0])
     assert len(line.split()) == 2, "only kept rounds are joined"
     assert sparks[2].count("<circle") == 2, "a figure that is not known is no point"
+
+
+def test_the_figure_of_the_objective_says_its_values_to_a_screen_reader() -> None:
+    (about,) = re.findall(r'role="img" aria-label="([^"]*)">(?=<g>)', render_tuning_page(story()))
+    assert about == (
+        "macro-F1 on validation by round: round 1: 0.300; round 2: 0.250, undone; round 3: 0.450"
+    )
 
 
 def test_the_lead_says_what_came_of_it() -> None:
@@ -81,7 +90,7 @@ def one_round(objective: float | None) -> Document:
 
 def test_a_single_round_and_one_without_figures_can_be_shown() -> None:
     assert "The profile stayed as it was." in plain(render_tuning_page(one_round(0.4)))
-    assert "<figure>" not in render_tuning_page(one_round(None))
+    assert "Figure:" not in render_tuning_page(one_round(None))
     assert "chosen on these validation texts" not in plain(render_tuning_page(one_round(0.4)))
 
 
