@@ -154,7 +154,7 @@ def test_a_comparison_shows_what_is_worse_first() -> None:
     text = plain(html)
     assert "1 label better, 1 label worse, 2 labels cannot be told." in text
     assert "Left out, as only one of the two has it: only &lt;i&gt;there&lt;/i&gt;." in text
-    assert "drawn from −0.5 to +0.5" in text
+    assert "The strips go from −0.5 to +0.5." in text
 
 
 def test_a_rival_without_scores_has_no_columns_for_them() -> None:
