@@ -313,6 +313,11 @@ def test_ids_are_unique_on_a_page_with_figures() -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_control_characters_in_a_name_are_escapes_in_the_figure() -> None:
+    document = evaluation(labels={"bell\x07 \ufffe": label(40, 0.5)})
+    assert "bell\\x07 \\ufffe</text>" in rendered_with_figures(document, [])
+
+
 def test_many_labels_leave_the_page_small() -> None:
     document = evaluation()
     document["labels"] = {
