@@ -18,7 +18,7 @@ NOT_RUN = {
     "torchrun ": "needs several processes, or machines",
     "accelerate launch ": "needs several GPUs",
     "srun |RANK=.SLURM_": "needs Slurm",
-    "python benchmarks/": "takes minutes to hours",
+    "python -m benchmarks": "takes minutes to hours",
 }
 """How a command begins (a pattern), and why it cannot be run in a test."""
 INSTALLING = ("make", "pip")
