@@ -31,7 +31,6 @@ test-all: lint types imports
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/python benchmarks/house.py
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

@@ -114,7 +114,10 @@ def test_nothing_is_written_down_that_is_no_longer_shown() -> None:
         ("pip install 'imbtool[bundled] @ .'", "pip cannot read 'imbtool[bundled] @ .'"),
         ("pip install -c constraint.txt '.[bundled]'", "no such file: constraint.txt"),
         ("python -m benchmarks.speed.kil", "no such script"),
-        ("python -m benchmarks.speed.throughput --data data/edos --round 3", "no such option: --round"),
+        (
+            "python -m benchmarks.speed.throughput --data data/edos --round 3",
+            "no such option: --round",
+        ),
         ("hf upload USER/NAME runs/NAME/checkpoint . --privat", "--privat"),
     ],
 )

@@ -133,7 +133,7 @@ def intervals(
             for way, ends in ways(pair[0][name], pair[1][name]):
                 yield name, way, ends
         if duel.labels == 1:
-            yield "recall", "Bonett, Price", bonett_price(*only[:, start], support)
+            yield "recall", "Bonett, Price", bonett_price(only[0, start], only[1, start], support)
 
 
 def ways(ours: Estimate, theirs: Estimate) -> Iterator[tuple[str, Ends]]:

@@ -50,7 +50,7 @@ class Thresholds:
     def __init__(self, labels: Labels, logits: Floats, targets: Targets, prevalence: Floats):
         self._logits, self._targets = logits, targets
         self.rules = {
-            name: choose_thresholds(labels, logits, targets, prevalence, name)  # type: ignore[arg-type]
+            name: choose_thresholds(labels, logits, targets, prevalence, name)
             for name in [AUTO, *RULES]
         }
 
