@@ -283,7 +283,7 @@ class EvaluationSection(Section):
 class Profile(Section):
     """Everything that decides a run; every key but `data.train` has a default.
 
-    Example:
+    Examples:
         >>> from imbtool import Profile
         >>> Profile.model_validate({"data": {"train": "train.csv"}}).weights.severe.weight
         10.0
