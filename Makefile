@@ -8,7 +8,7 @@ SAMPLE := data/sample/train.csv
 DEMO := runs/demo
 PROFILE := profiles/moderation.yaml
 
-.PHONY: demo data test test-all lint types imports docs clean
+.PHONY: demo data test test-all lint types imports docs wheel clean
 
 demo: $(VENV)/.bundled $(SAMPLE)
 	rm -rf $(DEMO) $(DEMO)-analysis
@@ -42,6 +42,11 @@ imports: $(VENV)/.dev
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+wheel: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	$(BIN)/python tests/wheel.py dist
+
 $(VENV)/.bundled: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bundled]'
@@ -56,4 +61,4 @@ $(VENV)/.docs: $(VENV)/.bundled
 	touch $@
 
 clean:
-	rm -rf $(VENV) data/sample site
+	rm -rf $(VENV) data/sample dist site
