@@ -8,6 +8,7 @@ import sys
 import venv
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 from conftest import write_project
 
@@ -17,6 +18,9 @@ CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 def main() -> None:
     """Fail with the first command that fails."""
     (wheel,) = Path(sys.argv[1]).resolve().glob("imbtool-*.whl")
+    other = [name for name in ZipFile(wheel).namelist() if not name.startswith("imbtool")]
+    if other:
+        sys.exit(f"the wheel holds files that are not of the package: {', '.join(other)}")
     with TemporaryDirectory() as name:
         folder, environment = Path(name) / "project", Path(name) / "environment"
         folder.mkdir()
