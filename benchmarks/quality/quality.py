@@ -49,15 +49,12 @@ from benchmarks.quality.answers import (
     spread,
 )
 from benchmarks.quality.peers import METHODS, TRAINER_RATE, Method, epochs_of
+from benchmarks.shared.finetunes import write_part
 from benchmarks.shared.tasks import Task, find_profile, profile_of, steps_an_epoch
 from benchmarks.shared.texttable import table
 from benchmarks.shared.turns import say, silence
-from imbtool.data.corpus import SPLITS, Corpus, read_corpus, text_key
-from imbtool.data.splitting import stratified_split
-from imbtool.data.tables import read_table
-from imbtool.data.writer import TableWriter
+from imbtool.data.corpus import SPLITS, Corpus, read_corpus
 from imbtool.files.json_text import to_json
-from imbtool.files.writing import replacing
 from imbtool.model.encoder_files import public_name
 
 PARTS = Path("runs/benchmarks/quality")
@@ -174,12 +171,7 @@ def make_bench(options: argparse.Namespace) -> Bench:
 def part_of_training(task: Task, texts: int, folder: Path) -> Path:
     """A folder with a stratified part of the training texts; validation and test are whole."""
     if not (folder / "train.csv").is_file():
-        train = read_corpus(profile_of(task)).train
-        share, groups = texts / len(train), [text_key(text) for text in train.texts]
-        rows, _ = stratified_split(train.targets, (share, 1 - share), 0, groups)
-        path = folder / "train.csv"
-        with replacing(path) as temporary, TableWriter(temporary, ".csv") as writer:
-            writer.write(read_table(train.source).iloc[rows])
+        write_part(read_corpus(profile_of(task)).train, texts, 0, folder / "train.csv")
     for name in SPLITS[1:]:
         link = folder / f"{name}.csv"
         link.unlink(missing_ok=True)

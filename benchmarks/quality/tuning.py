@@ -50,10 +50,10 @@ def summarise(results: dict[str, list[Document]], units: Sequence[int], most: in
     """
     curves = {name: list(map(curve_of, each, units)) for name, each in results.items()}
     methods = {name: summary_of(each, curves[name], most) for name, each in results.items()}
-    rivals = [name for name in curves if name != IMBTOOL] if IMBTOOL in curves else []
+    others = [name for name in curves if name != IMBTOOL] if IMBTOOL in curves else []
     shares = {
         name: [share_of(*pair) for pair in zip(curves[IMBTOOL], curves[name], strict=True)]
-        for name in rivals
+        for name in others
     }
     reached = {name: {"shares": each, "median": middle(each)} for name, each in shares.items()}
     return {"methods": methods, "reached": reached}

@@ -197,8 +197,8 @@ def part_of(data: Path, texts: int, epochs: int, seed: int, cache: Path, results
     parts = {name: folder / f"{name}.csv" for name in ("train", "validation")}
     if not all(path.is_file() for path in parts.values()):
         corpus = read_corpus(_read(data, tables))
-        _write_part(corpus.train, texts, seed, parts["train"])
-        _write_part(corpus.validation, MOST_VALIDATION, seed, parts["validation"])
+        write_part(corpus.train, texts, seed, parts["train"])
+        write_part(corpus.validation, MOST_VALIDATION, seed, parts["validation"])
     profile = _read(data, {**tables, **parts}, epochs=epochs, seed=seed)
     return Part(profile, folder, results / name)
 
@@ -210,7 +210,8 @@ def _read(data: Path, tables: Mapping[str, Path], **training: int) -> Profile:
     return read_profile(find_profile(data), overrides)
 
 
-def _write_part(split: Split, size: int, seed: int, path: Path) -> None:
+def write_part(split: Split, size: int, seed: int, path: Path) -> None:
+    """Write a stratified part of a split as a table, or all of it where it is smaller."""
     rows = np.arange(len(split))
     if size < len(split):
         share, groups = size / len(split), [text_key(text) for text in split.texts]

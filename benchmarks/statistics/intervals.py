@@ -4,9 +4,9 @@ python -m benchmarks.statistics.intervals [--splits 1000] [--slow-resamples 20] 
 
 Coverage: splits are simulated whose true figures are known, scores normal with positives some
 distance above negatives. For each split the interval that imbtool gives is looked at, and the
-percentile and bias-corrected (BC) ones of the same resamples. Where a share of the positives has
-the scores of negatives, it is named as "deaf". "Joint" is the share of texts whose labels and
-scores hang together. Times: precision, recall and F1 of 28 labels on 5,427 texts; the same with
+percentile and bias-corrected (BC) ones of the same resamples. "Undetectable" is the share of the
+positives that have the scores of negatives, "joint" the share of texts whose labels and scores
+hang together. Times: precision, recall and F1 of 28 labels on 5,427 texts; the same with
 scipy.stats.bootstrap and scikit-learn is measured on fewer resamples and scaled up.
 """
 
@@ -45,7 +45,7 @@ class Scene:
     distance: tuple[float, ...]
     cut: tuple[float, ...]
     texts: int = 1_000
-    deaf: float = 0.0
+    undetectable: float = 0.0
     joint: float = 0.0
 
     def draw(self, rng: np.random.Generator) -> tuple[Floats, NDArray[np.float32]]:
@@ -55,10 +55,10 @@ class Scene:
         together = rng.random(shape) < self.joint
         own, common = rng.random(shape), rng.random((self.texts, 1))
         targets = np.where(together, common, own) < prevalence
-        heard = targets & (rng.random(shape) >= self.deaf)
+        detected = targets & (rng.random(shape) >= self.undetectable)
         noise = rng.normal(size=shape) * (1 - self.joint) ** 0.5
         noise += rng.normal(size=(self.texts, 1)) * self.joint**0.5
-        return noise + np.array(self.distance) * heard, targets.astype(np.float32)
+        return noise + np.array(self.distance) * detected, targets.astype(np.float32)
 
     def truth(self) -> dict[str, Floats]:
         """The measures [labels] of endlessly many texts."""
@@ -73,11 +73,12 @@ class Scene:
             "recall": hits / prevalence,
             "f1": 2 * hits / (hits + alarms + prevalence),
             "average_precision": -np.trapezoid(precisions, recalls, axis=0),
-            "roc_auc": (1 - self.deaf) * norm.cdf(distance / 2**0.5) + self.deaf / 2,
+            "roc_auc": (1 - self.undetectable) * norm.cdf(distance / 2**0.5)
+            + self.undetectable / 2,
         }
 
     def _above(self, cut: Floats, distance: Floats) -> Floats:
-        return (1 - self.deaf) * norm.sf(cut - distance) + self.deaf * norm.sf(cut)
+        return (1 - self.undetectable) * norm.sf(cut - distance) + self.undetectable * norm.sf(cut)
 
 
 SCENES = {
@@ -85,10 +86,10 @@ SCENES = {
     "20 positives, F1 0.38": Scene((20,), (2,), (2,)),
     "20 positives, F1 0.64": Scene((20,), (3,), (2.2,)),
     "20 positives, F1 0.82": Scene((20,), (4.5,), (2.4,)),
-    "20 positives, 15% deaf": Scene((20,), (3,), (2.2,), deaf=0.15),
+    "20 positives, 15% undetectable": Scene((20,), (3,), (2.2,), undetectable=0.15),
     "60 positives, F1 0.38": Scene((60,), (2,), (2,), texts=3_000),
     "60 positives, F1 0.82": Scene((60,), (4.5,), (2.4,), texts=3_000),
-    "60 positives, 5% deaf": Scene((60,), (3.5,), (2.2,), texts=3_000, deaf=0.05),
+    "60 positives, 5% undetectable": Scene((60,), (3.5,), (2.2,), texts=3_000, undetectable=0.05),
     "5 labels of 20": Scene((20,) * 5, (2,) * 5, (2,) * 5),
     "5 labels of 20, hardly found": Scene((20,) * 5, (1.2,) * 5, (3.2,) * 5),
     "5 labels of 20, AUC 0.98": Scene((20,) * 5, (3,) * 5, (2.2,) * 5),

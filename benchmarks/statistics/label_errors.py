@@ -1,4 +1,4 @@
-"""How well flipped labels are found: imbtool's suspects beside cleanlab's multilabel filter.
+"""How well flipped labels are found: imbtool beside cleanlab's multilabel filter.
 
 python -m benchmarks.statistics.label_errors --data data/edos data/goemotions [--flip 0.05]
     [--texts N] [--seed 0] [--json]
@@ -127,7 +127,7 @@ FLIPS: dict[str, Callable[[Targets, float, np.random.Generator], Flags]] = {
 
 
 def by_imbtool(probabilities: Floats, targets: Targets) -> Ranking:
-    """Chances of an error; suspects are those from `LEAST_DOUBT` on."""
+    """Probabilities of an error; suspected are those from `LEAST_DOUBT` on."""
     chances = np.nan_to_num(error_chances(probabilities, targets))
     return Ranking(chances, chances.max(axis=1), chances >= LEAST_DOUBT)
 
