@@ -36,7 +36,7 @@ from standins import QUICK, write_stand_ins
 
 OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
-    "docs/results.md": ["--levers", "--rounds"],  # of benchmarks/throughput.py
+    "docs/experiments/speed.md": ["--levers", "--rounds"],  # of throughput.py
     "docs/share.md": ["--private"],  # of hf upload
 }
 """Options in sentences that are none of imbtool's."""
