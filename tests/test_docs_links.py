@@ -24,6 +24,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES[1:], ids=named)
+def test_pages_of_the_site_link_to_nothing_outside_of_it(page: Path) -> None:
+    targets = [(page.parent / path).resolve() for path, _ in LINK.findall(page.read_text("utf-8"))]
+    assert [target for target in targets if not target.is_relative_to(ROOT / "docs")] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_module_paths_exist(page: Path) -> None:
     paths = MODULE.findall(page.read_text(encoding="utf-8"))
