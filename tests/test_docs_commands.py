@@ -37,6 +37,7 @@ from standins import QUICK, write_stand_ins
 OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
     "docs/experiments/speed.md": ["--levers", "--rounds"],  # of throughput.py
+    "docs/quick-reference.md": ["--install-completion"],  # of imbtool itself
     "docs/share.md": ["--private"],  # of hf upload
 }
 """Options in sentences that are none of imbtool's."""
@@ -64,7 +65,7 @@ def test_commands_can_be_typed_as_they_stand(page: Path) -> None:
 
 @pytest.mark.parametrize("name", IMBTOOL)
 def test_examples_in_help_can_be_typed_as_they_stand(name: str) -> None:
-    examples = shown_commands(IMBTOOL[name].help or "", PROGRAMS)
+    examples = inline_commands(IMBTOOL[name].help or "", PROGRAMS)
     assert examples
     assert [problem for command in examples for problem in problems(command, whole=True)] == []
 
