@@ -131,6 +131,9 @@ def _no_requirement(text: str) -> Problems:
 def _python(words: Words, whole: bool) -> Problems:
     """A script of this project, and options that it, or a benchmark it imports from, adds."""
     name = words[2] if words[1] == "-m" else words[1]
+    if name.startswith("benchmarks/"):
+        yield f"benchmarks are started by python -m: {name}"
+        return
     script = _benchmark(name) if words[1] == "-m" else ROOT / name
     if not script.is_file():
         yield f"no such script: {name}"

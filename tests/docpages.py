@@ -7,7 +7,7 @@ from commandchecks import PROGRAMS
 from shellcommands import Command, shown_commands
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = {
     "make test": "is the test suite itself",
     "pip install rensa": "is what a benchmark alone needs",

@@ -36,7 +36,8 @@ from standins import QUICK, write_stand_ins
 
 OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
-    "docs/results.md": ["--levers", "--rounds"],  # of benchmarks/speed/throughput.py
+    "docs/experiments/speed.md": ["--levers", "--rounds"],  # of throughput.py
+    "docs/quick-reference.md": ["--install-completion"],  # of imbtool itself
     "docs/share.md": ["--private"],  # of hf upload
 }
 """Options in sentences that are none of imbtool's."""
@@ -64,7 +65,7 @@ def test_commands_can_be_typed_as_they_stand(page: Path) -> None:
 
 @pytest.mark.parametrize("name", IMBTOOL)
 def test_examples_in_help_can_be_typed_as_they_stand(name: str) -> None:
-    examples = shown_commands(IMBTOOL[name].help or "", PROGRAMS)
+    examples = inline_commands(IMBTOOL[name].help or "", PROGRAMS)
     assert examples
     assert [problem for command in examples for problem in problems(command, whole=True)] == []
 
@@ -114,6 +115,7 @@ def test_nothing_is_written_down_that_is_no_longer_shown() -> None:
         ("pip install 'imbtool[bundled] @ .'", "pip cannot read 'imbtool[bundled] @ .'"),
         ("pip install -c constraint.txt '.[bundled]'", "no such file: constraint.txt"),
         ("python -m benchmarks.speed.kil", "no such script"),
+        ("python benchmarks/speed/kill.py", "benchmarks are started by python -m"),
         (
             "python -m benchmarks.speed.throughput --data data/edos --round 3",
             "no such option: --round",
