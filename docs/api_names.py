@@ -10,7 +10,6 @@ MARK = "<!-- names -->"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """The page with a heading and mkdocstrings' directive for each name."""
+    """The page with mkdocstrings' directive for each name."""
     names = sorted(imbtool.__all__, key=str.lower)
-    sections = [f"## `{name}`\n\n::: imbtool.{name}\n" for name in names]
-    return markdown.replace(MARK, "\n".join(sections))
+    return markdown.replace(MARK, "\n".join(f"::: imbtool.{name}\n" for name in names))
