@@ -31,7 +31,7 @@ from imbtool.training.head_first import HeadFit, fit_head
 from imbtool.training.knn_share import Heard, ask_neighbours
 from imbtool.training.loop import Engine
 from imbtool.training.saving import Saver
-from imbtool.training.setup import Materials, gather_materials, make_accelerator
+from imbtool.training.setup import Materials, RunInputs, gather_materials, make_accelerator
 from imbtool.training.validation import validate, validation_logits
 
 AUTO_PATIENCE = 3
@@ -62,6 +62,7 @@ def train(
     emit: Emit = ignore,
     command: Sequence[str] = (),
     trackers: Sequence[str] = (),
+    inputs: RunInputs | None = None,
 ) -> RunResult:
     """Train as the profile says and write the run folder.
 
@@ -72,6 +73,7 @@ def train(
             `end`. Default: nobody watches.
         command: as typed, for the manifest.
         trackers: names of experiment trackers that follow the run.
+        inputs: data, tokens and encoder that runs share. Default: the run reads them itself.
 
     Raises:
         UserError: the data or the encoder cannot be used, the folder exists, or the loss is not
@@ -90,7 +92,7 @@ def train(
     accelerator = make_accelerator(trackers, folder)
     if accelerator.is_main_process:
         require_free_name(folder)
-    materials = gather_materials(profile, accelerator, folder)
+    materials = gather_materials(profile, accelerator, folder, inputs)
     if materials.ranks.first:
         make_folder(folder, profile, materials.manifest(list(command)))
     with held(folder, materials.ranks.first):
@@ -103,6 +105,7 @@ def resume(
     command: list[str],
     allow_changed: bool,
     trackers: Sequence[str] = (),
+    inputs: RunInputs | None = None,
 ) -> RunResult:
     """Go on with a run that was stopped or killed, to the same weights.
 
@@ -112,6 +115,7 @@ def resume(
         command: as typed.
         allow_changed: go on although profile, data, versions or processes have changed.
         trackers: names of experiment trackers that follow the run.
+        inputs: as for `train`.
 
     Raises:
         UserError: there is no such run, it is damaged, another command works on it, its state is
@@ -125,7 +129,8 @@ def resume(
     # held before anything is read: what another process is writing is not what it will be
     with held(folder, accelerator.is_main_process):
         has_state = find_state(folder)
-        materials = gather_materials(read_profile(folder / "profile.yaml"), accelerator, folder)
+        profile = read_profile(folder / "profile.yaml")
+        materials = gather_materials(profile, accelerator, folder, inputs)
         if not allow_changed:
             refuse_changes(folder, before, materials.manifest(command))
         resumption = Resumption(has_state, allow_changed, before.encoder is not None)

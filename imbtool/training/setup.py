@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from accelerate.utils import set_seed
 from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile, ValidationMetric
-from imbtool.data.corpus import Corpus, Split, read_corpus
+from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
@@ -92,8 +94,74 @@ class Materials:
         return make_manifest(command, self.profile, self.corpus, device, self.ranks.processes)
 
 
+class RunInputs:
+    """The corpus, the encoder and the tokens of a run, each of them read when it is first needed.
+
+    Runs that differ in loss, weights and schedule alone can share one object: each gets a model of
+    its own, and ends with the weights that it would have if it had read everything itself.
+    """
+
+    def __init__(self, profile: Profile, run: Path | None = None, shared: bool = False) -> None:
+        """Read nothing yet.
+
+        Args:
+            profile: resolved.
+            run: folder beside which the tokens of large splits are kept. Default: nowhere.
+            shared: whether several runs use the object; it then keeps an untrained model.
+        """
+        self._profile, self._shared = profile, shared
+        self._cache = None if run is None else run.absolute().parent / FOLDER
+        self._encoded: list[TokenTable] = []
+
+    def suit(self, profile: Profile) -> bool:
+        """Whether a run by another profile would read the same."""
+        return _what_is_read(profile) == _what_is_read(self._profile)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The data, with a validation split that thresholds can be chosen on."""
+        corpus = read_corpus(self._profile)
+        _check_validation(corpus)
+        return corpus
+
+    @cached_property
+    def _loaded(self) -> tuple[TextModel, torch.Tensor]:
+        """The untrained model, and torch's random state once its head was drawn."""
+        text_model = load_encoder(self._profile.model, self.corpus.labels.names)
+        return text_model, torch.get_rng_state()
+
+    def text_model(self) -> TextModel:
+        """An untrained model on the CPU; random states become those after loading it."""
+        set_seed(self._profile.training.seed)
+        text_model, state = self._loaded
+        torch.set_rng_state(state)
+        if not self._shared:
+            return text_model
+        return replace(text_model, model=deepcopy(text_model.model))
+
+    def samples(self, text_model: TextModel, ranks: Ranks) -> tuple[Sample, Sample]:
+        """The tokens and targets of training and validation. All processes call it."""
+        train, validation = self.corpus.train, self.corpus.validation
+        for split in (train, validation)[len(self._encoded) :]:
+            with ranks.ending_together():
+                encoded = encoded_split(text_model, self._profile.model, split, self._cache, ranks)
+            self._encoded.append(encoded)
+        of_train, of_validation = self._encoded
+        return (
+            Sample(of_train, train.targets, train.rows),
+            Sample(of_validation, validation.targets, validation.rows),
+        )
+
+
+def _what_is_read(profile: Profile) -> tuple[object, ...]:
+    return profile.data, profile.labels, profile.model, profile.training.seed
+
+
 def gather_materials(
-    profile: Profile, accelerator: Accelerator, run: Path | None = None
+    profile: Profile,
+    accelerator: Accelerator,
+    run: Path | None = None,
+    inputs: RunInputs | None = None,
 ) -> Materials:
     """Read the data, load the encoder, and place both. All processes call it.
 
@@ -101,39 +169,31 @@ def gather_materials(
         profile: resolved.
         accelerator: of the run.
         run: its folder, beside which the tokens of large splits are kept. Default: nowhere.
+        inputs: shared with other runs; used if the profile reads the same. Default: read anew.
 
     Raises:
         UserError: the data or the encoder cannot be used.
     """
-    corpus = read_corpus(profile)
-    _check_validation(corpus)
+    if inputs is None or not inputs.suit(profile):
+        inputs = RunInputs(profile, run)
+    corpus = inputs.corpus
     require_measurable("training.best_by", profile.training.best_by, corpus)
-    set_seed(profile.training.seed)
     weights = assign_weights(
         corpus.labels.names, count_labels(corpus.train.targets), profile.weights
     )
-    text_model = load_encoder(profile.model, corpus.labels.names)
+    text_model = inputs.text_model()
     text_model.model.to(accelerator.device)
     objective = make_objective(
         profile.loss, corpus.labels, [weight.weight for weight in weights], accelerator.device
     )
-
     ranks = Ranks(accelerator)
-    cache = None if run is None else run.absolute().parent / FOLDER
-
-    def sample(split: Split) -> Sample:
-        with ranks.ending_together():
-            encoded = encoded_split(text_model, profile.model, split, cache, ranks)
-        return Sample(encoded, split.targets, split.rows)
-
     return Materials(
         profile,
         corpus,
         weights,
         text_model,
         objective,
-        sample(corpus.train),
-        sample(corpus.validation),
+        *inputs.samples(text_model, ranks),
         accelerator,
         ranks,
     )

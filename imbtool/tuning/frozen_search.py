@@ -20,7 +20,7 @@ from imbtool.data.weights import assign_weights
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.model.losses import make_objective
 from imbtool.training.head_first import feature_reader, fit_path
-from imbtool.training.setup import gather_materials, make_accelerator
+from imbtool.training.setup import RunInputs, gather_materials, make_accelerator
 from imbtool.tuning.guide import (
     EXPLORED,
     Change,
@@ -75,18 +75,19 @@ class FrozenEncoder:
         return best.cpu().numpy().astype(np.float64)
 
 
-def freeze_encoder(profile: Profile) -> FrozenEncoder:
-    """Read a profile's data and take them through its encoder once.
+def freeze_encoder(profile: Profile, inputs: RunInputs | None = None) -> FrozenEncoder:
+    """Take the texts of a profile through its encoder once.
 
     Args:
         profile: whose encoder's head ends in one linear layer; see `head_layer`.
+        inputs: shared with runs of the profile. Default: they are read anew.
 
     Raises:
         UserError: the data or the encoder cannot be used.
     """
     accelerator = make_accelerator()
     try:
-        materials = gather_materials(profile, accelerator)
+        materials = gather_materials(profile, accelerator, inputs=inputs)
         read = feature_reader(materials.text_model, profile.training, accelerator)
         train, validation = read(materials.train.encoded), read(materials.validation.encoded)
         return FrozenEncoder(materials.corpus, train, validation)

@@ -78,7 +78,7 @@ def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> Tuni
     _refuse_begun(folder)
     with locked(folder):
         _refuse_begun(folder)  # by another command meanwhile
-        data = read_data(profile)
+        data = read_data(profile, folder)
         cut_half_line(folder / DECISIONS)
         write_text(folder / "profile.yaml", render_profile(profile))
         session = _Session(profile, folder, data, emit, command)
@@ -118,7 +118,7 @@ def resume(
         memory = read_memory(folder)
         memory.check_settings(folder)
         profile = memory.profile(read_profile(folder / "profile.yaml"), overrides, folder)
-        data = read_data(profile)
+        data = read_data(profile, folder)
         _refuse_other_data(folder, memory, data, allow_changed)
         session = _Session(profile, folder, data, emit, command, allow_changed)
         session.rounds += memory.rounds
@@ -232,11 +232,13 @@ class _Session:
         if (run / "last").is_dir():
             # the round's own, whatever the file says by now: data may have moved
             write_text(run / "profile.yaml", render_profile(profile))
-            training.resume(run, self.emit, self.command, self.allow_changed)
+            training.resume(
+                run, self.emit, self.command, self.allow_changed, inputs=self.data.inputs
+            )
             return
         # a kill before the first save leaves nothing to go on from
         shutil.rmtree(run, ignore_errors=True)
-        training.train(profile, run, self.emit, self.command)
+        training.train(profile, run, self.emit, self.command, inputs=self.data.inputs)
 
     def _explore(self) -> list[Change]:
         """What a head on the frozen encoder ranks better with than with the best round's values."""
@@ -245,7 +247,7 @@ class _Session:
         best = best_of(self.rounds)
         if best.number not in self.explored:
             self.emit({"event": "frozen"})
-            self.encoder = self.encoder or freeze_encoder(self.profile)
+            self.encoder = self.encoder or freeze_encoder(self.profile, self.data.inputs)
             profile, settings = self._profile_of(best.number), best.outcome.settings
             found = explore(self.encoder, profile, settings, self.data.rare)
             self._record({"event": "explored", "base": best.number, **asdict(found)})

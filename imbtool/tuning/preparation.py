@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from imbtool.config.schema import Profile
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.model.head import head_layer
-from imbtool.training.setup import gather_materials, make_accelerator, require_measurable
+from imbtool.training.setup import RunInputs, gather_materials, make_accelerator, require_measurable
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class TuningData:
         labels: counts, tiers and weights, as the baseline's rules gave them.
         fingerprints: of the splits.
         has_head_layer: whether a head can be fitted with the encoder frozen.
+        inputs: what all rounds read: the corpus, its tokens and the untrained encoder.
     """
 
     labels: Sequence[LabelWeight]
     fingerprints: dict[str, str]
     has_head_layer: bool
+    inputs: RunInputs
 
     @property
     def names(self) -> list[str]:
@@ -51,18 +54,23 @@ class TuningData:
         return {label.label: label.weight for label in rules}
 
 
-def read_data(profile: Profile) -> TuningData:
+def read_data(profile: Profile, folder: Path) -> TuningData:
     """Check all that a training needs, and keep what tuning needs of it.
+
+    Args:
+        profile: resolved.
+        folder: of the tuning, beside which the tokens of large splits are kept.
 
     Raises:
         UserError: the data or the encoder cannot be used, or the objective is not defined on them.
     """
     accelerator = make_accelerator()
     try:
-        materials = gather_materials(profile, accelerator)
+        inputs = RunInputs(profile, folder, shared=True)
+        materials = gather_materials(profile, accelerator, inputs=inputs)
     finally:
         accelerator.end_training()
     require_measurable("tuning.objective", profile.tuning.objective, materials.corpus)
     fingerprints = {name: split.fingerprint for name, split in materials.corpus.splits.items()}
     layer = head_layer(materials.text_model.model)
-    return TuningData(materials.weights, fingerprints, layer is not None)
+    return TuningData(materials.weights, fingerprints, layer is not None, inputs)
