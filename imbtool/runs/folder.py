@@ -78,7 +78,7 @@ def make_folder(folder: Path, profile: Profile, manifest: Manifest) -> None:
         write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
 
 
-def held(folder: Path, first: bool) -> AbstractContextManager[object]:
+def hold_run(folder: Path, first: bool) -> AbstractContextManager[object]:
     """Hold a run's folder; of several processes the first, which does all writing, holds it."""
     return locked(folder) if first else nullcontext()
 

@@ -9,7 +9,7 @@ from typing import Any
 from imbtool.config.schema import Profile
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.model.head import head_layer
-from imbtool.training.setup import gather_materials, make_accelerator, require_measurable
+from imbtool.training.setup import make_accelerator, make_setup, require_measurable
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def read_data(profile: Profile) -> TuningData:
     """
     accelerator = make_accelerator()
     try:
-        materials = gather_materials(profile, accelerator)
+        setup = make_setup(profile, accelerator)
     finally:
         accelerator.end_training()
-    require_measurable("tuning.objective", profile.tuning.objective, materials.corpus)
-    fingerprints = {name: split.fingerprint for name, split in materials.corpus.splits.items()}
-    layer = head_layer(materials.text_model.model)
-    return TuningData(materials.weights, fingerprints, layer is not None)
+    require_measurable("tuning.objective", profile.tuning.objective, setup.corpus)
+    fingerprints = {name: split.fingerprint for name, split in setup.corpus.splits.items()}
+    layer = head_layer(setup.text_model.model)
+    return TuningData(setup.weights, fingerprints, layer is not None)
