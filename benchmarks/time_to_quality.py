@@ -124,12 +124,12 @@ def judge(task: Task) -> Callable[[nn.Module], float]:
 
 def train_whole_run(task: Task, epochs: int, watch: Watch) -> None:
     """Train as `imbtool train` does, with the clock on between `start` and the last step."""
-    from imbtool.training.loop import Engine
+    from imbtool.training.loop import TrainingLoop
     from imbtool.training.run import train
 
-    run_epoch = Engine.run_epoch
+    run_epoch = TrainingLoop.run_epoch
 
-    def watched_epoch(engine: Engine, after_step: Callable[[], None]) -> float:
+    def watched_epoch(loop: TrainingLoop, after_step: Callable[[], None]) -> float:
         def after() -> None:
             after_step()
             watch.after_step()
@@ -137,8 +137,8 @@ def train_whole_run(task: Task, epochs: int, watch: Watch) -> None:
         if watch.points:
             watch.go()
         else:
-            watch.begin(engine.text_model.model)
-        loss = run_epoch(engine, after)
+            watch.begin(loop.text_model.model)
+        loss = run_epoch(loop, after)
         watch.pause()
         return loss
 
@@ -146,7 +146,7 @@ def train_whole_run(task: Task, epochs: int, watch: Watch) -> None:
         if event["event"] == "start":
             watch.go()  # for the fit of the head
 
-    Engine.run_epoch = watched_epoch  # type: ignore[method-assign]
+    TrainingLoop.run_epoch = watched_epoch  # type: ignore[method-assign]
     profile = with_training(profile_of(task), epochs=epochs, save_every=NEVER_SAVE)
     with TemporaryDirectory() as folder:
         train(profile, Path(folder) / "run", emit, [])

@@ -23,9 +23,9 @@ from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imbtool.distributed.process_info import Place
+    from imbtool.distributed.process_info import ProcessInfo
     from imbtool.files.locks import Lock
-    from imbtool.inference.predict_folder import Job, Outcome, Shard
+    from imbtool.inference.predict_folder import FileResult, PredictionJob, Shard
     from imbtool.model.checkpoint import Checkpoint
 
 
@@ -86,12 +86,12 @@ def predict(
 
         echo "a text" | imbtool predict runs/moderation-1/checkpoint --json
     """
-    from imbtool.distributed.process_info import place_in
+    from imbtool.distributed.process_info import read_process_info
     from imbtool.formats.sources import names_table, table_format
     from imbtool.inference.predict_folder import make_job
     from imbtool.model.checkpoint import read_checkpoint
 
-    place = place_in(os.environ)
+    place = read_process_info(os.environ)
     into_folder = output is not None and not names_table(output)
     if source is not None and output is not None and into_folder and not source.is_file():
         job = make_job(checkpoint, source, text, calibrated, trust_remote_code)
@@ -149,7 +149,7 @@ def _require_stdin() -> None:
         raise user_error("stdin", "a closed stream", "texts", fix)
 
 
-def _refuse_several(place: Place, processes: int | None) -> None:
+def _refuse_several(place: ProcessInfo, processes: int | None) -> None:
     from imbtool.errors import user_error
 
     if place.processes > 1 or processes is not None:
@@ -159,7 +159,12 @@ def _refuse_several(place: Place, processes: int | None) -> None:
 
 
 def _predict_folder(
-    job: Job, output: Path, place: Place, processes: int | None, force: bool, json: bool
+    job: PredictionJob,
+    output: Path,
+    place: ProcessInfo,
+    processes: int | None,
+    force: bool,
+    json: bool,
 ) -> None:
     from imbtool.distributed.launch import processes_to_start, visible_devices
     from imbtool.errors import user_error
@@ -189,11 +194,11 @@ def _predict_folder(
 
 def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, json: bool) -> None:
     """Let several processes share the files; each comes back here with its number."""
-    from imbtool.distributed.workers import run_all
+    from imbtool.distributed.workers import run_workers
     from imbtool.inference.predict_folder import count_done
 
     before = count_done(shards)
-    codes = run_all(processes, [each for each in sys.argv[1:] if each != "--force"], lock)
+    codes = run_workers(processes, [each for each in sys.argv[1:] if each != "--force"], lock)
     for rank, code in enumerate(codes):
         if code < 0:
             hint(f"process {rank} was ended by signal {-code}; the same command does what it left")
@@ -204,23 +209,25 @@ def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, j
         raise typer.Exit(max(2, *codes))
 
 
-def _take_share(job: Job, output: Path, place: Place, shards: Sequence[Shard], json: bool) -> None:
-    from imbtool.distributed.workers import failures_to_answer_for
-    from imbtool.inference.predict_folder import predict_shards, shared_out
+def _take_share(
+    job: PredictionJob, output: Path, place: ProcessInfo, shards: Sequence[Shard], json: bool
+) -> None:
+    from imbtool.distributed.workers import failures_to_report
+    from imbtool.inference.predict_folder import assign_shards, predict_shards
 
     sizes = [shard.source.stat().st_size for shard in shards]
-    mine = [shards[index] for index in shared_out(sizes, place.processes)[place.rank]]
+    mine = [shards[index] for index in assign_shards(sizes, place.processes)[place.rank]]
     states: Counter[str] = Counter()
     for outcome in predict_shards(job, mine, place.local):
         states[outcome.state] += 1
         _tell(outcome, f"{states.total()}/{len(mine)}")
     whose = f"process {place.rank} of {place.processes}: " if place.processes > 1 else ""
     _tell_end(output, states, whose, json)
-    if failures_to_answer_for(states["failed"], os.environ):
+    if failures_to_report(states["failed"], os.environ):
         raise typer.Exit(2)
 
 
-def _tell(outcome: Outcome, number: str) -> None:
+def _tell(outcome: FileResult, number: str) -> None:
     if outcome.error is not None:
         # each file is one process's: what is wrong with it no other can say
         for problem in outcome.error.problems:

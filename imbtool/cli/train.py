@@ -186,8 +186,8 @@ def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
 
 def _rehearse(settings: Profile, profile: Path, json: bool) -> None:
     from imbtool.report.console.training import rehearsal_views
-    from imbtool.training.dry_run import rehearse
+    from imbtool.training.dry_run import dry_run
 
-    document = rehearse(settings)
+    document = dry_run(settings)
     show(document, rehearsal_views(document), json)
     hint(f"nothing was started; next: imbtool train --profile {profile}")

@@ -90,10 +90,10 @@ def tune(
 
 
 def _refuse_several_processes() -> None:
-    from imbtool.distributed.process_info import place_in
+    from imbtool.distributed.process_info import read_process_info
     from imbtool.errors import user_error
 
-    processes = place_in(os.environ).processes
+    processes = read_process_info(os.environ).processes
     if processes > 1:
         found, fix = f"WORLD_SIZE={processes}", "start it without a launcher"
         raise user_error("launch", found, "one process: rounds come one after the other", fix)

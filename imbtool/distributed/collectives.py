@@ -54,7 +54,7 @@ class Ranks:
         """Of `count` rows, those of this process; together the processes have each row once."""
         return np.arange(self.rank, count, self.processes)
 
-    def total(self, values: Tensor) -> Tensor:
+    def sum(self, values: Tensor) -> Tensor:
         """The sum over processes of a tensor that has the same shape on all."""
         if self.alone:
             return values
@@ -68,7 +68,7 @@ class Ranks:
         gathered: Tensor = self._accelerator.gather(values[None].to(self._accelerator.device))
         return gathered
 
-    def most(self, values: Sequence[float]) -> list[float]:
+    def max(self, values: Sequence[float]) -> list[float]:
         """Each value's maximum over processes."""
         if self.alone:
             return list(values)
@@ -83,7 +83,7 @@ class Ranks:
         result: T = made[0]
         return result
 
-    def same(self, tensor: Tensor) -> Tensor:
+    def broadcast(self, tensor: Tensor) -> Tensor:
         """The first process's tensor, on every process."""
         if self.alone:
             return tensor

@@ -24,7 +24,7 @@ from torch.distributed.elastic.multiprocessing.errors import (
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from imbtool.distributed.collectives import PEER_LOST
-from imbtool.distributed.process_info import place_in, threads_each
+from imbtool.distributed.process_info import read_process_info, threads_per_process
 from imbtool.errors import user_error
 
 SECONDS_TO_SAVE = 300
@@ -49,7 +49,7 @@ def processes_to_start(asked: int | None, environment: Mapping[str, str], device
             fix = f"configure the launcher without {name}: encoders of this size do not need it"
             raise user_error("launch", found, "plain data parallelism", fix)
     if "RANK" in environment:
-        running = place_in(environment).processes
+        running = read_process_info(environment).processes
         if asked is not None and asked != running:
             fix = "leave --processes out, or give the launcher's number"
             raise user_error(f"--processes {asked}", f"{running} launched", "the same number", fix)
@@ -77,7 +77,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         UserError: a process other than the first has failed; the first shows its errors itself.
     """
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads_each(processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads_per_process(processes)))
     with tempfile.TemporaryDirectory(prefix="imbtool-") as logs:
         # only the first process talks to the terminal
         quiet: dict[int, Std] = dict.fromkeys(range(1, processes), Std.ALL)

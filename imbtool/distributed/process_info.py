@@ -16,7 +16,7 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
 
 @dataclass(frozen=True)
-class Place:
+class ProcessInfo:
     """A process among others.
 
     Attributes:
@@ -30,7 +30,7 @@ class Place:
     local: int = 0
 
 
-def place_in(environment: Mapping[str, str]) -> Place:
+def read_process_info(environment: Mapping[str, str]) -> ProcessInfo:
     """This process's place, by the variables that launchers set; alone where there are none.
 
     Raises:
@@ -38,25 +38,25 @@ def place_in(environment: Mapping[str, str]) -> Place:
     """
     given = {name: environment[name] for name in VARIABLES if name in environment}
     if "RANK" not in given and given.get("WORLD_SIZE", "1") == "1":
-        return Place()
+        return ProcessInfo()
     told = " ".join(f"{name}={value}" for name, value in given.items())
     try:
         rank, processes = int(given["RANK"]), int(given["WORLD_SIZE"])
         local = int(given.get("LOCAL_RANK", rank))
     except (KeyError, ValueError):
-        raise _misplaced(told) from None
+        raise _inconsistent(told) from None
     if not 0 <= rank < processes or local < 0:
-        raise _misplaced(told)
-    return Place(rank, processes, local)
+        raise _inconsistent(told)
+    return ProcessInfo(rank, processes, local)
 
 
-def threads_each(processes: int) -> int:
+def threads_per_process(processes: int) -> int:
     """How many threads a process may have so that all have a core each."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, (cores or 1) // processes)
 
 
-def _misplaced(told: str) -> UserError:
+def _inconsistent(told: str) -> UserError:
     expected = "RANK and WORLD_SIZE, whole numbers, RANK from 0 to WORLD_SIZE - 1"
     fix = "set both or none; number the tasks of a job array from 0"
     return user_error("launch", told, expected, fix)

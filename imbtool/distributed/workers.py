@@ -13,14 +13,14 @@ from datetime import timedelta
 
 from torch.distributed.rendezvous import rendezvous
 
-from imbtool.distributed.process_info import VARIABLES, threads_each
+from imbtool.distributed.process_info import VARIABLES, threads_per_process
 from imbtool.files.locks import Lock
 
 PATIENCE = timedelta(seconds=60)
 """With the launcher's store."""
 
 
-def run_all(processes: int, arguments: Sequence[str], lock: Lock) -> list[int]:
+def run_workers(processes: int, arguments: Sequence[str], lock: Lock) -> list[int]:
     """Run `imbtool ARGUMENTS` in several processes, each to its end; their exit codes.
 
     The first one's stdout is left out: the caller tells the result.
@@ -30,7 +30,7 @@ def run_all(processes: int, arguments: Sequence[str], lock: Lock) -> list[int]:
         arguments: of the command line.
         lock: of the folder that they write to, which they hold together with this process.
     """
-    environment = {"OMP_NUM_THREADS": str(threads_each(processes)), **os.environ}
+    environment = {"OMP_NUM_THREADS": str(threads_per_process(processes)), **os.environ}
     environment |= lock.environment
     command = [sys.executable, "-m", "imbtool", *arguments]
     children = [
@@ -51,7 +51,7 @@ def run_all(processes: int, arguments: Sequence[str], lock: Lock) -> list[int]:
             child.wait()
 
 
-def failures_to_answer_for(failed: int, environment: Mapping[str, str]) -> int:
+def failures_to_report(failed: int, environment: Mapping[str, str]) -> int:
     """How many failures this process must end with an error for: its own.
 
     Torchrun ends all processes as soon as one fails, whatever they are at. So there those that end

@@ -26,7 +26,7 @@ MANIFEST = "_predict.json"
 CARD = "README.md"
 
 
-class Record(Typed):
+class FolderManifest(Typed):
     """The content of the manifest: what made the outputs of a folder."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +38,7 @@ class Record(Typed):
 
 
 @dataclass(frozen=True)
-class Job:
+class PredictionJob:
     """What outputs depend on.
 
     Attributes:
@@ -58,9 +58,9 @@ class Job:
     trust_remote_code: bool
 
     @property
-    def record(self) -> Record:
+    def record(self) -> FolderManifest:
         """The content of the manifest; where the checkpoint stands is none of it."""
-        return Record(
+        return FolderManifest(
             checkpoint=self.sha256,
             input=str(self.source.absolute()).encode(errors="backslashreplace").decode(),
             text=self.text,
@@ -69,7 +69,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FileResult:
     """What came of one file.
 
     Attributes:
@@ -91,7 +91,7 @@ def make_job(
     text: Sequence[str] | None,
     calibrated: bool = False,
     trust_remote_code: bool = False,
-) -> Job:
+) -> PredictionJob:
     """Gather what outputs depend on, without loading the model.
 
     Args:
@@ -109,10 +109,12 @@ def make_job(
     shown_probabilities(folder, meta, calibrated)
     trained_on = meta.data.text
     columns = text or ([trained_on] if isinstance(trained_on, str) else trained_on)
-    return Job(folder, _fingerprint(folder), source, list(columns), calibrated, trust_remote_code)
+    return PredictionJob(
+        folder, _fingerprint(folder), source, list(columns), calibrated, trust_remote_code
+    )
 
 
-def job_name(job: Job, processes: int) -> str:
+def job_name(job: PredictionJob, processes: int) -> str:
     """What tells a job of several processes from others."""
     digest = hashlib.sha256(to_json(job.record.model_dump()).encode()).hexdigest()
     return f"a job of {processes} processes, {digest[:16]}"
@@ -129,7 +131,9 @@ def require_claimable(folder: Path) -> None:
     _is_claimed(folder)
 
 
-def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bool) -> None:
+def claim_folder(
+    folder: Path, job: PredictionJob, shards: Sequence[Shard], start_over: bool
+) -> None:
     """Make sure that a folder's outputs are all of one job, and write down of which.
 
     A folder without outputs may be claimed anew. The outputs of another job are deleted before this
@@ -153,12 +157,12 @@ def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bo
         write_json(folder / MANIFEST, job.record.model_dump())
 
 
-def _record_in(folder: Path) -> Record:
+def _record_in(folder: Path) -> FolderManifest:
     fix = "choose another -o, or delete the folder"
-    return read_document(folder / MANIFEST, Record, fix)
+    return read_document(folder / MANIFEST, FolderManifest, fix)
 
 
-def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outcome]:
+def predict_shards(job: PredictionJob, shards: Sequence[Shard], gpu: int) -> Iterator[FileResult]:
     """Yield what comes of each file; a file that cannot be used costs no other.
 
     Args:
@@ -173,7 +177,7 @@ def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outc
     left = []
     for shard in shards:
         if shard.output.exists():
-            yield Outcome(shard, "skipped")
+            yield FileResult(shard, "skipped")
         else:
             left.append(shard)
     if left:
@@ -188,12 +192,12 @@ def count_done(shards: Sequence[Shard]) -> int:
     return sum(shard.output.exists() for shard in shards)
 
 
-def _predicted(checkpoint: Checkpoint, job: Job, shard: Shard) -> Outcome:
+def _predicted(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> FileResult:
     frames = predict_table(checkpoint, shard.source, job.text, job.calibrated)
     try:
-        return Outcome(shard, "done", write_file(frames, shard.output))
+        return FileResult(shard, "done", write_file(frames, shard.output))
     except UserError as error:
-        return Outcome(shard, "failed", error=error)
+        return FileResult(shard, "failed", error=error)
 
 
 def _fingerprint(folder: Path) -> str:
@@ -220,7 +224,7 @@ def _is_claimed(folder: Path) -> bool:
     return bool(names)
 
 
-def _other_job(folder: Path, before: Record, now: Record) -> UserError:
+def _other_job(folder: Path, before: FolderManifest, now: FolderManifest) -> UserError:
     known = before.model_dump()
     changed = [
         f"{key} ({short(known[key])} -> {short(value)})"
@@ -286,7 +290,7 @@ def plan_shards(source: Path, folder: Path) -> list[Shard]:
     return shards
 
 
-def shared_out(sizes: Sequence[int], processes: int) -> list[list[int]]:
+def assign_shards(sizes: Sequence[int], processes: int) -> list[list[int]]:
     """Which files each process takes, so that all have about as many bytes.
 
     The largest file that is left goes to the process with the least (Graham 1969: at most a third

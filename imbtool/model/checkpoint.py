@@ -29,14 +29,14 @@ from imbtool.model.card import model_card
 from imbtool.model.encoder import TextModel, load_trained
 from imbtool.model.encoder_files import public_name
 from imbtool.model.head import head_layer
-from imbtool.model.knn import Neighbours, consult, mixed, read_neighbours
+from imbtool.model.knn import KnnIndex, interpolated, predict_with_knn, read_knn_index
 from imbtool.model.metadata import (
     FIX,
     META,
     CheckpointMeta,
     DataMeta,
+    KnnMeta,
     LabelMeta,
-    NeighboursMeta,
     RequirementMeta,
     read_meta,
 )
@@ -69,7 +69,7 @@ class Checkpoint:
     folder: Path
     text_model: TextModel
     meta: CheckpointMeta
-    neighbours: Neighbours | None = None
+    neighbours: KnnIndex | None = None
 
     @property
     def labels(self) -> Labels:
@@ -92,8 +92,8 @@ class Checkpoint:
         if self.neighbours is None or self.meta.neighbours is None:
             return self.text_model.logits(texts).astype(np.float64)
         encoded = self.text_model.encode(texts)
-        logits, opinion = consult(self.text_model, self.neighbours, encoded)
-        return mixed(logits, opinion, self.meta.neighbours.share).numpy()
+        logits, opinion = predict_with_knn(self.text_model, self.neighbours, encoded)
+        return interpolated(logits, opinion, self.meta.neighbours.share).numpy()
 
     def to(self, device: torch.device) -> None:
         """Move the model, and the neighbours if there are any, to a device."""
@@ -146,13 +146,13 @@ def _verify(folder: Path, meta: CheckpointMeta) -> None:
             raise user_error(path, f"other bytes than {META} has the sha256 of", TENSORS, FIX)
 
 
-def _neighbours(folder: Path, meta: CheckpointMeta, text_model: TextModel) -> Neighbours:
+def _neighbours(folder: Path, meta: CheckpointMeta, text_model: TextModel) -> KnnIndex:
     assert meta.neighbours is not None
     layer = head_layer(text_model.model)
     if layer is None:
         found = "neighbours, and a model whose head does not end in one layer with a bias"
         raise user_error(folder, found, "a checkpoint as imbtool wrote it", FIX)
-    return read_neighbours(folder, meta.neighbours.texts, len(meta.labels), layer.in_features)
+    return read_knn_index(folder, meta.neighbours.texts, len(meta.labels), layer.in_features)
 
 
 def checkpoint_folder(path: Path) -> Path:
@@ -177,7 +177,7 @@ def make_meta(
     calibration: Calibration,
     max_length: int,
     validation: dict[str, Any],
-    neighbours: NeighboursMeta | None = None,
+    neighbours: KnnMeta | None = None,
 ) -> CheckpointMeta:
     """Gather what a checkpoint must know."""
     parent_of = dict(profile.labels.edges)
@@ -224,7 +224,7 @@ def _requirement(choice: ThresholdChoice, label: str) -> RequirementMeta | None:
 
 
 def write_checkpoint(
-    link: Path, text_model: TextModel, meta: CheckpointMeta, neighbours: Neighbours | None = None
+    link: Path, text_model: TextModel, meta: CheckpointMeta, neighbours: KnnIndex | None = None
 ) -> None:
     """Write a checkpoint beside `link` and point `link` at it, atomically."""
     if isinstance(meta.data.text, list) and len(meta.data.text) > 1:

@@ -18,7 +18,7 @@ from imbtool.config.schema import LongTexts, ModelSection
 from imbtool.files.third_party import CONFIG, TOKENIZER, Folder
 from imbtool.model.encoder_files import encoder_folder
 from imbtool.model.loading import (
-    SEEN,
+    PROBE_TEXT,
     check_reading,
     check_tokens,
     folder_of_checkpoint,
@@ -29,15 +29,15 @@ from imbtool.model.loading import (
     most_positions,
 )
 from imbtool.model.long_texts import (
-    Frame,
+    SpecialTokens,
     count_windows,
     most_windows,
     padded_tokens,
     text_of_each,
     windows_of,
 )
-from imbtool.model.long_texts import Tokens as Tokens
-from imbtool.model.tokenize import Reader
+from imbtool.model.long_texts import TokenIds as TokenIds
+from imbtool.model.tokenize import TextTokenizer
 from imbtool.wording import some
 
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
@@ -69,9 +69,9 @@ class TextModel:
         return device
 
     @cached_property
-    def reader(self) -> Reader:
+    def reader(self) -> TextTokenizer:
         """What makes token ids of texts."""
-        return Reader(self.tokenizer, self.max_length, self.long_texts)
+        return TextTokenizer(self.tokenizer, self.max_length, self.long_texts)
 
     @property
     def joiner(self) -> str:
@@ -79,7 +79,7 @@ class TextModel:
         return self.reader.joiner
 
     @property
-    def frame(self) -> Frame:
+    def frame(self) -> SpecialTokens:
         """The special tokens around a text."""
         return self.reader.frame
 
@@ -88,7 +88,7 @@ class TextModel:
         """Tokens of an encoded text at most; something of one that has so many may be left out."""
         return self.max_length * most_windows(self.long_texts)
 
-    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """Token ids of what is read of each text, special tokens included; see `longtexts`.
 
         Between two columns of a text stands `joiner`.
@@ -98,11 +98,11 @@ class TextModel:
         """
         return self.reader.encode(texts)
 
-    def windows(self, encoded: Sequence[Tokens]) -> list[int]:
+    def windows(self, encoded: Sequence[TokenIds]) -> list[int]:
         """How many rows of a batch each encoded text takes: 1 but for one with windows."""
         return count_windows(map(len, encoded), self.max_length)
 
-    def batch(self, encoded: Sequence[Tokens]) -> dict[str, Tensor]:
+    def batch(self, encoded: Sequence[TokenIds]) -> dict[str, Tensor]:
         """Padded input ids of some texts, on the model's device; a mask only if some are padded.
 
         A text has a row for each of its `windows`; `pooled` makes one of their outputs.
@@ -120,7 +120,7 @@ class TextModel:
         arrays = {"input_ids": tokens} if mask.all() else {"input_ids": tokens, MASK: mask}
         return {name: self._moved(array) for name, array in arrays.items()}
 
-    def _with_one_end(self, ids: Tokens) -> Tokens:
+    def _with_one_end(self, ids: TokenIds) -> TokenIds:
         """A window as it is, or, for an encoder with a decoder, with its end mark at its end only.
 
         The head of such a model reads there, and refuses texts that have not all as many.
@@ -138,7 +138,7 @@ class TextModel:
 
     def forward_all(
         self,
-        encoded: Sequence[Tokens],
+        encoded: Sequence[TokenIds],
         autocast: AbstractContextManager[Any] | None = None,
         dropout: bool = False,
     ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
@@ -151,13 +151,13 @@ class TextModel:
                 for rows in _by_length(encoded, most, self.max_length):
                     chosen = [encoded[row] for row in rows]
                     output = self.model(**self.batch(chosen)).logits
-                    yield rows, pooled(output, self.windows(chosen))
+                    yield rows, max_over_windows(output, self.windows(chosen))
         finally:
             self.model.train(training)
 
     def forward_seen(
         self,
-        encoded: Sequence[Tokens],
+        encoded: Sequence[TokenIds],
         layer: nn.Linear,
         autocast: AbstractContextManager[Any] | None = None,
         dropout: bool = False,
@@ -175,7 +175,7 @@ class TextModel:
         """Logits [n, L] of texts, in fp32."""
         return self.logits_of(self.encode(texts))
 
-    def logits_of(self, encoded: Sequence[Tokens]) -> NDArray[np.float32]:
+    def logits_of(self, encoded: Sequence[TokenIds]) -> NDArray[np.float32]:
         """Logits [n, L] of encoded texts, in fp32."""
         result = np.zeros((len(encoded), self.model.config.num_labels), dtype=np.float32)
         for rows, logits in self.forward_all(encoded):
@@ -237,7 +237,7 @@ def load_trained(
     return _checked(folder, TextModel(model, tokenizer, length, long_texts), len(names))
 
 
-def pooled(output: Tensor, windows: Sequence[int]) -> Tensor:
+def max_over_windows(output: Tensor, windows: Sequence[int]) -> Tensor:
     """The logits of texts [n, L]: for each label the maximum over the windows of a text.
 
     Args:
@@ -251,7 +251,7 @@ def pooled(output: Tensor, windows: Sequence[int]) -> Tensor:
     return lowest.scatter_reduce(0, text[:, None].expand_as(output), output, "amax")
 
 
-def averaged(features: Tensor, windows: Sequence[int]) -> Tensor:
+def mean_over_windows(features: Tensor, windows: Sequence[int]) -> Tensor:
     """The features of texts [n, features]: the mean over the windows of each.
 
     Args:
@@ -277,7 +277,7 @@ def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
     check_tokens(folder, text_model.model, text_model.tokenizer)
     with folder.calls(TOKENIZER):
         room = text_model.max_length - len(text_model.frame)
-        batch = text_model.batch(text_model.encode([SEEN, f"{SEEN} {SEEN}"]))
+        batch = text_model.batch(text_model.encode([PROBE_TEXT, f"{PROBE_TEXT} {PROBE_TEXT}"]))
     if room < 1:
         raise folder.refused(f"no room for a text in {text_model.max_length} tokens")
     for training in (True, False):
@@ -287,7 +287,7 @@ def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
 
 
 def _by_length(
-    encoded: Sequence[Tokens], most: int, max_length: int
+    encoded: Sequence[TokenIds], most: int, max_length: int
 ) -> Iterator[NDArray[np.int64]]:
     """Row indices, longest first, in groups of at most so many padded tokens."""
     lengths = np.array([len(ids) for ids in encoded])

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 
 from imbtool.errors import UserError, user_error
-from imbtool.model.encoder import TextModel, Tokens, averaged
+from imbtool.model.encoder import TextModel, TokenIds, mean_over_windows
 from imbtool.model.head import head_layer
 from imbtool.model.loading import folder_of_checkpoint
 from imbtool.wording import some
@@ -35,7 +35,7 @@ ROUNDING = 0.01
 """How far from 1 the length of a direction may be that was rounded to 16 bits."""
 
 
-class Neighbours(nn.Module):
+class KnnIndex(nn.Module):
     """Training texts as the head sees them, and their labels.
 
     Attributes:
@@ -72,19 +72,17 @@ class Neighbours(nn.Module):
         save_file({name: each.cpu().contiguous() for name, each in tensors.items()}, folder / FILE)
 
 
-def remember(features: Tensor, targets: NDArray[np.float32]) -> Neighbours:
+def make_knn_index(features: Tensor, targets: NDArray[np.float32]) -> KnnIndex:
     """Training texts by the head's input [n, features] and their targets [n, L], NaN unknown.
 
     Directions have the 16 bits that they are kept with: thresholds are chosen by what will decide.
     """
     known = np.nan_to_num(targets, nan=UNKNOWN).astype(np.int8)
-    return Neighbours(
-        normalize(features).half().float(), torch.from_numpy(known).to(features.device)
-    )
+    return KnnIndex(normalize(features).half().float(), torch.from_numpy(known).to(features.device))
 
 
-def consult(
-    text_model: TextModel, neighbours: Neighbours, encoded: Sequence[Tokens]
+def predict_with_knn(
+    text_model: TextModel, neighbours: KnnIndex, encoded: Sequence[TokenIds]
 ) -> tuple[Tensor, Tensor]:
     """What the head and what the neighbours say of encoded texts.
 
@@ -98,11 +96,11 @@ def consult(
     for rows, output, seen in text_model.forward_seen(encoded, layer):
         windows = text_model.windows([encoded[row] for row in rows])
         logits[rows] = output.float().cpu()
-        opinion[rows] = neighbours(averaged(seen, windows)).cpu()
+        opinion[rows] = neighbours(mean_over_windows(seen, windows)).cpu()
     return logits, opinion
 
 
-def mixed(logits: Tensor, opinion: Tensor, share: float) -> Tensor:
+def interpolated(logits: Tensor, opinion: Tensor, share: float) -> Tensor:
     """The logits of (1 - share) sigmoid(logits) + share * opinion, in fp64.
 
     Args:
@@ -119,7 +117,7 @@ def mixed(logits: Tensor, opinion: Tensor, share: float) -> Tensor:
     return torch.where(opinion.isnan(), logits, positive - negative)
 
 
-def read_neighbours(folder: Path, texts: int, labels: int, width: int) -> Neighbours:
+def read_knn_index(folder: Path, texts: int, labels: int, width: int) -> KnnIndex:
     """The neighbours in a checkpoint's folder.
 
     Args:
@@ -136,13 +134,13 @@ def read_neighbours(folder: Path, texts: int, labels: int, width: int) -> Neighb
         raise _refused(path, "no such file")
     with folder_of_checkpoint(folder).calls(FILE):
         tensors = load_file(path)
-    wrong = next(_wrongs(tensors, texts, labels, width), None)
+    wrong = next(_faults(tensors, texts, labels, width), None)
     if wrong is not None:
         raise _refused(path, wrong)
-    return Neighbours(tensors["features"].float(), tensors["targets"])
+    return KnnIndex(tensors["features"].float(), tensors["targets"])
 
 
-def _wrongs(tensors: Mapping[str, Tensor], texts: int, labels: int, width: int) -> Iterator[str]:
+def _faults(tensors: Mapping[str, Tensor], texts: int, labels: int, width: int) -> Iterator[str]:
     """What is wrong with tensors that should be those of so many neighbours."""
     wanted = {
         "features": ((texts, width), torch.float16),

@@ -35,7 +35,7 @@ FRESH_ELEMENTS = 2**26
 """Of a head, a pooler and buffers, which the files do not hold; more is another model."""
 FLOATS = {"F64", "F32", "F16", "BF16"}
 FLOATS_END = (".weight", ".bias")
-SEEN = "a b"
+PROBE_TEXT = "a b"
 """A text that every model can read."""
 
 
@@ -81,7 +81,7 @@ def load_tokenizer(folder: Folder, trust_remote_code: bool) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(folder.name, trust_remote_code=trust_remote_code)
         known, special = len(tokenizer), len(tokenizer.all_special_ids)
         padding, longest = tokenizer.pad_token_id, tokenizer.model_max_length
-        tokenizer(SEEN)
+        tokenizer(PROBE_TEXT)
     if known <= special:
         raise folder.refused("no tokenizer files beside its weights")
     if padding is None:
@@ -146,7 +146,7 @@ def check_tokens(folder: Folder, model: Any, tokenizer: Any) -> None:
     """
     with folder.calls(TOKENIZER):
         ids = [*tokenizer.get_vocab().values(), tokenizer.pad_token_id]
-        largest = max(*ids, *tokenizer(SEEN)["input_ids"])
+        largest = max(*ids, *tokenizer(PROBE_TEXT)["input_ids"])
         lowest = min(ids)
     with folder.calls(f"{CONFIG} and {WEIGHTS}"):
         rows = model.get_input_embeddings().weight.shape[0]
@@ -178,7 +178,7 @@ def check_reading(folder: Folder, model: Any, batch: Mapping[str, Any], labels: 
     if shape != expected:
         raise folder.refused(f"outputs of the shape {shape} for {expected[1]} labels")
     if not finite:
-        raise folder.refused(f"an output that is no finite number, for the text {SEEN!r}")
+        raise folder.refused(f"an output that is no finite number, for the text {PROBE_TEXT!r}")
 
 
 def most_positions(model: Any) -> int:

@@ -24,34 +24,34 @@ OVERLAP_PARTS = 4
 MOST_WINDOWS = 16
 """Of a text, since all of them are in memory at once; of a longer one head and tail are kept."""
 
-Tokens = list[int]
+TokenIds = list[int]
 
 
 @dataclass(frozen=True)
-class Frame:
+class SpecialTokens:
     """The special tokens that a tokenizer puts before and after a text."""
 
-    start: Tokens
-    end: Tokens
+    start: TokenIds
+    end: TokenIds
 
     def __len__(self) -> int:
         return len(self.start) + len(self.end)
 
-    def around(self, text: Tokens) -> Tokens:
+    def around(self, text: TokenIds) -> TokenIds:
         """A text's own tokens, framed."""
         return [*self.start, *text, *self.end]
 
-    def inside(self, ids: Tokens) -> Tokens:
+    def inside(self, ids: TokenIds) -> TokenIds:
         """A framed text's own tokens."""
         return ids[len(self.start) : len(ids) - len(self.end)]
 
 
-def special_frame(tokenizer: Any) -> Frame:
+def special_tokens_of(tokenizer: Any) -> SpecialTokens:
     """The special tokens that a tokenizer puts around a text, as it marks them around one."""
     shown = tokenizer("a", return_special_tokens_mask=True)
     ids, special = shown["input_ids"], shown["special_tokens_mask"]
     own = [place for place, is_special in enumerate(special) if not is_special]
-    return Frame(ids[: own[0]], ids[own[-1] + 1 :])
+    return SpecialTokens(ids[: own[0]], ids[own[-1] + 1 :])
 
 
 def most_windows(long_texts: LongTexts) -> int:
@@ -59,12 +59,12 @@ def most_windows(long_texts: LongTexts) -> int:
     return MOST_WINDOWS if long_texts == "windows" else 1
 
 
-def most_read(long_texts: LongTexts, max_length: int, frame: Frame) -> int:
+def most_read(long_texts: LongTexts, max_length: int, frame: SpecialTokens) -> int:
     """Tokens that a text may have, its frame among them, to be read whole."""
     return max_length + (most_windows(long_texts) - 1) * _step(max_length - len(frame))
 
 
-def head_tail(ids: Tokens, most: int, frame: Frame) -> Tokens:
+def head_tail(ids: TokenIds, most: int, frame: SpecialTokens) -> TokenIds:
     """A framed text of at most so many tokens: its first quarter of them, and its last three."""
     if len(ids) <= most:
         return ids
@@ -78,7 +78,7 @@ def head_part(room: int) -> int:
     return room // HEAD_PARTS
 
 
-def in_windows(ids: Tokens, max_length: int, frame: Frame) -> Tokens:
+def in_windows(ids: TokenIds, max_length: int, frame: SpecialTokens) -> TokenIds:
     """The framed windows of a framed text, one after the other.
 
     Each begins with the last quarter of the one before; the last one may be shorter.
@@ -91,7 +91,7 @@ def in_windows(ids: Tokens, max_length: int, frame: Frame) -> Tokens:
     return [token for at in starts for token in frame.around(text[at : at + room])]
 
 
-def windows_of(ids: Tokens, max_length: int) -> list[Tokens]:
+def windows_of(ids: TokenIds, max_length: int) -> list[TokenIds]:
     """The windows of an encoded text, each to be read by itself; one that fits is its own."""
     return [ids[at : at + max_length] for at in range(0, max(1, len(ids)), max_length)]
 

@@ -117,7 +117,7 @@ class DataMeta(_Meta):
         return DataSection.model_validate({"train": table, **self.model_dump()})
 
 
-class NeighboursMeta(_Meta):
+class KnnMeta(_Meta):
     """What the nearest training texts have to say, and how to decide without them."""
 
     share: Annotated[float, Field(ge=0, lt=1)]
@@ -153,7 +153,7 @@ class CheckpointMeta(_Meta):
     """sha256 of each split's texts and targets."""
     validation: dict[str, Any]
     """Epoch and cross-fitted figures on validation."""
-    neighbours: NeighboursMeta | None = None
+    neighbours: KnnMeta | None = None
     """None where the head alone decides."""
     digests: dict[Annotated[str, Field(pattern=f"^{PART.pattern}$")], Digest] = Field({})
     """sha256 of each file of tensors; none in checkpoints of version 0.1."""

@@ -14,7 +14,6 @@ from imbtool.data.corpus import Corpus
 from imbtool.files.third_party import TOKENIZER
 from imbtool.formats.cells import COLUMN_MARK
 from imbtool.model.encoder_files import encoder_folder
-from imbtool.model.excerpts import AT_ONCE, by_characters, pieces
 from imbtool.model.loading import (
     check_tokens,
     empty_model,
@@ -23,8 +22,9 @@ from imbtool.model.loading import (
     load_tokenizer,
     most_positions,
 )
-from imbtool.model.long_texts import most_read, special_frame
+from imbtool.model.long_texts import most_read, special_tokens_of
 from imbtool.model.tokenize import column_joiner
+from imbtool.model.very_long_texts import AT_ONCE, by_characters, pieces
 from imbtool.types import Rows
 
 TEXTS_AT_ONCE = 4096
@@ -43,7 +43,7 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     check_tokens(folder, model, tokenizer)
     rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     with folder.calls(TOKENIZER):
-        joiner, frame = column_joiner(tokenizer), special_frame(tokenizer)
+        joiner, frame = column_joiner(tokenizer), special_tokens_of(tokenizer)
         counts = {
             name: _counts(tokenizer, joiner, split.texts, rows[name])
             for name, split in corpus.splits.items()
@@ -71,7 +71,7 @@ def _lengths(tokenizer: Any, texts: Sequence[str]) -> list[int]:
     """
     if len(texts) == 1 and len(texts[0]) > AT_ONCE:
         own = [tokenizer(piece, add_special_tokens=False) for piece in pieces(texts[0])]
-        frame = len(special_frame(tokenizer))
+        frame = len(special_tokens_of(tokenizer))
         return [frame + sum(len(each["input_ids"]) for each in own)]
     encoded = tokenizer(texts, return_attention_mask=False, return_token_type_ids=False)
     return [len(ids) for ids in encoded["input_ids"]]

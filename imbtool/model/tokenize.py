@@ -11,20 +11,20 @@ from imbtool.config.schema import LongTexts
 from imbtool.errors import TextError
 from imbtool.files.third_party import Folder
 from imbtool.formats.cells import COLUMN_MARK
-from imbtool.model.excerpts import MOST_CHARACTERS, by_characters, ends, is_far_longer
 from imbtool.model.long_texts import (
-    Frame,
-    Tokens,
+    SpecialTokens,
+    TokenIds,
     head_part,
     head_tail,
     in_windows,
     most_read,
-    special_frame,
+    special_tokens_of,
 )
+from imbtool.model.very_long_texts import MOST_CHARACTERS, by_characters, ends, is_far_longer
 
 
 @dataclass(frozen=True)
-class Reader:
+class TextTokenizer:
     """What a tokenizer makes of texts.
 
     Attributes:
@@ -44,17 +44,17 @@ class Reader:
             return column_joiner(self.tokenizer)
 
     @cached_property
-    def frame(self) -> Frame:
+    def frame(self) -> SpecialTokens:
         """The special tokens around a text."""
         with tokenizer_folder(self.tokenizer).calls("it"):
-            return special_frame(self.tokenizer)
+            return special_tokens_of(self.tokenizer)
 
     @cached_property
     def most(self) -> int:
         """Tokens of a text at most that are read, special ones included."""
         return most_read(self.long_texts, self.max_length, self.frame)
 
-    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """Token ids of what is read of each text, special tokens included; see `longtexts`.
 
         Raises:
@@ -67,7 +67,7 @@ class Reader:
         found.update(zip(plain, self._plain([joined[place] for place in plain]), strict=True))
         return [found[place] for place in range(len(joined))]
 
-    def _plain(self, texts: Sequence[str]) -> Iterator[Tokens]:
+    def _plain(self, texts: Sequence[str]) -> Iterator[TokenIds]:
         """What is read of each text, all of its tokens taken."""
         cut = self.long_texts == "truncate"
         for part in by_characters(texts):
@@ -81,7 +81,7 @@ class Reader:
                 )
             yield from encoded["input_ids"] if cut else map(self._read, encoded["input_ids"])
 
-    def _far_longer(self, place: int, text: str) -> Tokens:
+    def _far_longer(self, place: int, text: str) -> TokenIds:
         """What is read of a text, at a place among others, that is far longer than that."""
         room = self.most - len(self.frame)
         head = head_part(room)
@@ -95,12 +95,12 @@ class Reader:
             raise TextError(place, text, found, "shorten it, or leave it out")
         return next(self._plain([text]))
 
-    def _own(self, text: str) -> Tokens:
+    def _own(self, text: str) -> TokenIds:
         with tokenizer_folder(self.tokenizer).calls("it"):
-            own: Tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            own: TokenIds = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return own
 
-    def _read(self, ids: Tokens) -> Tokens:
+    def _read(self, ids: TokenIds) -> TokenIds:
         """What is read of a text with these tokens."""
         return in_windows(head_tail(ids, self.most, self.frame), self.max_length, self.frame)
 

@@ -95,7 +95,7 @@ def read_run_profile(folder: Path) -> Profile:
     return read_profile(path)
 
 
-def held(folder: Path, first: bool) -> AbstractContextManager[object]:
+def hold_run(folder: Path, first: bool) -> AbstractContextManager[object]:
     """Hold a run's folder; of several processes the first, which does all writing, holds it."""
     return locked(folder) if first else nullcontext()
 

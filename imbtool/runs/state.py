@@ -20,9 +20,9 @@ from imbtool.files.json_text import to_json
 from imbtool.files.writing import parse_json, publish_folder, read_json, sha256, write_json
 from imbtool.runs.manifest import FIX
 from imbtool.runs.state_check import (
-    Extent,
+    RunLength,
     Progress,
-    Saved,
+    SavedProgress,
     check_progress,
     check_tensors,
 )
@@ -70,7 +70,7 @@ def load_state(
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor],
     ranks: Ranks,
-    extent: Extent | None,
+    extent: RunLength | None,
 ) -> Progress:
     """Put a saved state into model, optimizer, average and this process's random generators.
 
@@ -90,7 +90,7 @@ def load_state(
     path = link / TENSORS
     if not path.is_file():
         raise user_error(link, "no saved state", "the state of a run", FIX)
-    progress = read_document(link / PROGRESS, Saved, FIX)
+    progress = read_document(link / PROGRESS, SavedProgress, FIX)
     check_progress(link / PROGRESS, progress, extent)
     try:
         saved = load_file(path)
@@ -111,7 +111,7 @@ def load_state(
     return Progress(**progress.model_dump(exclude={"sha256"}))
 
 
-def _check_pair(link: Path, progress: Saved, written: Tensor | None) -> None:
+def _check_pair(link: Path, progress: SavedProgress, written: Tensor | None) -> None:
     """Check that tensors and progress were written together and have not changed since."""
     path = link / TENSORS
     if progress.sha256 is not None and (found := sha256(path, OF_TENSORS)) != progress.sha256:

@@ -48,7 +48,7 @@ class Progress(Typed):
 
 
 @dataclass(frozen=True)
-class Extent:
+class RunLength:
     """How far a run goes.
 
     Attributes:
@@ -62,14 +62,14 @@ class Extent:
     batch_size: int
 
 
-class Saved(Progress):
+class SavedProgress(Progress):
     """The content of progress.json."""
 
     sha256: str | None = None
     """Of the tensors beside it; None in states of versions that did not write it."""
 
 
-def check_progress(where: Path, saved: Saved, extent: Extent | None) -> None:
+def check_progress(where: Path, saved: SavedProgress, extent: RunLength | None) -> None:
     """Check that a run can stand where a state says.
 
     Args:
@@ -96,7 +96,7 @@ def check_progress(where: Path, saved: Saved, extent: Extent | None) -> None:
             raise user_error(f"{where}: {key}", str(found), expected, FIX)
 
 
-def _bounds(saved: Saved, extent: Extent) -> dict[str, tuple[int | None, bool, str]]:
+def _bounds(saved: SavedProgress, extent: RunLength) -> dict[str, tuple[int | None, bool, str]]:
     """Of each key what was found, whether it can be, and what can be."""
     done = extent.batches * (saved.epoch - 1) + saved.batch
     texts = saved.batch * extent.batch_size
@@ -110,7 +110,7 @@ def _bounds(saved: Saved, extent: Extent) -> dict[str, tuple[int | None, bool, s
     }
 
 
-def _best_epoch(where: Path, saved: Saved) -> int | None:
+def _best_epoch(where: Path, saved: SavedProgress) -> int | None:
     if saved.best is None:
         return None
     try:

@@ -22,47 +22,47 @@ a multilingual encoder of base size has as many as a large one."""
 
 
 @dataclass(frozen=True)
-class Decision:
+class AutomaticChoice:
     """An automatic choice and its reason, to be shown."""
 
     value: Any
     reason: str
 
 
-def choose_epochs(section: TrainingSection, texts: int) -> Decision:
+def choose_epochs(section: TrainingSection, texts: int) -> AutomaticChoice:
     """3, or as many as make 500 steps, at most 20, if the profile says auto."""
     if section.epochs != "auto":
-        return Decision(section.epochs, "from the profile")
+        return AutomaticChoice(section.epochs, "from the profile")
     steps = -(-texts // section.batch_size)
     epochs = min(max(USUAL_EPOCHS, -(-LEAST_STEPS // steps)), MOST_EPOCHS)
-    return Decision(
+    return AutomaticChoice(
         epochs, "auto" if epochs == USUAL_EPOCHS else f"auto, {counted(steps, 'step')} each"
     )
 
 
-def choose_learning_rate(section: TrainingSection, model: nn.Module) -> Decision:
+def choose_learning_rate(section: TrainingSection, model: nn.Module) -> AutomaticChoice:
     """By parameters besides word vectors, if the profile says auto.
 
     1e-4 under 30M (MiniLM), 3e-5 under 200M (base size), 1e-5 for more.
     """
     if section.learning_rate != "auto":
-        return Decision(section.learning_rate, "from the profile")
+        return AutomaticChoice(section.learning_rate, "from the profile")
     words = set(word_vectors(model))
     size = sum(each.numel() for each in model.parameters() if each not in words)
     rate = 1e-4 if size < SMALL else 3e-5 if size < BASE else 1e-5
-    return Decision(rate, f"auto, {size / 1e6:.1f}M parameters besides word vectors")
+    return AutomaticChoice(rate, f"auto, {size / 1e6:.1f}M parameters besides word vectors")
 
 
-def choose_precision(section: TrainingSection, device: torch.device) -> Decision:
+def choose_precision(section: TrainingSection, device: torch.device) -> AutomaticChoice:
     """bf16 where the hardware computes in it, else fp32, if the profile says auto."""
     if section.precision != "auto":
-        return Decision(section.precision, "from the profile")
+        return AutomaticChoice(section.precision, "from the profile")
     able = computes_bf16(device)
     if device.type == "cuda":
         reason = torch.cuda.get_device_name(device)
     else:
         reason = f"this {device.type} has {'' if able else 'no '}bf16 arithmetic"
-    return Decision("bf16" if able else "fp32", f"auto, {reason}")
+    return AutomaticChoice("bf16" if able else "fp32", f"auto, {reason}")
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

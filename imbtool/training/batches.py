@@ -40,7 +40,7 @@ def plan_epoch(
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def share(
+def split_batch(
     rows: NDArray[np.int64], rank: int, processes: int, micro_batch: int | None
 ) -> list[NDArray[np.int64]]:
     """The micro-batches in which one process takes its part of a batch.

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from imbtool.analysis.document import label_rows
 from imbtool.config.schema import Profile
 from imbtool.events import Event
-from imbtool.model.encoder import TextModel, Tokens
+from imbtool.model.encoder import TextModel, TokenIds
 from imbtool.model.long_texts import padded_tokens
 from imbtool.training.automatic import autocast
-from imbtool.training.head_first import MOST_JUDGES, MOST_TEXTS, few_texts
-from imbtool.training.knn_share import MOST_REMEMBERED
-from imbtool.training.loop import Engine
-from imbtool.training.setup import Materials, gather_materials, make_accelerator
-from imbtool.training.token_cache import token_counts
+from imbtool.training.head_first import MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS, subsample
+from imbtool.training.knn_weight import MOST_INDEXED
+from imbtool.training.loop import TrainingLoop
+from imbtool.training.setup import TrainingSetup, make_accelerator, make_setup
+from imbtool.training.token_cache import token_lengths
 
 WARM_UP_STEPS = 3
 TRIAL_STEPS = 8
@@ -31,7 +31,7 @@ TRIAL_TEXTS = 256
 """Texts of a trial pass without gradients."""
 
 
-def rehearse(profile: Profile) -> dict[str, Any]:
+def dry_run(profile: Profile) -> dict[str, Any]:
     """Try a few steps in memory, write nothing, and say what the whole run would take.
 
     Returns:
@@ -44,44 +44,47 @@ def rehearse(profile: Profile) -> dict[str, Any]:
     """
     accelerator = make_accelerator()
     try:
-        materials = gather_materials(profile, accelerator)
+        setup = make_setup(profile, accelerator)
         trial: list[Event] = []
-        engine = materials.engine(trial.append)
-        speed = _training_speed(engine, trial)
+        loop = setup.make_loop(trial.append)
+        speed = _training_speed(loop, trial)
         return {
-            **materials.describe(engine),
-            "padding_share": _padding_share(engine),
+            **setup.describe(loop),
+            "padding_share": _padding_share(loop),
             "tokens_per_second": speed,
-            "minutes": _minutes(materials, engine, speed),
-            "memory_gib": _memory(engine) / 2**30,
-            "weights": label_rows(materials.corpus, materials.weights),
+            "minutes": _minutes(setup, loop, speed),
+            "memory_gib": _memory(loop) / 2**30,
+            "weights": label_rows(setup.corpus, setup.weights),
         }
     finally:
         accelerator.end_training()
 
 
-def _training_speed(engine: Engine, trial: list[Event]) -> float:
+def _training_speed(loop: TrainingLoop, trial: list[Event]) -> float:
     """Tokens a second over some steps of the first epoch, after a few to warm up."""
-    for rows in engine.plan(1)[: WARM_UP_STEPS + TRIAL_STEPS]:
-        engine.train_step(rows)
+    for rows in loop.plan(1)[: WARM_UP_STEPS + TRIAL_STEPS]:
+        loop.train_step(rows)
     timed = trial[WARM_UP_STEPS:] or trial
     speed: float = sum(row["tokens"] for row in timed) / sum(row["seconds"] for row in timed)
     return speed
 
 
-def _minutes(materials: Materials, engine: Engine, speed: float) -> dict[str, float]:
-    training, model = materials.profile.training, materials.text_model
-    trained, validated = sum(engine.lengths), sum(token_counts(materials.validation.encoded))
+def _minutes(setup: TrainingSetup, loop: TrainingLoop, speed: float) -> dict[str, float]:
+    training, model = setup.profile.training, setup.text_model
+    trained, validated = sum(loop.lengths), sum(token_lengths(setup.validation.encoded))
     few, judges = (
-        sum(token_counts(few_texts(sample, most).encoded))
-        for sample, most in ((materials.train, MOST_TEXTS), (materials.validation, MOST_JUDGES))
+        sum(token_lengths(subsample(sample, most).encoded))
+        for sample, most in (
+            (setup.train, MOST_TRAINING_TEXTS),
+            (setup.validation, MOST_VALIDATION_TEXTS),
+        )
     )
-    remembered = sum(token_counts(few_texts(materials.train, MOST_REMEMBERED).encoded))
-    texts = materials.train.encoded[:TRIAL_TEXTS]
-    context = autocast(engine.precision.value, materials.accelerator.device)
-    frozen = _reading_speed(model, texts, context) * materials.ranks.processes
-    exact = _reading_speed(model, texts, nullcontext()) * materials.ranks.processes
-    epochs: int = engine.epochs.value
+    remembered = sum(token_lengths(subsample(setup.train, MOST_INDEXED).encoded))
+    texts = setup.train.encoded[:TRIAL_TEXTS]
+    context = autocast(loop.precision.value, setup.accelerator.device)
+    frozen = _inference_speed(model, texts, context) * setup.ranks.processes
+    exact = _inference_speed(model, texts, nullcontext()) * setup.ranks.processes
+    epochs: int = loop.epochs.value
     asked = remembered / frozen + validated / exact
     return {
         "head": (few + 2 * judges) / frozen / 60 if training.head_first else 0.0,
@@ -91,8 +94,8 @@ def _minutes(materials: Materials, engine: Engine, speed: float) -> dict[str, fl
     }
 
 
-def _reading_speed(
-    model: TextModel, texts: Sequence[Tokens], context: AbstractContextManager[Any]
+def _inference_speed(
+    model: TextModel, texts: Sequence[TokenIds], context: AbstractContextManager[Any]
 ) -> float:
     """Tokens a second of a pass without gradients."""
     start = time.perf_counter()
@@ -101,19 +104,19 @@ def _reading_speed(
     return sum(map(len, texts)) / (time.perf_counter() - start)
 
 
-def _padding_share(engine: Engine) -> float:
-    padded = sum(_padded(engine, rows) for rows in engine.plan(1))
-    return 1.0 - sum(engine.lengths) / padded
+def _padding_share(loop: TrainingLoop) -> float:
+    padded = sum(_padded(loop, rows) for rows in loop.plan(1))
+    return 1.0 - sum(loop.lengths) / padded
 
 
-def _padded(engine: Engine, rows: NDArray[np.int64]) -> int:
+def _padded(loop: TrainingLoop, rows: NDArray[np.int64]) -> int:
     """Tokens of a batch, padding among them."""
-    return padded_tokens([engine.lengths[row] for row in rows], engine.text_model.max_length)
+    return padded_tokens([loop.lengths[row] for row in rows], loop.text_model.max_length)
 
 
-def _memory(engine: Engine) -> int:
+def _memory(loop: TrainingLoop) -> int:
     """Bytes that a process has used at most, once the largest batch has been trained on."""
-    engine.train_step(max(engine.plan(1), key=lambda rows: _padded(engine, rows)))
+    loop.train_step(max(loop.plan(1), key=lambda rows: _padded(loop, rows)))
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024

@@ -22,15 +22,15 @@ from imbtool.data.imbalance import count_labels
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import user_error
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.model.encoder import TextModel, Tokens, averaged, pooled
+from imbtool.model.encoder import TextModel, TokenIds, max_over_windows, mean_over_windows
 from imbtool.model.head import head_layer
 from imbtool.model.long_texts import count_windows
 from imbtool.model.losses import Objective
 from imbtool.training.automatic import autocast, choose_precision
-from imbtool.training.health import require_finite
-from imbtool.training.token_cache import taken, token_counts
+from imbtool.training.failures import require_finite
+from imbtool.training.token_cache import select_texts, token_lengths
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+LossFunction = Callable[[Tensor, Tensor], Tensor]
 """Of logits and targets."""
 
 L2_STRENGTHS = (1e-1, 3e-2, 1e-2, 3e-3)
@@ -39,24 +39,24 @@ MOST_ITERATIONS = 100
 LEAST_DEVIATION = 0.05
 """Floor of a feature's standard deviation, as a share of the median one: behind a random dense
 layer some features are nearly constant, and folding them back would blow their weights up."""
-MOST_TEXTS, MOST_JUDGES = 50_000, 20_000
+MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS = 50_000, 20_000
 """That the head is fitted on, and that it is judged by: features of all would be large."""
 LEAST_OF_EACH = 100
 """Positives and negatives of each label that are among them, if there are so many."""
 
 
 @dataclass(frozen=True)
-class Sample:
+class EncodedTexts:
     """Encoded texts, their targets [n, L] and their rows in the table they came from."""
 
-    encoded: Sequence[Tokens]
+    encoded: Sequence[TokenIds]
     targets: NDArray[np.float32]
     rows: Sequence[int]
 
-    def take(self, chosen: NDArray[np.int64]) -> Sample:
+    def take(self, chosen: NDArray[np.int64]) -> EncodedTexts:
         """Some of the texts."""
         rows = [self.rows[row] for row in chosen]
-        return Sample(taken(self.encoded, chosen), self.targets[chosen], rows)
+        return EncodedTexts(select_texts(self.encoded, chosen), self.targets[chosen], rows)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class HeadFit:
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearHead:
     """A linear layer: weight [L, features] and bias [L]."""
 
     weight: Tensor
@@ -81,15 +81,15 @@ class Linear:
         """Logits [n, L] of features [n, features]."""
         return features @ self.weight.T + self.bias
 
-    def shifted(self, bias: Tensor) -> Linear:
+    def shifted(self, bias: Tensor) -> LinearHead:
         """The same layer with so much more bias [L]."""
-        return Linear(self.weight, self.bias + bias)
+        return LinearHead(self.weight, self.bias + bias)
 
 
 def fit_head(
     text_model: TextModel,
-    train: Sample,
-    validation: Sample,
+    train: EncodedTexts,
+    validation: EncodedTexts,
     objective: Objective,
     autocast: AbstractContextManager[Any],
     ranks: Ranks,
@@ -117,24 +117,27 @@ def fit_head(
         )
     device = layer.weight.device
 
-    def features_of(sample: Sample, dropout: bool = False) -> Tensor:
+    def features_of(sample: EncodedTexts, dropout: bool = False) -> Tensor:
         return collect_features(text_model, sample.encoded, layer, autocast, ranks, dropout)
 
-    few, judges = few_texts(train, MOST_TEXTS), few_texts(validation, MOST_JUDGES)
+    few, judges = (
+        subsample(train, MOST_TRAINING_TEXTS),
+        subsample(validation, MOST_VALIDATION_TEXTS),
+    )
     features, clean = features_of(few), features_of(judges)
     noisy = features_of(judges, dropout=True)
     require_finite(features, text_model.model.config.name_or_path)
     targets = torch.from_numpy(judges.targets).to(device)
-    learned, judged = (rows_of_texts(text_model, each.encoded) for each in (few, judges))
+    learned, judged = (window_counts(text_model, each.encoded) for each in (few, judges))
 
     def fit_loss(logits: Tensor, targets: Tensor) -> Tensor:
-        return objective(pooled(logits, learned), targets)
+        return objective(max_over_windows(logits, learned), targets)
 
-    def loss(head: Linear) -> float:
-        return float(objective(pooled(head.logits(noisy), judged), targets))
+    def loss(head: LinearHead) -> float:
+        return float(objective(max_over_windows(head.logits(noisy), judged), targets))
 
-    def quality(head: Linear) -> float:
-        scores = pooled(head.logits(clean), judged).double().cpu().numpy()
+    def quality(head: LinearHead) -> float:
+        scores = max_over_windows(head.logits(clean), judged).double().cpu().numpy()
         return mean_defined(average_precision(scores, judges.targets))
 
     odds = log_odds(train.targets)
@@ -142,15 +145,15 @@ def fit_head(
     path = fit_path(features, torch.from_numpy(few.targets).to(device), fit_loss)
     fits = {strength: fit.shifted(shift) for strength, fit in path.items()}
     best = min(fits, key=lambda strength: loss(fits[strength]))
-    constant = Linear(torch.zeros_like(layer.weight), odds.to(device))
+    constant = LinearHead(torch.zeros_like(layer.weight), odds.to(device))
     reached, baseline = quality(fits[best]), quality(constant)
     kept = reached > baseline and loss(fits[best]) < loss(constant)
-    _place(layer, fits[best] if kept else constant, ranks)
+    _set_head(layer, fits[best] if kept else constant, ranks)
     reason = "beats a constant score" if kept else "no better than a constant score"
     return HeadFit(reached, baseline, best, kept, reason)
 
 
-def few_texts(sample: Sample, most: int, seed: int = 0) -> Sample:
+def subsample(sample: EncodedTexts, most: int, seed: int = 0) -> EncodedTexts:
     """At most so many of a sample's texts, in their order: all, or a part at random.
 
     Chance alone would leave hardly any positive of a rare label. So of each label up to
@@ -171,15 +174,15 @@ def few_texts(sample: Sample, most: int, seed: int = 0) -> Sample:
     return sample.take(np.sort(np.concatenate([first, others])))
 
 
-def _place(layer: nn.Linear, head: Linear, ranks: Ranks) -> None:
+def _set_head(layer: nn.Linear, head: LinearHead, ranks: Ranks) -> None:
     with torch.no_grad():
-        layer.weight.copy_(ranks.same(head.weight.contiguous()))
-        layer.bias.copy_(ranks.same(head.bias.contiguous()))
+        layer.weight.copy_(ranks.broadcast(head.weight.contiguous()))
+        layer.bias.copy_(ranks.broadcast(head.bias.contiguous()))
 
 
 def collect_features(
     text_model: TextModel,
-    encoded: Sequence[Tokens],
+    encoded: Sequence[TokenIds],
     layer: nn.Linear,
     autocast: AbstractContextManager[Any],
     ranks: Ranks,
@@ -189,19 +192,21 @@ def collect_features(
 
     A text in windows has a row for each of them; see `rows_of_texts`.
     """
-    counts = rows_of_texts(text_model, encoded)
+    counts = window_counts(text_model, encoded)
     places = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
     features = torch.zeros(sum(counts), layer.in_features, device=layer.weight.device)
     mine = ranks.mine(len(encoded))
-    for texts, _, seen in text_model.forward_seen(taken(encoded, mine), layer, autocast, dropout):
+    for texts, _, seen in text_model.forward_seen(
+        select_texts(encoded, mine), layer, autocast, dropout
+    ):
         rows = np.concatenate([places[text] for text in mine[texts]])
         features[torch.from_numpy(rows)] = seen
-    return ranks.total(features)
+    return ranks.sum(features)
 
 
-def rows_of_texts(text_model: TextModel, encoded: Sequence[Tokens]) -> list[int]:
+def window_counts(text_model: TextModel, encoded: Sequence[TokenIds]) -> list[int]:
     """How many rows of features each text has [n]: as many as windows."""
-    return count_windows(token_counts(encoded), text_model.max_length)
+    return count_windows(token_lengths(encoded), text_model.max_length)
 
 
 def log_odds(targets: NDArray[np.float32]) -> Tensor:
@@ -213,9 +218,9 @@ def log_odds(targets: NDArray[np.float32]) -> Tensor:
 def fit_path(
     features: Tensor,
     targets: Tensor,
-    objective: Loss,
+    objective: LossFunction,
     strengths: Sequence[float] = L2_STRENGTHS,
-) -> dict[float, Linear]:
+) -> dict[float, LinearHead]:
     """A head for each strength of L2, fitted on features [n, features] and targets [n, L].
 
     Features are standardised for the fit; the standardisation is folded back into the heads.
@@ -227,18 +232,18 @@ def fit_path(
     # under dropout a weight on a feature far from zero is noise: it costs by the feature's size
     price = features.square().mean(dim=0) / scale.square()
     start = torch.zeros(targets.shape[1], features.shape[1], device=features.device)
-    head = Linear(start, log_odds(targets.cpu().numpy()).to(features.device))
+    head = LinearHead(start, log_odds(targets.cpu().numpy()).to(features.device))
     fits = {}
     for strength in strengths:
         head = _minimise(head, standard, targets, objective, strength * price)
         folded = head.weight / scale
-        fits[strength] = Linear(folded, head.bias - folded @ mean)
+        fits[strength] = LinearHead(folded, head.bias - folded @ mean)
     return fits
 
 
 def _minimise(
-    start: Linear, features: Tensor, targets: Tensor, objective: Loss, price: Tensor
-) -> Linear:
+    start: LinearHead, features: Tensor, targets: Tensor, objective: LossFunction, price: Tensor
+) -> LinearHead:
     weight = start.weight.clone().requires_grad_()
     bias = start.bias.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
@@ -253,16 +258,16 @@ def _minimise(
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return Linear(weight.detach(), bias.detach())
+    return LinearHead(weight.detach(), bias.detach())
 
 
-Reader = Callable[[Sequence[Tokens]], Tensor]
+FeatureReader = Callable[[Sequence[TokenIds]], Tensor]
 """Encoded texts become features [n, features], fp32."""
 
 
-def feature_reader(
+def make_feature_reader(
     text_model: TextModel, section: TrainingSection, accelerator: Accelerator
-) -> Reader:
+) -> FeatureReader:
     """What reads texts with a frozen encoder, at the precision of a training.
 
     A text in windows has the mean of their features: the heads that are fitted on them, to rank and
@@ -278,8 +283,8 @@ def feature_reader(
     precision = choose_precision(section, accelerator.device).value
     context, ranks = autocast(precision, accelerator.device), Ranks(accelerator)
 
-    def read(encoded: Sequence[Tokens]) -> Tensor:
+    def read(encoded: Sequence[TokenIds]) -> Tensor:
         features = collect_features(text_model, encoded, layer, context, ranks)
-        return averaged(features, rows_of_texts(text_model, encoded))
+        return mean_over_windows(features, window_counts(text_model, encoded))
 
     return read

@@ -22,65 +22,65 @@ from torch import Tensor
 from imbtool.config.schema import TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import Emit, Event
-from imbtool.model.encoder import TextModel, pooled
+from imbtool.model.encoder import TextModel, max_over_windows
 from imbtool.model.long_texts import count_windows, grouped
 from imbtool.model.losses import Objective, Size, size_of
 from imbtool.runs.state import load_state, save_state
-from imbtool.runs.state_check import Extent, Progress
+from imbtool.runs.state_check import Progress, RunLength
 from imbtool.training.automatic import (
     autocast,
     choose_epochs,
     choose_learning_rate,
     choose_precision,
 )
-from imbtool.training.batches import plan_epoch, share
+from imbtool.training.batches import plan_epoch, split_batch
 from imbtool.training.cpu_speed import keep_freed_memory, narrow_residual, quick_dropout
-from imbtool.training.head_first import Sample
-from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_memory
+from imbtool.training.failures import StepResult, not_finite, out_of_memory, ran_out_of_memory
+from imbtool.training.head_first import EncodedTexts
 from imbtool.training.optimizer import (
     WeightAverage,
     clipped_step,
     freeze_unused,
     freeze_word_embeddings,
     gradient_norm,
+    learning_rate_factor,
     make_optimizer,
-    scheduled,
 )
-from imbtool.training.token_cache import taken, token_counts
+from imbtool.training.token_cache import select_texts, token_lengths
 
 MOST_SKIPPED = 10
 """Steps skipped in a row after which a run that skips them stops all the same."""
-PROBED_TEXTS = 8
+PROBE_TEXTS = 8
 """That show which weights logits rest on; the shortest ones, which take next to no memory."""
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _MicroBatch:
     """Texts that go through the model at once.
 
     Attributes:
         inputs: of the model.
         windows: rows of the inputs that each text takes [n].
         targets: [n, L].
-        share: 1, or 0 for a text that only keeps a process busy that has none of its own.
+        weight: 1, or 0 for a text that only keeps a process busy that has none of its own.
         last: whether gradients are added up over processes after it.
     """
 
     inputs: dict[str, Tensor]
     windows: list[int]
     targets: Tensor
-    share: float
+    weight: float
     last: bool
 
 
-class Engine:
+class TrainingLoop:
     """Trains a model epoch by epoch, from wherever its `progress` stands."""
 
     def __init__(
         self,
         accelerator: Accelerator,
         text_model: TextModel,
-        sample: Sample,
+        sample: EncodedTexts,
         objective: Objective,
         section: TrainingSection,
         emit: Emit,
@@ -91,7 +91,7 @@ class Engine:
         self.ranks = Ranks(accelerator)
         self.rate = choose_learning_rate(section, text_model.model)
         self.precision = choose_precision(section, accelerator.device)
-        self.lengths = token_counts(sample.encoded)
+        self.lengths = token_lengths(sample.encoded)
         self.epochs = choose_epochs(section, len(self.lengths))
         self.steps = self.epochs.value * -(-len(self.lengths) // section.batch_size)
         if section.freeze_embeddings:
@@ -99,8 +99,10 @@ class Engine:
         self.optimizer = make_optimizer(text_model.model, self.rate.value)
         self.average = WeightAverage(text_model.model, self.steps)
         if not self.ranks.alone:
-            shortest = np.argsort(self.lengths, kind="stable")[:PROBED_TEXTS]
-            freeze_unused(text_model.model, text_model.batch(taken(sample.encoded, shortest)))
+            shortest = np.argsort(self.lengths, kind="stable")[:PROBE_TEXTS]
+            freeze_unused(
+                text_model.model, text_model.batch(select_texts(sample.encoded, shortest))
+            )
         self.model = accelerator.prepare_model(text_model.model)
         self._forward = torch.compile(self.model, dynamic=True) if section.compile else self.model
         self.progress = Progress()
@@ -117,7 +119,7 @@ class Engine:
         """Go on from a saved state, perhaps of a run of another extent; see `load_state`."""
         model, average = self.text_model.model, self.average.tensors
         batches = self.steps // self.epochs.value
-        extent = Extent(self.epochs.value, batches, self.section.batch_size)
+        extent = RunLength(self.epochs.value, batches, self.section.batch_size)
         self.progress = load_state(
             link, model, self.optimizer, average, self.ranks, None if allow_changed else extent
         )
@@ -151,10 +153,12 @@ class Engine:
         """Train on one batch: rows over all processes."""
         start, at = time.perf_counter(), self.progress
         averaged = self.section.average_weights
-        rate = self.rate.value * scheduled(at.step, self.steps, self.section.warmup, averaged)
+        rate = self.rate.value * learning_rate_factor(
+            at.step, self.steps, self.section.warmup, averaged
+        )
         loss, norm = self._gradients(rows)
         at.step, at.batch = at.step + 1, at.batch + 1
-        step = Step(at.step, [self.sample.rows[row] for row in rows], rate, loss, float(norm))
+        step = StepResult(at.step, [self.sample.rows[row] for row in rows], rate, loss, float(norm))
         if step.finite:
             clipped_step(self.optimizer, norm, rate)
             if averaged and self.average.due(at.step):
@@ -167,13 +171,13 @@ class Engine:
             self._skip(step)
         self.optimizer.zero_grad()
 
-    def _skip(self, step: Step) -> None:
+    def _skip(self, step: StepResult) -> None:
         self.progress.skipped += 1
         if self.section.on_nonfinite == "stop" or self.progress.skipped > MOST_SKIPPED:
             raise not_finite(step)
         self.emit({"event": "skipped", "epoch": self.progress.epoch, **step.figures()})
 
-    def _step_event(self, step: Step, rows: NDArray[np.int64], seconds: float) -> Event:
+    def _step_event(self, step: StepResult, rows: NDArray[np.int64], seconds: float) -> Event:
         return {
             "event": "step",
             "epoch": self.progress.epoch,
@@ -191,18 +195,20 @@ class Engine:
         loss = torch.zeros((), device=self.accelerator.device)
         for piece in self._pieces(rows):
             loss += self._backward(piece, size)
-        return float(self.ranks.total(loss)), gradient_norm(self.text_model.model)
+        return float(self.ranks.sum(loss)), gradient_norm(self.text_model.model)
 
-    def _pieces(self, rows: NDArray[np.int64]) -> Iterator[_Piece]:
+    def _pieces(self, rows: NDArray[np.int64]) -> Iterator[_MicroBatch]:
         ranks, device = self.ranks, self.accelerator.device
-        shared = share(rows, ranks.rank, ranks.processes, self.section.micro_batch)
+        shared = split_batch(rows, ranks.rank, ranks.processes, self.section.micro_batch)
         parts = [group for part in shared for group in self._groups(part)]
         for index, part in enumerate(parts):
             chosen = part if len(part) else rows[:1]
             encoded = [self.sample.encoded[row] for row in chosen]
             inputs, windows = self.text_model.batch(encoded), self.text_model.windows(encoded)
             targets = torch.from_numpy(self.sample.targets[chosen]).to(device)
-            yield _Piece(inputs, windows, targets, float(len(part) > 0), index == len(parts) - 1)
+            yield _MicroBatch(
+                inputs, windows, targets, float(len(part) > 0), index == len(parts) - 1
+            )
 
     def _groups(self, part: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Texts that go through the model at once: no more windows than there might be texts."""
@@ -212,14 +218,14 @@ class Engine:
         windows = count_windows(lengths, self.text_model.max_length)
         return [part[places] for places in grouped(windows, most)]
 
-    def _backward(self, piece: _Piece, size: Size) -> Tensor:
+    def _backward(self, piece: _MicroBatch, size: Size) -> Tensor:
         """Add the gradients of a part of a batch; its part of the batch's loss."""
         alone = nullcontext() if piece.last else self.accelerator.no_sync(self.model)
         try:
             with alone:
                 with self._forward_context():
-                    logits = pooled(self._forward(**piece.inputs).logits, piece.windows)
-                loss = piece.share * self.objective(logits, piece.targets, size)
+                    logits = max_over_windows(self._forward(**piece.inputs).logits, piece.windows)
+                loss = piece.weight * self.objective(logits, piece.targets, size)
                 # gradients are averaged over processes, while the loss is one sum over them
                 (loss * self.ranks.processes).backward()  # type: ignore[no-untyped-call]
         except RuntimeError as error:

@@ -57,7 +57,7 @@ def make_optimizer(model: nn.Module, rate: float) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=rate, fused=True)
 
 
-def scheduled(step: int, steps: int, warmup: float, averaged: bool) -> float:
+def learning_rate_factor(step: int, steps: int, warmup: float, averaged: bool) -> float:
     """The share of the learning rate at a step: linear rise over the warm-up, then linear fall.
 
     Where weights are averaged the mean does what the fall is for, and better from weights that

@@ -19,7 +19,7 @@ from imbtool.runs.event_log import Chronicle
 from imbtool.runs.folder import (
     Resumption,
     find_state,
-    held,
+    hold_run,
     make_folder,
     read_run_profile,
     require_free_name,
@@ -28,10 +28,10 @@ from imbtool.runs.manifest import read_manifest, refuse_changes
 from imbtool.runs.trackers import require_trackers, start_tracking, track
 from imbtool.training.automatic import autocast
 from imbtool.training.head_first import HeadFit, fit_head
-from imbtool.training.knn_share import Heard, ask_neighbours
-from imbtool.training.loop import Engine
-from imbtool.training.saving import Saver
-from imbtool.training.setup import Materials, RunInputs, gather_materials, make_accelerator
+from imbtool.training.knn_weight import KnnFit, fit_knn
+from imbtool.training.loop import TrainingLoop
+from imbtool.training.saving import StateSaver
+from imbtool.training.setup import RunInputs, TrainingSetup, make_accelerator, make_setup
 from imbtool.training.validation import validate, validation_logits
 
 AUTO_PATIENCE = 3
@@ -92,11 +92,11 @@ def train(
     accelerator = make_accelerator(trackers, folder)
     if accelerator.is_main_process:
         require_free_name(folder)
-    materials = gather_materials(profile, accelerator, folder, inputs)
-    if materials.ranks.first:
-        make_folder(folder, profile, materials.manifest(list(command)))
-    with held(folder, materials.ranks.first):
-        return _run(materials, folder, emit)
+    setup = make_setup(profile, accelerator, folder, inputs)
+    if setup.ranks.first:
+        make_folder(folder, profile, setup.manifest(list(command)))
+    with hold_run(folder, setup.ranks.first):
+        return _run(setup, folder, emit)
 
 
 def resume(
@@ -127,19 +127,19 @@ def resume(
     torch.set_num_threads(before.device.threads)
     accelerator = make_accelerator(trackers, folder)
     # held before anything is read: what another process is writing is not what it will be
-    with held(folder, accelerator.is_main_process):
+    with hold_run(folder, accelerator.is_main_process):
         has_state = find_state(folder)
-        materials = gather_materials(read_run_profile(folder), accelerator, folder, inputs)
+        setup = make_setup(read_run_profile(folder), accelerator, folder, inputs)
         if not allow_changed:
-            refuse_changes(folder, before, materials.manifest(command))
+            refuse_changes(folder, before, setup.manifest(command))
         resumption = Resumption(has_state, allow_changed, before.encoder is not None)
-        return _run(materials, folder, emit, resumption)
+        return _run(setup, folder, emit, resumption)
 
 
 def _run(
-    materials: Materials, folder: Path, emit: Emit, resumption: Resumption | None = None
+    setup: TrainingSetup, folder: Path, emit: Emit, resumption: Resumption | None = None
 ) -> RunResult:
-    accelerator, ranks = materials.accelerator, materials.ranks
+    accelerator, ranks = setup.accelerator, setup.ranks
 
     def follow(event: Event) -> None:
         track(accelerator, event)
@@ -147,9 +147,9 @@ def _run(
 
     record = Chronicle(folder / "events.jsonl", follow) if ranks.first else ignore
     try:
-        start_tracking(accelerator, materials.profile)
+        start_tracking(accelerator, setup.profile)
         with ranks.ending_together(), stop_on_signals(insist=ranks.alone) as request:
-            best = _train(materials, folder, record, request, resumption)
+            best = _train(setup, folder, record, request, resumption)
     except KeyboardInterrupt:
         record({"event": "interrupted"})
         raise
@@ -159,61 +159,61 @@ def _run(
 
 
 def _train(
-    materials: Materials,
+    setup: TrainingSetup,
     folder: Path,
     emit: Emit,
     request: StopRequest,
     resumption: Resumption | None,
 ) -> Event:
-    training = materials.profile.training
-    engine = materials.engine(emit)
+    training = setup.profile.training
+    loop = setup.make_loop(emit)
     if resumption is not None:
-        _go_on(engine, folder, emit, resumption)
-    emit({"event": "start", **materials.describe(engine)})
+        _go_on(loop, folder, emit, resumption)
+    emit({"event": "start", **setup.describe(loop)})
     if training.head_first and not (resumption and resumption.has_state):
-        emit({"event": "head", **asdict(_fit_head(materials, engine))})
-    saver = Saver(engine, folder / "last", training.save_every, request)
-    while engine.progress.epoch <= engine.epochs.value and not _out_of_patience(engine):
-        epoch = engine.progress.epoch
-        loss = engine.run_epoch(saver.after_step)
-        with engine.average.in_place():
-            _finish_epoch(materials, engine, folder, {"epoch": epoch, "train_loss": loss}, emit)
+        emit({"event": "head", **asdict(_fit_head(setup, loop))})
+    saver = StateSaver(loop, folder / "last", training.save_every, request)
+    while loop.progress.epoch <= loop.epochs.value and not _out_of_patience(loop):
+        epoch = loop.progress.epoch
+        loss = loop.run_epoch(saver.after_step)
+        with loop.average.in_place():
+            _finish_epoch(setup, loop, folder, {"epoch": epoch, "train_loss": loss}, emit)
         saver.save()
-    best = engine.progress.best
+    best = loop.progress.best
     assert best is not None  # a profile has at least one epoch
     if training.neighbours:
-        best = _hear_neighbours(materials, folder, best, emit)
-    early = engine.progress.epoch <= engine.epochs.value
+        best = _hear_neighbours(setup, folder, best, emit)
+    early = loop.progress.epoch <= loop.epochs.value
     kept = {key: best.get(key) for key in ("f1_macro", "requirements")}
     emit({"event": "end", "best_epoch": best["epoch"], "early": early, **kept})
     return best
 
 
-def _go_on(engine: Engine, folder: Path, emit: Emit, resumption: Resumption) -> None:
+def _go_on(loop: TrainingLoop, folder: Path, emit: Emit, resumption: Resumption) -> None:
     """Take up where the run was; without a state that is its first step."""
     if resumption.has_state:
-        engine.load(folder / "last", resumption.allow_changed)
-        if engine.progress.best is not None:
+        loop.load(folder / "last", resumption.allow_changed)
+        if loop.progress.best is not None:
             checkpoint_folder(folder / "checkpoint")  # of the best epoch, which may stay the best
-    emit({"event": "resume", "step": engine.progress.step, "epoch": engine.progress.epoch})
+    emit({"event": "resume", "step": loop.progress.step, "epoch": loop.progress.epoch})
     if not resumption.knows_encoder:
         message = "the manifest does not know its files, so it cannot be seen whether they changed"
         emit({"event": "warning", "id": "encoder", "label": None, "message": message})
 
 
 def _finish_epoch(
-    materials: Materials, engine: Engine, folder: Path, trained: Event, emit: Emit
+    setup: TrainingSetup, loop: TrainingLoop, folder: Path, trained: Event, emit: Emit
 ) -> None:
     """Validate, and keep the epoch if it is the best so far."""
-    figures, choice, calibration = validate(materials, validation_logits(materials))
-    metric, best = materials.profile.training.best_by, engine.progress.best
-    event = {"event": "epoch", **trained, **figures, "step": engine.progress.step}
+    figures, choice, calibration = validate(setup, validation_logits(setup))
+    metric, best = setup.profile.training.best_by, loop.progress.best
+    event = {"event": "epoch", **trained, **figures, "step": loop.progress.step}
     # one process decides, lest a last digit make them disagree
-    event["best"] = materials.ranks.from_first(lambda: _is_better(event, best, metric))
+    event["best"] = setup.ranks.from_first(lambda: _is_better(event, best, metric))
     if event["best"]:
-        engine.progress.best = event
-        if materials.ranks.first:
-            _save(materials, folder, choice, calibration, event)
+        loop.progress.best = event
+        if setup.ranks.first:
+            _save(setup, folder, choice, calibration, event)
     emit(event)
 
 
@@ -225,58 +225,58 @@ def _is_better(event: Event, best: Event | None, metric: str) -> bool:
     return bool(event[metric] > (math.nan if before is None else before))
 
 
-def _hear_neighbours(materials: Materials, folder: Path, best: Event, emit: Emit) -> Event:
+def _hear_neighbours(setup: TrainingSetup, folder: Path, best: Event, emit: Emit) -> Event:
     """Let the nearest training texts have a say in the best epoch's checkpoint, if it helps."""
-    event, heard = ask_neighbours(materials, folder / "checkpoint")
+    event, heard = fit_knn(setup, folder / "checkpoint")
     if heard is not None:
         best = {**best, **heard.figures}
-        if materials.ranks.first:
-            _save(materials, folder, heard.choice, heard.calibration, best, heard)
-        materials.ranks.wait()
+        if setup.ranks.first:
+            _save(setup, folder, heard.choice, heard.calibration, best, heard)
+        setup.ranks.wait()
     emit(event)
     return best
 
 
-def _out_of_patience(engine: Engine) -> bool:
+def _out_of_patience(loop: TrainingLoop) -> bool:
     """Whether epochs without a better one are enough; auto counts those of the latter half."""
-    patience, best = engine.section.patience, engine.progress.best
+    patience, best = loop.section.patience, loop.progress.best
     if best is None:
         return False
     since = best["epoch"]
-    if patience is None and engine.section.epochs == "auto":
-        patience, since = AUTO_PATIENCE, max(since, engine.epochs.value // 2)
-    return patience is not None and engine.progress.epoch - 1 - since >= patience
+    if patience is None and loop.section.epochs == "auto":
+        patience, since = AUTO_PATIENCE, max(since, loop.epochs.value // 2)
+    return patience is not None and loop.progress.epoch - 1 - since >= patience
 
 
-def _fit_head(materials: Materials, engine: Engine) -> HeadFit:
+def _fit_head(setup: TrainingSetup, loop: TrainingLoop) -> HeadFit:
     return fit_head(
-        materials.text_model,
-        materials.train,
-        materials.validation,
-        materials.objective,
-        autocast(engine.precision.value, materials.accelerator.device),
-        materials.ranks,
+        setup.text_model,
+        setup.train,
+        setup.validation,
+        setup.objective,
+        autocast(loop.precision.value, setup.accelerator.device),
+        setup.ranks,
     )
 
 
 def _save(
-    materials: Materials,
+    setup: TrainingSetup,
     folder: Path,
     choice: ThresholdChoice,
     calibration: Calibration,
     event: Event,
-    heard: Heard | None = None,
+    heard: KnnFit | None = None,
 ) -> None:
     kept = ("epoch", "f1_macro", "f1_macro_at_half", "average_precision_macro", "labels")
     meta = make_meta(
-        materials.profile,
-        materials.corpus,
-        materials.weights,
+        setup.profile,
+        setup.corpus,
+        setup.weights,
         choice,
         calibration,
-        materials.text_model.max_length,
+        setup.text_model.max_length,
         {key: event[key] for key in kept},
         heard.meta if heard else None,
     )
     neighbours = heard.neighbours if heard else None
-    write_checkpoint(folder / "checkpoint", materials.text_model, meta, neighbours)
+    write_checkpoint(folder / "checkpoint", setup.text_model, meta, neighbours)

@@ -7,20 +7,20 @@ import time
 from pathlib import Path
 
 from imbtool.distributed.signals import Stopped, StopRequest
-from imbtool.training.loop import Engine
+from imbtool.training.loop import TrainingLoop
 
 
-class Saver:
-    """Saves an engine's state every so many minutes or steps, and where a signal asks for a stop.
+class StateSaver:
+    """Saves an loop's state every so many minutes or steps, and where a signal asks for a stop.
 
     All processes stop and save together: what one of them sees, all act on.
     """
 
     def __init__(
-        self, engine: Engine, link: Path, save_every: float | str, request: StopRequest
+        self, loop: TrainingLoop, link: Path, save_every: float | str, request: StopRequest
     ) -> None:
         """Save to `link` every `save_every` minutes, or steps as in `500 steps`."""
-        self._engine, self._link, self._request = engine, link, request
+        self._engine, self._link, self._request = loop, link, request
         if isinstance(save_every, str):
             self._steps: int | None = int(save_every.split()[0])
             self._seconds = math.inf
@@ -34,7 +34,7 @@ class Saver:
         Raises:
             Stopped: a signal asked for it; the state is saved.
         """
-        signum, due = self._engine.ranks.most([self._request.signum or 0, self._is_due()])
+        signum, due = self._engine.ranks.max([self._request.signum or 0, self._is_due()])
         if signum:
             self.save()
             raise Stopped(int(signum))

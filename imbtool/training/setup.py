@@ -21,20 +21,20 @@ from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
-from imbtool.distributed.process_info import place_in
+from imbtool.distributed.process_info import read_process_info
 from imbtool.errors import user_error
 from imbtool.events import Emit
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
 from imbtool.runs.manifest import Manifest, make_manifest
-from imbtool.training.head_first import Sample
-from imbtool.training.loop import Engine
-from imbtool.training.token_cache import FOLDER, TokenTable, encoded_split
+from imbtool.training.head_first import EncodedTexts
+from imbtool.training.loop import TrainingLoop
+from imbtool.training.token_cache import FOLDER, TokenTable, encode_split
 from imbtool.wording import counted
 
 
 @dataclass(frozen=True)
-class Materials:
+class TrainingSetup:
     """Data, weights, model, loss and devices of a run."""
 
     profile: Profile
@@ -42,8 +42,8 @@ class Materials:
     weights: list[LabelWeight]
     text_model: TextModel
     objective: Objective
-    train: Sample
-    validation: Sample
+    train: EncodedTexts
+    validation: EncodedTexts
     accelerator: Accelerator
     ranks: Ranks
 
@@ -58,27 +58,29 @@ class Materials:
         encoded = self.train.encoded
         return str(encoded.file) if isinstance(encoded, TokenTable) and encoded.file else None
 
-    def engine(self, emit: Emit) -> Engine:
+    def make_loop(self, emit: Emit) -> TrainingLoop:
         """A training loop over them."""
         training = self.profile.training
-        return Engine(self.accelerator, self.text_model, self.train, self.objective, training, emit)
+        return TrainingLoop(
+            self.accelerator, self.text_model, self.train, self.objective, training, emit
+        )
 
-    def describe(self, engine: Engine) -> dict[str, Any]:
+    def describe(self, loop: TrainingLoop) -> dict[str, Any]:
         """What will run, and what was decided for it."""
         training, longest = self.profile.training, self.text_model.most_tokens
         return {
             "encoder": self.profile.model.encoder,
             "device": str(self.accelerator.device),
             "processes": self.ranks.processes,
-            "precision": asdict(engine.precision),
-            "learning_rate": asdict(engine.rate),
+            "precision": asdict(loop.precision),
+            "learning_rate": asdict(loop.rate),
             "max_length": longest,
-            "epochs": engine.epochs.value,
-            "epochs_reason": engine.epochs.reason,
-            "steps": engine.steps,
-            "tokens_an_epoch": sum(engine.lengths),
+            "epochs": loop.epochs.value,
+            "epochs_reason": loop.epochs.reason,
+            "steps": loop.steps,
+            "tokens_an_epoch": sum(loop.lengths),
             "token_cache": self._token_cache,
-            "cut_off": sum(length >= longest for length in engine.lengths),
+            "cut_off": sum(length >= longest for length in loop.lengths),
             "texts": {name: len(split) for name, split in self.corpus.splits.items()},
             "labels": len(self.corpus.labels),
             "head_first": training.head_first,
@@ -139,17 +141,17 @@ class RunInputs:
             return text_model
         return replace(text_model, model=deepcopy(text_model.model))
 
-    def samples(self, text_model: TextModel, ranks: Ranks) -> tuple[Sample, Sample]:
+    def samples(self, text_model: TextModel, ranks: Ranks) -> tuple[EncodedTexts, EncodedTexts]:
         """The tokens and targets of training and validation. All processes call it."""
         train, validation = self.corpus.train, self.corpus.validation
         for split in (train, validation)[len(self._encoded) :]:
             with ranks.ending_together():
-                encoded = encoded_split(text_model, self._profile.model, split, self._cache, ranks)
+                encoded = encode_split(text_model, self._profile.model, split, self._cache, ranks)
             self._encoded.append(encoded)
         of_train, of_validation = self._encoded
         return (
-            Sample(of_train, train.targets, train.rows),
-            Sample(of_validation, validation.targets, validation.rows),
+            EncodedTexts(of_train, train.targets, train.rows),
+            EncodedTexts(of_validation, validation.targets, validation.rows),
         )
 
 
@@ -157,12 +159,12 @@ def _what_is_read(profile: Profile) -> tuple[object, ...]:
     return profile.data, profile.labels, profile.model, profile.training.seed
 
 
-def gather_materials(
+def make_setup(
     profile: Profile,
     accelerator: Accelerator,
     run: Path | None = None,
     inputs: RunInputs | None = None,
-) -> Materials:
+) -> TrainingSetup:
     """Read the data, load the encoder, and place both. All processes call it.
 
     Args:
@@ -187,7 +189,7 @@ def gather_materials(
         profile.loss, corpus.labels, [weight.weight for weight in weights], accelerator.device
     )
     ranks = Ranks(accelerator)
-    return Materials(
+    return TrainingSetup(
         profile,
         corpus,
         weights,
@@ -237,7 +239,7 @@ def make_accelerator(trackers: Sequence[str] = (), folder: Path | None = None) -
         UserError: fewer processes have come together than the launcher has started, or it numbers
             them wrongly.
     """
-    launched = place_in(os.environ).processes
+    launched = read_process_info(os.environ).processes
     accelerator = Accelerator(
         # without this word Accelerate starts one process of several on a machine without a GPU
         cpu=launched > 1 and not torch.accelerator.is_available(),

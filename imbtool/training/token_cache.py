@@ -30,7 +30,7 @@ from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing
-from imbtool.model.encoder import TextModel, Tokens
+from imbtool.model.encoder import TextModel, TokenIds
 
 FOLDER = "token-cache"
 LEAST_CHARACTERS = 10_000_000
@@ -45,7 +45,7 @@ TRAILER = struct.Struct("<8sQQI")
 MARK = b"imbtok 1"
 
 
-def encoded_split(
+def encode_split(
     text_model: TextModel, section: ModelSection, split: Split, folder: Path | None, ranks: Ranks
 ) -> TokenTable:
     """Tokenise the texts of a split, or take them from the cache of a run before.
@@ -101,7 +101,7 @@ def _cache_file(
     return folder / f"{digest[:32]}.tokens"
 
 
-def _encoded(text_model: TextModel, split: Split, start: int) -> list[Tokens]:
+def _encoded(text_model: TextModel, split: Split, start: int) -> list[TokenIds]:
     """The tokens of the next `TEXTS_AT_ONCE` texts from one on."""
     with rows_named(lambda place: split.row_text(start + place)):
         return text_model.encode(split.texts[start : start + TEXTS_AT_ONCE])
@@ -109,8 +109,8 @@ def _encoded(text_model: TextModel, split: Split, start: int) -> list[Tokens]:
 
 def _in_memory(text_model: TextModel, split: Split) -> TokenTable:
     starts = range(0, len(split), TEXTS_AT_ONCE)
-    parts = [flat(_encoded(text_model, split, start)) for start in starts]
-    ids, lengths = map(np.concatenate, zip(flat([]), *parts, strict=True))
+    parts = [flattened(_encoded(text_model, split, start)) for start in starts]
+    ids, lengths = map(np.concatenate, zip(flattened([]), *parts, strict=True))
     return TokenTable.of(ids, lengths)
 
 
@@ -118,7 +118,7 @@ def _write_together(path: Path, text_model: TextModel, split: Split, ranks: Rank
     """Let the first process write the cache, if it can, and the others wait for it."""
     starts = iter(range(0, len(split), TEXTS_AT_ONCE))
 
-    def chunks() -> Iterator[list[Tokens]]:
+    def chunks() -> Iterator[list[TokenIds]]:
         for start in starts:
             encoded = _encoded(text_model, split, start)
             # a process that waits for one answer too long ends the run: each waits chunk by chunk
@@ -134,7 +134,7 @@ def _write_together(path: Path, text_model: TextModel, split: Split, ranks: Rank
     ranks.wait()
 
 
-def _write(path: Path, chunks: Iterable[list[Tokens]]) -> None:
+def _write(path: Path, chunks: Iterable[list[TokenIds]]) -> None:
     """Write a cache file, a chunk at a time.
 
     Raises:
@@ -143,7 +143,7 @@ def _write(path: Path, chunks: Iterable[list[Tokens]]) -> None:
     checksum, tokens, lengths = 0, 0, bytearray()
     with replacing(path) as temporary, temporary.open("wb") as stream:
         for encoded in chunks:
-            ids, counts = flat(encoded)
+            ids, counts = flattened(encoded)
             checksum, tokens = zlib.crc32(ids.data, checksum), tokens + len(ids)
             stream.write(ids.data)
             lengths += counts.data
@@ -192,7 +192,7 @@ Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class TokenTable(Sequence[Tokens]):
+class TokenTable(Sequence[TokenIds]):
     """Texts as token ids; a row is a list, a slice another table.
 
     Attributes:
@@ -217,14 +217,14 @@ class TokenTable(Sequence[Tokens]):
         return len(self.lengths)
 
     @overload
-    def __getitem__(self, row: int) -> Tokens: ...
+    def __getitem__(self, row: int) -> TokenIds: ...
     @overload
     def __getitem__(self, row: slice) -> TokenTable: ...
-    def __getitem__(self, row: int | slice) -> Tokens | TokenTable:
+    def __getitem__(self, row: int | slice) -> TokenIds | TokenTable:
         if isinstance(row, slice):
             return self._at(row)
         start = self.starts[row]
-        ids: Tokens = self.ids[start : start + self.lengths[row]].tolist()
+        ids: TokenIds = self.ids[start : start + self.lengths[row]].tolist()
         return ids
 
     def take(self, rows: Numbers) -> TokenTable:
@@ -235,19 +235,19 @@ class TokenTable(Sequence[Tokens]):
         return TokenTable(self.ids, self.starts[rows], self.lengths[rows], self.file)
 
 
-def flat(encoded: Sequence[Tokens]) -> tuple[Ids, Ids]:
+def flattened(encoded: Sequence[TokenIds]) -> tuple[Ids, Ids]:
     """The ids of encoded texts, one behind the other, and how many each text has."""
     lengths = np.fromiter(map(len, encoded), dtype="<i4", count=len(encoded))
     ids = np.fromiter(chain.from_iterable(encoded), dtype="<i4", count=int(lengths.sum()))
     return ids, lengths
 
 
-def taken(encoded: Sequence[Tokens], rows: Numbers) -> Sequence[Tokens]:
+def select_texts(encoded: Sequence[TokenIds], rows: Numbers) -> Sequence[TokenIds]:
     """Some encoded texts, in the order of `rows`."""
     return encoded.take(rows) if isinstance(encoded, TokenTable) else [encoded[row] for row in rows]
 
 
-def token_counts(encoded: Sequence[Tokens]) -> list[int]:
+def token_lengths(encoded: Sequence[TokenIds]) -> list[int]:
     """How many tokens each encoded text has [n]."""
     if isinstance(encoded, TokenTable):
         counts: list[int] = encoded.lengths.tolist()

@@ -12,38 +12,38 @@ from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.events import Event
-from imbtool.training.health import logits_not_finite
-from imbtool.training.setup import Materials
-from imbtool.training.token_cache import taken
+from imbtool.training.failures import logits_not_finite
+from imbtool.training.setup import TrainingSetup
+from imbtool.training.token_cache import select_texts
 from imbtool.types import Decisions
 
 
 def validate(
-    materials: Materials, logits: NDArray[np.float64]
+    setup: TrainingSetup, logits: NDArray[np.float64]
 ) -> tuple[Event, ThresholdChoice, Calibration]:
     """Measure on validation, by decisions cross-fitted on half-splits of it.
 
     Args:
-        materials: of the run.
+        setup: of the run.
         logits: of the validation texts [n, L].
 
     Returns:
         The figures of an `epoch` event, and the thresholds and the calibration from all of
         validation.
     """
-    labels, profile = materials.corpus.labels, materials.profile
-    targets = materials.validation.targets
+    labels, profile = setup.corpus.labels, setup.profile
+    targets = setup.validation.targets
     choice = choose_thresholds(
         labels,
         logits,
         targets,
-        materials.prevalence,
+        setup.prevalence,
         profile.thresholds.method,
         profile.training.seed,
         profile.thresholds.require,
     )
     figures = {
-        "validation_loss": _loss(materials, logits),
+        "validation_loss": _loss(setup, logits),
         "f1_macro_at_half": mean_defined(confusion(logits >= 0, targets).f1),
         **validation_figures(labels, choice, logits, targets),
         "threshold_rule": choice.rule,
@@ -56,17 +56,17 @@ def validate(
     return figures, choice, pooled_calibration(logits, targets, profile.training.seed)
 
 
-def validation_logits(materials: Materials) -> NDArray[np.float64]:
+def validation_logits(setup: TrainingSetup) -> NDArray[np.float64]:
     """Logits [n, L] of the validation texts; processes share the pass over them.
 
     Raises:
         NotFiniteError: one of them is no finite number.
     """
-    encoded, ranks = materials.validation.encoded, materials.ranks
+    encoded, ranks = setup.validation.encoded, setup.ranks
     rows = ranks.mine(len(encoded))
-    logits = torch.zeros(len(encoded), len(materials.corpus.labels))
-    logits[rows] = torch.from_numpy(materials.text_model.logits_of(taken(encoded, rows)))
-    logits = ranks.total(logits.to(materials.accelerator.device)).cpu()
+    logits = torch.zeros(len(encoded), len(setup.corpus.labels))
+    logits[rows] = torch.from_numpy(setup.text_model.logits_of(select_texts(encoded, rows)))
+    logits = ranks.sum(logits.to(setup.accelerator.device)).cpu()
     if not logits.isfinite().all():
         raise logits_not_finite()
     return logits.numpy().astype(np.float64)
@@ -85,12 +85,12 @@ def _violations(labels: Labels, decisions: Decisions) -> list[Event]:
     ]
 
 
-def _loss(materials: Materials, logits: NDArray[np.float64]) -> float:
-    device = materials.accelerator.device
+def _loss(setup: TrainingSetup, logits: NDArray[np.float64]) -> float:
+    device = setup.accelerator.device
     with torch.no_grad():
         return float(
-            materials.objective(
+            setup.objective(
                 torch.from_numpy(logits).to(device),
-                torch.from_numpy(materials.validation.targets).to(device),
+                torch.from_numpy(setup.validation.targets).to(device),
             )
         )

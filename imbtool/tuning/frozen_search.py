@@ -19,8 +19,8 @@ from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import assign_weights
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.model.losses import make_objective
-from imbtool.training.head_first import feature_reader, fit_path
-from imbtool.training.setup import RunInputs, gather_materials, make_accelerator
+from imbtool.training.head_first import fit_path, make_feature_reader
+from imbtool.training.setup import RunInputs, make_accelerator, make_setup
 from imbtool.tuning.guide import (
     EXPLORED,
     Change,
@@ -87,10 +87,10 @@ def freeze_encoder(profile: Profile, inputs: RunInputs | None = None) -> FrozenE
     """
     accelerator = make_accelerator()
     try:
-        materials = gather_materials(profile, accelerator, inputs=inputs)
-        read = feature_reader(materials.text_model, profile.training, accelerator)
-        train, validation = read(materials.train.encoded), read(materials.validation.encoded)
-        return FrozenEncoder(materials.corpus, train, validation)
+        setup = make_setup(profile, accelerator, inputs=inputs)
+        read = make_feature_reader(setup.text_model, profile.training, accelerator)
+        train, validation = read(setup.train.encoded), read(setup.validation.encoded)
+        return FrozenEncoder(setup.corpus, train, validation)
     finally:
         accelerator.end_training()
 

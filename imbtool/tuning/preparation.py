@@ -10,7 +10,7 @@ from typing import Any
 from imbtool.config.schema import Profile
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.model.head import head_layer
-from imbtool.training.setup import RunInputs, gather_materials, make_accelerator, require_measurable
+from imbtool.training.setup import RunInputs, make_accelerator, make_setup, require_measurable
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ def read_data(profile: Profile, folder: Path) -> TuningData:
     accelerator = make_accelerator()
     try:
         inputs = RunInputs(profile, folder, shared=True)
-        materials = gather_materials(profile, accelerator, inputs=inputs)
+        setup = make_setup(profile, accelerator, inputs=inputs)
     finally:
         accelerator.end_training()
-    require_measurable("tuning.objective", profile.tuning.objective, materials.corpus)
-    fingerprints = {name: split.fingerprint for name, split in materials.corpus.splits.items()}
-    layer = head_layer(materials.text_model.model)
-    return TuningData(materials.weights, fingerprints, layer is not None, inputs)
+    require_measurable("tuning.objective", profile.tuning.objective, setup.corpus)
+    fingerprints = {name: split.fingerprint for name, split in setup.corpus.splits.items()}
+    layer = head_layer(setup.text_model.model)
+    return TuningData(setup.weights, fingerprints, layer is not None, inputs)

@@ -13,7 +13,7 @@ import pytest
 from conftest import Imbtool
 from typer.testing import Result
 
-from imbtool.training.loop import Engine
+from imbtool.training.loop import TrainingLoop
 from imbtool.tuning import loop as session
 
 STRICT = (
@@ -155,14 +155,14 @@ def test_killed_in_the_middle_of_a_round_it_goes_on_to_the_same_weights(
 def test_ctrl_c_saves_first_and_says_how_to_go_on(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_step = Engine.train_step
+    take_step = TrainingLoop.train_step
 
-    def interrupted(engine: Engine, *arguments: object) -> None:
-        if engine.progress.step == 5:
+    def interrupted(loop: TrainingLoop, *arguments: object) -> None:
+        if loop.progress.step == 5:
             os.kill(os.getpid(), signal.SIGINT)
-        return take_step(engine, *arguments)
+        return take_step(loop, *arguments)
 
-    monkeypatch.setattr(Engine, "train_step", interrupted)
+    monkeypatch.setattr(TrainingLoop, "train_step", interrupted)
     stopped = imbtool(*TUNE, "--run", "stopped")
     assert stopped.exit_code == 130
     assert stopped.stdout == ""

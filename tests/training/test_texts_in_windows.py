@@ -22,8 +22,13 @@ from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import make_objective
-from imbtool.training.head_first import Sample, collect_features, feature_reader, fit_head
-from imbtool.training.loop import Engine
+from imbtool.training.head_first import (
+    EncodedTexts,
+    collect_features,
+    fit_head,
+    make_feature_reader,
+)
+from imbtool.training.loop import TrainingLoop
 
 NAMES = sorted(KEY_WORDS)
 ROWS = [make_row(random.Random(number), str(number)) for number in range(120)]
@@ -67,8 +72,8 @@ def without_dropout(folder: Path) -> TextModel:
     return loaded(folder / "encoder")
 
 
-def sample(model: TextModel, rows: slice) -> Sample:
-    return Sample(model.encode(TEXTS[rows]), TARGETS[rows], range(len(TARGETS[rows])))
+def sample(model: TextModel, rows: slice) -> EncodedTexts:
+    return EncodedTexts(model.encode(TEXTS[rows]), TARGETS[rows], range(len(TARGETS[rows])))
 
 
 def objective() -> Any:
@@ -101,7 +106,7 @@ def test_a_head_that_has_read_all_of_a_text_ranks_better(bert: TextModel):
 
 
 def test_frozen_features_of_a_text_are_the_mean_of_its_windows(bert: TextModel):
-    read = feature_reader(bert, TrainingSection(precision="fp32"), Accelerator())
+    read = make_feature_reader(bert, TrainingSection(precision="fp32"), Accelerator())
     layer, encoded = head_layer(bert.model), bert.encode(TEXTS[:20])
     assert layer is not None
     rows = collect_features(bert, encoded, layer, nullcontext(), RANKS)
@@ -116,13 +121,13 @@ def trained(model: TextModel, micro_batch: int | None) -> tuple[list[float], set
     )
     events: list[dict[str, Any]] = []
     data = sample(model, TRAIN)
-    engine = Engine(Accelerator(), model, data, objective(), section, events.append)
+    loop = TrainingLoop(Accelerator(), model, data, objective(), section, events.append)
     rows: set[int] = set()
     model.model.register_forward_pre_hook(
         lambda module, args, inputs: rows.add(len(inputs["input_ids"])), with_kwargs=True
     )
     for _ in range(2):
-        engine.run_epoch(lambda: None)
+        loop.run_epoch(lambda: None)
     assert sum(event["tokens"] for event in events) == 2 * sum(map(len, data.encoded))
     return [event["loss"] for event in events], rows
 

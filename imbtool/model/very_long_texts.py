@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from imbtool.model.long_texts import Tokens
+from imbtool.model.long_texts import TokenIds
 
 CHARACTERS_A_TOKEN = 8
 """Tried first; a text of longer words takes another try."""
@@ -22,7 +22,7 @@ MOST_CHARACTERS = 2**22
 AT_ONCE = 2**20
 """Characters of all texts that are tokenised in one call."""
 
-Tokenise = Callable[[str], Tokens]
+Tokenise = Callable[[str], TokenIds]
 """A text becomes its own tokens, without special ones."""
 
 
@@ -31,7 +31,7 @@ def is_far_longer(text: str, tokens: int) -> bool:
     return len(text) > FAR_LONGER * (tokens + MARGIN)
 
 
-def ends(text: str, head: int, tail: int, tokenise: Tokenise) -> Tokens | None:
+def ends(text: str, head: int, tail: int, tokenise: Tokenise) -> TokenIds | None:
     """The first and the last tokens of a text, as they are among all of its tokens.
 
     Args:
@@ -69,7 +69,7 @@ def by_characters(texts: Sequence[str]) -> Iterator[slice]:
         yield slice(start, len(texts))
 
 
-def _head(text: str, tokens: int, tokenise: Tokenise) -> Tokens | None:
+def _head(text: str, tokens: int, tokenise: Tokenise) -> TokenIds | None:
     if not tokens:
         return []
     for size in _sizes(text, tokens):
@@ -79,7 +79,7 @@ def _head(text: str, tokens: int, tokenise: Tokenise) -> Tokens | None:
     return None
 
 
-def _tail(text: str, tokens: int, tokenise: Tokenise) -> Tokens | None:
+def _tail(text: str, tokens: int, tokenise: Tokenise) -> TokenIds | None:
     if not tokens:
         return []
     for size in _sizes(text, tokens):

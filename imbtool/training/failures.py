@@ -14,7 +14,7 @@ from imbtool.wording import some
 
 
 @dataclass(frozen=True)
-class Step:
+class StepResult:
     """What a training step did.
 
     Attributes:
@@ -47,7 +47,7 @@ class Step:
         }
 
 
-def not_finite(step: Step) -> NotFiniteError:
+def not_finite(step: StepResult) -> NotFiniteError:
     """What to say when a step's loss or gradient is not finite; what was saved before stays."""
     rows = some([str(row) for row in step.rows], 40)
     problem = Problem(

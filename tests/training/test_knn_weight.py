@@ -18,9 +18,9 @@ from imbtool.events import read_events
 from imbtool.files.writing import read_json
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.head import head_layer
-from imbtool.training import knn_share as neighbourhood
+from imbtool.training import knn_weight
 from imbtool.training.head_first import collect_features
-from imbtool.training.knn_share import SHARES
+from imbtool.training.knn_weight import WEIGHTS
 from imbtool.tuning.finished_run import read_course
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.neighbours=true", "--epochs", "2")
@@ -36,9 +36,9 @@ def event_of(run: Path) -> dict[str, Any]:
 @pytest.fixture
 def near(project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose run `near` gives neighbours a share, whatever validation says."""
-    monkeypatch.setattr(neighbourhood, "SHARES", (0.0, 0.3))
+    monkeypatch.setattr(knn_weight, "WEIGHTS", (0.0, 0.3))
     monkeypatch.setattr(
-        neighbourhood, "average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains)
+        knn_weight, "average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains)
     )
     gains = iter([0.1, 0.2] * 9)
     result = imbtool(*TRAIN, "--run", "near")
@@ -52,7 +52,7 @@ def test_validation_chooses_the_share(project: Path, imbtool: Imbtool) -> None:
     assert result.exit_code == 0, result.stderr
     event, meta = event_of(RUN), read_json(RUN / "checkpoint" / "imbtool.json")
     ranked = {float(share): value for share, value in event["average_precision"].items()}
-    assert list(ranked) == list(SHARES)
+    assert list(ranked) == list(WEIGHTS)
     assert event["share"] == max(ranked, key=lambda share: ranked[share])
     assert (meta["neighbours"] or {"share": 0.0})["share"] == event["share"]
     assert (RUN / "checkpoint" / "neighbours.safetensors").is_file() == bool(event["share"])
@@ -61,7 +61,7 @@ def test_validation_chooses_the_share(project: Path, imbtool: Imbtool) -> None:
 def test_without_a_better_share_the_checkpoint_is_that_of_the_epoch(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbourhood, "SHARES", (0.0,))
+    monkeypatch.setattr(knn_weight, "WEIGHTS", (0.0,))
     result = imbtool(*TRAIN, "--run", "near")
     assert "nearest training texts have no say: none of the shares ranks better" in result.stderr
     assert imbtool(*TRAIN, "--set", "training.neighbours=false", "--run", "far").exit_code == 0
