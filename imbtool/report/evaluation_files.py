@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.evaluation.mistakes import mistakes_frame
+from imbtool.events import Event
 from imbtool.files.writing import write_json, write_text
 from imbtool.report.figures.evaluation import plot_f1_by_positives
 from imbtool.report.figures.intervals import plot_comparison, plot_intervals, plot_reliability
@@ -37,7 +38,7 @@ def result_suffix(split: str, table: Path | None) -> str:
 
 
 def write_bundle(
-    document: Document, events: Sequence[Document], folder: Path, suffix: str = ""
+    document: Document, events: Sequence[Event], folder: Path, suffix: str = ""
 ) -> Path:
     """Write the JSON, the page, the markdown, the plots and the errors to read.
 

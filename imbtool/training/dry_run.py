@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imbtool.analysis.document import label_rows
 from imbtool.config.schema import Profile
-from imbtool.events import Event
+from imbtool.events import Event, RunPlan, StepEvent, of_kind
 from imbtool.model.encoder import TextModel, TokenIds
 from imbtool.model.long_texts import padded_tokens
 from imbtool.training.automatic import autocast
@@ -31,13 +31,26 @@ TRIAL_TEXTS = 256
 """Texts of a trial pass without gradients."""
 
 
-def dry_run(profile: Profile) -> dict[str, Any]:
+class DryRun(RunPlan):
+    """What a run would do and take."""
+
+    padding_share: float
+    """Of the tokens of the first epoch."""
+    tokens_per_second: float
+    """Of training."""
+    minutes: dict[str, float]
+    """Of each part of the run."""
+    memory_gib: float
+    """Of each process."""
+    weights: dict[str, Any]
+    """Label by label."""
+
+
+def dry_run(profile: Profile) -> DryRun:
     """Try a few steps in memory, write nothing, and say what the whole run would take.
 
-    Returns:
-        What `Materials.describe` says, the `padding_share` of the first epoch, `tokens_per_second`
-        of training, `minutes` of each part, the `memory_gib` of a process, and the `weights`,
-        label by label.
+    Args:
+        profile: resolved.
 
     Raises:
         UserError: the data or the encoder cannot be used, or the largest batch does not fit.
@@ -48,14 +61,14 @@ def dry_run(profile: Profile) -> dict[str, Any]:
         trial: list[Event] = []
         loop = setup.make_loop(trial.append)
         speed = _training_speed(loop, trial)
-        return {
-            **setup.describe(loop),
-            "padding_share": _padding_share(loop),
-            "tokens_per_second": speed,
-            "minutes": _minutes(setup, loop, speed),
-            "memory_gib": _memory(loop) / 2**30,
-            "weights": label_rows(setup.corpus, setup.weights),
-        }
+        return DryRun(
+            **dict(setup.describe(loop)),
+            padding_share=_padding_share(loop),
+            tokens_per_second=speed,
+            minutes=_minutes(setup, loop, speed),
+            memory_gib=_memory(loop) / 2**30,
+            weights=label_rows(setup.corpus, setup.weights),
+        )
     finally:
         accelerator.end_training()
 
@@ -64,9 +77,9 @@ def _training_speed(loop: TrainingLoop, trial: list[Event]) -> float:
     """Tokens a second over some steps of the first epoch, after a few to warm up."""
     for rows in loop.plan(1)[: WARM_UP_STEPS + TRIAL_STEPS]:
         loop.train_step(rows)
-    timed = trial[WARM_UP_STEPS:] or trial
-    speed: float = sum(row["tokens"] for row in timed) / sum(row["seconds"] for row in timed)
-    return speed
+    steps = of_kind(trial, StepEvent)
+    timed = steps[WARM_UP_STEPS:] or steps
+    return sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
 
 
 def _minutes(setup: TrainingSetup, loop: TrainingLoop, speed: float) -> dict[str, float]:

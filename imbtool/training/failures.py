@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,16 +34,6 @@ class StepResult:
     def finite(self) -> bool:
         """Are loss and gradients numbers?"""
         return math.isfinite(self.loss) and math.isfinite(self.norm)
-
-    def figures(self) -> dict[str, Any]:
-        """For an event."""
-        return {
-            "step": self.number,
-            "rows": self.rows,
-            "learning_rate": self.rate,
-            "loss": self.loss,
-            "gradient_norm": self.norm,
-        }
 
 
 def not_finite(step: StepResult) -> NotFiniteError:

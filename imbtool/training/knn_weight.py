@@ -13,7 +13,7 @@ from torch import Tensor
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.events import Event
+from imbtool.events import NeighboursEvent, ValidationMetrics
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import mean_over_windows
 from imbtool.model.head import head_layer
@@ -45,12 +45,12 @@ class KnnFit:
 
     neighbours: KnnIndex
     meta: KnnMeta
-    figures: Event
+    figures: ValidationMetrics
     choice: ThresholdChoice
     calibration: Calibration
 
 
-def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[Event, KnnFit | None]:
+def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[NeighboursEvent, KnnFit | None]:
     """Give the nearest training texts the share that ranks best on validation. All processes call.
 
     The model of `setup` becomes that of the checkpoint. The share is the one with the highest
@@ -62,7 +62,7 @@ def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[Event, KnnFit | Non
     layer = head_layer(setup.text_model.model)
     if layer is None:
         reason = "the head of the model does not end in one layer with a bias"
-        return {"event": "neighbours", "share": 0.0, "reason": reason}, None
+        return NeighboursEvent(share=0.0, reason=reason), None
     _restore_weights(setup, checkpoint)
     few = subsample(setup.train, MOST_INDEXED)
     precision = choose_precision(setup.profile.training, setup.accelerator.device).value
@@ -80,14 +80,13 @@ def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[Event, KnnFit | Non
         for share in WEIGHTS
     }
     share = setup.ranks.from_first(lambda: max(ranked, key=lambda each: ranked[each]))
-    event = {
-        "event": "neighbours",
-        "share": share,
-        "texts": len(few.rows),
-        "average_precision": {f"{each:g}": value for each, value in ranked.items()},
-    }
+    event = NeighboursEvent(
+        share=share,
+        texts=len(few.rows),
+        average_precision={f"{each:g}": value for each, value in ranked.items()},
+    )
     if not share:
-        return {**event, "reason": "none of the shares ranks better"}, None
+        return event.model_copy(update={"reason": "none of the shares ranks better"}), None
     _, alone, _ = validate(setup, logits.double().numpy())
     figures, choice, calibration = validate(setup, _interpolated(logits, opinion, share))
     thresholds = dict(zip(setup.corpus.labels.names, alone.probabilities.tolist(), strict=True))
@@ -95,7 +94,7 @@ def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[Event, KnnFit | Non
         share=share, texts=len(few.rows), thresholds=thresholds, coherence=alone.coherence
     )
     heard = KnnFit(neighbours, meta, figures, choice, calibration)
-    return {**event, "figures": figures}, heard
+    return event.model_copy(update={"figures": figures}), heard
 
 
 def _restore_weights(setup: TrainingSetup, checkpoint: Path) -> None:

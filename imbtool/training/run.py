@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +12,21 @@ from imbtool.config.schema import Profile
 from imbtool.distributed.signals import StopRequest, stop_on_signals
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.events import Emit, Event
+from imbtool.events import (
+    EVENTS,
+    Emit,
+    EndEvent,
+    EpochEvent,
+    Event,
+    HeadEvent,
+    InterruptedEvent,
+    ResumeEvent,
+    StartEvent,
+    ValidationMetrics,
+    WarningEvent,
+)
 from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
-from imbtool.runs.event_log import Chronicle
+from imbtool.runs.event_log import EventLogWriter
 from imbtool.runs.folder import (
     Resumption,
     find_state,
@@ -48,7 +59,7 @@ class RunResult:
     """Where a run went and what its best epoch reached on validation."""
 
     folder: Path
-    best: Event
+    best: EpochEvent
 
     @property
     def checkpoint(self) -> Path:
@@ -145,13 +156,13 @@ def _run(
         track(accelerator, event)
         emit(event)
 
-    record = Chronicle(folder / "events.jsonl", follow) if ranks.first else ignore
+    record = EventLogWriter(folder / EVENTS, follow) if ranks.first else ignore
     try:
         start_tracking(accelerator, setup.profile)
         with ranks.ending_together(), stop_on_signals(insist=ranks.alone) as request:
             best = _train(setup, folder, record, request, resumption)
     except KeyboardInterrupt:
-        record({"event": "interrupted"})
+        record(InterruptedEvent())
         raise
     finally:
         accelerator.end_training()
@@ -164,28 +175,33 @@ def _train(
     emit: Emit,
     request: StopRequest,
     resumption: Resumption | None,
-) -> Event:
+) -> EpochEvent:
     training = setup.profile.training
     loop = setup.make_loop(emit)
     if resumption is not None:
         _go_on(loop, folder, emit, resumption)
-    emit({"event": "start", **setup.describe(loop)})
+    emit(StartEvent(**dict(setup.describe(loop))))
     if training.head_first and not (resumption and resumption.has_state):
-        emit({"event": "head", **asdict(_fit_head(setup, loop))})
+        emit(HeadEvent(**asdict(_fit_head(setup, loop))))
     saver = StateSaver(loop, folder / "last", training.save_every, request)
     while loop.progress.epoch <= loop.epochs.value and not _out_of_patience(loop):
-        epoch = loop.progress.epoch
         loss = loop.run_epoch(saver.after_step)
         with loop.average.in_place():
-            _finish_epoch(setup, loop, folder, {"epoch": epoch, "train_loss": loss}, emit)
+            _finish_epoch(setup, loop, folder, loss, emit)
         saver.save()
     best = loop.progress.best
     assert best is not None  # a profile has at least one epoch
     if training.neighbours:
         best = _hear_neighbours(setup, folder, best, emit)
     early = loop.progress.epoch <= loop.epochs.value
-    kept = {key: best.get(key) for key in ("f1_macro", "requirements")}
-    emit({"event": "end", "best_epoch": best["epoch"], "early": early, **kept})
+    emit(
+        EndEvent(
+            best_epoch=best.epoch,
+            early=early,
+            f1_macro=best.f1_macro,
+            requirements=best.requirements,
+        )
+    )
     return best
 
 
@@ -195,41 +211,47 @@ def _go_on(loop: TrainingLoop, folder: Path, emit: Emit, resumption: Resumption)
         loop.load(folder / "last", resumption.allow_changed)
         if loop.progress.best is not None:
             checkpoint_folder(folder / "checkpoint")  # of the best epoch, which may stay the best
-    emit({"event": "resume", "step": loop.progress.step, "epoch": loop.progress.epoch})
+    emit(ResumeEvent(step=loop.progress.step, epoch=loop.progress.epoch))
     if not resumption.knows_encoder:
         message = "the manifest does not know its files, so it cannot be seen whether they changed"
-        emit({"event": "warning", "id": "encoder", "label": None, "message": message})
+        emit(WarningEvent(id="encoder", label=None, message=message))
 
 
 def _finish_epoch(
-    setup: TrainingSetup, loop: TrainingLoop, folder: Path, trained: Event, emit: Emit
+    setup: TrainingSetup, loop: TrainingLoop, folder: Path, loss: float, emit: Emit
 ) -> None:
     """Validate, and keep the epoch if it is the best so far."""
-    figures, choice, calibration = validate(setup, validation_logits(setup))
-    metric, best = setup.profile.training.best_by, loop.progress.best
-    event = {"event": "epoch", **trained, **figures, "step": loop.progress.step}
-    # one process decides, lest a last digit make them disagree
-    event["best"] = setup.ranks.from_first(lambda: _is_better(event, best, metric))
-    if event["best"]:
+    metrics, choice, calibration = validate(setup, validation_logits(setup))
+    name, best = setup.profile.training.best_by, loop.progress.best
+    event = EpochEvent(
+        epoch=loop.progress.epoch - 1,
+        train_loss=loss,
+        **metrics.as_given(),
+        step=loop.progress.step,
+        # one process decides, lest a last digit make them disagree
+        best=setup.ranks.from_first(lambda: _is_better(metrics, best, name)),
+    )
+    if event.best:
         loop.progress.best = event
         if setup.ranks.first:
             _save(setup, folder, choice, calibration, event)
     emit(event)
 
 
-def _is_better(event: Event, best: Event | None, metric: str) -> bool:
+def _is_better(new: ValidationMetrics, best: EpochEvent | None, name: str) -> bool:
     if best is None:
         return True
-    before = best.get(metric)
-    # what is not known is null in a saved state
-    return bool(event[metric] > (math.nan if before is None else before))
+    value, before = new.metric(name), best.metric(name)
+    return value is not None and before is not None and value > before
 
 
-def _hear_neighbours(setup: TrainingSetup, folder: Path, best: Event, emit: Emit) -> Event:
+def _hear_neighbours(
+    setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit
+) -> EpochEvent:
     """Let the nearest training texts have a say in the best epoch's checkpoint, if it helps."""
     event, heard = fit_knn(setup, folder / "checkpoint")
     if heard is not None:
-        best = {**best, **heard.figures}
+        best = best.with_metrics(heard.figures)
         if setup.ranks.first:
             _save(setup, folder, heard.choice, heard.calibration, best, heard)
         setup.ranks.wait()
@@ -242,7 +264,7 @@ def _out_of_patience(loop: TrainingLoop) -> bool:
     patience, best = loop.section.patience, loop.progress.best
     if best is None:
         return False
-    since = best["epoch"]
+    since = best.epoch
     if patience is None and loop.section.epochs == "auto":
         patience, since = AUTO_PATIENCE, max(since, loop.epochs.value // 2)
     return patience is not None and loop.progress.epoch - 1 - since >= patience
@@ -264,10 +286,11 @@ def _save(
     folder: Path,
     choice: ThresholdChoice,
     calibration: Calibration,
-    event: Event,
+    event: EpochEvent,
     heard: KnnFit | None = None,
 ) -> None:
     kept = ("epoch", "f1_macro", "f1_macro_at_half", "average_precision_macro", "labels")
+    told = event.model_dump()
     meta = make_meta(
         setup.profile,
         setup.corpus,
@@ -275,7 +298,7 @@ def _save(
         choice,
         calibration,
         setup.text_model.max_length,
-        {key: event[key] for key in kept},
+        {key: told[key] for key in kept},
         heard.meta if heard else None,
     )
     neighbours = heard.neighbours if heard else None

@@ -8,7 +8,6 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.process_info import read_process_info
 from imbtool.errors import user_error
-from imbtool.events import Emit
+from imbtool.events import Emit, LearningRate, Precision, RunPlan
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
 from imbtool.runs.manifest import Manifest, make_manifest
@@ -65,26 +64,26 @@ class TrainingSetup:
             self.accelerator, self.text_model, self.train, self.objective, training, emit
         )
 
-    def describe(self, loop: TrainingLoop) -> dict[str, Any]:
+    def describe(self, loop: TrainingLoop) -> RunPlan:
         """What will run, and what was decided for it."""
         training, longest = self.profile.training, self.text_model.most_tokens
-        return {
-            "encoder": self.profile.model.encoder,
-            "device": str(self.accelerator.device),
-            "processes": self.ranks.processes,
-            "precision": asdict(loop.precision),
-            "learning_rate": asdict(loop.rate),
-            "max_length": longest,
-            "epochs": loop.epochs.value,
-            "epochs_reason": loop.epochs.reason,
-            "steps": loop.steps,
-            "tokens_an_epoch": sum(loop.lengths),
-            "token_cache": self._token_cache,
-            "cut_off": sum(length >= longest for length in loop.lengths),
-            "texts": {name: len(split) for name, split in self.corpus.splits.items()},
-            "labels": len(self.corpus.labels),
-            "head_first": training.head_first,
-        }
+        return RunPlan(
+            encoder=self.profile.model.encoder,
+            device=str(self.accelerator.device),
+            processes=self.ranks.processes,
+            precision=Precision(**asdict(loop.precision)),
+            learning_rate=LearningRate(**asdict(loop.rate)),
+            max_length=longest,
+            epochs=loop.epochs.value,
+            epochs_reason=loop.epochs.reason,
+            steps=loop.steps,
+            tokens_an_epoch=sum(loop.lengths),
+            token_cache=self._token_cache,
+            cut_off=sum(length >= longest for length in loop.lengths),
+            texts={name: len(split) for name, split in self.corpus.splits.items()},
+            labels=len(self.corpus.labels),
+            head_first=training.head_first,
+        )
 
     def manifest(self, command: list[str]) -> Manifest:
         """The content of manifest.json.

@@ -11,7 +11,7 @@ from imbtool.evaluation.calibration import Calibration, pooled_calibration
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.events import Event
+from imbtool.events import Requirement, ValidationMetrics, Violations
 from imbtool.training.failures import logits_not_finite
 from imbtool.training.setup import TrainingSetup
 from imbtool.training.token_cache import select_texts
@@ -20,7 +20,7 @@ from imbtool.types import Decisions
 
 def validate(
     setup: TrainingSetup, logits: NDArray[np.float64]
-) -> tuple[Event, ThresholdChoice, Calibration]:
+) -> tuple[ValidationMetrics, ThresholdChoice, Calibration]:
     """Measure on validation, by decisions cross-fitted on half-splits of it.
 
     Args:
@@ -28,7 +28,7 @@ def validate(
         logits: of the validation texts [n, L].
 
     Returns:
-        The figures of an `epoch` event, and the thresholds and the calibration from all of
+        The metrics, and the thresholds and the calibration from all of
         validation.
     """
     labels, profile = setup.corpus.labels, setup.profile
@@ -42,18 +42,18 @@ def validate(
         profile.training.seed,
         profile.thresholds.require,
     )
-    figures = {
-        "validation_loss": _loss(setup, logits),
-        "f1_macro_at_half": mean_defined(confusion(logits >= 0, targets).f1),
+    metrics = ValidationMetrics(
+        validation_loss=_loss(setup, logits),
+        f1_macro_at_half=mean_defined(confusion(logits >= 0, targets).f1),
         **validation_figures(labels, choice, logits, targets),
-        "threshold_rule": choice.rule,
-        "threshold_scores": choice.scores,
-        "threshold_recalls": choice.recalls,
-        "coherence": choice.coherence,
-        "violations": _violations(labels, logits >= choice.logits),
-        "requirements": choice.requirements,
-    }
-    return figures, choice, pooled_calibration(logits, targets, profile.training.seed)
+        threshold_rule=choice.rule,
+        threshold_scores=choice.scores,
+        threshold_recalls=choice.recalls,
+        coherence=choice.coherence,
+        violations=_violations(labels, logits >= choice.logits),
+        requirements={name: Requirement(**found) for name, found in choice.requirements.items()},
+    )
+    return metrics, choice, pooled_calibration(logits, targets, profile.training.seed)
 
 
 def validation_logits(setup: TrainingSetup) -> NDArray[np.float64]:
@@ -72,15 +72,15 @@ def validation_logits(setup: TrainingSetup) -> NDArray[np.float64]:
     return logits.numpy().astype(np.float64)
 
 
-def _violations(labels: Labels, decisions: Decisions) -> list[Event]:
+def _violations(labels: Labels, decisions: Decisions) -> list[Violations]:
     """For each edge, on how many texts a child is decided, and on how many without its parent."""
     return [
-        {
-            "child": labels.names[child],
-            "parent": labels.names[parent],
-            "decided": int(decisions[:, child].sum()),
-            "texts": int(texts),
-        }
+        Violations(
+            child=labels.names[child],
+            parent=labels.names[parent],
+            decided=int(decisions[:, child].sum()),
+            texts=int(texts),
+        )
         for (child, parent), texts in zip(labels.edges, labels.violations(decisions), strict=True)
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import TIERS
+from imbtool.events import Event
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
 from imbtool.report.cells import Row, rarest_first
@@ -21,7 +22,7 @@ Document = dict[str, Any]
 VERDICTS = ("worse", "better", "cannot be told")
 
 
-def write_page(evaluation: Document, events: Iterable[Document], path: Path) -> None:
+def write_page(evaluation: Document, events: Iterable[Event], path: Path) -> None:
     """Write the page of an evaluation.
 
     Args:
@@ -32,9 +33,9 @@ def write_page(evaluation: Document, events: Iterable[Document], path: Path) -> 
     write_text(path, render_page(evaluation, events))
 
 
-def render_page(evaluation: Document, events: Iterable[Document]) -> str:
+def render_page(evaluation: Document, events: Iterable[Event]) -> str:
     """The HTML of `write_page`."""
-    document, course = as_filed(evaluation), as_filed(list(events))
+    document, course = as_filed(evaluation), [as_filed(event) for event in events]
     rows, comparison = rarest_first(document["labels"]), document["comparison"]
     return (
         make_environment()
