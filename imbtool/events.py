@@ -28,7 +28,7 @@ FIX = "restore the line, or delete it"
 
 
 def _defined(value: Any, info: ValidationInfo) -> Any:
-    """None for a metric that training finds undefined; a file says null, and NaN in it is damage."""
+    """None for a metric that training computed as NaN; a file says null, and NaN in it is damage."""
     computed = info.mode == "python" and isinstance(value, float)
     return None if computed and not math.isfinite(value) else value
 
@@ -41,6 +41,15 @@ Loss = Annotated[
     BeforeValidator(_defined),
 ]
 """The mean of no text, or more than a float holds, is None."""
+
+
+Evidence = Mapping[
+    str,
+    Annotated[int, Field(ge=-(10**18), le=10**18)]
+    | Annotated[float, Field(allow_inf_nan=False)]
+    | None,
+]
+"""The numbers that a training warning or a diagnosis rests on."""
 
 
 class Part(Typed):
@@ -260,7 +269,7 @@ class WarningEvent(Event):
     id: str
     label: str | None
     message: str = ""
-    evidence: Mapping[str, int | float | None] = Field({})
+    evidence: Evidence = Field({})
     epochs: list[int] = Field([])
 
 

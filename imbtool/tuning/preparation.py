@@ -1,11 +1,10 @@
-"""What a tuning must know before its first round, all of it checked."""
+"""What a tuning reads and checks before its first round."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imbtool.config.schema import Profile
 from imbtool.data.weights import LabelWeight, assign_weights
@@ -31,31 +30,23 @@ class TuningData:
 
     @property
     def names(self) -> list[str]:
-        """Of the labels."""
+        """Names of the labels."""
         return [label.label for label in self.labels]
 
     @property
     def rare(self) -> list[str]:
-        """The labels whose weights and gammas the guide moves."""
+        """The labels whose weights and gammas the guide changes."""
         return [label.label for label in self.labels if label.rare]
 
-    @property
-    def rows(self) -> dict[str, dict[str, Any]]:
-        """`tier` and `training_positives` of each label."""
-        return {
-            label.label: {"tier": label.tier, "training_positives": label.count.positives}
-            for label in self.labels
-        }
-
     def weights(self, profile: Profile) -> dict[str, float]:
-        """Of each label, by the rules of a profile."""
+        """The weight of each label by the rules of a profile."""
         counts = [label.count for label in self.labels]
         rules = assign_weights(self.names, counts, profile.weights)
         return {label.label: label.weight for label in rules}
 
 
 def read_data(profile: Profile, folder: Path) -> TuningData:
-    """Check all that a training needs, and keep what tuning needs of it.
+    """Read and check what all rounds need.
 
     Args:
         profile: resolved.

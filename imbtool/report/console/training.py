@@ -117,7 +117,7 @@ class TrainingView:
 
 
 @singledispatch
-def event_views(event: Event) -> Iterator[RenderableType]:
+def event_views(_: Event) -> Iterator[RenderableType]:
     """What a person sees of an event other than a step; of one without a view, nothing."""
     yield from ()
 
