@@ -158,7 +158,7 @@ def test_a_comparison_shows_what_is_worse_first() -> None:
     text = plain(html)
     assert "1 label better, 1 label worse, 2 labels cannot be told." in text
     assert "Left out, as only one of the two has it: only &lt;i&gt;there&lt;/i&gt;." in text
-    assert "drawn from −0.5 to +0.5" in text
+    assert "The strips go from −0.5 to +0.5." in text
 
 
 def test_a_rival_without_scores_has_no_columns_for_them() -> None:
@@ -315,6 +315,11 @@ def test_ids_are_unique_on_a_page_with_figures() -> None:
     page = Page(rendered_with_figures(full_evaluation(), [epoch(1, 0.5, True)]))
     ids = [value for name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
+
+
+def test_control_characters_in_a_name_are_escapes_in_the_figure() -> None:
+    document = evaluation(labels={"bell\x07 \ufffe": label(40, 0.5)})
+    assert "bell\\x07 \\ufffe</text>" in rendered_with_figures(document, [])
 
 
 def test_many_labels_leave_the_page_small() -> None:
