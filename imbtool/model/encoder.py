@@ -155,7 +155,7 @@ class TextModel:
         finally:
             self.model.train(training)
 
-    def forward_seen(
+    def forward_with_inputs(
         self,
         encoded: Sequence[TokenIds],
         layer: nn.Linear,

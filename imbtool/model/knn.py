@@ -93,7 +93,7 @@ def predict_with_knn(
     layer = head_layer(text_model.model)
     assert layer is not None  # its input is what they were remembered by
     logits, opinion = torch.zeros(2, len(encoded), text_model.model.config.num_labels)
-    for rows, output, seen in text_model.forward_seen(encoded, layer):
+    for rows, output, seen in text_model.forward_with_inputs(encoded, layer):
         windows = text_model.windows([encoded[row] for row in rows])
         logits[rows] = output.float().cpu()
         opinion[rows] = neighbours(mean_over_windows(seen, windows)).cpu()

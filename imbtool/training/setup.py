@@ -1,39 +1,34 @@
-"""What a run works on: all of it read and checked before anything is written."""
+"""The setup of a training: what it works with, read and checked before any file is written."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from numpy.typing import NDArray
 
-from imbtool.config.schema import Profile, ValidationMetric
+from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, Split, read_corpus
 from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
-from imbtool.distributed.process_info import read_process_info
-from imbtool.errors import user_error
 from imbtool.events import Emit
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
 from imbtool.runs.manifest import Manifest, make_manifest
-from imbtool.training.head_first import EncodedTexts
+from imbtool.training.batches import EncodedTexts
+from imbtool.training.data_checks import require_measurable, require_validation
 from imbtool.training.loop import TrainingLoop
 from imbtool.training.token_cache import FOLDER, TokenTable, encode_split
-from imbtool.wording import counted
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """Data, weights, model, loss and devices of a run."""
+    """The data, label weights, model, loss and processes of a training."""
 
     profile: Profile
     corpus: Corpus
@@ -47,24 +42,24 @@ class TrainingSetup:
 
     @property
     def prevalence(self) -> NDArray[np.float64]:
-        """Share of the training texts with each label [L]."""
+        """Fraction of the training texts that have each label [L]."""
         return np.array([weight.count.prevalence for weight in self.weights])
 
     @property
     def _token_cache(self) -> str | None:
-        """The file that the training texts are mapped from, if there is one."""
+        """The file that the token ids of the training texts are mapped from, if there is one."""
         encoded = self.train.encoded
         return str(encoded.file) if isinstance(encoded, TokenTable) and encoded.file else None
 
     def make_loop(self, emit: Emit) -> TrainingLoop:
-        """A training loop over them."""
+        """A training loop that emits its events to `emit`."""
         training = self.profile.training
         return TrainingLoop(
             self.accelerator, self.text_model, self.train, self.objective, training, emit
         )
 
     def describe(self, loop: TrainingLoop) -> dict[str, Any]:
-        """What will run, and what was decided for it."""
+        """What will run, with the settings that were chosen automatically."""
         training, longest = self.profile.training, self.text_model.most_tokens
         return {
             "encoder": self.profile.model.encoder,
@@ -97,18 +92,19 @@ class TrainingSetup:
 def make_setup(
     profile: Profile, accelerator: Accelerator, run: Path | None = None
 ) -> TrainingSetup:
-    """Read the data, load the encoder, and place both. All processes call it.
+    """Read the data, load the encoder and move it to the device. All processes call it.
 
     Args:
         profile: resolved.
-        accelerator: of the run.
-        run: its folder, beside which the tokens of large splits are kept. Default: nowhere.
+        accelerator: of this process.
+        run: the run folder, beside which the token ids of large splits are cached. Default: they
+            are not cached.
 
     Raises:
         UserError: the data or the encoder cannot be used.
     """
     corpus = read_corpus(profile)
-    _check_validation(corpus)
+    require_validation(corpus)
     require_measurable("training.best_by", profile.training.best_by, corpus)
     set_seed(profile.training.seed)
     weights = assign_weights(
@@ -123,7 +119,7 @@ def make_setup(
     ranks = Ranks(accelerator)
     cache = None if run is None else run.absolute().parent / FOLDER
 
-    def sample(split: Split) -> EncodedTexts:
+    def encoded_texts(split: Split) -> EncodedTexts:
         with ranks.ending_together():
             encoded = encode_split(text_model, profile.model, split, cache, ranks)
         return EncodedTexts(encoded, split.targets, split.rows)
@@ -134,59 +130,8 @@ def make_setup(
         weights,
         text_model,
         objective,
-        sample(corpus.train),
-        sample(corpus.validation),
+        encoded_texts(corpus.train),
+        encoded_texts(corpus.validation),
         accelerator,
         ranks,
     )
-
-
-def _check_validation(corpus: Corpus) -> None:
-    """See that thresholds can be chosen."""
-    texts = len(corpus.validation)
-    some = (corpus.validation.targets == 1).any()
-    if texts < 2 or not some:
-        found = counted(texts, "text") + ("" if some else " and no positive of any label")
-        expected, fix = "2 texts or more, with positives", "give a larger data.validation"
-        raise user_error(corpus.validation.source, found, expected, fix)
-
-
-def require_measurable(key: str, metric: ValidationMetric, corpus: Corpus) -> None:
-    """See that a metric is defined on validation.
-
-    Raises:
-        UserError: it is one of secondary labels, and there are none, or none has positives there.
-    """
-    if metric != "secondary_f1_macro":
-        return
-    if not corpus.labels.edges:
-        found, fix = f"{metric} without a hierarchy", "choose f1_macro"
-        raise user_error(key, found, "labels.hierarchy, or another metric", fix)
-    secondary = corpus.validation.targets[:, corpus.labels.groups["secondary"]]
-    if not (secondary == 1).any():
-        raise user_error(
-            key,
-            f"{metric}, and no positive of a secondary label in {corpus.validation.source}",
-            "a metric that validation can measure",
-            "choose f1_macro, or give a larger data.validation",
-        )
-
-
-def make_accelerator(trackers: Sequence[str] = (), folder: Path | None = None) -> Accelerator:
-    """The devices and processes of this run, and the trackers that follow it.
-
-    Raises:
-        UserError: fewer processes have come together than the launcher has started, or it numbers
-            them wrongly.
-    """
-    launched = read_process_info(os.environ).processes
-    accelerator = Accelerator(
-        # without this word Accelerate starts one process of several on a machine without a GPU
-        cpu=launched > 1 and not torch.accelerator.is_available(),
-        log_with=list(trackers) or None,
-        project_dir=folder,
-    )
-    if accelerator.num_processes != launched:
-        found = f"{accelerator.num_processes} of {launched} processes"
-        raise user_error("launch", found, "all of them", "start it by --processes N or torchrun")
-    return accelerator
