@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.distributed.signals import StopRequest, stop_on_signals
@@ -21,6 +20,7 @@ from imbtool.runs.folder import (
     find_state,
     hold_run,
     make_folder,
+    read_run_profile,
     require_free_name,
 )
 from imbtool.runs.manifest import read_manifest, refuse_changes
@@ -123,7 +123,7 @@ def resume(
     # locked before anything is read: another process may be writing to the folder
     with hold_run(folder, accelerator.is_main_process):
         has_state = find_state(folder)
-        setup = make_setup(read_profile(folder / "profile.yaml"), accelerator, folder)
+        setup = make_setup(read_run_profile(folder), accelerator, folder)
         if not allow_changed:
             refuse_changes(folder, before, setup.manifest(command))
         resumption = Resumption(has_state, allow_changed, before.encoder is not None)
