@@ -14,6 +14,7 @@ from imbtool.distributed.accelerator import make_accelerator
 from imbtool.distributed.signals import StopRequest, stop_on_signals
 from imbtool.events import Emit, Event
 from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
+from imbtool.model.metadata import ValidationMeta
 from imbtool.runs.event_log import Chronicle
 from imbtool.runs.folder import (
     Resumption,
@@ -260,7 +261,6 @@ def _save(
     event: Event,
     knn: KnnFit | None = None,
 ) -> None:
-    kept = ("epoch", "f1_macro", "f1_macro_at_half", "average_precision_macro", "labels")
     meta = make_meta(
         setup.profile,
         setup.corpus,
@@ -268,7 +268,7 @@ def _save(
         result.choice,
         result.calibration,
         setup.text_model.max_length,
-        {key: event[key] for key in kept},
+        ValidationMeta.model_validate(event),
         knn.meta if knn else None,
     )
     write_checkpoint(folder / "checkpoint", setup.text_model, meta, knn.index if knn else None)
