@@ -97,7 +97,7 @@ class Checkpoint:
 
     def to(self, device: torch.device) -> None:
         """Move the model, and its kNN index if it has one, to a device."""
-        self.text_model.model.to(device)
+        self.text_model.model.to(device)  # type: ignore[arg-type]
         if self.knn is not None:
             self.knn.to(device)
 

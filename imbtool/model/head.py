@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def head_layer(model: Any) -> nn.Linear | None:
+
+def head_layer(model: PreTrainedModel) -> nn.Linear | None:
     """The last linear layer outside the encoder that gives one output a label, if there is one.
 
     It has a bias, unlike that of a decoder, which is laid over every token instead of every text.
@@ -17,7 +20,7 @@ def head_layer(model: Any) -> nn.Linear | None:
     return layer if layer is not None and layer.bias is not None else None
 
 
-def renew_head(model: Any, loaded: Mapping[str, Any]) -> None:
+def renew_head(model: PreTrainedModel, loaded: Mapping[str, Any]) -> None:
     """See that the head's last layer is fresh, if a classifier of other labels was loaded.
 
     Args:
@@ -30,14 +33,14 @@ def renew_head(model: Any, loaded: Mapping[str, Any]) -> None:
         layer.reset_parameters()
 
 
-def head_names(model: Any) -> set[str]:
+def head_names(model: PreTrainedModel) -> set[str]:
     """The names of the parameters of the head's last layer."""
     layer = _output_layer(model)
     own = set() if layer is None else set(layer.parameters())
     return {name for name, tensor in model.named_parameters() if tensor in own}
 
 
-def _output_layer(model: Any) -> nn.Linear | None:
+def _output_layer(model: PreTrainedModel) -> nn.Linear | None:
     """As `head_layer`, with a bias or without."""
     inside = set(model.base_model.modules())
     layers = [

@@ -96,7 +96,7 @@ def predict_with_knn(
     """
     layer = head_layer(text_model.model)
     assert layer is not None  # else there would be no index
-    logits, knn_probabilities = torch.zeros(2, len(encoded), text_model.model.config.num_labels)
+    logits, knn_probabilities = torch.zeros(2, len(encoded), index.targets.shape[1])
     for rows, output, inputs in text_model.forward_with_inputs(encoded, layer):
         windows = text_model.windows([encoded[row] for row in rows])
         logits[rows] = output.float().cpu()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from imbtool.config.schema import TrainingSection
 from imbtool.training.optimizer import word_vectors
 from imbtool.wording import counted
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 USUAL_EPOCHS, MOST_EPOCHS = 3, 20
 LEAST_STEPS = 500
@@ -40,7 +42,7 @@ def choose_epochs(section: TrainingSection, texts: int) -> AutomaticChoice:
     )
 
 
-def choose_learning_rate(section: TrainingSection, model: nn.Module) -> AutomaticChoice:
+def choose_learning_rate(section: TrainingSection, model: PreTrainedModel) -> AutomaticChoice:
     """By parameters besides word vectors, if the profile says auto.
 
     1e-4 under 30M (MiniLM), 3e-5 under 200M (base size), 1e-5 for more.

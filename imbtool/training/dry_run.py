@@ -17,8 +17,8 @@ from imbtool.analysis.document import label_rows
 from imbtool.config.schema import Profile
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.events import Event
-from imbtool.model.encoder import TextModel, TokenIds
-from imbtool.model.long_texts import padded_tokens
+from imbtool.model.encoder import TextModel
+from imbtool.model.long_texts import TokenIds, padded_tokens
 from imbtool.training.automatic import autocast
 from imbtool.training.batches import subsample
 from imbtool.training.head_first import MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS

@@ -121,7 +121,7 @@ def fit_head(
     )
     features, clean = features_of(few), features_of(held_out)
     noisy = features_of(held_out, dropout=True)
-    require_finite(features, text_model.model.config.name_or_path)
+    require_finite(features, str(text_model.model.config.name_or_path))
     targets = torch.from_numpy(held_out.targets).to(device)
     windows, held_out_windows = (
         window_counts(text_model, each.encoded) for each in (few, held_out)

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 WEIGHT_DECAY = 0.01
 MOST_GRADIENT_NORM = 1.0
 
 
-def word_vectors(model: Any) -> list[nn.Parameter]:
+def word_vectors(model: PreTrainedModel) -> list[nn.Parameter]:
     """The vectors of a transformers model's vocabulary; a model of characters has none."""
     with suppress(NotImplementedError):
         return list(model.get_input_embeddings().parameters())
     return []
 
 
-def freeze_word_embeddings(model: Any) -> None:
+def freeze_word_embeddings(model: PreTrainedModel) -> None:
     """Leave the vectors of a transformers model's vocabulary as they are.
 
     Most words of a data set stand in few of its texts: what their vectors learn is those texts. And
@@ -33,14 +36,14 @@ def freeze_word_embeddings(model: Any) -> None:
         vectors.requires_grad_(False)
 
 
-def freeze_unused(model: Any, inputs: Mapping[str, Tensor]) -> None:
+def freeze_unused(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> None:
     """Leave weights as they are that no logit of these inputs rests on, as some of XLNet's.
 
     Nothing moves them, but of several processes each would wait for their gradients.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     training = model.training
-    logits = model.eval()(**inputs).logits
+    logits = model.eval()(**inputs).logits  # type: ignore[no-untyped-call]
     gradients = torch.autograd.grad(logits.sum(), trained, allow_unused=True)
     model.train(training)
     for parameter, gradient in zip(trained, gradients, strict=True):

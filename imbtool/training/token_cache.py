@@ -30,7 +30,8 @@ from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing
-from imbtool.model.encoder import TextModel, TokenIds
+from imbtool.model.encoder import TextModel
+from imbtool.model.long_texts import TokenIds
 
 FOLDER = "token-cache"
 LEAST_CHARACTERS = 10_000_000
