@@ -171,7 +171,7 @@ class TrainingLoop:
             if averaged and self.average.due(at.step):
                 # counted rather than derived from the step, since steps may have been skipped
                 at.averaged += 1
-                self.average.take(1.0 / at.averaged)
+                self.average.update(1.0 / at.averaged)
             at.loss, at.texts, at.skipped = at.loss + loss * len(rows), at.texts + len(rows), 0
             self.emit(self._step_event(step, rows, time.perf_counter() - start))
         else:

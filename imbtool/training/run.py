@@ -171,7 +171,7 @@ def _train(
     while loop.progress.epoch <= loop.epochs.value and not _out_of_patience(loop):
         epoch = loop.progress.epoch
         loss = loop.run_epoch(saver.after_step)
-        with loop.average.in_place():
+        with loop.average.applied():
             _finish_epoch(setup, loop, folder, {"epoch": epoch, "train_loss": loss}, emit)
         saver.save()
     best = loop.progress.best
