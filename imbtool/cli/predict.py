@@ -1,4 +1,4 @@
-"""`imbtool predict`: apply a checkpoint to a table, to many, or to texts on stdin."""
+"""`imbtool predict`: predict the labels of a table, of many tables, or of texts on stdin."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def predict(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="INPUT", help="A table, a folder or glob of tables, a data set; default: stdin."
+            metavar="INPUT",
+            help="A table, a folder or glob of tables, or a data set. Default: stdin, a text a line.",
         ),
     ] = None,
     output: Annotated[
@@ -38,16 +39,18 @@ def predict(
         typer.Option(
             "--output",
             "-o",
-            help="A table (csv, tsv, jsonl, parquet) or, without such a suffix, a folder of as "
-            "many files as INPUT has; default: stdout, as csv.",
+            help="A table (csv, tsv, jsonl, parquet), or a folder for one output per table. "
+            "Default: stdout, as csv.",
         ),
     ] = None,
     text: Annotated[
         list[str] | None,
-        typer.Option("--text", help="The text column, if it is not the one of the training."),
+        typer.Option(
+            "--text", help="The text column, if its name differs from the training tables."
+        ),
     ] = None,
     calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="p:LABEL says how often the label holds.")
+        bool, typer.Option("--calibrated", help="Write calibrated probabilities to p:LABEL.")
     ] = False,
     processes: Annotated[
         int | None,
@@ -55,24 +58,26 @@ def predict(
             "--processes",
             metavar="N",
             min=1,
-            help="Into a folder; default: one a visible GPU, else 1.",
+            help="Number of processes that share the tables. Default: one for each GPU, else 1.",
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite an existing output; start a folder over.")
+        bool,
+        typer.Option("--force", help="Overwrite an existing output, or start over in a folder."),
     ] = False,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:
-    """Add `predicted` and one `p:LABEL` column a label to a table's columns.
+    """Predict the labels of texts: adds `predicted` and a column `p:LABEL` for each label.
 
-    Decisions use the checkpoint's thresholds and fit its hierarchy; p:LABEL is sigmoid(logit).
-    With --calibrated p:LABEL is freed of what weights and focal loss did to it; decisions stay.
-    Rows stream through, so memory does not grow with the file. On stdin, one text a line.
+    `predicted` has the labels by the checkpoint's thresholds and hierarchy, p:LABEL is
+    sigmoid(logit). --calibrated corrects p:LABEL for the distortion that class weights and focal
+    loss cause; predicted labels do not change. Tables are read in chunks, so memory does not grow
+    with the table.
 
-    From a folder or glob into a folder, each file becomes one of the same name. Files that are
-    there already are skipped, so the same command goes on after a stop. Several processes, also
-    under torchrun, share the files.
+    From a folder or glob into a folder, each table gets an output of the same name. Outputs that
+    exist already are skipped, so the same command continues after a stop. Several processes, also
+    under torchrun, share the tables.
 
     Examples:
 
