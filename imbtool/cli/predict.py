@@ -31,7 +31,7 @@ def predict(
         Path | None,
         typer.Argument(
             metavar="INPUT",
-            help="A table, a folder or glob of tables, or a data set. Default: stdin, a text a line.",
+            help="A table, a folder or glob of tables, or a data set. Default: texts on stdin.",
         ),
     ] = None,
     output: Annotated[
