@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imbtool.cli.common import (
+    DEVICES,
+    INPUT,
+    OUTPUT,
     CheckpointFolder,
     Json,
     TrustRemoteCode,
@@ -31,7 +34,30 @@ def predict(
         Path | None,
         typer.Argument(
             metavar="INPUT",
-            help="A table, a folder or glob of tables, or a data set. Default: texts on stdin.",
+            help="A table, a folder or glob of tables, or a data set. By default texts are read "
+            "from stdin, one a line.",
+            show_default=False,
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text",
+            metavar="<column>",
+            help="Read texts from this column, if it had another name in training.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="<int>",
+            min=1,
+            help="Predict a folder with this many processes. By default there is one for each "
+            "visible GPU, or one on the CPU.",
+            rich_help_panel=DEVICES,
         ),
     ] = None,
     output: Annotated[
@@ -39,36 +65,32 @@ def predict(
         typer.Option(
             "--output",
             "-o",
-            help="A table (csv, tsv, jsonl, parquet), or a folder for one output per table. "
-            "Default: stdout, as csv.",
-        ),
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--text", help="The text column, if its name differs from the training tables."
+            metavar="<path>",
+            help="Write into this table (csv, tsv, jsonl or parquet) or, without such a suffix, "
+            "into this folder, a file for each file of INPUT. By default csv goes to stdout.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="Write calibrated probabilities to p:LABEL.")
-    ] = False,
-    processes: Annotated[
-        int | None,
+        bool,
         typer.Option(
-            "--processes",
-            metavar="N",
-            min=1,
-            help="Number of processes that share the tables. Default: one for each GPU, else 1.",
+            "--calibrated",
+            help="Correct the probabilities for the distortion that class weights and focal "
+            "loss cause. Predicted labels do not change.",
+            rich_help_panel=OUTPUT,
         ),
-    ] = None,
+    ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Overwrite an existing output, or start over in a folder."),
+        typer.Option(
+            "--force",
+            help="Overwrite the output if it exists, and begin a folder again.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
-    trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:
-    """Predict the labels of texts: adds `predicted` and a column `p:LABEL` for each label.
+    """Predict labels: adds `predicted` and a column `p:LABEL` for each label.
 
     `predicted` has the labels by the checkpoint's thresholds and hierarchy, p:LABEL is
     sigmoid(logit). --calibrated corrects p:LABEL for the distortion that class weights and focal
@@ -81,11 +103,9 @@ def predict(
 
     Examples:
 
-        imbtool predict runs/moderation-1/checkpoint new.csv -o labelled.csv
-
-        imbtool predict runs/moderation-1/checkpoint shards -o labelled
-
-        echo "a text" | imbtool predict runs/moderation-1/checkpoint --json
+    - `imbtool predict runs/moderation-1/checkpoint new.csv -o labelled.csv`
+    - `imbtool predict runs/moderation-1/checkpoint shards -o labelled`
+    - `echo "a text" | imbtool predict runs/moderation-1/checkpoint --json`
     """
     from imbtool.distributed.process_info import read_process_info
     from imbtool.formats.sources import names_table, table_format
