@@ -90,7 +90,7 @@ def predict(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Predict labels: adds `predicted` and a column `p:LABEL` for each label.
+    """Add `predicted` and a column `p:LABEL` for each label to the columns of a table.
 
     `predicted` has the labels by the checkpoint's thresholds and hierarchy, p:LABEL is
     sigmoid(logit). --calibrated corrects p:LABEL for the distortion that class weights and focal

@@ -82,7 +82,7 @@ def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[Event, KnnFit | Non
         "average_precision": {f"{each:g}": value for each, value in ranked.items()},
     }
     if not weight:
-        return {**event, "reason": "none of the shares ranks better"}, None
+        return {**event, "reason": "no weight improves the ranking"}, None
     alone, result = validate(setup, logits.double().numpy()).choice, validate(setup, mixed(weight))
     thresholds = dict(zip(setup.corpus.labels.names, alone.probabilities.tolist(), strict=True))
     meta = KnnMeta(

@@ -63,7 +63,7 @@ def test_without_a_better_share_the_checkpoint_is_that_of_the_epoch(
 ) -> None:
     monkeypatch.setattr(knn_weight, "WEIGHTS", (0.0,))
     result = imbtool(*TRAIN, "--run", "near")
-    assert "nearest training texts have no say: none of the shares ranks better" in result.stderr
+    assert "nearest training texts have no say: no weight improves the ranking" in result.stderr
     assert imbtool(*TRAIN, "--set", "training.neighbours=false", "--run", "far").exit_code == 0
     for name in ("model.safetensors", "imbtool.json"):
         kept = [(Path("runs") / run / "checkpoint" / name).read_bytes() for run in ("near", "far")]
