@@ -12,7 +12,7 @@ from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import user_error
-from imbtool.events import read_events
+from imbtool.events import EndEvent, EpochEvent, of_kind, read_events
 from imbtool.files.locks import locked
 from imbtool.files.third_party import is_file
 from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
@@ -114,9 +114,8 @@ def find_state(folder: Path) -> bool:
     if os.path.lexists(folder / "last"):
         return True
     events = read_events(folder)
-    epochs = [event for event in events if event["event"] == "epoch"]
     # the event of an epoch is written just before its state is saved
-    if len(epochs) > 1 or any(event["event"] == "end" for event in events):
+    if len(of_kind(events, EpochEvent)) > 1 or of_kind(events, EndEvent):
         found = "no saved state, although the run went further than its first save"
         fix = "restore `last`, or start a new run"
         raise user_error(folder / "last", found, "the state of the run", fix)

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from imbtool.errors import UserError, user_error
-from imbtool.events import Epoch
-from imbtool.files.documents import Count, Typed, damaged
+from imbtool.events import EpochEvent
+from imbtool.files.documents import Count, Typed
 from imbtool.runs.manifest import FIX
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -44,7 +44,7 @@ class Progress(Typed):
     texts: Count = 0
     skipped: Count = 0
     averaged: Count = 0
-    best: dict[str, Any] | None = None
+    best: EpochEvent | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def check_progress(where: Path, saved: SavedProgress, length: RunLength | None) 
     """
     for key in Progress.model_fields.keys() - saved.model_fields_set:
         raise user_error(f"{where}: {key}", "nothing", "a value", FIX)
-    best_epoch = _best_epoch(where, saved)
+    best_epoch = saved.best.epoch if saved.best else None
     bounds = {
         "best: epoch": (
             best_epoch,
@@ -108,15 +108,6 @@ def _bounds(saved: SavedProgress, length: RunLength) -> dict[str, tuple[int | No
         "averaged": (saved.averaged, saved.averaged <= saved.step, f"0 to {saved.step}"),
         "skipped": (saved.skipped, saved.skipped <= saved.step, f"0 to {saved.step}"),
     }
-
-
-def _best_epoch(where: Path, saved: SavedProgress) -> int | None:
-    if saved.best is None:
-        return None
-    try:
-        return Epoch.model_validate(saved.best).epoch
-    except ValidationError as error:
-        raise damaged(f"{where}: best", error, FIX) from None
 
 
 def check_tensors(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imbtool.analysis.document import label_rows
 from imbtool.config.schema import Profile
 from imbtool.distributed.accelerator import make_accelerator
-from imbtool.events import Event
+from imbtool.events import Event, RunPlan, StepEvent, of_kind
 from imbtool.model.encoder import TextModel
 from imbtool.model.long_texts import TokenIds, padded_tokens
 from imbtool.training.automatic import autocast
@@ -33,13 +33,26 @@ TRIAL_TEXTS = 256
 """Texts of a trial pass without gradients."""
 
 
-def dry_run(profile: Profile) -> dict[str, Any]:
+class DryRun(RunPlan):
+    """The plan of a run, with its time and memory."""
+
+    padding_share: float
+    """Fraction of the tokens of the first epoch that is padding."""
+    tokens_per_second: float
+    """Speed of the training."""
+    minutes: dict[str, float]
+    """Duration of each part of the run."""
+    memory_gib: float
+    """Peak memory of each process."""
+    weights: dict[str, Any]
+    """The weight of each label, and its reason."""
+
+
+def dry_run(profile: Profile) -> DryRun:
     """Train a few steps in memory and estimate what the whole run would take; no file is written.
 
-    Returns:
-        What `TrainingSetup.describe` returns, the `padding_share` of the first epoch,
-        `tokens_per_second` of training, `minutes` of each part, the `memory_gib` of a process, and
-        the `weights` of the labels.
+    Args:
+        profile: resolved.
 
     Raises:
         UserError: the data or the encoder cannot be used, or the largest batch does not fit.
@@ -50,14 +63,14 @@ def dry_run(profile: Profile) -> dict[str, Any]:
         trial: list[Event] = []
         loop = setup.make_loop(trial.append)
         speed = _training_speed(loop, trial)
-        return {
-            **setup.describe(loop),
-            "padding_share": _padding_share(loop),
-            "tokens_per_second": speed,
-            "minutes": _minutes(setup, loop, speed),
-            "memory_gib": _memory(loop) / 2**30,
-            "weights": label_rows(setup.corpus, setup.weights),
-        }
+        return DryRun(
+            **dict(setup.describe(loop)),
+            padding_share=_padding_share(loop),
+            tokens_per_second=speed,
+            minutes=_minutes(setup, loop, speed),
+            memory_gib=_memory(loop) / 2**30,
+            weights=label_rows(setup.corpus, setup.weights),
+        )
     finally:
         accelerator.end_training()
 
@@ -66,9 +79,9 @@ def _training_speed(loop: TrainingLoop, trial: list[Event]) -> float:
     """Tokens per second over some steps of the first epoch, after a few warm-up steps."""
     for rows in loop.plan(1)[: WARM_UP_STEPS + TRIAL_STEPS]:
         loop.train_step(rows)
-    timed = trial[WARM_UP_STEPS:] or trial
-    speed: float = sum(row["tokens"] for row in timed) / sum(row["seconds"] for row in timed)
-    return speed
+    steps = of_kind(trial, StepEvent)
+    timed = steps[WARM_UP_STEPS:] or steps
+    return sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
 
 
 def _minutes(setup: TrainingSetup, loop: TrainingLoop, speed: float) -> dict[str, float]:

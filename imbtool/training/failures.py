@@ -35,16 +35,6 @@ class StepResult:
         """Whether the loss and the gradient norm are finite."""
         return math.isfinite(self.loss) and math.isfinite(self.norm)
 
-    def figures(self) -> dict[str, object]:
-        """The result as part of an event."""
-        return {
-            "step": self.number,
-            "rows": self.rows,
-            "learning_rate": self.rate,
-            "loss": self.loss,
-            "gradient_norm": self.norm,
-        }
-
 
 def not_finite(step: StepResult) -> NotFiniteError:
     """The error that the loss or a gradient of a step is not finite."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.events import Event
+from imbtool.events import NeighboursEvent
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.head import head_layer
 from imbtool.model.knn import KnnIndex, interpolated, make_knn_index, predict_with_knn
@@ -44,7 +44,7 @@ class KnnFit:
     validation: ValidationResult
 
 
-def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[Event, KnnFit | None]:
+def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[NeighboursEvent, KnnFit | None]:
     """Index the training texts and choose the weight of their kNN probabilities.
 
     It is the weight, perhaps 0, with the highest mean average precision on validation. All
@@ -59,7 +59,7 @@ def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[Event, KnnFit | Non
     """
     if head_layer(setup.text_model.model) is None:
         reason = "the head of the model does not end in one layer with a bias"
-        return {"event": "neighbours", "share": 0.0, "reason": reason}, None
+        return NeighboursEvent(share=0.0, reason=reason), None
     _restore_weights(setup, checkpoint)
     few = subsample(setup.train, MOST_INDEXED)
     read = make_feature_reader(setup.text_model, setup.profile.training, setup.accelerator)
@@ -75,20 +75,20 @@ def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[Event, KnnFit | Non
         for weight in WEIGHTS
     }
     weight = setup.ranks.from_first(lambda: max(ranked, key=lambda each: ranked[each]))
-    event = {
-        "event": "neighbours",
-        "share": weight,
-        "texts": len(few.rows),
-        "average_precision": {f"{each:g}": value for each, value in ranked.items()},
-    }
+    event = NeighboursEvent(
+        share=weight,
+        texts=len(few.rows),
+        average_precision={f"{each:g}": value for each, value in ranked.items()},
+    )
     if not weight:
-        return {**event, "reason": "no weight improves the ranking"}, None
+        return event.model_copy(update={"reason": "no weight improves the ranking"}), None
     alone, result = validate(setup, logits.double().numpy()).choice, validate(setup, mixed(weight))
     thresholds = dict(zip(setup.corpus.labels.names, alone.probabilities.tolist(), strict=True))
     meta = KnnMeta(
         share=weight, texts=len(few.rows), thresholds=thresholds, coherence=alone.coherence
     )
-    return {**event, "figures": result.figures}, KnnFit(index, meta, result)
+    fit = KnnFit(index, meta, result)
+    return event.model_copy(update={"figures": result.metrics}), fit
 
 
 def _restore_weights(setup: TrainingSetup, checkpoint: Path) -> None:

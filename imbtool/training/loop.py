@@ -21,7 +21,7 @@ from torch import Tensor
 from imbtool.config.schema import TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.signals import Stopped, StopRequest
-from imbtool.events import Emit, Event
+from imbtool.events import Emit, SkippedEvent, StepEvent
 from imbtool.model.encoder import TextModel, max_over_windows
 from imbtool.model.long_texts import count_windows, grouped
 from imbtool.model.losses import Objective, Size, size_of
@@ -182,19 +182,27 @@ class TrainingLoop:
         self.progress.skipped += 1
         if self.section.on_nonfinite == "stop" or self.progress.skipped > MOST_SKIPPED:
             raise not_finite(step)
-        self.emit({"event": "skipped", "epoch": self.progress.epoch, **step.figures()})
+        self.emit(
+            SkippedEvent(
+                epoch=self.progress.epoch,
+                step=step.number,
+                rows=step.rows,
+                learning_rate=step.rate,
+                loss=step.loss,
+                gradient_norm=step.norm,
+            )
+        )
 
-    def _step_event(self, step: StepResult, rows: Rows, seconds: float) -> Event:
-        return {
-            "event": "step",
-            "epoch": self.progress.epoch,
-            "step": step.number,
-            "steps": self.steps,
-            "loss": step.loss,
-            "learning_rate": step.rate,
-            "tokens": sum(self.lengths[row] for row in rows),
-            "seconds": seconds,
-        }
+    def _step_event(self, step: StepResult, rows: Rows, seconds: float) -> StepEvent:
+        return StepEvent(
+            epoch=self.progress.epoch,
+            step=step.number,
+            steps=self.steps,
+            loss=step.loss,
+            learning_rate=step.rate,
+            tokens=sum(self.lengths[row] for row in rows),
+            seconds=seconds,
+        )
 
     def _gradients(self, rows: Rows) -> tuple[float, Tensor]:
         """Compute the gradients of a batch; return its loss and the norm of the gradients."""

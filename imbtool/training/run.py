@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +11,22 @@ import torch
 from imbtool.config.schema import Profile
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.distributed.signals import StopRequest, stop_on_signals
-from imbtool.events import Emit, Event
+from imbtool.events import (
+    EVENTS,
+    Emit,
+    EndEvent,
+    EpochEvent,
+    Event,
+    HeadEvent,
+    InterruptedEvent,
+    ResumeEvent,
+    StartEvent,
+    ValidationMetrics,
+    WarningEvent,
+)
 from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
 from imbtool.model.metadata import ValidationMeta
-from imbtool.runs.event_log import Chronicle
+from imbtool.runs.event_log import EventLogWriter
 from imbtool.runs.folder import (
     Resumption,
     find_state,
@@ -30,7 +41,7 @@ from imbtool.training.automatic import autocast
 from imbtool.training.head_first import HeadFit, fit_head
 from imbtool.training.knn_weight import KnnFit, fit_knn
 from imbtool.training.loop import StateSaver, TrainingLoop
-from imbtool.training.setup import TrainingSetup, make_setup
+from imbtool.training.setup import RunInputs, TrainingSetup, make_setup
 from imbtool.training.validation import ValidationResult, validate, validation_logits
 
 AUTO_PATIENCE = 3
@@ -47,7 +58,7 @@ class RunResult:
     """The folder of a run, and the validation metrics of its best epoch."""
 
     folder: Path
-    best: Event
+    best: EpochEvent
 
     @property
     def checkpoint(self) -> Path:
@@ -61,6 +72,7 @@ def train(
     emit: Emit = ignore,
     command: Sequence[str] = (),
     trackers: Sequence[str] = (),
+    inputs: RunInputs | None = None,
 ) -> RunResult:
     """Train by a profile and write the run folder.
 
@@ -71,6 +83,7 @@ def train(
             `end`. Default: events are not shown.
         command: the command line, for the manifest.
         trackers: names of experiment trackers that log the run.
+        inputs: data, token ids and encoder that runs share. Default: the run reads them itself.
 
     Raises:
         UserError: the data or the encoder cannot be used, the folder exists, or the loss is not
@@ -89,7 +102,7 @@ def train(
     accelerator = make_accelerator(trackers, folder)
     if accelerator.is_main_process:
         require_free_name(folder)
-    setup = make_setup(profile, accelerator, folder)
+    setup = make_setup(profile, accelerator, folder, inputs)
     if setup.ranks.first:
         make_folder(folder, profile, setup.manifest(list(command)))
     with hold_run(folder, setup.ranks.first):
@@ -102,6 +115,7 @@ def resume(
     command: list[str],
     allow_changed: bool,
     trackers: Sequence[str] = (),
+    inputs: RunInputs | None = None,
 ) -> RunResult:
     """Resume a run that was stopped or killed; it ends with the same weights.
 
@@ -111,6 +125,7 @@ def resume(
         command: the command line.
         allow_changed: resume although profile, data, versions or processes have changed.
         trackers: names of experiment trackers that log the run.
+        inputs: as for `train`.
 
     Raises:
         UserError: there is no such run, it is damaged, another command works on it, its state is
@@ -124,7 +139,7 @@ def resume(
     # locked before anything is read: another process may be writing to the folder
     with hold_run(folder, accelerator.is_main_process):
         has_state = find_state(folder)
-        setup = make_setup(read_run_profile(folder), accelerator, folder)
+        setup = make_setup(read_run_profile(folder), accelerator, folder, inputs)
         if not allow_changed:
             refuse_changes(folder, before, setup.manifest(command))
         resumption = Resumption(has_state, allow_changed, before.encoder is not None)
@@ -140,13 +155,13 @@ def _run(
         track(accelerator, event)
         emit(event)
 
-    record = Chronicle(folder / "events.jsonl", follow) if ranks.first else ignore
+    record = EventLogWriter(folder / EVENTS, follow) if ranks.first else ignore
     try:
         start_tracking(accelerator, setup.profile)
         with ranks.ending_together(), stop_on_signals(second_stops=ranks.alone) as request:
             best = _train(setup, folder, record, request, resumption)
     except KeyboardInterrupt:
-        record({"event": "interrupted"})
+        record(InterruptedEvent())
         raise
     finally:
         accelerator.end_training()
@@ -159,28 +174,33 @@ def _train(
     emit: Emit,
     request: StopRequest,
     resumption: Resumption | None,
-) -> Event:
+) -> EpochEvent:
     training = setup.profile.training
     loop = setup.make_loop(emit)
     if resumption is not None:
         _go_on(loop, folder, emit, resumption)
-    emit({"event": "start", **setup.describe(loop)})
+    emit(StartEvent(**dict(setup.describe(loop))))
     if training.head_first and not (resumption and resumption.has_state):
-        emit({"event": "head", **asdict(_fit_head(setup, loop))})
+        emit(HeadEvent(**asdict(_fit_head(setup, loop))))
     saver = StateSaver(loop, folder / "last", training.save_every, request)
     while loop.progress.epoch <= loop.epochs.value and not _out_of_patience(loop):
-        epoch = loop.progress.epoch
         loss = loop.run_epoch(saver.after_step)
         with loop.average.applied():
-            _finish_epoch(setup, loop, folder, {"epoch": epoch, "train_loss": loss}, emit)
+            _finish_epoch(setup, loop, folder, loss, emit)
         saver.save()
     best = loop.progress.best
     assert best is not None  # a profile has at least one epoch
     if training.neighbours:
         best = _add_knn(setup, folder, best, emit)
     early = loop.progress.epoch <= loop.epochs.value
-    kept = {key: best.get(key) for key in ("f1_macro", "requirements")}
-    emit({"event": "end", "best_epoch": best["epoch"], "early": early, **kept})
+    emit(
+        EndEvent(
+            best_epoch=best.epoch,
+            early=early,
+            f1_macro=best.f1_macro,
+            requirements=best.requirements,
+        )
+    )
     return best
 
 
@@ -190,41 +210,45 @@ def _go_on(loop: TrainingLoop, folder: Path, emit: Emit, resumption: Resumption)
         loop.load(folder / "last", resumption.allow_changed)
         if loop.progress.best is not None:
             checkpoint_folder(folder / "checkpoint")  # of the best epoch, which may remain the best
-    emit({"event": "resume", "step": loop.progress.step, "epoch": loop.progress.epoch})
+    emit(ResumeEvent(step=loop.progress.step, epoch=loop.progress.epoch))
     if not resumption.knows_encoder:
         message = "the manifest has no digests of its files, so changes in them cannot be noticed"
-        emit({"event": "warning", "id": "encoder", "label": None, "message": message})
+        emit(WarningEvent(id="encoder", label=None, message=message))
 
 
 def _finish_epoch(
-    setup: TrainingSetup, loop: TrainingLoop, folder: Path, trained: Event, emit: Emit
+    setup: TrainingSetup, loop: TrainingLoop, folder: Path, loss: float, emit: Emit
 ) -> None:
     """Validate, and write a checkpoint if the epoch is the best so far."""
     result = validate(setup, validation_logits(setup))
-    metric, best = setup.profile.training.best_by, loop.progress.best
-    event = {"event": "epoch", **trained, **result.figures, "step": loop.progress.step}
-    # one process decides, since rounding may differ between processes
-    event["best"] = setup.ranks.from_first(lambda: _is_better(event, best, metric))
-    if event["best"]:
+    name, best = setup.profile.training.best_by, loop.progress.best
+    event = EpochEvent(
+        epoch=loop.progress.epoch - 1,
+        train_loss=loss,
+        **result.metrics.as_given(),
+        step=loop.progress.step,
+        # one process decides, since rounding may differ between processes
+        best=setup.ranks.from_first(lambda: _is_better(result.metrics, best, name)),
+    )
+    if event.best:
         loop.progress.best = event
         if setup.ranks.first:
             _save(setup, folder, result, event)
     emit(event)
 
 
-def _is_better(event: Event, best: Event | None, metric: str) -> bool:
+def _is_better(new: ValidationMetrics, best: EpochEvent | None, name: str) -> bool:
     if best is None:
         return True
-    before = best.get(metric)
-    # an undefined metric is null in a saved state
-    return bool(event[metric] > (math.nan if before is None else before))
+    value, before = new.metric(name), best.metric(name)
+    return value is not None and before is not None and value > before
 
 
-def _add_knn(setup: TrainingSetup, folder: Path, best: Event, emit: Emit) -> Event:
+def _add_knn(setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit) -> EpochEvent:
     """Add kNN probabilities to the best epoch's checkpoint, if they improve it."""
     event, knn = fit_knn(setup, folder / "checkpoint")
     if knn is not None:
-        best = {**best, **knn.validation.figures}
+        best = best.with_metrics(knn.validation.metrics)
         if setup.ranks.first:
             _save(setup, folder, knn.validation, best, knn)
         setup.ranks.wait()
@@ -237,7 +261,7 @@ def _out_of_patience(loop: TrainingLoop) -> bool:
     patience, best = loop.section.patience, loop.progress.best
     if best is None:
         return False
-    since = best["epoch"]
+    since = best.epoch
     if patience is None and loop.section.epochs == "auto":
         patience, since = AUTO_PATIENCE, max(since, loop.epochs.value // 2)
     return patience is not None and loop.progress.epoch - 1 - since >= patience
@@ -258,7 +282,7 @@ def _save(
     setup: TrainingSetup,
     folder: Path,
     result: ValidationResult,
-    event: Event,
+    event: EpochEvent,
     knn: KnnFit | None = None,
 ) -> None:
     meta = make_meta(
@@ -268,7 +292,7 @@ def _save(
         result.choice,
         result.calibration,
         setup.text_model.max_length,
-        ValidationMeta.model_validate(event),
+        ValidationMeta.model_validate(event.model_dump()),
         knn.meta if knn else None,
     )
     write_checkpoint(folder / "checkpoint", setup.text_model, meta, knn.index if knn else None)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile
-from imbtool.data.corpus import Corpus, Split, read_corpus
+from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
-from imbtool.events import Emit
+from imbtool.events import Emit, LearningRate, Precision, RunPlan
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
 from imbtool.runs.manifest import Manifest, make_manifest
@@ -58,26 +60,26 @@ class TrainingSetup:
             self.accelerator, self.text_model, self.train, self.objective, training, emit
         )
 
-    def describe(self, loop: TrainingLoop) -> dict[str, Any]:
+    def describe(self, loop: TrainingLoop) -> RunPlan:
         """What will run, with the settings that were chosen automatically."""
         training, longest = self.profile.training, self.text_model.most_tokens
-        return {
-            "encoder": self.profile.model.encoder,
-            "device": str(self.accelerator.device),
-            "processes": self.ranks.processes,
-            "precision": asdict(loop.precision),
-            "learning_rate": asdict(loop.rate),
-            "max_length": longest,
-            "epochs": loop.epochs.value,
-            "epochs_reason": loop.epochs.reason,
-            "steps": loop.steps,
-            "tokens_an_epoch": sum(loop.lengths),
-            "token_cache": self._token_cache,
-            "cut_off": sum(length >= longest for length in loop.lengths),
-            "texts": {name: len(split) for name, split in self.corpus.splits.items()},
-            "labels": len(self.corpus.labels),
-            "head_first": training.head_first,
-        }
+        return RunPlan(
+            encoder=self.profile.model.encoder,
+            device=str(self.accelerator.device),
+            processes=self.ranks.processes,
+            precision=Precision(**asdict(loop.precision)),
+            learning_rate=LearningRate(**asdict(loop.rate)),
+            max_length=longest,
+            epochs=loop.epochs.value,
+            epochs_reason=loop.epochs.reason,
+            steps=loop.steps,
+            tokens_an_epoch=sum(loop.lengths),
+            token_cache=self._token_cache,
+            cut_off=sum(length >= longest for length in loop.lengths),
+            texts={name: len(split) for name, split in self.corpus.splits.items()},
+            labels=len(self.corpus.labels),
+            head_first=training.head_first,
+        )
 
     def manifest(self, command: list[str]) -> Manifest:
         """The content of manifest.json.
@@ -89,8 +91,77 @@ class TrainingSetup:
         return make_manifest(command, self.profile, self.corpus, device, self.ranks.processes)
 
 
+class RunInputs:
+    """The corpus, the encoder and the token ids of a run, each read when it is first needed.
+
+    Runs that differ in loss, weights and schedule alone can share one object: each gets a model of
+    its own, and ends with the weights that it would have if it had read everything itself.
+    """
+
+    def __init__(self, profile: Profile, run: Path | None = None, shared: bool = False) -> None:
+        """Read nothing yet.
+
+        Args:
+            profile: resolved.
+            run: the run folder, beside which the token ids of large splits are cached. Default:
+                they are not cached.
+            shared: whether several runs use the object; it then keeps an untrained model.
+        """
+        self._profile, self._shared = profile, shared
+        self._cache = None if run is None else run.absolute().parent / FOLDER
+        self._encoded: list[TokenTable] = []
+
+    def suit(self, profile: Profile) -> bool:
+        """Whether a run by another profile would read the same."""
+        return _what_is_read(profile) == _what_is_read(self._profile)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The data, with a validation split that thresholds can be chosen on."""
+        corpus = read_corpus(self._profile)
+        require_validation(corpus)
+        return corpus
+
+    @cached_property
+    def _loaded(self) -> tuple[TextModel, torch.Tensor]:
+        """The untrained model, and torch's random state once its head was drawn."""
+        text_model = load_encoder(self._profile.model, self.corpus.labels.names)
+        return text_model, torch.get_rng_state()
+
+    def text_model(self) -> TextModel:
+        """An untrained model on the CPU; random states become those after loading it."""
+        set_seed(self._profile.training.seed)
+        text_model, state = self._loaded
+        torch.set_rng_state(state)
+        if not self._shared:
+            return text_model
+        return replace(text_model, model=deepcopy(text_model.model))
+
+    def encoded_texts(
+        self, text_model: TextModel, ranks: Ranks
+    ) -> tuple[EncodedTexts, EncodedTexts]:
+        """The token ids and targets of training and validation. All processes call it."""
+        train, validation = self.corpus.train, self.corpus.validation
+        for split in (train, validation)[len(self._encoded) :]:
+            with ranks.ending_together():
+                encoded = encode_split(text_model, self._profile.model, split, self._cache, ranks)
+            self._encoded.append(encoded)
+        of_train, of_validation = self._encoded
+        return (
+            EncodedTexts(of_train, train.targets, train.rows),
+            EncodedTexts(of_validation, validation.targets, validation.rows),
+        )
+
+
+def _what_is_read(profile: Profile) -> tuple[object, ...]:
+    return profile.data, profile.labels, profile.model, profile.training.seed
+
+
 def make_setup(
-    profile: Profile, accelerator: Accelerator, run: Path | None = None
+    profile: Profile,
+    accelerator: Accelerator,
+    run: Path | None = None,
+    inputs: RunInputs | None = None,
 ) -> TrainingSetup:
     """Read the data, load the encoder and move it to the device. All processes call it.
 
@@ -99,39 +170,31 @@ def make_setup(
         accelerator: of this process.
         run: the run folder, beside which the token ids of large splits are cached. Default: they
             are not cached.
+        inputs: shared with other runs; used if the profile reads the same. Default: read anew.
 
     Raises:
         UserError: the data or the encoder cannot be used.
     """
-    corpus = read_corpus(profile)
-    require_validation(corpus)
+    if inputs is None or not inputs.suit(profile):
+        inputs = RunInputs(profile, run)
+    corpus = inputs.corpus
     require_measurable("training.best_by", profile.training.best_by, corpus)
-    set_seed(profile.training.seed)
     weights = assign_weights(
         corpus.labels.names, count_labels(corpus.train.targets), profile.weights
     )
-    text_model = load_encoder(profile.model, corpus.labels.names)
+    text_model = inputs.text_model()
     text_model.model.to(accelerator.device)
     objective = make_objective(
         profile.loss, corpus.labels, [weight.weight for weight in weights], accelerator.device
     )
-
     ranks = Ranks(accelerator)
-    cache = None if run is None else run.absolute().parent / FOLDER
-
-    def encoded_texts(split: Split) -> EncodedTexts:
-        with ranks.ending_together():
-            encoded = encode_split(text_model, profile.model, split, cache, ranks)
-        return EncodedTexts(encoded, split.targets, split.rows)
-
     return TrainingSetup(
         profile,
         corpus,
         weights,
         text_model,
         objective,
-        encoded_texts(corpus.train),
-        encoded_texts(corpus.validation),
+        *inputs.encoded_texts(text_model, ranks),
         accelerator,
         ranks,
     )

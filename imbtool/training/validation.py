@@ -12,7 +12,7 @@ from imbtool.evaluation.calibration import Calibration, pooled_calibration
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_figures
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.events import Event
+from imbtool.events import Requirement, ValidationMetrics, Violations
 from imbtool.training.failures import logits_not_finite
 from imbtool.training.setup import TrainingSetup
 from imbtool.training.token_cache import select_texts
@@ -24,12 +24,12 @@ class ValidationResult:
     """What validation says of a model.
 
     Attributes:
-        figures: the metrics, as in an `epoch` event.
+        metrics: as in an `epoch` event.
         choice: thresholds that all of validation gives.
         calibration: that all of validation gives.
     """
 
-    figures: Event
+    metrics: ValidationMetrics
     choice: ThresholdChoice
     calibration: Calibration
 
@@ -52,19 +52,19 @@ def validate(setup: TrainingSetup, logits: Floats) -> ValidationResult:
         profile.training.seed,
         profile.thresholds.require,
     )
-    figures = {
-        "validation_loss": _loss(setup, logits),
-        "f1_macro_at_half": mean_defined(confusion(logits >= 0, targets).f1),
+    metrics = ValidationMetrics(
+        validation_loss=_loss(setup, logits),
+        f1_macro_at_half=mean_defined(confusion(logits >= 0, targets).f1),
         **validation_figures(labels, choice, logits, targets),
-        "threshold_rule": choice.rule,
-        "threshold_scores": choice.scores,
-        "threshold_recalls": choice.recalls,
-        "coherence": choice.coherence,
-        "violations": _violations(labels, logits >= choice.logits),
-        "requirements": choice.requirements,
-    }
+        threshold_rule=choice.rule,
+        threshold_scores=choice.scores,
+        threshold_recalls=choice.recalls,
+        coherence=choice.coherence,
+        violations=_violations(labels, logits >= choice.logits),
+        requirements={name: Requirement(**found) for name, found in choice.requirements.items()},
+    )
     calibration = pooled_calibration(logits, targets, profile.training.seed)
-    return ValidationResult(figures, choice, calibration)
+    return ValidationResult(metrics, choice, calibration)
 
 
 def validation_logits(setup: TrainingSetup) -> Floats:
@@ -83,15 +83,15 @@ def validation_logits(setup: TrainingSetup) -> Floats:
     return logits.numpy().astype(np.float64)
 
 
-def _violations(labels: Labels, decisions: Decisions) -> list[Event]:
+def _violations(labels: Labels, decisions: Decisions) -> list[Violations]:
     """For each edge, how many texts get the child label, and how many get it without its parent."""
     return [
-        {
-            "child": labels.names[child],
-            "parent": labels.names[parent],
-            "decided": int(decisions[:, child].sum()),
-            "texts": int(texts),
-        }
+        Violations(
+            child=labels.names[child],
+            parent=labels.names[parent],
+            decided=int(decisions[:, child].sum()),
+            texts=int(texts),
+        )
         for (child, parent), texts in zip(labels.edges, labels.violations(decisions), strict=True)
     ]
 

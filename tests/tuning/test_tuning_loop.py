@@ -18,6 +18,7 @@ from imbtool.distributed.signals import Stopped
 from imbtool.errors import NotFiniteError, Problem, UserError
 from imbtool.files.locks import locked
 from imbtool.model.metadata import read_meta
+from imbtool.training.setup import RunInputs
 from imbtool.tuning import loop as session
 from imbtool.tuning.loop import TuningResult, resume, tune
 
@@ -39,7 +40,7 @@ class Training:
         self.resumed: list[str] = []
         self.stop_in: int | None = None
 
-    def train(self, profile: Profile, folder: Path, emit: Any, command: list[str]) -> None:
+    def train(self, profile: Profile, folder: Path, *_: Any, inputs: RunInputs) -> None:
         self.profiles.append(profile)
         shutil.copytree(self.template, folder, symlinks=True)
         if int(folder.name) == self.stop_in:
@@ -47,7 +48,7 @@ class Training:
             raise Stopped(15)
         self._write(folder, profile)
 
-    def resume(self, folder: Path, emit: Any, command: list[str], allow_changed: bool) -> None:
+    def resume(self, folder: Path, *_: Any, inputs: RunInputs) -> None:
         self.resumed.append(folder.name)
         self._write(folder, read_profile(folder / "profile.yaml"))
 
@@ -447,7 +448,7 @@ FROZEN = {"tuning__proxy": True, "weights__moderate": "{ratio: 1.1, weight: 3}"}
 class Prefers:
     """A frozen encoder whose head ranks best with a weight of 2.1 for `threats`."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, inputs: RunInputs) -> None:
         self.corpus = type("Corpus", (), {"labels": type("Labels", (), {"names": NAMES})})
 
     def average_precision(self, profile: Profile) -> float:
@@ -474,7 +475,7 @@ def test_a_tuning_that_goes_on_does_not_explore_the_same_round_again(
     training({number: {"f1": 0.5 - 0.1 * number, "labels": SILENT} for number in (1, 2, 3)})
     monkeypatch.setattr(session, "freeze_encoder", Prefers)
     start(**FROZEN, tuning__budget_runs=2)
-    monkeypatch.setattr(session, "freeze_encoder", lambda profile: pytest.fail("was asked"))
+    monkeypatch.setattr(session, "freeze_encoder", lambda *_: pytest.fail("was asked"))
     assert told(go_on(budget_runs=3).story["rounds"][2]) == {GAMMA_UP}
 
 
@@ -499,6 +500,6 @@ def test_switched_off_the_guides_own_order_stands_and_no_head_is_fitted(
     training: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.5, "labels": WELL}})
-    monkeypatch.setattr(session, "freeze_encoder", lambda profile: pytest.fail("was asked"))
+    monkeypatch.setattr(session, "freeze_encoder", lambda *_: pytest.fail("was asked"))
     story = start(tuning__proxy=False).story
     assert told(story["rounds"][1]) == {GAMMA_UP}

@@ -3,42 +3,59 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import TIERS
+from imbtool.events import EpochEvent, Event, StartEvent, of_kind
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
 from imbtool.report.cells import Row, rarest_first
-from imbtool.report.html.charts import curves, reach, reliability, scatter
-from imbtool.report.html.pages import make_environment
+from imbtool.report.figures.svg import inline_svg
+from imbtool.report.html.environment import make_environment
 from imbtool.report.verdict import rare_rows, verdict
+from imbtool.wording import counted
 
 Document = dict[str, Any]
 
 VERDICTS = ("worse", "better", "cannot be told")
+REACHES = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""How far strips of differences may go to either side of zero."""
+DESCRIPTIONS = {
+    "f1": "F1 of each label by its training positives; each point links to its row in the table",
+    "reliability": "Share of texts that have the label, by predicted probability; tables follow",
+    "training": "Losses and figures on validation during training; a table follows",
+}
+"""The figures of the page, and what a screen reader says of them."""
 
 
-def write_page(evaluation: Document, events: Iterable[Document], path: Path) -> None:
+def write_evaluation_page(
+    evaluation: Document, events: Sequence[Event], figures: Mapping[str, Figure], path: Path
+) -> None:
     """Write the page of an evaluation.
 
     Args:
         evaluation: the evaluation document.
         events: of the run that trained the checkpoint; none if they are not at hand.
+        figures: the drawn figures by name; the page shows those of `DESCRIPTIONS`.
         path: of the HTML file.
     """
-    write_text(path, render_page(evaluation, events))
+    write_text(path, render_evaluation_page(evaluation, events, figures))
 
 
-def render_page(evaluation: Document, events: Iterable[Document]) -> str:
-    """The HTML of `write_page`."""
-    document, course = as_filed(evaluation), as_filed(list(events))
+def render_evaluation_page(
+    evaluation: Document, events: Sequence[Event], figures: Mapping[str, Figure]
+) -> str:
+    """The HTML of `write_evaluation_page`."""
+    document = as_filed(evaluation)
     rows, comparison = rarest_first(document["labels"]), document["comparison"]
     return (
         make_environment()
-        .get_template("report.html")
+        .get_template("evaluation.html")
         .render(
             **document,
             rows=rows,
@@ -46,28 +63,46 @@ def render_page(evaluation: Document, events: Iterable[Document]) -> str:
             rare=rare_rows(document),
             tier_order=TIERS,
             groups=_groups(document),
-            scatter=scatter(rows),
             requirements=_requirements(document),
-            reliability=reliability(document["calibration"]["overall"]),
             compared=comparison and _compared(comparison),
-            reach=comparison and reach(comparison),
-            start=_start(course),
-            curves=curves(course),
+            reach=comparison and _reach(comparison),
+            start=_start(events),
+            epochs=of_kind(events, EpochEvent),
             command=_command(document),
+            figures={
+                name: inline_svg(figures[name], name, about, _links(rows) if name == "f1" else {})
+                for name, about in DESCRIPTIONS.items()
+                if name in figures
+            },
         )
     )
 
 
-def _start(events: Sequence[Document]) -> Document | None:
+def _links(rows: Sequence[Row]) -> dict[str, str]:
+    """What a screen reader says of each point of the F1 figure, which leads to its label's row."""
+    return {
+        f"#label-{number}": f"{name}: F1 {row['f1']['value']:.3f}, "
+        + counted(row["training_positives"], "training positive")
+        for number, (name, row) in enumerate(rows, start=1)
+        if row["f1"]["value"] is not None
+    }
+
+
+def _reach(comparison: Document) -> float:
+    """How far the strips of differences go to either side of zero."""
+    groups = [*comparison["overall"].values(), *comparison["labels"].values()]
+    ends = [abs(group["f1"][end] or 0) for group in groups for end in ("value", "low", "high")]
+    return next((each for each in REACHES if each >= max(ends, default=0)), REACHES[-1])
+
+
+def _start(events: Sequence[Event]) -> StartEvent | None:
     """What the training began with; None where a run of an older version does not say it all."""
-    starts = [event for event in events if event["event"] == "start"]
-    return next(filter(_is_told, starts), None)
+    return next((start for start in of_kind(events, StartEvent) if _says_all(start)), None)
 
 
-def _is_told(start: Document) -> bool:
-    named = all(key in start for key in ("encoder", "device", "max_length", "steps"))
-    chosen = start.get("precision") and "reason" in start["learning_rate"]
-    return bool(named and chosen and "train" in start.get("texts", ()))
+def _says_all(start: StartEvent) -> bool:
+    told = {"encoder", "device", "max_length", "steps", "precision"} <= start.model_fields_set
+    return told and bool(start.learning_rate.reason) and "train" in start.texts
 
 
 def _groups(document: Document) -> list[tuple[str, Document]]:

@@ -1,107 +1,69 @@
-"""A tuning as one page: the story round by round, each label's way, the final table."""
+"""A tuning as one page: its rounds, and each label before and after."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
-from imbtool.report.cells import rarest_first
-from imbtool.report.html.pages import BOTTOM, LEFT, RIGHT, TOP, Scale, make_environment, round_ticks
+from imbtool.report.figures.svg import inline_svg
+from imbtool.report.figures.tuning import draw_objective
+from imbtool.report.html.environment import make_environment
 from imbtool.tuning.diagnosis import METRIC_NAMES
 from imbtool.tuning.guide import SETTING_NAMES
+from imbtool.tuning.summary import LabelSummary, TuningSummary
 
-Document = dict[str, Any]
-
-SPARK_WIDTH, SPARK_HEIGHT, SPARK_MARGIN = 132, 32, 5
-MOST_ROUND_TICKS = 12
-FIGURES = ("precision", "recall", "f1")
+METRICS = ("precision", "recall", "f1")
 
 
-def write_story(story: Document, path: Path) -> None:
+def write_tuning_page(summary: TuningSummary, path: Path) -> None:
     """Write the page of a tuning.
 
     Args:
-        story: the document of a tuning.
+        summary: of the tuning.
         path: of the HTML file.
     """
-    write_text(path, render_story(story))
+    write_text(path, render_tuning_page(summary))
 
 
-def render_story(story: Document) -> str:
-    """The HTML of `write_story`."""
-    # as the files say it: what is not finite is null
-    document = json.loads(to_json(story))
+def render_tuning_page(summary: TuningSummary) -> str:
+    """The HTML of `write_tuning_page`."""
+    metric, known = METRIC_NAMES[summary.objective.name], _objectives(summary)
+    about = f"{metric} on validation by round: " + "; ".join(known)
     return (
         make_environment()
         .get_template("tuning.html")
         .render(
-            **document,
-            rows=[_row(name, row, document) for name, row in rarest_first(document["labels"])],
-            metric=METRIC_NAMES[document["objective"]["name"]],
+            **dict(summary),
+            rows=[_row(name, label, summary) for name, label in summary.rarest_first],
+            metric=metric,
             settings=SETTING_NAMES,
-            chart=_chart(document),
+            figure=inline_svg(draw_objective(summary), "objective", about) if known else None,
         )
     )
 
 
-def _row(name: str, label: Document, story: Document) -> Document:
-    """A label: its figures in the first and the best round, and its F1 from round to round."""
-    rounds = [each["outcome"]["labels"].get(name) for each in story["rounds"]]
-    first, best = rounds[0], rounds[story["best_round"] - 1]
-    figures = {key: [each and each[key] for each in (first, best)] for key in FIGURES}
-    values = [each and each["f1"] for each in rounds]
-    support = best["support"] if best else 0
+def _objectives(summary: TuningSummary) -> list[str]:
+    """The objective of each round that has one, in words."""
+    return [
+        f"round {each.number}: {each.outcome.objective:.3f}" + ("" if each.kept else ", undone")
+        for each in summary.rounds
+        if each.outcome.objective is not None
+    ]
+
+
+def _row(name: str, label: LabelSummary, summary: TuningSummary) -> dict[str, Any]:
+    """A label with its metrics in the first and the best round, and its F1 by round."""
+    rounds = [each.outcome.labels.get(name) for each in summary.rounds]
+    first, best = rounds[0], rounds[summary.best_round - 1]
     return {
         "name": name,
-        **label,
-        "support": support,
-        "figures": figures,
-        "spark": _spark(values, story["rounds"]),
+        **dict(label),
+        "support": best.support if best else 0,
+        "metrics": {key: [row and getattr(row, key) for row in (first, best)] for key in METRICS},
+        "course": [
+            (each.number, row.f1, each.kept)
+            for each, row in zip(summary.rounds, rounds, strict=True)
+            if row and row.f1 is not None
+        ],
     }
-
-
-def _spark(values: Sequence[float | None], rounds: Sequence[Document]) -> Document:
-    """Points of a small drawing, those of kept rounds joined."""
-    low = min((each["number"] for each in rounds), default=1)
-    x = Scale(low, low + max(1, len(rounds) - 1), SPARK_MARGIN, SPARK_WIDTH - SPARK_MARGIN)
-    y = Scale(0, 1, SPARK_HEIGHT - SPARK_MARGIN, SPARK_MARGIN)
-    return _points(values, rounds, x, y)
-
-
-def _chart(story: Document) -> Document | None:
-    """The objective from round to round; None if no round has one."""
-    rounds = story["rounds"]
-    values = [each["outcome"]["objective"] for each in rounds]
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    ticks = round_ticks(min(known), max(known))
-    x = Scale(0.5, len(rounds) + 0.5, LEFT, RIGHT)
-    y = Scale(ticks[0], ticks[-1], BOTTOM, TOP)
-    step = -(-len(rounds) // MOST_ROUND_TICKS)
-    return {
-        **_points(values, rounds, x, y),
-        "x_ticks": [(x(each["number"]), str(each["number"])) for each in rounds[::step]],
-        "y_ticks": [(y(tick), f"{tick:.3g}") for tick in ticks],
-        "x_title": "round",
-    }
-
-
-def _points(
-    values: Sequence[float | None], rounds: Sequence[Document], x: Scale, y: Scale
-) -> Document:
-    points = [
-        {
-            "x": x(each["number"]),
-            "y": y(value),
-            "kept": each["kept"],
-            "text": f"round {each['number']}: {value:.3f}{'' if each['kept'] else ', undone'}",
-        }
-        for value, each in zip(values, rounds, strict=True)
-        if value is not None
-    ]
-    return {"points": points, "joined": [point for point in points if point["kept"]]}
