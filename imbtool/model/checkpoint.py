@@ -178,18 +178,7 @@ def make_meta(
     validation: ValidationMeta,
     knn: KnnMeta | None = None,
 ) -> CheckpointMeta:
-    """Gather the content of imbtool.json.
-
-    Args:
-        profile: of the training.
-        corpus: its data.
-        weights: of the labels.
-        choice: of the thresholds.
-        calibration: of the logits.
-        max_length: number of tokens that the model reads at once.
-        validation: epoch and metrics on validation.
-        knn: how kNN probabilities are used; None if the head alone decides.
-    """
+    """Gather the content of imbtool.json; `knn` is None if the head alone decides."""
     parent_of = dict(profile.labels.edges)
     labels = {
         weight.label: LabelMeta(

@@ -30,7 +30,6 @@ from imbtool.model.loading import (
     most_positions,
 )
 from imbtool.model.long_texts import (
-    SpecialTokens,
     TokenIds,
     count_windows,
     most_windows,
@@ -81,11 +80,6 @@ class TextModel:
     def joiner(self) -> str:
         """The text between two columns of a text."""
         return self.text_tokenizer.joiner
-
-    @property
-    def special_tokens(self) -> SpecialTokens:
-        """The special tokens around a text."""
-        return self.text_tokenizer.special_tokens
 
     @property
     def most_tokens(self) -> int:
@@ -299,7 +293,7 @@ def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
     """Check that a model can read texts, and return it."""
     check_tokens(folder, text_model.model, text_model.tokenizer)
     with folder.calls(TOKENIZER):
-        room = text_model.max_length - len(text_model.special_tokens)
+        room = text_model.max_length - len(text_model.text_tokenizer.special_tokens)
         batch = text_model.batch(text_model.encode([PROBE_TEXT, f"{PROBE_TEXT} {PROBE_TEXT}"]))
     if room < 1:
         raise folder.refused(f"no room for a text in {text_model.max_length} tokens")
