@@ -75,8 +75,8 @@ def test_the_checkpoint_reads_as_validation_did(near: Path) -> None:
     rows = read_csv(near / "validation.csv")
     probabilities = checkpoint.probabilities([row["text"] for row in rows])
     ends = [event for event in read_events(RUN) if event["event"] == "end"]
-    assert checkpoint.meta.validation["f1_macro"] == ends[-1]["f1_macro"]
-    assert checkpoint.meta.validation["f1_macro"] == event_of(RUN)["figures"]["f1_macro"]
+    assert checkpoint.meta.validation.f1_macro == ends[-1]["f1_macro"]
+    assert checkpoint.meta.validation.f1_macro == event_of(RUN)["figures"]["f1_macro"]
     assert read_course(RUN).kept["f1_macro"] == ends[-1]["f1_macro"]
     alone = checkpoint.text_model.logits([row["text"] for row in rows])
     own = torch.sigmoid(torch.from_numpy(alone)).numpy()
