@@ -84,7 +84,7 @@ def measure(profile: Path, run: Path, steps: int) -> dict[str, Any]:
 
     stages.ended("rest")
     materials.read_corpus = stages.between("rest", materials.read_corpus, "reading")
-    materials.encoded_split = stages.between("rest", materials.encoded_split, "tokenising")
+    materials.encode_split = stages.between("rest", materials.encode_split, "tokenising")
     try:
         train(read_profile(profile), run, stages.hear)
     except EnoughError:

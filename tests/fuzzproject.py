@@ -300,7 +300,7 @@ def _train_stopped(imbtool: Imbtool, patch: Callable[..., None]) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         return take_step(loop, *arguments)
 
-    patch("imbtool.training.loop.Engine.train_step", stop)
+    patch("imbtool.training.loop.TrainingLoop.train_step", stop)
     stopped = imbtool("train", "-p", "profile.yaml", "--run", "stopped")
     assert stopped.exit_code == 128 + signal.SIGTERM, stopped.stderr
 

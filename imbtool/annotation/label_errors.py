@@ -16,12 +16,12 @@ from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.errors import rows_named
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.model.encoder import load_encoder
 from imbtool.model.losses import Objective
 from imbtool.training.head_first import FeatureReader, fit_path, make_feature_reader
-from imbtool.training.setup import make_accelerator
 from imbtool.types import Floats, Targets
 
 FOLDS = 5

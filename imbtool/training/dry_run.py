@@ -1,4 +1,4 @@
-"""What a run would be: its plan, its weights, and its time and memory by a few trial steps."""
+"""The dry run: the plan and label weights of a run, its time and memory by a few trial steps."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from imbtool.analysis.document import label_rows
 from imbtool.config.schema import Profile
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.events import Event, RunPlan, StepEvent, of_kind
-from imbtool.model.encoder import TextModel, TokenIds
-from imbtool.model.long_texts import padded_tokens
+from imbtool.model.encoder import TextModel
+from imbtool.model.long_texts import TokenIds, padded_tokens
 from imbtool.training.automatic import autocast
-from imbtool.training.head_first import MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS, subsample
+from imbtool.training.batches import subsample
+from imbtool.training.head_first import MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS
 from imbtool.training.knn_weight import MOST_INDEXED
 from imbtool.training.loop import TrainingLoop
-from imbtool.training.setup import TrainingSetup, make_accelerator, make_setup
+from imbtool.training.setup import TrainingSetup, make_setup
 from imbtool.training.token_cache import token_lengths
 
 WARM_UP_STEPS = 3
@@ -32,22 +34,22 @@ TRIAL_TEXTS = 256
 
 
 class DryRun(RunPlan):
-    """What a run would do and take."""
+    """The plan of a run, with its time and memory."""
 
     padding_share: float
-    """Of the tokens of the first epoch."""
+    """Fraction of the tokens of the first epoch that is padding."""
     tokens_per_second: float
-    """Of training."""
+    """Speed of the training."""
     minutes: dict[str, float]
-    """Of each part of the run."""
+    """Duration of each part of the run."""
     memory_gib: float
-    """Of each process."""
+    """Peak memory of each process."""
     weights: dict[str, Any]
-    """Label by label."""
+    """The weight of each label, and its reason."""
 
 
 def dry_run(profile: Profile) -> DryRun:
-    """Try a few steps in memory, write nothing, and say what the whole run would take.
+    """Train a few steps in memory and estimate what the whole run would take; no file is written.
 
     Args:
         profile: resolved.
@@ -74,7 +76,7 @@ def dry_run(profile: Profile) -> DryRun:
 
 
 def _training_speed(loop: TrainingLoop, trial: list[Event]) -> float:
-    """Tokens a second over some steps of the first epoch, after a few to warm up."""
+    """Tokens per second over some steps of the first epoch, after a few warm-up steps."""
     for rows in loop.plan(1)[: WARM_UP_STEPS + TRIAL_STEPS]:
         loop.train_step(rows)
     steps = of_kind(trial, StepEvent)
@@ -85,32 +87,32 @@ def _training_speed(loop: TrainingLoop, trial: list[Event]) -> float:
 def _minutes(setup: TrainingSetup, loop: TrainingLoop, speed: float) -> dict[str, float]:
     training, model = setup.profile.training, setup.text_model
     trained, validated = sum(loop.lengths), sum(token_lengths(setup.validation.encoded))
-    few, judges = (
+    few, held_out = (
         sum(token_lengths(subsample(sample, most).encoded))
         for sample, most in (
             (setup.train, MOST_TRAINING_TEXTS),
             (setup.validation, MOST_VALIDATION_TEXTS),
         )
     )
-    remembered = sum(token_lengths(subsample(setup.train, MOST_INDEXED).encoded))
+    indexed = sum(token_lengths(subsample(setup.train, MOST_INDEXED).encoded))
     texts = setup.train.encoded[:TRIAL_TEXTS]
     context = autocast(loop.precision.value, setup.accelerator.device)
     frozen = _inference_speed(model, texts, context) * setup.ranks.processes
     exact = _inference_speed(model, texts, nullcontext()) * setup.ranks.processes
     epochs: int = loop.epochs.value
-    asked = remembered / frozen + validated / exact
+    knn = indexed / frozen + validated / exact
     return {
-        "head": (few + 2 * judges) / frozen / 60 if training.head_first else 0.0,
+        "head": (few + 2 * held_out) / frozen / 60 if training.head_first else 0.0,
         "training": epochs * trained / speed / 60,
         "validation": epochs * validated / exact / 60,
-        "neighbours": asked / 60 if training.neighbours else 0.0,
+        "neighbours": knn / 60 if training.neighbours else 0.0,
     }
 
 
 def _inference_speed(
-    model: TextModel, texts: Sequence[TokenIds], context: AbstractContextManager[Any]
+    model: TextModel, texts: Sequence[TokenIds], context: AbstractContextManager[object]
 ) -> float:
-    """Tokens a second of a pass without gradients."""
+    """Tokens per second of a pass without gradients."""
     start = time.perf_counter()
     for _, logits in model.forward_all(texts, context):
         logits.sum().item()  # wait for the device
@@ -123,12 +125,12 @@ def _padding_share(loop: TrainingLoop) -> float:
 
 
 def _padded(loop: TrainingLoop, rows: NDArray[np.int64]) -> int:
-    """Tokens of a batch, padding among them."""
+    """Number of tokens of a batch, padding included."""
     return padded_tokens([loop.lengths[row] for row in rows], loop.text_model.max_length)
 
 
 def _memory(loop: TrainingLoop) -> int:
-    """Bytes that a process has used at most, once the largest batch has been trained on."""
+    """Peak memory of a process in bytes, after training on the largest batch."""
     loop.train_step(max(loop.plan(1), key=lambda rows: _padded(loop, rows)))
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()

@@ -1,104 +1,98 @@
-"""After the last epoch: training texts are remembered, and validation says what they may say."""
+"""The weight of the kNN probabilities: after the last epoch, validation chooses it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from imbtool.evaluation.calibration import Calibration, sigmoid
+from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.events import NeighboursEvent, ValidationMetrics
+from imbtool.events import NeighboursEvent
 from imbtool.model.checkpoint import read_checkpoint
-from imbtool.model.encoder import mean_over_windows
 from imbtool.model.head import head_layer
 from imbtool.model.knn import KnnIndex, interpolated, make_knn_index, predict_with_knn
 from imbtool.model.metadata import KnnMeta
-from imbtool.training.automatic import autocast, choose_precision
-from imbtool.training.head_first import collect_features, subsample, window_counts
+from imbtool.training.batches import subsample
+from imbtool.training.head_first import make_feature_reader
 from imbtool.training.setup import TrainingSetup
 from imbtool.training.token_cache import select_texts
-from imbtool.training.validation import validate
+from imbtool.training.validation import ValidationResult, validate
+from imbtool.types import Floats
 
 WEIGHTS = (0.0, 0.15, 0.3, 0.45)
-"""Of the say that neighbours may have; validation chooses."""
+"""Weights of the kNN probabilities among which validation chooses."""
 MOST_INDEXED = 100_000
-"""Training texts, rare labels first: all are compared with every text that is read."""
+"""Training texts in the index, positives of rare labels first: each prediction compares with all.
+"""
 
 
 @dataclass(frozen=True)
 class KnnFit:
-    """What came of asking the neighbours, once they have a share.
+    """A kNN index whose probabilities improve the ranking on validation.
 
     Attributes:
-        neighbours: for the checkpoint.
-        meta: for its imbtool.json.
-        figures: on validation, as those of an epoch.
-        choice: thresholds of the mixed probabilities.
-        calibration: of them.
+        index: for the checkpoint.
+        meta: for the checkpoint's imbtool.json.
+        validation: of the interpolated probabilities.
     """
 
-    neighbours: KnnIndex
+    index: KnnIndex
     meta: KnnMeta
-    figures: ValidationMetrics
-    choice: ThresholdChoice
-    calibration: Calibration
+    validation: ValidationResult
 
 
 def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[NeighboursEvent, KnnFit | None]:
-    """Give the nearest training texts the share that ranks best on validation. All processes call.
+    """Index the training texts and choose the weight of their kNN probabilities.
 
-    The model of `setup` becomes that of the checkpoint. The share is the one with the highest
-    mean average precision on validation, none among them.
+    It is the weight, perhaps 0, with the highest mean average precision on validation. All
+    processes call this function. It sets the model of `setup` to the weights of the checkpoint.
+
+    Args:
+        setup: of the training.
+        checkpoint: of the best epoch.
 
     Returns:
-        A `neighbours` event, and what came of it if they have a share.
+        A `neighbours` event, and the fit unless the weight is 0.
     """
-    layer = head_layer(setup.text_model.model)
-    if layer is None:
+    if head_layer(setup.text_model.model) is None:
         reason = "the head of the model does not end in one layer with a bias"
         return NeighboursEvent(share=0.0, reason=reason), None
     _restore_weights(setup, checkpoint)
     few = subsample(setup.train, MOST_INDEXED)
-    precision = choose_precision(setup.profile.training, setup.accelerator.device).value
-    context = autocast(precision, setup.accelerator.device)
-    model = setup.text_model
-    features = collect_features(model, few.encoded, layer, context, setup.ranks)
-    features = mean_over_windows(features, window_counts(model, few.encoded))
-    neighbours = make_knn_index(features, few.targets)
-    logits, opinion = _validation_predictions(setup, neighbours)
+    read = make_feature_reader(setup.text_model, setup.profile.training, setup.accelerator)
+    index = make_knn_index(read(few.encoded), few.targets)
+    logits, knn_probabilities = _validation_predictions(setup, index)
     targets = setup.validation.targets
+
+    def mixed(weight: float) -> Floats:
+        return interpolated(logits, knn_probabilities, weight).numpy()
+
     ranked = {
-        share: mean_defined(
-            average_precision(sigmoid(_interpolated(logits, opinion, share)), targets)
-        )
-        for share in WEIGHTS
+        weight: mean_defined(average_precision(sigmoid(mixed(weight)), targets))
+        for weight in WEIGHTS
     }
-    share = setup.ranks.from_first(lambda: max(ranked, key=lambda each: ranked[each]))
+    weight = setup.ranks.from_first(lambda: max(ranked, key=lambda each: ranked[each]))
     event = NeighboursEvent(
-        share=share,
+        share=weight,
         texts=len(few.rows),
         average_precision={f"{each:g}": value for each, value in ranked.items()},
     )
-    if not share:
-        return event.model_copy(update={"reason": "none of the shares ranks better"}), None
-    _, alone, _ = validate(setup, logits.double().numpy())
-    figures, choice, calibration = validate(setup, _interpolated(logits, opinion, share))
+    if not weight:
+        return event.model_copy(update={"reason": "no weight improves the ranking"}), None
+    alone, result = validate(setup, logits.double().numpy()).choice, validate(setup, mixed(weight))
     thresholds = dict(zip(setup.corpus.labels.names, alone.probabilities.tolist(), strict=True))
     meta = KnnMeta(
-        share=share, texts=len(few.rows), thresholds=thresholds, coherence=alone.coherence
+        share=weight, texts=len(few.rows), thresholds=thresholds, coherence=alone.coherence
     )
-    heard = KnnFit(neighbours, meta, figures, choice, calibration)
-    return event.model_copy(update={"figures": figures}), heard
+    fit = KnnFit(index, meta, result)
+    return event.model_copy(update={"figures": result.metrics}), fit
 
 
 def _restore_weights(setup: TrainingSetup, checkpoint: Path) -> None:
-    """Give the model the weights of a checkpoint, on all processes those that the first reads."""
+    """Set the model to the weights of a checkpoint, which the first process reads for all."""
     ranks, kept = setup.ranks, None
     if ranks.first:
         trusted = setup.profile.model.trust_remote_code
@@ -111,17 +105,13 @@ def _restore_weights(setup: TrainingSetup, checkpoint: Path) -> None:
             parameter.copy_(ranks.broadcast(parameter))
 
 
-def _validation_predictions(setup: TrainingSetup, neighbours: KnnIndex) -> tuple[Tensor, Tensor]:
-    """Logits and the neighbours' opinion [n, L] on validation; processes share the texts."""
+def _validation_predictions(setup: TrainingSetup, index: KnnIndex) -> tuple[Tensor, Tensor]:
+    """Logits and kNN probabilities [n, L] of the validation texts; processes share the texts."""
     encoded, ranks = setup.validation.encoded, setup.ranks
     mine = ranks.mine(len(encoded))
-    said = torch.zeros(2, len(encoded), len(setup.corpus.labels))
-    said[:, mine] = torch.stack(
-        predict_with_knn(setup.text_model, neighbours, select_texts(encoded, mine))
+    both = torch.zeros(2, len(encoded), len(setup.corpus.labels))
+    both[:, mine] = torch.stack(
+        predict_with_knn(setup.text_model, index, select_texts(encoded, mine))
     )
-    logits, opinion = ranks.sum(said.to(setup.accelerator.device)).cpu()
-    return logits, opinion
-
-
-def _interpolated(logits: Tensor, opinion: Tensor, share: float) -> NDArray[np.float64]:
-    return interpolated(logits, opinion, share).numpy()
+    logits, knn_probabilities = ranks.sum(both.to(setup.accelerator.device)).cpu()
+    return logits, knn_probabilities

@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 
 from imbtool.config.schema import Profile
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.distributed.signals import StopRequest, stop_on_signals
-from imbtool.evaluation.calibration import Calibration
-from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.events import (
     EVENTS,
     Emit,
@@ -26,6 +25,7 @@ from imbtool.events import (
     WarningEvent,
 )
 from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
+from imbtool.model.metadata import ValidationMeta
 from imbtool.runs.event_log import EventLogWriter
 from imbtool.runs.folder import (
     Resumption,
@@ -40,30 +40,29 @@ from imbtool.runs.trackers import require_trackers, start_tracking, track
 from imbtool.training.automatic import autocast
 from imbtool.training.head_first import HeadFit, fit_head
 from imbtool.training.knn_weight import KnnFit, fit_knn
-from imbtool.training.loop import TrainingLoop
-from imbtool.training.saving import StateSaver
-from imbtool.training.setup import RunInputs, TrainingSetup, make_accelerator, make_setup
-from imbtool.training.validation import validate, validation_logits
+from imbtool.training.loop import StateSaver, TrainingLoop
+from imbtool.training.setup import RunInputs, TrainingSetup, make_setup
+from imbtool.training.validation import ValidationResult, validate, validation_logits
 
 AUTO_PATIENCE = 3
-"""Epochs without a better one after which `training.epochs: auto` stops; weights are averaged since
-half of them, and before that a pause says little."""
+"""Epochs without improvement after which `training.epochs: auto` stops. Epochs of the first half do
+not count: weights are averaged only in the latter half, and improve until then in any case."""
 
 
 def ignore(event: Event) -> None:
-    """Watch nothing: of several processes the first one speaks for all."""
+    """Discard an event: only the first of several processes records and shows them."""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where a run went and what its best epoch reached on validation."""
+    """The folder of a run, and the validation metrics of its best epoch."""
 
     folder: Path
     best: EpochEvent
 
     @property
     def checkpoint(self) -> Path:
-        """The best epoch's checkpoint."""
+        """The checkpoint of the best epoch."""
         return self.folder / "checkpoint"
 
 
@@ -75,22 +74,22 @@ def train(
     trackers: Sequence[str] = (),
     inputs: RunInputs | None = None,
 ) -> RunResult:
-    """Train as the profile says and write the run folder.
+    """Train by a profile and write the run folder.
 
     Args:
         profile: resolved.
-        folder: of the run; must not exist.
+        folder: of the run; it must not exist.
         emit: called with every event: `start`, `head`, `step`, `skipped`, `epoch`, `warning`,
-            `end`. Default: nobody watches.
-        command: as typed, for the manifest.
-        trackers: names of experiment trackers that follow the run.
-        inputs: data, tokens and encoder that runs share. Default: the run reads them itself.
+            `end`. Default: events are not shown.
+        command: the command line, for the manifest.
+        trackers: names of experiment trackers that log the run.
+        inputs: data, token ids and encoder that runs share. Default: the run reads them itself.
 
     Raises:
         UserError: the data or the encoder cannot be used, the folder exists, or the loss is not
-            finite. Nothing is written unless training can start, except that the tokens of a large
-            split are kept beside the folder; see `tokencache`.
-        Stopped: a signal asked for it; the state is saved.
+            finite. Nothing is written unless training can start, except that the token ids of a
+            large split are cached beside the folder; see `token_cache`.
+        Stopped: a signal requested it; the state is saved.
 
     Example:
         >>> from pathlib import Path
@@ -118,26 +117,26 @@ def resume(
     trackers: Sequence[str] = (),
     inputs: RunInputs | None = None,
 ) -> RunResult:
-    """Go on with a run that was stopped or killed, to the same weights.
+    """Resume a run that was stopped or killed; it ends with the same weights.
 
     Args:
         folder: of the run.
         emit: as for `train`; the first event is `resume`.
-        command: as typed.
-        allow_changed: go on although profile, data, versions or processes have changed.
-        trackers: names of experiment trackers that follow the run.
+        command: the command line.
+        allow_changed: resume although profile, data, versions or processes have changed.
+        trackers: names of experiment trackers that log the run.
         inputs: as for `train`.
 
     Raises:
         UserError: there is no such run, it is damaged, another command works on it, its state is
-            gone, or something changed.
-        Stopped: a signal asked for it; the state is saved.
+            missing, or something has changed.
+        Stopped: a signal requested it; the state is saved.
     """
     require_trackers(trackers)
     before = read_manifest(folder)
     torch.set_num_threads(before.device.threads)
     accelerator = make_accelerator(trackers, folder)
-    # held before anything is read: what another process is writing is not what it will be
+    # locked before anything is read: another process may be writing to the folder
     with hold_run(folder, accelerator.is_main_process):
         has_state = find_state(folder)
         setup = make_setup(read_run_profile(folder), accelerator, folder, inputs)
@@ -159,7 +158,7 @@ def _run(
     record = EventLogWriter(folder / EVENTS, follow) if ranks.first else ignore
     try:
         start_tracking(accelerator, setup.profile)
-        with ranks.ending_together(), stop_on_signals(insist=ranks.alone) as request:
+        with ranks.ending_together(), stop_on_signals(second_stops=ranks.alone) as request:
             best = _train(setup, folder, record, request, resumption)
     except KeyboardInterrupt:
         record(InterruptedEvent())
@@ -186,13 +185,13 @@ def _train(
     saver = StateSaver(loop, folder / "last", training.save_every, request)
     while loop.progress.epoch <= loop.epochs.value and not _out_of_patience(loop):
         loss = loop.run_epoch(saver.after_step)
-        with loop.average.in_place():
+        with loop.average.applied():
             _finish_epoch(setup, loop, folder, loss, emit)
         saver.save()
     best = loop.progress.best
     assert best is not None  # a profile has at least one epoch
     if training.neighbours:
-        best = _hear_neighbours(setup, folder, best, emit)
+        best = _add_knn(setup, folder, best, emit)
     early = loop.progress.epoch <= loop.epochs.value
     emit(
         EndEvent(
@@ -206,35 +205,35 @@ def _train(
 
 
 def _go_on(loop: TrainingLoop, folder: Path, emit: Emit, resumption: Resumption) -> None:
-    """Take up where the run was; without a state that is its first step."""
+    """Continue from the saved state; without one the run starts at its first step."""
     if resumption.has_state:
         loop.load(folder / "last", resumption.allow_changed)
         if loop.progress.best is not None:
-            checkpoint_folder(folder / "checkpoint")  # of the best epoch, which may stay the best
+            checkpoint_folder(folder / "checkpoint")  # of the best epoch, which may remain the best
     emit(ResumeEvent(step=loop.progress.step, epoch=loop.progress.epoch))
     if not resumption.knows_encoder:
-        message = "the manifest does not know its files, so it cannot be seen whether they changed"
+        message = "the manifest has no digests of its files, so changes in them cannot be noticed"
         emit(WarningEvent(id="encoder", label=None, message=message))
 
 
 def _finish_epoch(
     setup: TrainingSetup, loop: TrainingLoop, folder: Path, loss: float, emit: Emit
 ) -> None:
-    """Validate, and keep the epoch if it is the best so far."""
-    metrics, choice, calibration = validate(setup, validation_logits(setup))
+    """Validate, and write a checkpoint if the epoch is the best so far."""
+    result = validate(setup, validation_logits(setup))
     name, best = setup.profile.training.best_by, loop.progress.best
     event = EpochEvent(
         epoch=loop.progress.epoch - 1,
         train_loss=loss,
-        **metrics.as_given(),
+        **result.metrics.as_given(),
         step=loop.progress.step,
-        # one process decides, lest a last digit make them disagree
-        best=setup.ranks.from_first(lambda: _is_better(metrics, best, name)),
+        # one process decides, since rounding may differ between processes
+        best=setup.ranks.from_first(lambda: _is_better(result.metrics, best, name)),
     )
     if event.best:
         loop.progress.best = event
         if setup.ranks.first:
-            _save(setup, folder, choice, calibration, event)
+            _save(setup, folder, result, event)
     emit(event)
 
 
@@ -245,22 +244,20 @@ def _is_better(new: ValidationMetrics, best: EpochEvent | None, name: str) -> bo
     return value is not None and before is not None and value > before
 
 
-def _hear_neighbours(
-    setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit
-) -> EpochEvent:
-    """Let the nearest training texts have a say in the best epoch's checkpoint, if it helps."""
-    event, heard = fit_knn(setup, folder / "checkpoint")
-    if heard is not None:
-        best = best.with_metrics(heard.figures)
+def _add_knn(setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit) -> EpochEvent:
+    """Add kNN probabilities to the best epoch's checkpoint, if they improve it."""
+    event, knn = fit_knn(setup, folder / "checkpoint")
+    if knn is not None:
+        best = best.with_metrics(knn.validation.metrics)
         if setup.ranks.first:
-            _save(setup, folder, heard.choice, heard.calibration, best, heard)
+            _save(setup, folder, knn.validation, best, knn)
         setup.ranks.wait()
     emit(event)
     return best
 
 
 def _out_of_patience(loop: TrainingLoop) -> bool:
-    """Whether epochs without a better one are enough; auto counts those of the latter half."""
+    """Whether too many epochs have brought no improvement; see `AUTO_PATIENCE`."""
     patience, best = loop.section.patience, loop.progress.best
     if best is None:
         return False
@@ -284,22 +281,18 @@ def _fit_head(setup: TrainingSetup, loop: TrainingLoop) -> HeadFit:
 def _save(
     setup: TrainingSetup,
     folder: Path,
-    choice: ThresholdChoice,
-    calibration: Calibration,
+    result: ValidationResult,
     event: EpochEvent,
-    heard: KnnFit | None = None,
+    knn: KnnFit | None = None,
 ) -> None:
-    kept = ("epoch", "f1_macro", "f1_macro_at_half", "average_precision_macro", "labels")
-    told = event.model_dump()
     meta = make_meta(
         setup.profile,
         setup.corpus,
         setup.weights,
-        choice,
-        calibration,
+        result.choice,
+        result.calibration,
         setup.text_model.max_length,
-        {key: told[key] for key in kept},
-        heard.meta if heard else None,
+        ValidationMeta.model_validate(event.model_dump()),
+        knn.meta if knn else None,
     )
-    neighbours = heard.neighbours if heard else None
-    write_checkpoint(folder / "checkpoint", setup.text_model, meta, neighbours)
+    write_checkpoint(folder / "checkpoint", setup.text_model, meta, knn.index if knn else None)

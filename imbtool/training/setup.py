@@ -1,9 +1,7 @@
-"""What a run works on: all of it read and checked before anything is written."""
+"""The setup of a training: what it works with, read and checked before any file is written."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -15,26 +13,24 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from numpy.typing import NDArray
 
-from imbtool.config.schema import Profile, ValidationMetric
+from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.distributed.collectives import Ranks
-from imbtool.distributed.process_info import read_process_info
-from imbtool.errors import user_error
 from imbtool.events import Emit, LearningRate, Precision, RunPlan
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
 from imbtool.runs.manifest import Manifest, make_manifest
-from imbtool.training.head_first import EncodedTexts
+from imbtool.training.batches import EncodedTexts
+from imbtool.training.data_checks import require_measurable, require_validation
 from imbtool.training.loop import TrainingLoop
 from imbtool.training.token_cache import FOLDER, TokenTable, encode_split
-from imbtool.wording import counted
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """Data, weights, model, loss and devices of a run."""
+    """The data, label weights, model, loss and processes of a training."""
 
     profile: Profile
     corpus: Corpus
@@ -48,24 +44,24 @@ class TrainingSetup:
 
     @property
     def prevalence(self) -> NDArray[np.float64]:
-        """Share of the training texts with each label [L]."""
+        """Fraction of the training texts that have each label [L]."""
         return np.array([weight.count.prevalence for weight in self.weights])
 
     @property
     def _token_cache(self) -> str | None:
-        """The file that the training texts are mapped from, if there is one."""
+        """The file that the token ids of the training texts are mapped from, if there is one."""
         encoded = self.train.encoded
         return str(encoded.file) if isinstance(encoded, TokenTable) and encoded.file else None
 
     def make_loop(self, emit: Emit) -> TrainingLoop:
-        """A training loop over them."""
+        """A training loop that emits its events to `emit`."""
         training = self.profile.training
         return TrainingLoop(
             self.accelerator, self.text_model, self.train, self.objective, training, emit
         )
 
     def describe(self, loop: TrainingLoop) -> RunPlan:
-        """What will run, and what was decided for it."""
+        """What will run, with the settings that were chosen automatically."""
         training, longest = self.profile.training, self.text_model.most_tokens
         return RunPlan(
             encoder=self.profile.model.encoder,
@@ -96,7 +92,7 @@ class TrainingSetup:
 
 
 class RunInputs:
-    """The corpus, the encoder and the tokens of a run, each of them read when it is first needed.
+    """The corpus, the encoder and the token ids of a run, each read when it is first needed.
 
     Runs that differ in loss, weights and schedule alone can share one object: each gets a model of
     its own, and ends with the weights that it would have if it had read everything itself.
@@ -107,7 +103,8 @@ class RunInputs:
 
         Args:
             profile: resolved.
-            run: folder beside which the tokens of large splits are kept. Default: nowhere.
+            run: the run folder, beside which the token ids of large splits are cached. Default:
+                they are not cached.
             shared: whether several runs use the object; it then keeps an untrained model.
         """
         self._profile, self._shared = profile, shared
@@ -122,7 +119,7 @@ class RunInputs:
     def corpus(self) -> Corpus:
         """The data, with a validation split that thresholds can be chosen on."""
         corpus = read_corpus(self._profile)
-        _check_validation(corpus)
+        require_validation(corpus)
         return corpus
 
     @cached_property
@@ -140,8 +137,10 @@ class RunInputs:
             return text_model
         return replace(text_model, model=deepcopy(text_model.model))
 
-    def samples(self, text_model: TextModel, ranks: Ranks) -> tuple[EncodedTexts, EncodedTexts]:
-        """The tokens and targets of training and validation. All processes call it."""
+    def encoded_texts(
+        self, text_model: TextModel, ranks: Ranks
+    ) -> tuple[EncodedTexts, EncodedTexts]:
+        """The token ids and targets of training and validation. All processes call it."""
         train, validation = self.corpus.train, self.corpus.validation
         for split in (train, validation)[len(self._encoded) :]:
             with ranks.ending_together():
@@ -164,12 +163,13 @@ def make_setup(
     run: Path | None = None,
     inputs: RunInputs | None = None,
 ) -> TrainingSetup:
-    """Read the data, load the encoder, and place both. All processes call it.
+    """Read the data, load the encoder and move it to the device. All processes call it.
 
     Args:
         profile: resolved.
-        accelerator: of the run.
-        run: its folder, beside which the tokens of large splits are kept. Default: nowhere.
+        accelerator: of this process.
+        run: the run folder, beside which the token ids of large splits are cached. Default: they
+            are not cached.
         inputs: shared with other runs; used if the profile reads the same. Default: read anew.
 
     Raises:
@@ -194,58 +194,7 @@ def make_setup(
         weights,
         text_model,
         objective,
-        *inputs.samples(text_model, ranks),
+        *inputs.encoded_texts(text_model, ranks),
         accelerator,
         ranks,
     )
-
-
-def _check_validation(corpus: Corpus) -> None:
-    """See that thresholds can be chosen."""
-    texts = len(corpus.validation)
-    some = (corpus.validation.targets == 1).any()
-    if texts < 2 or not some:
-        found = counted(texts, "text") + ("" if some else " and no positive of any label")
-        expected, fix = "2 texts or more, with positives", "give a larger data.validation"
-        raise user_error(corpus.validation.source, found, expected, fix)
-
-
-def require_measurable(key: str, metric: ValidationMetric, corpus: Corpus) -> None:
-    """See that a metric is defined on validation.
-
-    Raises:
-        UserError: it is one of secondary labels, and there are none, or none has positives there.
-    """
-    if metric != "secondary_f1_macro":
-        return
-    if not corpus.labels.edges:
-        found, fix = f"{metric} without a hierarchy", "choose f1_macro"
-        raise user_error(key, found, "labels.hierarchy, or another metric", fix)
-    secondary = corpus.validation.targets[:, corpus.labels.groups["secondary"]]
-    if not (secondary == 1).any():
-        raise user_error(
-            key,
-            f"{metric}, and no positive of a secondary label in {corpus.validation.source}",
-            "a metric that validation can measure",
-            "choose f1_macro, or give a larger data.validation",
-        )
-
-
-def make_accelerator(trackers: Sequence[str] = (), folder: Path | None = None) -> Accelerator:
-    """The devices and processes of this run, and the trackers that follow it.
-
-    Raises:
-        UserError: fewer processes have come together than the launcher has started, or it numbers
-            them wrongly.
-    """
-    launched = read_process_info(os.environ).processes
-    accelerator = Accelerator(
-        # without this word Accelerate starts one process of several on a machine without a GPU
-        cpu=launched > 1 and not torch.accelerator.is_available(),
-        log_with=list(trackers) or None,
-        project_dir=folder,
-    )
-    if accelerator.num_processes != launched:
-        found = f"{accelerator.num_processes} of {launched} processes"
-        raise user_error("launch", found, "all of them", "start it by --processes N or torchrun")
-    return accelerator

@@ -1,10 +1,11 @@
-"""A model in training meets the validation split: the epoch's figures, and its thresholds."""
+"""Validation after an epoch: its metrics, and the thresholds that it chooses."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Labels
 from imbtool.evaluation.calibration import Calibration, pooled_calibration
@@ -15,21 +16,30 @@ from imbtool.events import Requirement, ValidationMetrics, Violations
 from imbtool.training.failures import logits_not_finite
 from imbtool.training.setup import TrainingSetup
 from imbtool.training.token_cache import select_texts
-from imbtool.types import Decisions
+from imbtool.types import Decisions, Floats
 
 
-def validate(
-    setup: TrainingSetup, logits: NDArray[np.float64]
-) -> tuple[ValidationMetrics, ThresholdChoice, Calibration]:
-    """Measure on validation, by decisions cross-fitted on half-splits of it.
+@dataclass(frozen=True)
+class ValidationResult:
+    """What validation says of a model.
+
+    Attributes:
+        metrics: as in an `epoch` event.
+        choice: thresholds that all of validation gives.
+        calibration: that all of validation gives.
+    """
+
+    metrics: ValidationMetrics
+    choice: ThresholdChoice
+    calibration: Calibration
+
+
+def validate(setup: TrainingSetup, logits: Floats) -> ValidationResult:
+    """Compute metrics on validation, with thresholds that are cross-fitted on half-splits of it.
 
     Args:
-        setup: of the run.
+        setup: of the training.
         logits: of the validation texts [n, L].
-
-    Returns:
-        The metrics, and the thresholds and the calibration from all of
-        validation.
     """
     labels, profile = setup.corpus.labels, setup.profile
     targets = setup.validation.targets
@@ -53,14 +63,15 @@ def validate(
         violations=_violations(labels, logits >= choice.logits),
         requirements={name: Requirement(**found) for name, found in choice.requirements.items()},
     )
-    return metrics, choice, pooled_calibration(logits, targets, profile.training.seed)
+    calibration = pooled_calibration(logits, targets, profile.training.seed)
+    return ValidationResult(metrics, choice, calibration)
 
 
-def validation_logits(setup: TrainingSetup) -> NDArray[np.float64]:
+def validation_logits(setup: TrainingSetup) -> Floats:
     """Logits [n, L] of the validation texts; processes share the pass over them.
 
     Raises:
-        NotFiniteError: one of them is no finite number.
+        NotFiniteError: a logit is not finite.
     """
     encoded, ranks = setup.validation.encoded, setup.ranks
     rows = ranks.mine(len(encoded))
@@ -73,7 +84,7 @@ def validation_logits(setup: TrainingSetup) -> NDArray[np.float64]:
 
 
 def _violations(labels: Labels, decisions: Decisions) -> list[Violations]:
-    """For each edge, on how many texts a child is decided, and on how many without its parent."""
+    """For each edge, how many texts get the child label, and how many get it without its parent."""
     return [
         Violations(
             child=labels.names[child],
@@ -85,7 +96,7 @@ def _violations(labels: Labels, decisions: Decisions) -> list[Violations]:
     ]
 
 
-def _loss(setup: TrainingSetup, logits: NDArray[np.float64]) -> float:
+def _loss(setup: TrainingSetup, logits: Floats) -> float:
     device = setup.accelerator.device
     with torch.no_grad():
         return float(

@@ -18,10 +18,11 @@ from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import count_labels
 from imbtool.data.weights import assign_weights
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.model.losses import make_objective
 from imbtool.training.head_first import fit_path, make_feature_reader
-from imbtool.training.setup import RunInputs, make_accelerator, make_setup
+from imbtool.training.setup import RunInputs, make_setup
 from imbtool.tuning.guide import (
     SEARCHED,
     Adjustment,

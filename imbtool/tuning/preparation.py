@@ -8,8 +8,10 @@ from pathlib import Path
 
 from imbtool.config.schema import Profile
 from imbtool.data.weights import LabelWeight, assign_weights
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.model.head import head_layer
-from imbtool.training.setup import RunInputs, make_accelerator, make_setup, require_measurable
+from imbtool.training.data_checks import require_measurable
+from imbtool.training.setup import RunInputs, make_setup
 
 
 @dataclass(frozen=True)

@@ -358,7 +358,7 @@ def test_an_interrupt_leaves_the_checkpoint_of_the_epochs_that_ended(
     assert result.stdout == ""
     events = json_lines(Path("runs/cut/events.jsonl").read_text())
     assert [event["event"] for event in events][-2:] == ["epoch", "interrupted"]
-    assert read_checkpoint(Path("runs/cut")).meta.validation["epoch"] == 1
+    assert read_checkpoint(Path("runs/cut")).meta.validation.epoch == 1
     run(imbtool, "evaluate", "runs/cut")
 
 

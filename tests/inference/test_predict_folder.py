@@ -19,7 +19,7 @@ from conftest import Imbtool, read_csv, write_csv
 from imbtool.data.tables import read_table
 from imbtool.files import locks
 from imbtool.files.locks import Member, locked
-from imbtool.inference import predict, predict_folder
+from imbtool.inference import output_folder, predict, predict_folder
 from imbtool.inference.predict import predict_table, use_gpu
 
 RUN = "runs/first"
@@ -28,7 +28,7 @@ CHECKPOINT = Path(RUN, "checkpoint")
 
 
 def manifest() -> dict:
-    return json.loads(Path("out", predict_folder.MANIFEST).read_text())
+    return json.loads(Path("out", output_folder.MANIFEST).read_text())
 
 
 def outputs() -> dict[str, bytes]:
@@ -144,7 +144,7 @@ def test_a_signal_leaves_whole_files_alone(
         result = imbtool(*PREDICT)
     assert result.exit_code == 128 + number
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        predict_folder.MANIFEST,
+        output_folder.MANIFEST,
         "part-0.csv",
     ]
     assert "2 done, 1 skipped" in imbtool(*PREDICT).stderr
@@ -206,11 +206,11 @@ def test_a_manifest_that_predict_did_not_write_is_refused(
     content: str, shards: list, imbtool: Imbtool
 ) -> None:
     Path("out").mkdir()
-    Path("out", predict_folder.MANIFEST).write_text(content)
+    Path("out", output_folder.MANIFEST).write_text(content)
     refused = imbtool(*PREDICT, "--force")
     assert refused.exit_code == 2
-    assert f"error: out/{predict_folder.MANIFEST}" in refused.stderr
-    assert Path("out", predict_folder.MANIFEST).read_text() == content
+    assert f"error: out/{output_folder.MANIFEST}" in refused.stderr
+    assert Path("out", output_folder.MANIFEST).read_text() == content
 
 
 def test_a_folder_whose_name_is_not_utf8_is_refused_and_not_made(
@@ -304,7 +304,7 @@ def test_a_folder_of_other_files_is_left_alone(
     refused = imbtool(*PREDICT, *option)
     assert refused.exit_code == 2
     assert (
-        f"files, and no {predict_folder.MANIFEST} that says what made them: part-0.csv"
+        f"files, and no {output_folder.MANIFEST} that says what made them: part-0.csv"
         in refused.stderr
     )
     assert [path.name for path in Path("out").iterdir()] == ["part-0.csv"]

@@ -131,7 +131,7 @@ def test_pieces_are_the_text_cut_at_blanks(monkeypatch: pytest.MonkeyPatch) -> N
     assert list(pieces("one two three four")) == ["one two", " three", " four"]
 
 
-@pytest.mark.parametrize("step", ["column_joiner", "special_frame"])
+@pytest.mark.parametrize("step", ["column_joiner", "special_tokens_of"])
 def test_a_tokenizer_that_fails_at_any_step_is_said(
     step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

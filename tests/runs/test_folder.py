@@ -201,7 +201,7 @@ def test_a_manifest_that_does_not_know_the_encoders_files_is_said(
     edit("runs/first/manifest.json", lambda it: it.pop("encoder"))
     resumed = imbtool("train", "--resume", "runs/first")
     assert resumed.exit_code == 0, resumed.stderr
-    assert "warning: encoder: the manifest does not know its files" in resumed.stderr
+    assert "warning: encoder: the manifest has no digests of its files" in resumed.stderr
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,13 @@ from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import Objective, make_objective
 from imbtool.training import head_first
+from imbtool.training.batches import EncodedTexts, subsample
 from imbtool.training.head_first import (
-    EncodedTexts,
     HeadFit,
     collect_features,
     fit_head,
     fit_path,
     log_odds,
-    subsample,
 )
 
 NAMES = sorted(KEY_WORDS)

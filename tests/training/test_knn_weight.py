@@ -63,7 +63,7 @@ def test_without_a_better_share_the_checkpoint_is_that_of_the_epoch(
 ) -> None:
     monkeypatch.setattr(knn_weight, "WEIGHTS", (0.0,))
     result = imbtool(*TRAIN, "--run", "near")
-    assert "nearest training texts get no weight: none of the shares ranks better" in result.stderr
+    assert "nearest training texts get no weight: no weight improves the ranking" in result.stderr
     assert imbtool(*TRAIN, "--set", "training.neighbours=false", "--run", "far").exit_code == 0
     for name in ("model.safetensors", "imbtool.json"):
         kept = [(Path("runs") / run / "checkpoint" / name).read_bytes() for run in ("near", "far")]
@@ -75,27 +75,27 @@ def test_the_checkpoint_reads_as_validation_did(near: Path) -> None:
     rows = read_csv(near / "validation.csv")
     probabilities = checkpoint.probabilities([row["text"] for row in rows])
     ends = of_kind(read_events(RUN), EndEvent)
-    assert checkpoint.meta.validation["f1_macro"] == ends[-1].f1_macro
-    assert checkpoint.meta.validation["f1_macro"] == event_of(RUN).figures.f1_macro
+    assert checkpoint.meta.validation.f1_macro == ends[-1].f1_macro
+    assert checkpoint.meta.validation.f1_macro == event_of(RUN).figures.f1_macro
     assert read_finished_run(RUN).kept.f1_macro == ends[-1].f1_macro
     alone = checkpoint.text_model.logits([row["text"] for row in rows])
     own = torch.sigmoid(torch.from_numpy(alone)).numpy()
-    assert checkpoint.neighbours is not None
+    assert checkpoint.knn is not None
     said = (probabilities - 0.7 * own) / 0.3
     assert (said > -1e-5).all()
     assert (said < 1 + 1e-5).all()
     assert np.abs(said - own).max() > 0.05
-    assert len(checkpoint.neighbours.features) == len(read_csv(near / "train.csv"))
+    assert len(checkpoint.knn.features) == len(read_csv(near / "train.csv"))
 
 
 def test_a_text_that_was_trained_on_is_its_own_nearest(near: Path) -> None:
     checkpoint = read_checkpoint(RUN)
     rows = read_csv(near / "train.csv")
-    assert checkpoint.neighbours is not None
+    assert checkpoint.knn is not None
     given = np.array(
         [[name in row["labels"].split("|") for name in checkpoint.labels.names] for row in rows]
     )
-    np.testing.assert_array_equal(checkpoint.neighbours.targets.numpy(), given)
+    np.testing.assert_array_equal(checkpoint.knn.targets.numpy(), given)
 
 
 def test_the_model_is_that_of_the_best_epoch(near: Path, imbtool: Imbtool) -> None:
@@ -156,6 +156,6 @@ def test_two_processes_remember_each_text_once(project: Path) -> None:
     layer = head_layer(checkpoint.text_model.model)
     features = collect_features(checkpoint.text_model, encoded, layer, nullcontext(), ALONE)
     assert event.share > 0
-    assert checkpoint.neighbours is not None
+    assert checkpoint.knn is not None
     expected = torch.nn.functional.normalize(features)
-    torch.testing.assert_close(checkpoint.neighbours.features, expected, rtol=0, atol=1e-3)
+    torch.testing.assert_close(checkpoint.knn.features, expected, rtol=0, atol=1e-3)

@@ -126,7 +126,7 @@ def test_the_best_epoch_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) 
     scores = {event["epoch"]: event["f1_macro"] for event in events(result, "epoch")}
     best = max(scores, key=lambda epoch: scores[epoch])
     assert best < 3
-    assert read_checkpoint(result.folder).meta.validation["epoch"] == best
+    assert read_checkpoint(result.folder).meta.validation.epoch == best
     assert result.best.epoch == events(result, "end")[0]["best_epoch"] == best
     assert result.best.f1_macro == max(scores.values())
 
@@ -216,7 +216,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     for piece in (f"step {bad_step}", "loss nan", "of data.train", "lower training.learning_rate"):
         assert piece in said
     kept = read_checkpoint(Path("runs/bad"))
-    assert kept.meta.validation["epoch"] == 1
+    assert kept.meta.validation.epoch == 1
     assert all(parameter.isfinite().all() for parameter in kept.text_model.model.parameters())
 
 

@@ -22,8 +22,8 @@ from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import make_objective
+from imbtool.training.batches import EncodedTexts
 from imbtool.training.head_first import (
-    EncodedTexts,
     collect_features,
     fit_head,
     make_feature_reader,

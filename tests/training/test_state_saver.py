@@ -1,5 +1,6 @@
 """When the state is saved: by minutes or by steps, and before a stop."""
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,8 +8,7 @@ import pytest
 
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.signals import Stopped, StopRequest
-from imbtool.training import saving
-from imbtool.training.saving import StateSaver
+from imbtool.training.loop import StateSaver
 
 
 class Recorder:
@@ -37,7 +37,7 @@ def test_every_so_many_steps():
 
 def test_every_so_many_minutes(monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(0, 100_000, 50))  # a step takes 50 s, as the clock is read once or twice
-    monkeypatch.setattr(saving.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     loop = Recorder()
     take_steps(loop, StateSaver(loop, Path("last"), 2.5, StopRequest()), 10)
     assert loop.saved == [3, 6, 9]
