@@ -85,13 +85,13 @@ def test_a_stopped_run_goes_on_from_its_state_to_the_end_of_the_one_that_was_not
         assert len(then) == len(now) > 0
         for each, other in zip(then, now, strict=True):
             assert each.keys() == other.keys()
-            for key in ("train_loss", "validation_loss", "f1_macro", "share"):
-                assert each.get(key) == pytest.approx(other.get(key), rel=1e-3)
+            for key in each.keys() & {"train_loss", "validation_loss", "f1_macro", "share"}:
+                assert each[key] == pytest.approx(other[key], rel=1e-3)
     metas = [
         json.loads(Path("runs", name, "checkpoint/imbtool.json").read_text())
         for name in ("finished", "stopped")
     ]
-    assert metas[0].keys() == metas[1].keys()
+    assert metas[0].keys() <= metas[1].keys()
     thresholds = [[row["threshold"] for row in meta["labels"].values()] for meta in metas]
     np.testing.assert_allclose(*thresholds, rtol=1e-3)
 
