@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from imbtool.evaluation.mistakes import mistakes_frame
+from imbtool.events import Event
 from imbtool.files.json_text import write_json
 from imbtool.files.writing import write_text
 from imbtool.report.figures.evaluation import (
@@ -45,7 +46,7 @@ def result_suffix(split: str, table: Path | None) -> str:
 
 
 def write_evaluation(
-    document: Document, events: Sequence[Document], folder: Path, suffix: str = ""
+    document: Document, events: Sequence[Event], folder: Path, suffix: str = ""
 ) -> Path:
     """Write the JSON, the page, the Markdown report, the figures and the errors to read.
 

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from imbtool.errors import UserError
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.inference import predict as prediction
+from imbtool.inference import predict
 from imbtool.inference.predict import _lines, predict_frame
 from imbtool.labels.syntax import names_in
-from imbtool.model import tokenize as reading
+from imbtool.model import tokenize
 from imbtool.model.checkpoint import read_checkpoint
 
 RUN = Path("runs/first")
@@ -54,7 +54,7 @@ def test_stdin_may_have_another_encoding():
 
 
 def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(prediction, "MOST_BYTES", 10)
+    monkeypatch.setattr(predict, "MOST_BYTES", 10)
     with pytest.raises(UserError, match=r"stdin:2\n.*a line of over"):
         list(_lines(stream(b"a\n" + b"x" * 11)))
 
@@ -117,7 +117,7 @@ def test_a_number_that_is_not_finite_is_refused_with_its_row(
 def test_a_text_that_cannot_be_cut_is_refused_with_its_row(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MOST_CHARACTERS", 5000)
+    monkeypatch.setattr(tokenize, "MOST_CHARACTERS", 5000)
     write_texts(Path("new.csv"), ["the people", "a knife", ENDLESS])
     for command in COMMANDS:
         result = imbtool(*command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import TIERS
+from imbtool.events import EpochEvent, Event, StartEvent, of_kind
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
 from imbtool.report.cells import Row, rarest_first
@@ -33,7 +34,7 @@ DESCRIPTIONS = {
 
 
 def write_evaluation_page(
-    evaluation: Document, events: Iterable[Document], figures: Mapping[str, Figure], path: Path
+    evaluation: Document, events: Sequence[Event], figures: Mapping[str, Figure], path: Path
 ) -> None:
     """Write the page of an evaluation.
 
@@ -47,10 +48,10 @@ def write_evaluation_page(
 
 
 def render_evaluation_page(
-    evaluation: Document, events: Iterable[Document], figures: Mapping[str, Figure]
+    evaluation: Document, events: Sequence[Event], figures: Mapping[str, Figure]
 ) -> str:
     """The HTML of `write_evaluation_page`."""
-    document, course = as_filed(evaluation), as_filed(list(events))
+    document = as_filed(evaluation)
     rows, comparison = rarest_first(document["labels"]), document["comparison"]
     return (
         make_environment()
@@ -65,8 +66,8 @@ def render_evaluation_page(
             requirements=_requirements(document),
             compared=comparison and _compared(comparison),
             reach=comparison and _reach(comparison),
-            start=_start(course),
-            epochs=[event for event in course if event["event"] == "epoch"],
+            start=_start(events),
+            epochs=of_kind(events, EpochEvent),
             command=_command(document),
             figures={
                 name: inline_svg(figures[name], name, about, _links(rows) if name == "f1" else {})
@@ -94,16 +95,14 @@ def _reach(comparison: Document) -> float:
     return next((each for each in REACHES if each >= max(ends, default=0)), REACHES[-1])
 
 
-def _start(events: Sequence[Document]) -> Document | None:
+def _start(events: Sequence[Event]) -> StartEvent | None:
     """What the training began with; None where a run of an older version does not say it all."""
-    starts = [event for event in events if event["event"] == "start"]
-    return next(filter(_is_told, starts), None)
+    return next((start for start in of_kind(events, StartEvent) if _says_all(start)), None)
 
 
-def _is_told(start: Document) -> bool:
-    named = all(key in start for key in ("encoder", "device", "max_length", "steps"))
-    chosen = start.get("precision") and "reason" in start["learning_rate"]
-    return bool(named and chosen and "train" in start.get("texts", ()))
+def _says_all(start: StartEvent) -> bool:
+    told = {"encoder", "device", "max_length", "steps", "precision"} <= start.model_fields_set
+    return told and bool(start.learning_rate.reason) and "train" in start.texts
 
 
 def _groups(document: Document) -> list[tuple[str, Document]]:
