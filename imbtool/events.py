@@ -28,7 +28,7 @@ FIX = "restore the line, or delete it"
 
 
 def _defined(value: Any, info: ValidationInfo) -> Any:
-    """None for a metric that training computed as NaN; a file says null, and NaN in it is damage."""
+    """None for a metric that training finds to be NaN; a file says null, NaN in it is damage."""
     computed = info.mode == "python" and isinstance(value, float)
     return None if computed and not math.isfinite(value) else value
 

@@ -63,10 +63,10 @@ def test_killed_before_its_first_save_a_run_begins_again_and_comes_to_the_same_w
     assert train(imbtool, "whole").exit_code == 0
     resumed = imbtool("train", "--resume", FOLDER)
     assert resumed.exit_code == 0, resumed.stderr
-    assert "it begins again at the first step" in resumed.stderr
+    assert "begins again at the first step" in resumed.stderr
     assert weights_of("stopped") == weights_of("whole")
     both = [
-        [event for event in read_events(Path("runs", name)) if event["event"] in ("head", "epoch")]
+        [event for event in read_events(Path("runs", name)) if event.event in ("head", "epoch")]
         for name in ("stopped", "whole")
     ]
     assert both[0][-2:] == both[1]

@@ -80,7 +80,7 @@ def test_a_stopped_run_goes_on_from_its_state_to_the_end_of_the_one_that_was_not
     assert not whole.damaged and not resumed.damaged
     for kind in ("epoch", "neighbours"):
         then, now = (
-            [event for event in log.events if event["event"] == kind] for log in (whole, resumed)
+            [event.model_dump() for event in log.events if event.event == kind] for log in (whole, resumed)
         )
         assert len(then) == len(now) > 0
         for each, other in zip(then, now, strict=True):

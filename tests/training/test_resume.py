@@ -13,7 +13,7 @@ import pytest
 from conftest import Imbtool
 from safetensors import SafetensorError
 
-from imbtool.events import read_events
+from imbtool.events import EpochEvent, of_kind, read_events
 from imbtool.runs import state
 from imbtool.training.loop import TrainingLoop
 
@@ -25,8 +25,8 @@ def weights_of(run: str) -> bytes:
     return (Path("runs") / run / "checkpoint" / "model.safetensors").read_bytes()
 
 
-def epochs_of(run: str) -> list[dict]:
-    return [event for event in read_events(Path("runs") / run) if event["event"] == "epoch"]
+def epochs_of(run: str) -> list[EpochEvent]:
+    return of_kind(read_events(Path("runs") / run), EpochEvent)
 
 
 def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:

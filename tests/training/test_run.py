@@ -108,7 +108,7 @@ def test_an_encoder_of_each_family_trains(kind: str, project: Path) -> None:
     assert not any(np.array_equal(value, after.get(name)) for name, value in before.items())
     assert read_checkpoint(result.folder).probabilities(texts[:2]).shape == (2, 6)
     assert len(events(result, "head")) == 1
-    assert 0 < result.best["f1_macro"] <= 1
+    assert 0 < result.best.f1_macro <= 1
 
 
 def test_the_best_epoch_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +127,8 @@ def test_the_best_epoch_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) 
     best = max(scores, key=lambda epoch: scores[epoch])
     assert best < 3
     assert read_checkpoint(result.folder).meta.validation.epoch == best
-    assert result.best["epoch"] == events(result, "end")[0]["best_epoch"] == best
-    assert result.best["f1_macro"] == max(scores.values())
+    assert result.best.epoch == events(result, "end")[0]["best_epoch"] == best
+    assert result.best.f1_macro == max(scores.values())
 
 
 def test_a_requirement_gives_its_label_a_threshold_and_is_kept_in_the_checkpoint(
@@ -158,13 +158,13 @@ def test_an_epoch_says_on_how_many_texts_a_child_is_decided_without_its_parent(
     texts = [row["text"] for row in read_csv(Path("validation.csv"))]
     columns = (checkpoint.probabilities(texts) >= checkpoint.meta.thresholds).T
     decided = dict(zip(checkpoint.meta.labels, columns, strict=True))
-    rows = result.best["violations"]
-    assert {row["child"]: row["parent"] for row in rows} == PARENTS
+    rows = result.best.violations
+    assert {row.child: row.parent for row in rows} == PARENTS
     for row in rows:
-        child, parent = decided[row["child"]], decided[row["parent"]]
-        assert row["decided"] == child.sum()
-        assert row["texts"] == (child & ~parent).sum()
-    assert sum(row["decided"] for row in rows) > 0
+        child, parent = decided[row.child], decided[row.parent]
+        assert row.decided == child.sum()
+        assert row.texts == (child & ~parent).sum()
+    assert sum(row.decided for row in rows) > 0
 
 
 def test_a_table_with_cells_that_nobody_knows_trains(project: Path) -> None:
@@ -266,7 +266,7 @@ def test_patience_ends_a_run_that_gets_no_better(
     monkeypatch.setattr("imbtool.training.run.validate", scored)
     result = run("a", training__epochs=5, training__patience=2)
     assert [event["f1_macro"] for event in events(result, "epoch")] == [0.3, 0.5, 0.4, 0.5]
-    assert result.best["epoch"] == 2
+    assert result.best.epoch == 2
     assert events(result, "end")[0]["early"] is True
 
 
@@ -286,7 +286,7 @@ def test_a_small_set_trains_until_it_gets_no_better(
     assert (start["epochs"], start["steps"]) == (20, 20 * STEPS_AN_EPOCH)
     assert start["epochs_reason"] == f"auto, {STEPS_AN_EPOCH} steps each"
     assert len(events(result, "epoch")) == 13 + AUTO_PATIENCE
-    assert result.best["epoch"] == 13
+    assert result.best.epoch == 13
     assert events(result, "end")[0]["early"] is True
 
 
@@ -302,7 +302,7 @@ def test_the_profile_chooses_the_metric_of_the_best_epoch(
 
     monkeypatch.setattr("imbtool.training.run.validate", scored)
     result = run("a", training__epochs=3, training__best_by="average_precision_macro")
-    assert result.best["epoch"] == 2
+    assert result.best.epoch == 2
     assert events(result, "end")[0]["early"] is False
 
 

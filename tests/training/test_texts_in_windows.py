@@ -17,7 +17,7 @@ from encoders import KINDS, make_encoder
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import LossSection, ModelSection, TrainingSection
 from imbtool.distributed.collectives import Ranks
-from imbtool.events import read_events
+from imbtool.events import EpochEvent, Event, StartEvent, StepEvent, of_kind, read_events
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
@@ -119,7 +119,7 @@ def trained(model: TextModel, micro_batch: int | None) -> tuple[list[float], set
     section = TrainingSection(
         epochs=2, batch_size=16, learning_rate=5e-3, precision="fp32", micro_batch=micro_batch
     )
-    events: list[dict[str, Any]] = []
+    events: list[Event] = []
     data = sample(model, TRAIN)
     loop = TrainingLoop(Accelerator(), model, data, objective(), section, events.append)
     rows: set[int] = set()
@@ -128,8 +128,10 @@ def trained(model: TextModel, micro_batch: int | None) -> tuple[list[float], set
     )
     for _ in range(2):
         loop.run_epoch(lambda: None)
-    assert sum(event["tokens"] for event in events) == 2 * sum(map(len, data.encoded))
-    return [event["loss"] for event in events], rows
+    assert sum(step.tokens for step in of_kind(events, StepEvent)) == 2 * sum(
+        map(len, data.encoded)
+    )
+    return [step.loss for step in of_kind(events, StepEvent)], rows
 
 
 def test_losses_do_not_depend_on_how_many_windows_are_taken_at_once(tmp_path: Path):
@@ -151,10 +153,10 @@ def test_a_run_reads_to_the_end_and_its_checkpoint_does_so_too(project: Path, im
         result = imbtool("train", "-p", "profile.yaml", *sets)
         assert result.exit_code == 0, result.stderr
         events = read_events(Path("runs") / way)
-        (start,) = (event for event in events if event["event"] == "start")
-        best[way] = next(event for event in events if event["event"] == "epoch")
-        assert (start["cut_off"] > 0) == (way == "truncate")
-    assert best["windows"]["average_precision_macro"] > best["truncate"]["average_precision_macro"]
+        (start,) = of_kind(events, StartEvent)
+        best[way] = of_kind(events, EpochEvent)[0]
+        assert (start.cut_off > 0) == (way == "truncate")
+    assert best["windows"].average_precision_macro > best["truncate"].average_precision_macro
 
     checkpoint = read_checkpoint(Path("runs/windows"))
     assert (checkpoint.meta.long_texts, checkpoint.meta.max_length) == ("windows", WIDTH)
@@ -166,7 +168,7 @@ def test_a_run_reads_to_the_end_and_its_checkpoint_does_so_too(project: Path, im
     )
     texts = [row["text"] for row in read_csv(Path("validation.csv"))]
     decided = checkpoint.decide(checkpoint.probabilities(texts))
-    assert [row["support"] > 0 for row in best["windows"]["labels"].values()] == [True] * 6
+    assert [row.support > 0 for row in best["windows"].labels.values()] == [True] * 6
     assert decided.any()
 
 

@@ -109,7 +109,7 @@ def tier_handles(rows: Sequence[Row], min_support: int) -> list[Artist]:
         if tier in present
     ]
     if any(row["few"] for _, row in rows):
-        label = f"hollow: fewer than {min_support} positives, too few to judge"
+        label = f"hollow: fewer than {min_support} positives, too few to say"
         handles.append(Line2D([], [], label=label, **marker(FAINT, hollow=True)))
     return handles
 
