@@ -8,27 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict
 
 from imbtool.config.schema import HealthySection, TuningSection
 from imbtool.data.imbalance import Tier
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.evaluation.measures import is_known
 from imbtool.events import (
     EpochEvent,
     Evidence,
-    LabelMetrics,
     ValidationMetrics,
     Violations,
-    WarningEvent,
 )
 from imbtool.files.documents import Typed
 from imbtool.runs.warnings import UNPROVEN_RECALL, Losses, training_warnings
 from imbtool.wording import counted
 
 Verdict = Literal["act", "watch", "leave"]
+Judgement = tuple[Verdict, str]
+"""A verdict and the reason for it."""
 
 CLEAR_GAIN = 0.01
 """Of a metric from one epoch to the next, or from the frozen encoder to the fine-tuned one."""
@@ -156,48 +155,55 @@ def is_healthy(diagnoses: Iterable[Diagnosis]) -> bool:
 
 def not_finite(message: str) -> Diagnosis:
     """The diagnosis of a run that ended because a loss or a gradient was not finite."""
+    verdict: Judgement = ("act", "nothing can be learned at this learning rate")
+    return _made("not-finite", None, message, {}, [], verdict, blocks=True)
+
+
+def _made(
+    name: str,
+    label: str | None,
+    message: str,
+    evidence: Evidence,
+    epochs: list[int],
+    judgement: Judgement,
+    blocks: bool = False,
+) -> Diagnosis:
+    verdict, reason = judgement
     return Diagnosis(
-        id="not-finite",
-        label=None,
+        id=name,
+        label=label,
         message=message,
-        evidence={},
-        epochs=[],
-        verdict="act",
-        reason="nothing can be learned at this learning rate",
-        blocks=True,
+        evidence=evidence,
+        epochs=epochs,
+        verdict=verdict,
+        reason=reason,
+        blocks=blocks,
     )
 
 
 def _of_run(run: FinishedRun, section: TuningSection) -> Iterator[Diagnosis]:
     for warning in training_warnings(run.epochs, run.losses):
+        parts = (warning.id, None, warning.message)
         if warning.id == "oscillating":
-            reason = "the loss swings by more than batches differ"
-            yield Diagnosis(**_parts(warning), verdict="act", reason=reason, blocks=True)
+            judgement: Judgement = ("act", "the loss swings by more than batches differ")
+            yield _made(*parts, warning.evidence, warning.epochs, judgement, blocks=True)
         if warning.id == "validation-rising":
-            yield _rising(warning, run)
+            # never makes a run unhealthy: the best epoch is kept anyway
+            evidence = {**warning.evidence, "kept_epoch": run.kept.epoch}
+            yield _made(*parts, evidence, warning.epochs, _judge_rising(warning.evidence, run))
     yield from _worse_than_frozen(run)
     yield from _still_improving(run, section.objective)
 
 
-def _parts(warning: WarningEvent) -> dict[str, Any]:
-    return warning.model_dump(exclude={"event"})
-
-
-def _rising(warning: WarningEvent, run: FinishedRun) -> Diagnosis:
-    """Never makes a run unhealthy: the best epoch is kept anyway."""
-    kept, last = run.kept.epoch, run.epochs[-1].epoch
-    before = warning.evidence.get("best_average_precision_before")
-    now = warning.evidence.get("average_precision")
-    improves = before is not None and now is not None and now > before
-    verdict: Verdict = "leave"
-    if kept == last:
-        reason = "the last epoch is the best one all the same"
-    elif improves:
-        reason = "only the confidence is too high, which thresholds correct"
-    else:
-        verdict, reason = "act", f"nothing got better after epoch {kept}, which was kept"
-    parts = {**_parts(warning), "evidence": {**warning.evidence, "kept_epoch": kept}}
-    return Diagnosis(**parts, verdict=verdict, reason=reason, blocks=False)
+def _judge_rising(evidence: Evidence, run: FinishedRun) -> Judgement:
+    kept = run.kept.epoch
+    before = evidence.get("best_average_precision_before")
+    now = evidence.get("average_precision")
+    if kept == run.epochs[-1].epoch:
+        return "leave", "the last epoch is the best one all the same"
+    if before is not None and now is not None and now > before:
+        return "leave", "only the confidence is too high, which thresholds correct"
+    return "act", f"nothing got better after epoch {kept}, which was kept"
 
 
 def _worse_than_frozen(run: FinishedRun) -> Iterator[Diagnosis]:
@@ -206,195 +212,155 @@ def _worse_than_frozen(run: FinishedRun) -> Iterator[Diagnosis]:
     reached = kept.average_precision_macro
     if frozen is None or reached is None or reached > frozen - CLEAR_GAIN:
         return
-    yield Diagnosis(
-        id="worse-than-frozen",
-        label=None,
-        message=f"mean average precision {reached:.3f}, but {frozen:.3f} with the encoder frozen",
-        evidence={"average_precision": reached, "frozen_average_precision": frozen},
-        epochs=[kept.epoch],
-        verdict="act",
-        reason="fine-tuning loses what the encoder knew",
-        blocks=True,
-    )
+    message = f"mean average precision {reached:.3f}, but {frozen:.3f} with the encoder frozen"
+    evidence = {"average_precision": reached, "frozen_average_precision": frozen}
+    judgement: Judgement = ("act", "fine-tuning loses what the encoder knew")
+    yield _made("worse-than-frozen", None, message, evidence, [kept.epoch], judgement, True)
 
 
 def _still_improving(run: FinishedRun, objective: str) -> Iterator[Diagnosis]:
     """Did the last epoch still gain clearly? A run that did may be healthy all the same."""
     if len(run.epochs) < 2 or not run.epochs[-1].best:
         return
-    before, last = run.epochs[-2:]
-    low, high = before.metric(objective), last.metric(objective)
-    ranking = (before.average_precision_macro, last.average_precision_macro)
-    if low is None or high is None or ranking[0] is None or ranking[1] is None:
+    first, last = run.epochs[-2:]
+    before, after = first.metric(objective), last.metric(objective)
+    low, high = first.average_precision_macro, last.average_precision_macro
+    if before is None or after is None or low is None or high is None:
         return
-    if high - low < CLEAR_GAIN:
+    if after - before < CLEAR_GAIN:
         return
-    better = ranking[1] > ranking[0]
-    yield Diagnosis(
-        id="still-improving",
-        label=None,
-        message=(
-            f"{METRIC_NAMES[objective]} still rose in the last epoch, from {low:.3f} to {high:.3f}"
-        ),
-        evidence={"before": low, "last": high},
-        epochs=[before.epoch, last.epoch],
-        verdict="act" if better else "watch",
-        reason=(
-            "its mean average precision rises as well"
-            if better
-            else f"its mean average precision does not rise ({ranking[0]:.3f} to {ranking[1]:.3f})"
-        ),
-        blocks=False,
+    rose = f"still rose in the last epoch, from {before:.3f} to {after:.3f}"
+    judgement: Judgement = (
+        ("act", "its mean average precision rises as well")
+        if high > low
+        else ("watch", f"its mean average precision does not rise ({low:.3f} to {high:.3f})")
     )
+    message, evidence = f"{METRIC_NAMES[objective]} {rose}", {"before": before, "last": after}
+    epochs = [first.epoch, last.epoch]
+    yield _made("still-improving", None, message, evidence, epochs, judgement)
 
 
 @dataclass(frozen=True)
 class _Label:
-    """A label in the kept epoch."""
+    """A label in the kept epoch, with positives and predictions."""
 
     name: str
-    row: LabelMetrics
+    recall: float
+    precision: float
+    support: int
     state: LabelState
-    epoch: int
-
-    @property
-    def recall(self) -> float:
-        """Of a label that has positives."""
-        return self.row.recall or 0.0
-
-    @property
-    def precision(self) -> float:
-        """Of a label for which it is defined."""
-        return self.row.precision or 0.0
-
-    def diagnosis(
-        self,
-        name: str,
-        message: str,
-        evidence: Evidence,
-        verdict: tuple[Verdict, str],
-        blocks: bool = False,
-    ) -> Diagnosis:
-        """A diagnosis of it; tuning must not undo what the profile requires of the label."""
-        why, explained = verdict, self.state.explains(name)
-        if explained:
-            reason = f"its threshold is set for {self.state.requirement}, which causes this"
-            why = ("leave", reason)
-        return Diagnosis(
-            id=name,
-            label=self.name,
-            message=message,
-            evidence=evidence,
-            epochs=[self.epoch],
-            verdict=why[0],
-            reason=why[1],
-            blocks=blocks and not explained,
-        )
 
 
 def _of_labels(run: FinishedRun, healthy: HealthySection) -> Iterator[Diagnosis]:
     kept = run.kept
     violations = {row.child: row for row in kept.violations}
     for name, row in kept.labels.items():
-        label = _Label(name, row, run.labels[name], kept.epoch)
-        if row.support and is_known(row.recall) and is_known(row.precision):
-            yield from _low_recall(label, healthy.recall)
-            yield from _over_predicted(label, healthy.precision)
-            yield from _at_edge(label)
+        state = run.labels[name]
+        if row.support and row.recall is not None and row.precision is not None:
+            label = _Label(name, row.recall, row.precision, row.support, state)
+            for diagnosis in (
+                *_low_recall(label, kept.epoch, healthy.recall),
+                *_over_predicted(label, kept.epoch, healthy.precision),
+                *_at_edge(label, kept.epoch),
+            ):
+                yield _excused(diagnosis, state) if state.explains(diagnosis.id) else diagnosis
         if name in violations:
-            yield from _incoherent(label, violations[name])
+            yield from _incoherent(name, violations[name], kept.epoch)
 
 
-def _low_recall(label: _Label, least: float) -> Iterator[Diagnosis]:
+def _excused(diagnosis: Diagnosis, state: LabelState) -> Diagnosis:
+    """The diagnosis left alone: tuning must not undo what the profile requires."""
+    reason = f"its threshold is set for {state.requirement}, which causes this"
+    changed = {"verdict": "leave", "reason": reason, "blocks": False}
+    return diagnosis.model_copy(update=changed)
+
+
+def _low_recall(label: _Label, epoch: int, least: float) -> Iterator[Diagnosis]:
     """Zero or low recall, proven where chance leaves little room for a useful one."""
-    recall, support = label.recall, label.row.support
+    recall, support = label.recall, label.support
     if recall >= least:
         return
     low, high = exact_interval(recall * support, support)
     proven = high <= max(UNPROVEN_RECALL, least)
     positives = counted(support, "positive")
-    yield label.diagnosis(
-        "low-recall" if recall else "zero-recall",
-        (
-            f"recall {recall:.0%} of {positives} (95% interval {low:.0%} to {high:.0%})"
-            if recall
-            else f"none of {positives} found"
-        ),
-        {"recall": recall, "low": low, "high": high, "support": support},
-        _verdict(
-            proven,
-            label.state.rare,
-            f"a recall of up to {high:.0%} would still be possible by chance",
-            f"a recall above {high:.0%} is ruled out",
-        ),
-        blocks=proven and label.state.rare,
+    message = (
+        f"recall {recall:.0%} of {positives} (95% interval {low:.0%} to {high:.0%})"
+        if recall
+        else f"none of {positives} found"
     )
+    judgement = _judged(
+        proven,
+        label.state.rare,
+        f"a recall of up to {high:.0%} would still be possible by chance",
+        f"a recall above {high:.0%} is ruled out",
+    )
+    evidence = {"recall": recall, "low": low, "high": high, "support": support}
+    name = "low-recall" if recall else "zero-recall"
+    blocks = proven and label.state.rare
+    yield _made(name, label.name, message, evidence, [epoch], judgement, blocks)
 
 
-def _over_predicted(label: _Label, least: float) -> Iterator[Diagnosis]:
+def _over_predicted(label: _Label, epoch: int, least: float) -> Iterator[Diagnosis]:
     """Low precision; proven where its interval lies wholly below what is healthy."""
-    precision, support = label.precision, label.row.support
+    precision, support = label.precision, label.support
     right = label.recall * support
     if not right or precision >= least:
         return
     predicted = right / precision
     low, high = exact_interval(right, predicted)
     proven = high < least
-    verdict = _verdict(
+    message = (
+        f"precision {precision:.0%} (95% interval {low:.0%} to {high:.0%}): predicted "
+        f"{predicted:.0f} times for {counted(support, 'positive')}"
+    )
+    judgement = _judged(
         proven,
         label.state.rare,
         f"a precision of {least:.0%} would still be possible by chance",
         f"a precision above {high:.0%} is ruled out",
     )
-    if verdict[0] == "act" and predicted <= support:
+    if judgement[0] == "act" and predicted <= support:
         reason = "it is predicted wrongly rather than too often; a lower weight would not help"
-        verdict = ("leave", reason)
-    yield label.diagnosis(
-        "over-predicted",
-        f"precision {precision:.0%} (95% interval {low:.0%} to {high:.0%}): predicted "
-        f"{predicted:.0f} times for {counted(support, 'positive')}",
-        {"precision": precision, "low": low, "high": high, "predicted": predicted},
-        verdict,
-        blocks=proven and label.state.rare,
-    )
+        judgement = ("leave", reason)
+    evidence = {"precision": precision, "low": low, "high": high, "predicted": predicted}
+    blocks = proven and label.state.rare
+    yield _made("over-predicted", label.name, message, evidence, [epoch], judgement, blocks)
 
 
-def _at_edge(label: _Label) -> Iterator[Diagnosis]:
+def _at_edge(label: _Label, epoch: int) -> Iterator[Diagnosis]:
     """A threshold near 0 or 1, where all scores are; the threshold itself corrects for it."""
-    threshold, support = label.state.threshold, label.row.support
+    threshold, support = label.state.threshold, label.support
     if EDGE <= threshold <= 1 - EDGE:
         return
     end = "low" if threshold < EDGE else "high"
+    message = f"its threshold is {threshold:.3g}: all its scores are {end}"
     rests = f"the threshold rests on {counted(support, 'positive')}"
-    yield label.diagnosis(
-        f"threshold-{end}",
-        f"its threshold is {threshold:.3g}: all its scores are {end}",
-        {"threshold": threshold, "support": support},
-        _verdict(support >= ENOUGH_POSITIVES, label.state.rare, rests, rests),
-    )
+    judgement = _judged(support >= ENOUGH_POSITIVES, label.state.rare, rests, rests)
+    evidence = {"threshold": threshold, "support": support}
+    yield _made(f"threshold-{end}", label.name, message, evidence, [epoch], judgement)
 
 
-def _incoherent(label: _Label, row: Violations) -> Iterator[Diagnosis]:
+def _incoherent(label: str, row: Violations, epoch: int) -> Iterator[Diagnosis]:
     """Predicted without its parent, before predictions are made coherent."""
     texts, decided = row.texts, row.decided
     if not decided or texts / decided <= INCOHERENT_SHARE:
         return
     low, high = exact_interval(texts, decided)
-    yield label.diagnosis(
-        "incoherent",
+    message = (
         f"{texts} of the {decided} texts it is predicted for lack {row.parent!r} "
-        f"(95% interval {low:.0%} to {high:.0%})",
-        {"texts": texts, "decided": decided, "low": low, "high": high},
-        _verdict(
-            low > INCOHERENT_SHARE,
-            True,  # the constraint that is changed is the same for all labels
-            f"a share of {INCOHERENT_SHARE:.0%} would still be possible by chance",
-            f"a share under {low:.0%} is ruled out",
-        ),
+        f"(95% interval {low:.0%} to {high:.0%})"
     )
+    judgement = _judged(
+        low > INCOHERENT_SHARE,
+        True,  # the constraint that is changed is the same for all labels
+        f"a share of {INCOHERENT_SHARE:.0%} would still be possible by chance",
+        f"a share under {low:.0%} is ruled out",
+    )
+    evidence = {"texts": texts, "decided": decided, "low": low, "high": high}
+    yield _made("incoherent", label, message, evidence, [epoch], judgement)
 
 
-def _verdict(proven: bool, rare: bool, possible: str, certain: str) -> tuple[Verdict, str]:
+def _judged(proven: bool, rare: bool, possible: str, certain: str) -> Judgement:
     """Whether to act on a label, and why: what chance still makes possible, or what is certain."""
     if not proven:
         return "watch", f"too few to say: {possible}"

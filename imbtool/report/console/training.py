@@ -163,8 +163,8 @@ def _epoch(event: EpochEvent) -> Iterator[RenderableType]:
     yield _group_table(event)
     yield loss_line(event)
     yield (
-        f"macro-F1 {figure(event.f1_macro)} with the thresholds '{event.threshold_rule}', "
-        f"{figure(event.f1_macro_at_half)} with thresholds of 0.5; "
+        f"macro-F1 {figure(event.f1_macro)} by thresholds '{event.threshold_rule}', "
+        f"{figure(event.f1_macro_at_half)} at 0.5; "
         f"mean average precision {figure(event.average_precision_macro)}"
     )
     yield from _weak_labels(event.labels)
