@@ -91,7 +91,7 @@ def train(
             large split are cached beside the folder; see `token_cache`.
         Stopped: a signal requested it; the state is saved.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from imbtool import read_profile, train
         >>> result = train(read_profile(Path("profile.yaml")), Path("runs/second"))
