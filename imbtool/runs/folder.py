@@ -102,7 +102,7 @@ def read_run_profile(folder: Path) -> Profile:
 
 
 def hold_run(folder: Path, first: bool) -> AbstractContextManager[object]:
-    """Lock the folder of a run; only the first of several processes locks it, since it writes all."""
+    """Lock a run's folder; of several processes only the first locks it, since it writes all."""
     return locked(folder) if first else nullcontext()
 
 

@@ -1,7 +1,9 @@
 """Texts that come line by line, what predict adds to them, and texts that cannot be read."""
 
 import csv
+import hashlib
 import io
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -96,6 +98,10 @@ def strained(project: Path) -> str:
     tensors = load_file(path)
     tensors["bert.embeddings.word_embeddings.weight"][place] = 3e38
     save_file(tensors, path, metadata={"format": "pt"})
+    meta = path.with_name("imbtool.json")
+    document = json.loads(meta.read_text())
+    document["digests"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    meta.write_text(json.dumps(document))
     return word
 
 

@@ -45,7 +45,7 @@ def reader(kind: str, way: str, width: int = 8) -> TextTokenizer:
 
 def plainly(of: TextTokenizer, text: str) -> list[int]:
     """What is read where all of the text is tokenised."""
-    return next(of._plain([text]))
+    return next(of._encode([text]))
 
 
 @st.composite

@@ -22,6 +22,8 @@ from imbtool.runs.manifest import read_manifest
 STORED = Path(__file__).parents[1] / "stored"
 HOME = "/home/you/project"
 """The folder that the runs were made in, and which their files name."""
+FIGURES = {"epoch": ("train_loss", "validation_loss", "f1_macro"), "neighbours": ("share",)}
+"""Of events, that must be equal."""
 EXACTLY_ENOUGH = 1e-4
 """Other processors round otherwise."""
 
@@ -78,16 +80,16 @@ def test_a_stopped_run_goes_on_from_its_state_to_the_end_of_the_one_that_was_not
     assert result.exit_code == 0, result.stderr
     whole, resumed = (read_log(Path("runs", name)) for name in ("finished", "stopped"))
     assert not whole.damaged and not resumed.damaged
-    for kind in ("epoch", "neighbours"):
+    for kind in FIGURES:
         then, now = (
-            [event.model_dump() for event in log.events if event.event == kind]
+            [each.model_dump() for each in log.events if each.event == kind]
             for log in (whole, resumed)
         )
         assert len(then) == len(now) > 0
         for each, other in zip(then, now, strict=True):
             assert each.keys() == other.keys()
-            for key in each.keys() & {"train_loss", "validation_loss", "f1_macro", "share"}:
-                assert each[key] == pytest.approx(other[key], rel=1e-3)
+            for key in FIGURES[kind]:
+                assert each[key] == pytest.approx(other[key], rel=1e-3), key
     metas = [
         json.loads(Path("runs", name, "checkpoint/imbtool.json").read_text())
         for name in ("finished", "stopped")
