@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel
+
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -15,10 +17,12 @@ def to_json(document: Any, indent: int | None = 2) -> str:
     """The JSON text of a document; NaN and infinities, which JSON lacks, become null.
 
     Args:
-        document: of maps, lists and plain values.
+        document: of maps, lists and plain values, or a model.
         indent: blanks before each level; a list of plain values stands on one line. None puts all
             on one line.
     """
+    if isinstance(document, BaseModel):
+        document = document.model_dump(mode="json")
     text = _flat(document) if indent is None else "".join(_lines(document, "\n", " " * indent))
     # as names of files have them whose bytes are not UTF-8
     return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -22,6 +22,7 @@ from imbtool.data.corpus import Corpus
 from imbtool.data.weights import LabelWeight
 from imbtool.errors import TextError, user_error
 from imbtool.evaluation.calibration import Calibration, sigmoid
+from imbtool.evaluation.predictions import decide
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files.third_party import is_file, is_folder
 from imbtool.files.writing import publish_folder, write_json, write_text
@@ -37,7 +38,6 @@ from imbtool.model.metadata import (
     DataMeta,
     LabelMeta,
     NeighboursMeta,
-    RequirementMeta,
     read_meta,
 )
 from imbtool.types import Decisions
@@ -106,9 +106,7 @@ class Checkpoint:
 
     def decide(self, probabilities: NDArray[np.float64]) -> Decisions:
         """Decisions [n, L] by the thresholds, coherent with the forest."""
-        decisions: Decisions = probabilities >= self.meta.thresholds
-        how = self.meta.coherence
-        return self.labels.coherent(decisions, how) if how else decisions
+        return decide(self.labels, probabilities, self.meta.thresholds, self.meta.coherence)
 
 
 def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
@@ -184,7 +182,7 @@ def make_meta(
             slope=float(calibration.slope[index]),
             bias=float(calibration.bias[index]),
             rule=choice.rules[index],
-            requirement=_requirement(choice, weight.label),
+            requirement=choice.requirements.get(weight.label),
         )
         for index, weight in enumerate(weights)
     }
@@ -206,11 +204,6 @@ def make_meta(
         validation=validation,
         neighbours=neighbours,
     )
-
-
-def _requirement(choice: ThresholdChoice, label: str) -> RequirementMeta | None:
-    found = choice.requirements.get(label)
-    return RequirementMeta.model_validate(found) if found else None
 
 
 def write_checkpoint(
@@ -235,7 +228,7 @@ def write_checkpoint(
         tokenizer.save_pretrained(folder)
         if neighbours is not None:
             neighbours.save(folder)
-        write_json(folder / META, meta.model_dump(mode="json"))
-        write_text(folder / "README.md", model_card(meta.model_dump(mode="json")))
+        write_json(folder / META, meta)
+        write_text(folder / "README.md", model_card(meta))
 
     publish_folder(link, fill)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from imbtool.evaluation.document import Evaluation
 from imbtool.evaluation.mistakes import mistakes_frame
+from imbtool.events import Event
 from imbtool.files.writing import write_json, write_text
 from imbtool.report.figures.evaluation import plot_f1_by_positives
 from imbtool.report.figures.intervals import plot_comparison, plot_intervals, plot_reliability
@@ -15,16 +17,12 @@ from imbtool.report.html.evaluation import write_page
 from imbtool.report.markdown import write_markdown
 from imbtool.report.ownership import our_document, require_ours
 
-Document = dict[str, Any]
-
-PLOTS: dict[str, Callable[[Document, Path], None]] = {
+PLOTS: dict[str, Callable[[Evaluation, Path], None]] = {
     "f1": plot_f1_by_positives,
     "intervals": plot_intervals,
     "reliability": plot_reliability,
     "comparison": plot_comparison,
 }
-
-
 TEXTS = (("report", ".html"), ("report", ".md"), ("errors", ".csv"))
 """Names of the other files, and how they end."""
 
@@ -36,8 +34,8 @@ def result_suffix(split: str, table: Path | None) -> str:
     return "" if split == "test" else f"-{split}"
 
 
-def write_bundle(
-    document: Document, events: Sequence[Document], folder: Path, suffix: str = ""
+def write_evaluation(
+    evaluation: Evaluation, events: Sequence[Event], folder: Path, suffix: str = ""
 ) -> Path:
     """Write the JSON, the page, the markdown, the plots and the errors to read.
 
@@ -45,7 +43,7 @@ def write_bundle(
     are now withheld, is removed.
 
     Args:
-        document: the evaluation document.
+        evaluation: what to write.
         events: of the run that trained the checkpoint; none if they are not at hand.
         folder: where to.
         suffix: of the files' names.
@@ -58,13 +56,13 @@ def write_bundle(
     # before the document that says which files it has made
     for path in (errors, *pictures.values()):
         path.unlink(missing_ok=True)
-    write_json(folder / f"evaluation{suffix}.json", document)
-    write_page(document, events, page)
-    write_markdown(document, folder / f"report{suffix}.md")
+    write_json(folder / f"evaluation{suffix}.json", evaluation)
+    write_page(evaluation, events, page)
+    write_markdown(evaluation, folder / f"report{suffix}.md")
     for name, plot in PLOTS.items():
-        plot(document, pictures[name])
-    if document["mistakes"] is not None:
-        write_text(errors, mistakes_frame(document["mistakes"]).to_csv(index=False))
+        plot(evaluation, pictures[name])
+    if evaluation.mistakes is not None:
+        write_text(errors, mistakes_frame(evaluation.mistakes).to_csv(index=False))
     return page
 
 
@@ -93,5 +91,5 @@ def require_unwritten(folder: Path, suffix: str = "") -> None:
     require_ours(folder, names, ours)
 
 
-def _is_evaluation(document: Document) -> bool:
+def _is_evaluation(document: Any) -> bool:
     return "checkpoint" in document["data"] and isinstance(document["labels"], dict)

@@ -2,10 +2,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import evaluations
 import matplotlib
 import pytest
 from matplotlib.image import imread
 
+from imbtool.evaluation.document import Evaluation
 from imbtool.report.figures.evaluation import (
     plot_co_occurrence,
     plot_counts,
@@ -39,20 +41,11 @@ def analysis(positives: dict[str, int]) -> Document:
     }
 
 
-def evaluation(positives: dict[str, int]) -> Document:
-    rows = analysis(positives)["labels"]
-    return {
-        "data": {"split": "test", "min_support": 10},
-        "labels": {
-            name: {
-                "f1": {"value": 0.5 if row["positives"] else None, "low": None, "high": None},
-                "training_positives": row["positives"],
-                "tier": row["tier"],
-                "few": row["positives"] < 10,
-            }
-            for name, row in rows.items()
-        },
+def evaluation(positives: dict[str, int]) -> Evaluation:
+    rows = {
+        name: evaluations.label(count, 0.5 if count else None) for name, count in positives.items()
     }
+    return evaluations.typed(evaluations.evaluation(labels=rows))
 
 
 def drawing(plot: str, positives: dict[str, int]) -> Draw:

@@ -1,19 +1,19 @@
 """Plots of what is uncertain: that they draw any evaluation, and draw what it says."""
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from drawn import keep_figures
-from evaluations import NAMES, Document, evaluation, full_evaluation
+from evaluations import NAMES, Document, evaluation, full_evaluation, typed
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from imbtool.evaluation.document import Evaluation
 from imbtool.report.figures.intervals import plot_comparison, plot_intervals, plot_reliability
 
-Plot = Callable[[Document, Path], None]
+Plot = Callable[[Evaluation, Path], None]
 Draw = Callable[[Plot, Document], Figure]
 
 PLOTS = (plot_intervals, plot_reliability, plot_comparison)
@@ -40,14 +40,14 @@ DOCUMENTS = {
 @pytest.mark.parametrize("document", DOCUMENTS)
 @pytest.mark.filterwarnings("error")
 def test_writes_an_image_without_a_warning(plot: Plot, document: str, tmp_path: Path) -> None:
-    plot(DOCUMENTS[document], tmp_path / "plot.png")
+    plot(typed(DOCUMENTS[document]), tmp_path / "plot.png")
     pixels = imread(tmp_path / "plot.png")
     assert min(pixels.shape[:2]) > 200
     assert pixels[..., :3].std() > 0.02, "an empty canvas"
 
 
 def test_without_a_comparison_no_file_is_left(tmp_path: Path) -> None:
-    plot_comparison(evaluation(), tmp_path / "plot.png")
+    plot_comparison(typed(evaluation()), tmp_path / "plot.png")
     assert not list(tmp_path.iterdir())
 
 
@@ -57,7 +57,7 @@ def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
     figures = keep_figures(monkeypatch)
 
     def drawn(plot: Plot, document: Document) -> Figure:
-        plot(document, tmp_path / "plot.png")
+        plot(typed(document), tmp_path / "plot.png")
         return figures[-1]
 
     return drawn
@@ -104,5 +104,5 @@ def test_differences_stand_around_zero_in_the_colour_of_their_verdict(draw: Draw
 def test_same_bytes_again(tmp_path: Path) -> None:
     for plot in PLOTS:
         for name in ("first.png", "second.png"):
-            plot(copy.deepcopy(full_evaluation()), tmp_path / name)
+            plot(typed(full_evaluation()), tmp_path / name)
         assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()

@@ -16,7 +16,7 @@ from matplotlib.transforms import Bbox, BboxBase
 from numpy.typing import NDArray
 
 from imbtool.data.imbalance import TIERS
-from imbtool.evaluation.measures import is_known
+from imbtool.evaluation.document import Evaluation, LabelMetrics
 from imbtool.report.cells import Row, rarest_first, rarest_together, ratio_text
 from imbtool.report.figures.figure import (
     COLOURS,
@@ -128,27 +128,27 @@ def plot_co_occurrence(document: Document, path: Path) -> None:
         axes.set_title("Labels on the same text" + of_more(names, together["labels"]))
 
 
-def plot_f1_by_positives(document: Document, path: Path) -> None:
+def plot_f1_by_positives(evaluation: Evaluation, path: Path) -> None:
     """Draw the F1 of each label against its training positives.
 
     Args:
-        document: the evaluation document.
+        evaluation: what is drawn.
         path: of the PNG.
     """
-    rows = rarest_first(document["labels"])
-    points = [(name, row) for name, row in rows if is_known(row["f1"]["value"])]
+    rows = evaluation.rarest_first()
+    points = [(name, row) for name, row in rows if row.f1.value is not None]
     height = min(5 + 0.06 * len(points), 12)
     with axes_on(path, 1.6 * height, height) as axes:
         for _, row in points:
             _point(axes, row)
-        _positives_axis(axes, [row["training_positives"] for _, row in points])
+        _positives_axis(axes, [row.training_positives for _, row in points])
         axes.set_ylim(-0.04, 1.04)
         axes.set_ylabel("F1, with its 95% interval")
         axes.grid(True)
         absent = len(rows) - len(points)
         note = f" (not drawn: {absent:,} without an F1)" if absent else ""
-        axes.set_title(f"F1 on {printable(document['data']['split'])}{note}")
-        legend_below(axes, tier_handles(points, document["data"]["min_support"]))
+        axes.set_title(f"F1 on {printable(evaluation.data.split)}{note}")
+        legend_below(axes, tier_handles(points, evaluation.data.min_support))
         _name_points(axes, points[:MOST_NAMES])
 
 
@@ -199,11 +199,13 @@ def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.floa
         axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=7)
 
 
-def _point(axes: Axes, row: Document) -> None:
-    f1, at, colour = row["f1"], row["training_positives"], COLOURS[row["tier"]]
-    if is_known(f1["low"]) and is_known(f1["high"]):
-        axes.vlines(at, f1["low"], f1["high"], color=colour, alpha=0.4, linewidth=1.2)
-    axes.plot([at], [f1["value"]], **marker(colour, SHAPES[row["tier"]], row["few"]))
+def _point(axes: Axes, row: LabelMetrics) -> None:
+    f1, at, colour = row.f1, row.training_positives, COLOURS[row.tier]
+    if f1.value is None:
+        return
+    if f1.low is not None and f1.high is not None:
+        axes.vlines(at, f1.low, f1.high, color=colour, alpha=0.4, linewidth=1.2)
+    axes.plot([at], [f1.value], **marker(colour, SHAPES[row.tier], row.few))
 
 
 def _positives_axis(axes: Axes, positives: Sequence[int]) -> None:
@@ -217,14 +219,14 @@ def _positives_axis(axes: Axes, positives: Sequence[int]) -> None:
     axes.set_xlabel("training positives, log scale")
 
 
-def _name_points(axes: Axes, points: Sequence[Row]) -> None:
+def _name_points(axes: Axes, points: Sequence[tuple[str, LabelMetrics]]) -> None:
     """Write each name beside its point, rarest first, where it covers nothing drawn before."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # `axes` come from `axes_on`
     figure.draw_without_rendering()  # only a laid out figure knows where things are
     taken = [line.get_window_extent().padded(1) for line in axes.lines]
     for name, row in points:
-        at = (row["training_positives"], row["f1"]["value"])
+        at = (row.training_positives, row.f1.value)
         text = axes.annotate(short_name(name), at, (0, 0), textcoords="offset points", fontsize=7.5)
         text.set_in_layout(False)
         place = next((box for box in _places(text) if _is_free(box, axes.bbox, taken)), None)
