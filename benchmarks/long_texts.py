@@ -115,7 +115,7 @@ def train_and_measure(
     result = train(profile, folder / f"run-{way}", events.append)
     seconds = time.perf_counter() - start
     test = read_corpus(profile).test
-    macro = evaluate(read_checkpoint(result.checkpoint), test)["overall"]["macro"]
+    macro = evaluate(read_checkpoint(result.checkpoint), test).overall.macro
     return {
         "head": next(event for event in events if event["event"] == "head"),
         "validation": {name: result.best[name] for name in FIGURES},
