@@ -119,7 +119,7 @@ def train_and_measure(
     return {
         "head": next(event for event in events if event["event"] == "head"),
         "validation": {name: result.best[name] for name in FIGURES},
-        "test": {name: macro[name.removesuffix("_macro")]["value"] for name in FIGURES},
+        "test": {name: macro.metric(name.removesuffix("_macro")).value for name in FIGURES},
         "tokens_an_epoch": events[0]["tokens_an_epoch"],
         "seconds": seconds,
     }
