@@ -26,7 +26,7 @@ from imbtool.files.json_text import to_json
 from imbtool.files.writing import read_json, write_json
 from imbtool.types import Decisions
 
-SHOWN_TIERS: tuple[Tier, ...] = ("head", "moderate", "severe")
+SHOWN_TIERS: tuple[Tier, ...] = ("common", "moderate", "severe")
 
 Document = dict[str, Any]
 Estimated = Mapping[str, Estimate]

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from imbtool.config.schema import WeightsSection
 from imbtool.types import Counts, Floats, Targets
 
-Tier = Literal["severe", "moderate", "head"]
-TIERS: tuple[Tier, ...] = ("severe", "moderate", "head")
+Tier = Literal["severe", "moderate", "common"]
+TIERS: tuple[Tier, ...] = ("severe", "moderate", "common")
 RARE: tuple[Tier, ...] = ("severe", "moderate")
 
-Shots = Literal["head", "medium", "tail"]
-HEAD_SHOTS, TAIL_SHOTS = 100, 20
-"""More training positives than the first are many, fewer than the second few."""
+FrequencyGroup = Literal["many", "medium", "few"]
+FREQUENCY_GROUPS: tuple[FrequencyGroup, ...] = ("many", "medium", "few")
+MANY, FEW = 100, 20
+"""More training positives than the first are many, fewer than the second are few."""
 
 CHUNK_ROWS = 2**13
 """Rows whose targets are counted at once; counts of so many are whole numbers in float32."""
@@ -59,21 +60,26 @@ def count_labels(targets: Targets) -> list[LabelCount]:
 
 
 def tier_of(ratio: float, rules: WeightsSection) -> Tier:
-    """`severe` from severe.ratio on, `moderate` from moderate.ratio on, else `head`."""
+    """`severe` from severe.ratio on, `moderate` from moderate.ratio on, else `common`."""
     if ratio >= rules.severe.ratio:
         return "severe"
-    return "moderate" if ratio >= rules.moderate.ratio else "head"
+    return "moderate" if ratio >= rules.moderate.ratio else "common"
 
 
-def shots_of(positives: int) -> Shots:
-    """Head over 100 training positives, tail under 20, else medium.
+def current_tier(name: str) -> str:
+    """The name of a tier today: in version 0.1 the common tier was called `head`."""
+    return "common" if name == "head" else name
+
+
+def frequency_group(positives: int) -> FrequencyGroup:
+    """`many` over 100 training positives, `few` under 20, else `medium`.
 
     The many-, medium- and few-shot classes of Liu et al., Large-Scale Long-Tailed Recognition in an
     Open World, CVPR 2019.
     """
-    if positives > HEAD_SHOTS:
-        return "head"
-    return "tail" if positives < TAIL_SHOTS else "medium"
+    if positives > MANY:
+        return "many"
+    return "few" if positives < FEW else "medium"
 
 
 def co_occurrence(targets: Targets) -> Counts:
@@ -195,7 +201,7 @@ def imbalance_document(targets: Targets) -> dict[str, Any]:
     whole, of_labels = scumble(known, ratios)
     _, sizes = np.unique(label_set_keys(known), return_counts=True)
     a_text = cardinality(targets)
-    shots = [shots_of(int(count)) for count in positives]
+    groups = [frequency_group(int(count)) for count in positives]
     return {
         "mean_ir": mean_ir(ratios),
         "cvir": cvir(ratios),
@@ -204,10 +210,10 @@ def imbalance_document(targets: Targets) -> dict[str, Any]:
         "density": a_text / targets.shape[1],
         "label_sets": len(sizes),
         "label_sets_once": int((sizes == 1).sum()),
-        "shots": {name: shots.count(name) for name in ("head", "medium", "tail")},
+        "shots": {name: groups.count(name) for name in FREQUENCY_GROUPS},
         "labels": [
             {"irlbl": float(ratio), "scumble": float(mixed), "shots": group}
-            for ratio, mixed, group in zip(ratios, of_labels, shots, strict=True)
+            for ratio, mixed, group in zip(ratios, of_labels, groups, strict=True)
         ],
     }
 

@@ -28,7 +28,7 @@ class LabelWeight:
     @property
     def rare(self) -> bool:
         """Is it of the tier severe or moderate?"""
-        return self.tier != "head"
+        return self.tier != "common"
 
 
 def assign_weights(
@@ -62,7 +62,7 @@ def _assign(name: str, count: LabelCount, rules: WeightsSection) -> LabelWeight:
     shown = f"{three_digits(count.ratio)}:1"
     if name in rules.custom:
         return LabelWeight(name, count, tier, rules.custom[name], "custom, from the profile")
-    if tier != "head":
+    if tier != "common":
         rule = rules.severe if tier == "severe" else rules.moderate
         reason = f"{shown} is {rule.ratio:g}:1 or more: {tier}"
         return LabelWeight(name, count, tier, rule.weight, reason)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imbtool.config.hierarchy import Labels
-from imbtool.data.imbalance import TIERS, Tier
+from imbtool.data.imbalance import TIERS, Tier, current_tier
 from imbtool.errors import user_error
 from imbtool.evaluation.measures import figure_text, is_known
 from imbtool.wording import did_you_mean
@@ -76,7 +76,7 @@ def check_gates(gates: Sequence[Gate], labels: Labels, tiers: Sequence[Tier]) ->
     groups = [*MEANS, *levels, *(tier for tier in TIERS if tier in tiers)]
     for gate in gates:
         where = f"--require {gate.requirement}"
-        if gate.of not in (*labels.names, *groups):
+        if gate.of not in labels.names and current_tier(gate.of) not in groups:
             expected = f"a label of the model, or one of {', '.join(groups)}"
             fix = did_you_mean(gate.of, [*labels.names, *groups])
             raise user_error(where, f"the name {gate.of!r}", expected, fix)
@@ -114,7 +114,7 @@ def gate_sentence(entry: Mapping[str, Any]) -> str:
 def _judge(gate: Gate, document: Document) -> Document:
     labels, groups = document["labels"], {**document["overall"], **document["tiers"]}
     is_label = gate.of in labels
-    figure = (labels if is_label else groups)[gate.of][gate.measure]
+    figure = (labels[gate.of] if is_label else groups[current_tier(gate.of)])[gate.measure]
     value = figure["value"]
     return {
         "requirement": gate.requirement,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -21,7 +22,7 @@ from pydantic import (
 from imbtool.config.data_section import DataSection, contradiction
 from imbtool.config.hierarchy import Coherence, Labels, label_set
 from imbtool.config.schema import LongTexts
-from imbtool.data.imbalance import Tier
+from imbtool.data.imbalance import Tier, current_tier
 from imbtool.evaluation.calibration import Calibration
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
 from imbtool.files.third_party import shown
@@ -82,7 +83,7 @@ class LabelMeta(_Meta):
     validation_positives: Count
     training_positives: Count
     training_negatives: Count
-    tier: Tier
+    tier: Annotated[Tier, BeforeValidator(current_tier)]
     weight: Annotated[Finite, Field(ge=0)]
     reason: str
     slope: Annotated[Finite, Field(gt=0)] | None = None

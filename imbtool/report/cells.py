@@ -13,7 +13,7 @@ from rich.text import Text
 from imbtool.evaluation.measures import figure_text, is_known
 from imbtool.wording import printable
 
-TIER_STYLE = {"severe": "red", "moderate": "yellow", "head": "green"}
+TIER_STYLE = {"severe": "red", "moderate": "yellow", "common": "green"}
 
 
 def plain_table(title: str, *left: str, right: Iterable[str] = ()) -> Table:

@@ -65,7 +65,7 @@ class LabelState:
     @property
     def rare(self) -> bool:
         """Does the guide move it?"""
-        return self.tier != "head"
+        return self.tier != "common"
 
     def pays_with(self, name: str) -> bool:
         """Is a finding the price of what is required?"""

@@ -76,7 +76,7 @@ def test_each_label_has_its_counts_weight_and_reason():
     assert (row["positives"], row["negatives"], row["unknown"]) == (30, 30, 30)
     assert (row["ratio"], row["tier"], row["weight"], row["reason"]) == (
         1.0,
-        "head",
+        "common",
         1.0,
         "its ratio 1:1",
     )

@@ -16,7 +16,7 @@ from imbtool.evaluation.metrics import mean_defined, measure
 
 MEASURES = ["precision", "recall", "f1", "average_precision", "roc_auc"]
 NAMES = ("a", "b", "c", "never")
-TIERS: tuple[Tier, ...] = ("severe", "moderate", "moderate", "head")
+TIERS: tuple[Tier, ...] = ("severe", "moderate", "moderate", "common")
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_a_difference_is_ours_less_theirs_as_the_metrics_have_them():
         assert row["value"] == pytest.approx(mine - others)
         assert row["low"] < row["value"] < row["high"]
         assert result["labels"]["a"][name]["ours"] == pytest.approx(values[0][name][0])
-    assert set(result["overall"]) == {"macro", "micro", "severe", "moderate", "head"}
+    assert set(result["overall"]) == {"macro", "micro", "severe", "moderate", "common"}
     assert set(result["overall"]["micro"]) == {"precision", "recall", "f1"}
     assert result["overall"]["severe"]["f1"] == result["labels"]["a"]["f1"]
     assert (result["against"], result["texts"], result["has_scores"]) == ("other.csv", 400, True)
@@ -215,7 +215,7 @@ def test_intervals_of_a_difference_hold_it_in_at_least_92_of_100_simulated_split
     ]
     names = tuple(map(str, range(labels)))
     ours, theirs = (judged(part, names, cut) for part in scores)
-    document = comparison_document(ours, theirs, targets, ["head"] * labels, "")
+    document = comparison_document(ours, theirs, targets, ["common"] * labels, "")
     truth = [binormal(prevalence, distance, cut) for distance in (3, 2)]
     for name in ("precision", "recall", "f1"):
         true = truth[0][name] - truth[1][name]

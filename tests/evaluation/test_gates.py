@@ -23,7 +23,7 @@ LABELS = label_set(
     ["abuse", "praise: war", "a>=b", "macro", "never"],
     [("praise: war", "abuse"), ("a>=b", "abuse")],
 )
-TIERS = ["head", "severe", "moderate", "head", "moderate"]
+TIERS = ["common", "severe", "moderate", "common", "moderate"]
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +106,19 @@ def test_a_label_s_figure_is_held_against_the_bar(document: dict[str, Any], of: 
     ("of", "section"),
     [
         *((name, "overall") for name in ("micro", "weighted", "primary", "secondary")),
-        *((name, "tiers") for name in ("severe", "moderate", "head")),
+        *((name, "tiers") for name in ("severe", "moderate", "common")),
     ],
 )
 def test_a_group_s_figure_is_held_against_the_bar(document: dict[str, Any], of: str, section: str):
     entry = judge(document, f"recall:{of}>=0.5")
     assert entry["figure"] == document[section][of]["recall"]
     assert entry["kind"] == "group"
+
+
+def test_the_common_tier_is_also_known_by_its_name_of_version_0_1(document: dict[str, Any]):
+    assert judge(document, "recall:head>=0.5")["figure"] == document["tiers"]["common"]["recall"]
+    with pytest.raises(UserError, match="head"):
+        check_gates([read_gate("recall:head>=0.5")], label_set(["a"], []), ["severe"])
 
 
 def test_a_label_with_the_name_of_a_group_is_meant_and_called_a_label(document: dict[str, Any]):
@@ -136,7 +142,7 @@ def test_an_undefined_figure_meets_no_bar(document: dict[str, Any]):
 def test_a_name_that_the_model_lacks_is_refused_with_the_nearest_one():
     said = problem("recall:abus>=0.5")
     assert (said.found, said.fix) == ("the name 'abus'", "did you mean 'abuse'?")
-    assert "macro, micro, weighted, primary, secondary, severe, moderate, head" in said.expected
+    assert "macro, micro, weighted, primary, secondary, severe, moderate, common" in said.expected
 
 
 def test_a_measure_that_a_group_lacks_is_refused():
@@ -163,7 +169,7 @@ def test_a_measure_is_refused_of_a_group_exactly_where_the_evaluation_lacks_it(
 
 def test_without_a_hierarchy_there_are_no_levels():
     with pytest.raises(UserError, match="primary"):
-        check_gates([read_gate("f1:primary>=0.5")], label_set(["a"], []), ["head"])
+        check_gates([read_gate("f1:primary>=0.5")], label_set(["a"], []), ["common"])
 
 
 @pytest.mark.parametrize(

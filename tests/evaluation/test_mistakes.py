@@ -12,7 +12,7 @@ from imbtool.evaluation.label_errors import doubts
 from imbtool.evaluation.mistakes import mistakes_document, mistakes_frame
 
 LABELS = label_set(["rare", "common"], [])
-TIERS: tuple[Tier, ...] = ("severe", "head")
+TIERS: tuple[Tier, ...] = ("severe", "common")
 NAN = np.nan
 TARGETS = np.array([[1, 0], [1, 1], [1, 0], [0, 0], [0, 1], [0, 0], [NAN, 0]], np.float32)
 PROBABILITIES = np.array(
@@ -55,7 +55,7 @@ def test_no_more_are_listed_than_were_asked_for():
 
 
 def test_without_rare_labels_all_are_listed():
-    labels = document(tiers=("head", "head"))["labels"]
+    labels = document(tiers=("common", "common"))["labels"]
     assert list(labels) == ["rare", "common"]
     assert rows(labels["common"]["misses"]) == [15]
     assert rows(labels["common"]["false_alarms"]) == [16]
@@ -83,7 +83,7 @@ def test_suspects_are_the_most_doubted_annotations_given_or_not():
     targets = (truth ^ flips(truth, 0.1)).astype(np.float32)
     suspects = mistakes_document(
         label_set(["a", "b", "c"], []),
-        ("severe", "moderate", "head"),
+        ("severe", "moderate", "common"),
         logits > 0,
         expit(logits),
         np.full(3, 0.5),

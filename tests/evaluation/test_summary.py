@@ -13,7 +13,7 @@ from imbtool.evaluation.summary import evaluation_document, group_metrics, label
 from imbtool.files.json_text import to_json
 
 LABELS = label_set(["top", "below", "lone", "absent"], [("below", "top")])
-TIERS: tuple[Tier, ...] = ("head", "severe", "head", "severe")
+TIERS: tuple[Tier, ...] = ("common", "severe", "common", "severe")
 TARGETS = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 0], [0, 0, np.nan, 0]], np.float32)
 PROBABILITIES = np.array(
     [[0.9, 0.8, 0.1, 0.1], [0.3, 0.7, 0.6, 0.1], [0.2, 0.1, 0.4, 0.1], [0.6, 0.2, 0.9, 0.9]]
@@ -71,7 +71,7 @@ def test_a_label_s_figures_are_those_of_its_known_rows_at_its_threshold():
     assert value(labels, "lone", "f1") == 1.0
     assert value(labels, "lone", "average_precision") == 1.0
     rest = {key: labels["lone"][key] for key in ("support", "threshold", "tier")}
-    assert rest == {"support": 2, "threshold": 0.4, "tier": "head"}
+    assert rest == {"support": 2, "threshold": 0.4, "tier": "common"}
 
 
 def test_an_undefined_figure_is_nan_in_memory_and_null_in_json():
@@ -98,10 +98,10 @@ def test_labels_are_grouped_by_tier_and_by_their_place_in_the_forest():
     assert value(result, "overall", "secondary", "f1") == pytest.approx(2 / 3)
     assert {tier: part["labels"] for tier, part in result["tiers"].items()} == {
         "severe": 2,
-        "head": 2,
+        "common": 2,
     }
     assert value(result, "tiers", "severe", "f1") == pytest.approx(2 / 3)
-    assert value(result, "tiers", "head", "f1") == 0.75
+    assert value(result, "tiers", "common", "f1") == 0.75
 
 
 def test_without_a_forest_there_are_no_groups_and_no_edges():

@@ -5,7 +5,7 @@ from typing import Any
 Document = dict[str, Any]
 
 NAMES = ["<script>alert('x')</script>", 'say "&amp;" \u202eno', "محتوى عنيف"]
-TIERS = ["severe", "moderate", "head"]
+TIERS = ["severe", "moderate", "common"]
 POSITIVES = [30, 90, 900]
 LONG = "none of 40 positives found & <b>more</b>"
 

@@ -26,7 +26,7 @@ def analysis(positives: dict[str, int]) -> Document:
             name: {
                 "positives": count,
                 "ratio": 900 / count if count else None,
-                "tier": "severe" if count < 9 else "moderate" if count < 90 else "head",
+                "tier": "severe" if count < 9 else "moderate" if count < 90 else "common",
                 "weight": 10.0,
                 "effective_number_weight": 1.5,
             }

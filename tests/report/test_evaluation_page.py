@@ -75,7 +75,7 @@ def test_the_label_table_shows_each_label_once_rarest_first() -> None:
     assert list(rows) == [" ".join(name.split()) for name in (NAMES[3], *NAMES[:3])]
     assert rows[NAMES[3]][2] == "0 too few to say"
     assert rows[NAMES[3]][3:8] == ["–"] * 5
-    assert rows[NAMES[2]] == ["head", "900", "225", *["0.800"] * 5, "0.25"]
+    assert rows[NAMES[2]] == ["common", "900", "225", *["0.800"] * 5, "0.25"]
     assert [row[0] for row in page.table("Thresholds of the labels")] == NAMES
 
 

@@ -38,7 +38,7 @@ def course(**parts: Any) -> Course:
         "epochs": [epoch(1), epoch(2)],
         "losses": [0.5] * 100,
         "frozen": 0.3,
-        "labels": {"rare": LabelState("severe", 0.5), "common": LabelState("head", 0.5)},
+        "labels": {"rare": LabelState("severe", 0.5), "common": LabelState("common", 0.5)},
     }
     return Course(**(usual | parts))
 
@@ -47,7 +47,7 @@ def with_label(
     name: str = "rare", threshold: float = 0.5, asked: str | None = None, **figures: Any
 ) -> Course:
     """A run whose kept epoch has these figures of one label."""
-    tier = "severe" if name == "rare" else "head"
+    tier = "severe" if name == "rare" else "common"
     labels = {"rare": GOOD, "common": GOOD} | {name: label(**figures)}
     states = course().labels | {name: LabelState(tier, threshold, asked)}
     return course(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.data.corpus import SPLITS
+from imbtool.data.imbalance import FEW, MANY
 from imbtool.evaluation.measures import is_known
 from imbtool.report.cells import label_text, plain_table, rarest_first, ratio_text, tier_text
 from imbtool.wording import counted, printable, three_digits
@@ -119,9 +120,14 @@ def _measures(imbalance: Document) -> Text:
         "density": imbalance["density"],
     }
     shown = [f"{name} {three_digits(value)}" for name, value in values.items() if value is not None]
-    shots = ", ".join(f"{count} {name}" for name, count in imbalance["shots"].items())
+    groups = imbalance["shots"]
     sets = counted(imbalance["label_sets"], "label set")
-    return Text(f"\nImbalance in training: {', '.join(shown)}; {sets}; {shots}")
+    counts = f"{groups['many']} of more than {MANY}, {groups['medium']} of {FEW} to {MANY}"
+    counts += f", {groups['few']} of fewer"
+    return Text(
+        f"\nImbalance in training: {', '.join(shown)}; {sets}."
+        f"\nLabels by training positives: {counts}."
+    )
 
 
 def _pairs(co_occurrence: Document) -> Text:

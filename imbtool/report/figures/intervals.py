@@ -34,8 +34,8 @@ Document = dict[str, Any]
 MOST_ROWS = 100
 """Of more labels the rarest are drawn."""
 PANELS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
-VERDICT_COLOURS = {"better": COLOURS["head"], "worse": COLOURS["severe"], "cannot be told": FAINT}
-FORMS = {"raw": ("as the model gives them", FAINT), "calibrated": ("calibrated", COLOURS["head"])}
+VERDICT_COLOURS = {"better": COLOURS["common"], "worse": COLOURS["severe"], "cannot be told": FAINT}
+FORMS = {"raw": ("as the model gives them", FAINT), "calibrated": ("calibrated", COLOURS["common"])}
 
 
 def plot_intervals(document: Document, path: Path) -> None:

@@ -19,7 +19,7 @@ Document = dict[str, Any]
 SMOOTHED_PARTS = 25
 """The smoothed loss is a mean over one of so many parts of the run."""
 MOST_EPOCH_TICKS = 12
-TRAINING, VALIDATION = COLOURS["head"], COLOURS["severe"]
+TRAINING, VALIDATION = COLOURS["common"], COLOURS["severe"]
 FIGURES = (
     ("f1_macro", "macro-F1", INK, "o"),
     ("average_precision_macro", "mean average precision", COLOURS["moderate"], "s"),

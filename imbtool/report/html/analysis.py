@@ -13,7 +13,7 @@ from imbtool.analysis.drift import ERROR, RATIO
 from imbtool.analysis.finding import CATALOGUE
 from imbtool.analysis.label_counts import ASSUMED_RECALL
 from imbtool.data.corpus import SPLITS
-from imbtool.data.imbalance import HEAD_SHOTS, TAIL_SHOTS, TIERS
+from imbtool.data.imbalance import FEW, MANY, TIERS
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
 from imbtool.report.cells import rarest_first, rarest_together
@@ -57,7 +57,7 @@ def render_inspection(document: Document, quoted: Sequence[Sequence[Document]]) 
             reach=_reach(filed["lengths"]),
             moved=_moved(filed["drift"]["labels"]),
             assumed_recall=ASSUMED_RECALL,
-            shot_bounds=(HEAD_SHOTS, TAIL_SHOTS),
+            group_bounds=(MANY, FEW),
             likely=ERROR,
             least_ratio=RATIO,
         )
