@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.documents import Count, Number, Share, Typed, damaged
 from imbtool.files.writing import lines_of, parse_json
-from imbtool.wording import counted
+from imbtool.wording import counted, some
 
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
@@ -173,7 +173,7 @@ def read_log(run: Path) -> EventLog:
     log = EventLog([], [])
     for where, line in lines_of(run / EVENTS):
         try:
-            _take(log.events, _event(line, where))
+            _take(log.events, _event(line, where), where)
         except UserError as error:
             # a kill leaves the last line without its end: that is no damage
             log.damaged.extend(error.problems if line.endswith((b"\n", b"\r")) else ())
@@ -201,10 +201,24 @@ def require_events(run: Path) -> list[Event]:
     return log.events
 
 
-def _take(events: list[Event], event: Event) -> None:
+def _take(events: list[Event], event: Event, where: str) -> None:
     if event["event"] == "resume":
         events[:] = [past for past in events if (past.get("step") or 0) <= event["step"]]
+    elif (step := event.get("step")) is not None:
+        last = next((past["step"] for past in reversed(events) if past.get("step")), 0)
+        if step < last:
+            raise user_error(where, f"step {step} after step {last}", "steps in their order", FIX)
+    if event["event"] == "epoch":
+        _require_same_labels(events, event, where)
     events.append(event)
+
+
+def _require_same_labels(events: list[Event], epoch: Event, where: str) -> None:
+    """An epoch has the labels of the one before it."""
+    before = next((past for past in reversed(events) if past["event"] == "epoch"), epoch)
+    if differ := before["labels"].keys() ^ epoch["labels"].keys():
+        found = f"an epoch that differs in the labels {some(sorted(differ))}"
+        raise user_error(where, found, "the labels of the epoch before it", FIX)
 
 
 def _event(line: bytes, where: str) -> Event:

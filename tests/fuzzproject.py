@@ -224,6 +224,7 @@ MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
     ("encoder/*.json", ".+", (), "an encoder is what its files say"),
     ("*profile.yaml", ".+", GONE, "the settings: a value that the schema allows is one of them"),
     ("*events.jsonl", ".+", (), "the record itself"),
+    ("*events.jsonl", r".+\.violations", ("deleted", "renamed"), "older runs have none"),
     ("*decisions.jsonl", ".+", (), "the record itself"),
     ("*progress.json", ".+", (), "the state itself"),
     ("*manifest.json", ".+", (), "the record itself"),

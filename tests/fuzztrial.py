@@ -20,9 +20,10 @@ def run_command(words: Sequence[str], folder: str, told: Sequence[str]) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     import torch
 
-    from imbtool.cli import app
+    from imbtool.cli import app, common
 
     torch.set_num_threads(1)
+    common.PIPED_WIDTH = 10_000  # a message is one line
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     sys.argv = ["imbtool", *words]

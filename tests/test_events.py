@@ -104,6 +104,21 @@ def test_a_line_that_is_no_event_is_left_out_said_and_nothing_to_decide_on(
         require_events(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ([EPOCH, STEP], "step 10 after step 20"),
+        ([EPOCH, {**EPOCH, "labels": {}}], "an epoch that differs in the labels rare"),
+    ],
+)
+def test_lines_that_do_not_follow_each_other_are_no_record(
+    lines: list[Any], found: str, tmp_path: Path
+) -> None:
+    assert read_log(write(tmp_path, *lines)).events == lines[:1]
+    with pytest.raises(UserError, match=found):
+        require_events(tmp_path)
+
+
 def test_the_key_that_is_wrong_is_named(tmp_path: Path) -> None:
     spoiled = {**EPOCH, "labels": {"rare": {**LABEL, "recall": "much"}}}
     with pytest.raises(UserError) as raised:

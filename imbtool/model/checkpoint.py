@@ -24,7 +24,7 @@ from imbtool.errors import TextError, user_error
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files.third_party import is_file, is_folder
-from imbtool.files.writing import publish_folder, write_json, write_text
+from imbtool.files.writing import publish_folder, sha256, write_json, write_text
 from imbtool.model.card import model_card
 from imbtool.model.encoder import TextModel, load_trained
 from imbtool.model.encoder_files import public_name
@@ -42,6 +42,7 @@ from imbtool.model.metadata import (
 )
 from imbtool.types import Decisions
 
+TENSORS = "the tensors that the thresholds were chosen with"
 LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))
 """The probability of a logit far below all others rounds to 0, which every text would reach."""
 
@@ -133,7 +134,16 @@ def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
         folder, list(meta.labels), meta.max_length, meta.long_texts, trust_remote_code
     )
     neighbours = _neighbours(folder, meta, text_model) if meta.neighbours else None
+    _verify(folder, meta)
     return Checkpoint(folder, text_model, meta, neighbours)
+
+
+def _verify(folder: Path, meta: CheckpointMeta) -> None:
+    """Refuse tensors other than those that the thresholds were chosen with."""
+    for name, digest in meta.digests.items():
+        path = folder / name
+        if not is_file(path) or sha256(path, TENSORS) != digest:
+            raise user_error(path, f"other bytes than {META} has the sha256 of", TENSORS, FIX)
 
 
 def _neighbours(folder: Path, meta: CheckpointMeta, text_model: TextModel) -> Neighbours:
@@ -235,7 +245,11 @@ def write_checkpoint(
         tokenizer.save_pretrained(folder)
         if neighbours is not None:
             neighbours.save(folder)
-        write_json(folder / META, meta.model_dump(mode="json"))
-        write_text(folder / "README.md", model_card(meta.model_dump(mode="json")))
+        digests = {
+            path.name: sha256(path, TENSORS) for path in sorted(folder.glob("*.safetensors"))
+        }
+        document = meta.model_copy(update={"digests": digests}).model_dump(mode="json")
+        write_json(folder / META, document)
+        write_text(folder / "README.md", model_card(document))
 
     publish_folder(link, fill)

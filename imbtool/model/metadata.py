@@ -25,7 +25,7 @@ from imbtool.config.schema import LongTexts
 from imbtool.data.imbalance import Tier, current_tier
 from imbtool.evaluation.calibration import Calibration
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
-from imbtool.files.third_party import shown
+from imbtool.files.third_party import PART, shown
 from imbtool.wording import some
 
 META = "imbtool.json"
@@ -48,6 +48,7 @@ def _encodable(text: str) -> str:
 
 Name = Annotated[str, Field(min_length=1), AfterValidator(_encodable)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 """A probability; at or above it the label is decided."""
 
@@ -149,12 +150,14 @@ class CheckpointMeta(_Meta):
     data: DataMeta
     joiner: Name | None = None
     """What joins several text columns, for readers without imbtool; None where there is one."""
-    fingerprints: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
+    fingerprints: dict[str, Digest]
     """sha256 of each split's texts and targets."""
     validation: dict[str, Any]
     """Epoch and cross-fitted figures on validation."""
     neighbours: NeighboursMeta | None = None
     """None where the head alone decides."""
+    digests: dict[Annotated[str, Field(pattern=f"^{PART.pattern}$")], Digest] = Field({})
+    """sha256 of each file of tensors; none in checkpoints of version 0.1."""
 
     @field_validator("labels")
     @classmethod
@@ -181,6 +184,14 @@ class CheckpointMeta(_Meta):
                 found = f"{name} {shown(validation.get(name))}"
                 raise contradiction(found, "a number from 0 to 1, or null", "restore it")
         return validation
+
+    @model_validator(mode="after")
+    def _calibrates_all_or_none(self) -> Self:
+        values = [value for label in self.labels.values() for value in (label.slope, label.bias)]
+        if None in values and any(value is not None for value in values):
+            found = "slope and bias of some labels, and not of others"
+            raise contradiction(found, "a slope and a bias for each label, or for none", FIX)
+        return self
 
     @model_validator(mode="after")
     def _neighbours_know_the_labels(self) -> Self:

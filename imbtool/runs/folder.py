@@ -8,13 +8,17 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import user_error
 from imbtool.events import read_events
 from imbtool.files.locks import locked
+from imbtool.files.third_party import is_file
 from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
-from imbtool.runs.manifest import MANIFEST, Manifest
+from imbtool.runs.manifest import FIX, MANIFEST, Manifest
+
+PROFILE = "profile.yaml"
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,21 @@ def make_folder(folder: Path, profile: Profile, manifest: Manifest) -> None:
         UserError: another command has taken the name meanwhile.
     """
     with new_folder(folder) as draft:
-        write_text(draft / "profile.yaml", render_profile(profile))
+        write_text(draft / PROFILE, render_profile(profile))
         write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def read_run_profile(folder: Path) -> Profile:
+    """The resolved profile of a run.
+
+    Raises:
+        UserError: it is missing, no regular file, or damaged.
+    """
+    path = folder / PROFILE
+    if not is_file(path):
+        found = "something other than a file" if os.path.lexists(path) else "no such file"
+        raise user_error(path, found, "the profile of the run", FIX)
+    return read_profile(path)
 
 
 def held(folder: Path, first: bool) -> AbstractContextManager[object]:

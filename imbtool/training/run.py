@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.distributed.signals import StopRequest, stop_on_signals
 from imbtool.evaluation.calibration import Calibration
@@ -22,6 +21,7 @@ from imbtool.runs.folder import (
     find_state,
     held,
     make_folder,
+    read_run_profile,
     require_free_name,
 )
 from imbtool.runs.manifest import read_manifest, refuse_changes
@@ -125,7 +125,7 @@ def resume(
     # held before anything is read: what another process is writing is not what it will be
     with held(folder, accelerator.is_main_process):
         has_state = find_state(folder)
-        materials = gather_materials(read_profile(folder / "profile.yaml"), accelerator, folder)
+        materials = gather_materials(read_run_profile(folder), accelerator, folder)
         if not allow_changed:
             refuse_changes(folder, before, materials.manifest(command))
         resumption = Resumption(has_state, allow_changed, before.encoder is not None)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from imbtool.config.reader import Override, read_profile
+from imbtool.config.reader import Override
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import NotFiniteError, user_error
@@ -25,6 +25,7 @@ from imbtool.files.writing import (
     write_json,
     write_text,
 )
+from imbtool.runs.folder import read_run_profile
 from imbtool.runs.manifest import MANIFEST
 from imbtool.training import run as training
 from imbtool.tuning.decision_log import (
@@ -117,7 +118,7 @@ def resume(
     with locked(folder):
         memory = read_memory(folder)
         memory.check_settings(folder)
-        profile = memory.profile(read_profile(folder / "profile.yaml"), overrides, folder)
+        profile = memory.profile(read_run_profile(folder), overrides, folder)
         data = read_data(profile)
         _refuse_other_data(folder, memory, data, allow_changed)
         session = _Session(profile, folder, data, emit, command, allow_changed)

@@ -143,6 +143,22 @@ def test_the_model_card_takes_a_label_for_text(project: Path) -> None:
     assert row.replace(r"\|", "").count("|") == 7
 
 
+def test_a_flipped_bit_of_a_weight_is_found(project: Path) -> None:
+    path = FOLDER / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.safetensors\n  found +other bytes"):
+        read_checkpoint(FOLDER)
+
+
+def test_a_checkpoint_of_version_0_1_has_no_digests(project: Path) -> None:
+    meta = read_json(FOLDER / "imbtool.json")
+    del meta["digests"]
+    (FOLDER / "imbtool.json").write_text(json.dumps(meta))
+    assert read_checkpoint(FOLDER).meta.digests == {}
+
+
 @pytest.mark.parametrize("path", ["absent", "x" * 5000, "a\x00b"])
 def test_a_path_without_a_checkpoint_is_refused(path: str) -> None:
     with pytest.raises(UserError, match="no such folder"):

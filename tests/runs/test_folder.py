@@ -1,6 +1,7 @@
 """A run's folder is there whole or not at all, is one command's, and goes on from any kill."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -246,3 +247,16 @@ def test_a_folder_without_a_manifest_says_what_to_do(project: Path, imbtool: Imb
     refused = imbtool("train", "--resume", "runs/first")
     assert refused.exit_code == 2
     assert "delete the folder and start the run again under its name" in refused.stderr
+
+
+@pytest.mark.parametrize("spoil", [os.mkfifo, os.mkdir, lambda path: None])
+def test_the_profile_of_a_run_is_a_regular_file(
+    spoil: Callable[[Path], None], project: Path, imbtool: Imbtool
+) -> None:
+    path = Path("runs/first/profile.yaml")
+    path.unlink()
+    spoil(path)
+    for command in ("train", "tune"):
+        refused = imbtool(command, "--resume", "runs/first")
+        assert refused.exit_code == 2
+    assert "runs/first/profile.yaml\n  found" in imbtool("train", "--resume", "runs/first").stderr
