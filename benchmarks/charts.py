@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from imbtool.report.figures.figure import axes_on
+from imbtool.report.figures.figure import figure_style, new_figure, write_png
 
 
 @contextmanager
@@ -21,7 +21,9 @@ def curve_chart(path: Path, title: str, cost: str, quality: str) -> Iterator[Axe
         cost: what the x axis shows.
         quality: what the y axis shows.
     """
-    with axes_on(path, 8, 5) as axes:
+    figure = new_figure(8, 5)
+    with figure_style():
+        axes = figure.add_subplot()
         yield axes
         axes.set_xlim(left=0)
         axes.set_xlabel(cost)
@@ -29,3 +31,4 @@ def curve_chart(path: Path, title: str, cost: str, quality: str) -> Iterator[Axe
         axes.set_title(title)
         axes.grid(True)
         axes.legend(loc="best")
+    write_png(figure, path)

@@ -61,7 +61,7 @@ def evaluate(
     from imbtool.model.card import write_card
     from imbtool.model.checkpoint import checkpoint_folder, read_checkpoint
     from imbtool.report.console.evaluation import evaluation_views
-    from imbtool.report.evaluation_files import require_unwritten, result_suffix, write_bundle
+    from imbtool.report.evaluation_files import require_unwritten, result_suffix, write_evaluation
 
     gates = [read_gate(text) for text in require or []]
     wanted = Wanted(gates, by, against, 0 if no_texts else errors, trust_remote_code)
@@ -75,7 +75,7 @@ def evaluate(
     if log.warning:
         hint(f"events: {log.warning}")
     with locked(where):
-        report = write_bundle(document, log.events, where, suffix)
+        report = write_evaluation(document, log.events, where, suffix)
         if not (output or suffix):
             write_card(folder, model.meta.model_dump(mode="json"), document)
     show(document, evaluation_views(document), json)

@@ -164,7 +164,8 @@ def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
     """Show a run's events as they come, and its result."""
     from imbtool.events import read_log
     from imbtool.report.console.training import TrainingView
-    from imbtool.report.figures.training import plot_training
+    from imbtool.report.figures.figure import write_png
+    from imbtool.report.figures.training import draw_training
 
     with TrainingView(console(stderr=True)) as view:
         result = start(view)
@@ -173,7 +174,7 @@ def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
         log = read_log(result.folder)
         if log.warning:
             hint(f"events: {log.warning}")
-        plot_training(log.events, plot)
+        write_png(draw_training(log.events), plot)
     document = {
         "run": str(result.folder),
         "checkpoint": str(result.checkpoint),

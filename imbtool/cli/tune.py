@@ -143,8 +143,9 @@ def _preview(run: Path | None, dry_run: bool, has_settings: bool, json: bool) ->
 def _watch(folder: Path, start: Start, json: bool) -> None:
     """Show a tuning as it goes, and its story."""
     from imbtool.report.console.tuning import TuningView, tuning_views
-    from imbtool.report.figures.tuning import plot_trajectories
-    from imbtool.report.html.tuning import write_story
+    from imbtool.report.figures.figure import write_png
+    from imbtool.report.figures.tuning import draw_rounds
+    from imbtool.report.html.tuning import write_tuning_page
     from imbtool.tuning.decision_log import is_begun
 
     try:
@@ -155,8 +156,8 @@ def _watch(folder: Path, start: Start, json: bool) -> None:
             hint(f"`imbtool tune --resume {folder}` goes on from here")
         raise
     page = folder / "tuning.html"
-    plot_trajectories(story, folder / "plots" / "tuning.png")
-    write_story(story, page)
+    write_png(draw_rounds(story), folder / "plots" / "tuning.png")
+    write_tuning_page(story, page)
     show(story, tuning_views(story), json)
     hint(f"how it went: {page}")
     hint(f"next: imbtool evaluate {story['checkpoint']}")

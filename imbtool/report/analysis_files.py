@@ -9,8 +9,9 @@ from imbtool.analysis.finding import CATALOGUE, frames, listed_rows
 from imbtool.data.corpus import Corpus
 from imbtool.data.writer import TableWriter
 from imbtool.files.writing import replacing, write_json
-from imbtool.report.figures.evaluation import plot_co_occurrence, plot_counts, plot_weights
-from imbtool.report.html.analysis import write_inspection
+from imbtool.report.figures.analysis import draw_co_occurrence, draw_counts, draw_weights
+from imbtool.report.figures.figure import write_png
+from imbtool.report.html.analysis import write_analysis_page
 from imbtool.report.ownership import our_document, require_ours
 
 QUOTED = 20
@@ -52,7 +53,7 @@ def write_weights(labels: Document, folder: Path) -> None:
     The document stands first: a stop between the two leaves a folder that is still ours.
     """
     write_json(folder / WEIGHTS, {"labels": labels})
-    plot_weights(labels, folder / WEIGHTS_PICTURE)
+    write_png(draw_weights(labels), folder / WEIGHTS_PICTURE)
 
 
 def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool = True) -> None:
@@ -69,11 +70,11 @@ def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool
     document = analysis.document
     write_json(folder / ANALYSIS, document)
     quoted = [listed_rows(each, corpus, texts, QUOTED) for each in analysis.findings]
-    write_inspection(document, quoted, folder / PAGE)
+    write_analysis_page(document, quoted, folder / PAGE)
     counts, weights, together = (folder / name for name in PICTURES)
-    plot_counts(document, counts)
-    plot_weights(document["labels"], weights)
-    plot_co_occurrence(document, together)
+    write_png(draw_counts(document), counts)
+    write_png(draw_weights(document["labels"]), weights)
+    write_png(draw_co_occurrence(document), together)
     for kind in CATALOGUE:
         (folder / "findings" / f"{kind}.csv").unlink(missing_ok=True)
     for path, frame in frames(analysis.findings, corpus, texts):

@@ -1,4 +1,4 @@
-"""All that an evaluation leaves in a folder."""
+"""The files that an evaluation writes into a folder."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from imbtool.evaluation.mistakes import mistakes_frame
 from imbtool.files.writing import write_json, write_text
-from imbtool.report.figures.evaluation import plot_f1_by_positives
-from imbtool.report.figures.intervals import plot_comparison, plot_intervals, plot_reliability
-from imbtool.report.html.evaluation import write_page
+from imbtool.report.figures.evaluation import (
+    draw_comparison,
+    draw_f1_by_positives,
+    draw_intervals,
+    draw_reliability,
+)
+from imbtool.report.figures.figure import write_png
+from imbtool.report.figures.training import draw_training
+from imbtool.report.html.evaluation import write_evaluation_page
 from imbtool.report.markdown import write_markdown
 from imbtool.report.ownership import our_document, require_ours
 
 Document = dict[str, Any]
 
-PLOTS: dict[str, Callable[[Document, Path], None]] = {
-    "f1": plot_f1_by_positives,
-    "intervals": plot_intervals,
-    "reliability": plot_reliability,
-    "comparison": plot_comparison,
+FIGURES: dict[str, Callable[[Document], Figure | None]] = {
+    "f1": draw_f1_by_positives,
+    "intervals": draw_intervals,
+    "reliability": draw_reliability,
+    "comparison": draw_comparison,
 }
-
 
 TEXTS = (("report", ".html"), ("report", ".md"), ("errors", ".csv"))
 """Names of the other files, and how they end."""
@@ -36,13 +43,13 @@ def result_suffix(split: str, table: Path | None) -> str:
     return "" if split == "test" else f"-{split}"
 
 
-def write_bundle(
+def write_evaluation(
     document: Document, events: Sequence[Document], folder: Path, suffix: str = ""
 ) -> Path:
-    """Write the JSON, the page, the markdown, the plots and the errors to read.
+    """Write the JSON, the page, the Markdown report, the figures and the errors to read.
 
-    What an earlier evaluation of the same name left and this one does not have, such as texts that
-    are now withheld, is removed.
+    Files of an earlier evaluation of the same name that this one does not have, such as texts that
+    are now withheld, are removed.
 
     Args:
         document: the evaluation document.
@@ -54,24 +61,27 @@ def write_bundle(
         The page.
     """
     page, errors = folder / f"report{suffix}.html", folder / f"errors{suffix}.csv"
-    pictures = {name: folder / "plots" / f"{name}{suffix}.png" for name in PLOTS}
+    pictures = {name: folder / "plots" / f"{name}{suffix}.png" for name in FIGURES}
+    drawn = {name: draw(document) for name, draw in FIGURES.items()}
+    figures = {name: figure for name, figure in drawn.items() if figure}
     # before the document that says which files it has made
     for path in (errors, *pictures.values()):
         path.unlink(missing_ok=True)
     write_json(folder / f"evaluation{suffix}.json", document)
-    write_page(document, events, page)
+    course = {"training": draw_training(events)} if events else {}
+    write_evaluation_page(document, events, figures | course, page)
     write_markdown(document, folder / f"report{suffix}.md")
-    for name, plot in PLOTS.items():
-        plot(document, pictures[name])
+    for name, figure in figures.items():
+        write_png(figure, pictures[name])
     if document["mistakes"] is not None:
         write_text(errors, mistakes_frame(document["mistakes"]).to_csv(index=False))
     return page
 
 
 def require_unwritten(folder: Path, suffix: str = "") -> None:
-    """Check that a folder has no file that an evaluation would replace, unless one has made it.
+    """Check that a folder has no file that an evaluation would replace but did not write.
 
-    Which one has, evaluation.json says.
+    The document evaluation.json says which files an evaluation has written.
 
     Args:
         folder: where the evaluation is to go.
@@ -82,7 +92,7 @@ def require_unwritten(folder: Path, suffix: str = "") -> None:
     """
     marker = f"evaluation{suffix}.json"
     others = [f"{name}{suffix}{end}" for name, end in TEXTS]
-    pictures = {name: f"plots/{name}{suffix}.png" for name in PLOTS}
+    pictures = {name: f"plots/{name}{suffix}.png" for name in FIGURES}
     document = our_document(folder / marker, _is_evaluation)
     names = [marker, *others, *pictures.values()]
     ours = set(names) if document else set()

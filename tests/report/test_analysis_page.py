@@ -7,7 +7,7 @@ import pytest
 from analyses import hostile_analysis, quoted_rows, tokens_of
 
 from imbtool.report.analysis_files import QUOTED, write_analysis
-from imbtool.report.html.analysis import render_inspection
+from imbtool.report.html.analysis import render_analysis_page
 
 HOSTILE_TEXT = "<img src=x onerror=alert(1)>"
 
@@ -15,7 +15,7 @@ HOSTILE_TEXT = "<img src=x onerror=alert(1)>"
 @pytest.fixture(scope="module")
 def page() -> str:
     analysis, corpus = hostile_analysis(HOSTILE_TEXT)
-    return render_inspection(analysis.document, quoted_rows(analysis, corpus))
+    return render_analysis_page(analysis.document, quoted_rows(analysis, corpus))
 
 
 def test_names_and_texts_stay_text(page: str):
@@ -41,7 +41,7 @@ def test_each_finding_links_to_its_rows(page: str):
 
 def test_without_texts_rows_are_named_and_no_text_is_quoted():
     analysis, corpus = hostile_analysis(HOSTILE_TEXT)
-    html = render_inspection(analysis.document, quoted_rows(analysis, corpus, texts=False))
+    html = render_analysis_page(analysis.document, quoted_rows(analysis, corpus, texts=False))
     assert "img src=x" not in html and "as test row 1" in html
 
 
@@ -70,5 +70,5 @@ def test_files_of_an_earlier_analysis_go_and_files_of_others_stay(tmp_path: Path
 def test_lengths_are_characters_where_no_tokens_were_counted(page: str):
     assert "tokens were not counted" in page
     analysis, corpus = hostile_analysis(HOSTILE_TEXT, tokens=lambda it: tokens_of(it, limit=5))
-    html = render_inspection(analysis.document, quoted_rows(analysis, corpus))
+    html = render_analysis_page(analysis.document, quoted_rows(analysis, corpus))
     assert "tokens were not counted" not in html and "Tokens by label" in html

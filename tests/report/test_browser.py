@@ -11,8 +11,8 @@ from evaluations import HOSTILE, NAMES, full_evaluation
 from stories import story
 
 from imbtool.report.analysis_files import write_analysis
-from imbtool.report.html.evaluation import write_page
-from imbtool.report.html.tuning import write_story
+from imbtool.report.evaluation_files import write_evaluation
+from imbtool.report.html.tuning import write_tuning_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(
@@ -25,6 +25,7 @@ EVENTS = [
     {
         "event": "epoch",
         "epoch": number,
+        "step": 10 * number,
         "train_loss": 0.5 / number,
         "validation_loss": 0.4,
         "f1_macro": 0.3,
@@ -57,8 +58,9 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("pages")
-    write_page(full_evaluation(), EVENTS, target / "report.html")
-    write_story(story(), target / "tuning.html")
+    page = write_evaluation(full_evaluation(), EVENTS, target)
+    assert page == target / "report.html"
+    write_tuning_page(story(), target / "tuning.html")
     write_analysis(*hostile_analysis(HOSTILE), target)
     return target
 

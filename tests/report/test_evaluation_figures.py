@@ -1,124 +1,106 @@
+"""The figures of an evaluation: any evaluation can be drawn, and they show what it says."""
+
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pytest
-from matplotlib.image import imread
+from evaluations import NAMES, Document, evaluation, full_evaluation
+from figurefiles import require_picture
+from matplotlib.figure import Figure
 
 from imbtool.report.figures.evaluation import (
-    plot_co_occurrence,
-    plot_counts,
-    plot_f1_by_positives,
-    plot_weights,
+    draw_comparison,
+    draw_f1_by_positives,
+    draw_intervals,
+    draw_reliability,
 )
+from imbtool.report.figures.figure import write_png
 
-Document = dict[str, Any]
-Draw = Callable[[Path], None]
+Draw = Callable[[Document], Figure]
 
-AWKWARD = {"$x_1$ $\\nope$": 0, "<script>": 3, "محتوى عنيف": 40, "a" * 80: 90, "😀 _暴力_ {": 800}
-PLOTS = ("counts", "weights", "co_occurrence", "f1_by_positives")
-
-
-def analysis(positives: dict[str, int]) -> Document:
-    return {
-        "labels": {
-            name: {
-                "positives": count,
-                "ratio": 900 / count if count else None,
-                "tier": "severe" if count < 9 else "moderate" if count < 90 else "common",
-                "weight": 10.0,
-                "effective_number_weight": 1.5,
-            }
-            for name, count in positives.items()
-        },
-        "co_occurrence": {
-            "labels": list(positives),
-            "texts": [[min(a, b) for a in positives.values()] for b in positives.values()],
-        },
-    }
+DRAW = (draw_f1_by_positives, draw_intervals, draw_reliability, draw_comparison)
 
 
-def evaluation(positives: dict[str, int]) -> Document:
-    rows = analysis(positives)["labels"]
-    return {
-        "data": {"split": "test", "min_support": 10},
-        "labels": {
-            name: {
-                "f1": {"value": 0.5 if row["positives"] else None, "low": None, "high": None},
-                "training_positives": row["positives"],
-                "tier": row["tier"],
-                "few": row["positives"] < 10,
-            }
-            for name, row in rows.items()
-        },
-    }
+def one_label(value: float | None) -> Document:
+    document = full_evaluation()
+    name = "a" * 80
+    for rows in (document["labels"], document["comparison"]["labels"]):
+        row = rows[NAMES[2 if value else 3]]
+        rows.clear()
+        rows[name] = row
+    return document
 
 
-def drawing(plot: str, positives: dict[str, int]) -> Draw:
-    document = analysis(positives)
-    draws: dict[str, Draw] = {
-        "counts": lambda path: plot_counts(document, path),
-        "weights": lambda path: plot_weights(document["labels"], path),
-        "co_occurrence": lambda path: plot_co_occurrence(document, path),
-        "f1_by_positives": lambda path: plot_f1_by_positives(evaluation(positives), path),
-    }
-    return draws[plot]
+DOCUMENTS = {
+    "awkward names": full_evaluation(),
+    "one label": one_label(0.8),
+    "nothing known": one_label(None),
+}
 
 
-@pytest.mark.parametrize("plot", PLOTS)
-@pytest.mark.parametrize(
-    "positives",
-    [AWKWARD, {"only": 17}, {"none": 0}],
-    ids=["awkward names", "one label", "no positives"],
-)
+@pytest.mark.parametrize("draw", DRAW)
+@pytest.mark.parametrize("document", DOCUMENTS)
 @pytest.mark.filterwarnings("error")
-def test_writes_an_image_without_a_warning(
-    plot: str, positives: dict[str, int], tmp_path: Path
+def test_any_evaluation_is_drawn_without_a_warning(
+    draw: Draw, document: str, tmp_path: Path
 ) -> None:
-    path = tmp_path / "plot.png"
-    before = dict(matplotlib.rcParams)
-    drawing(plot, positives)(path)
-    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    pixels = imread(path)
-    assert min(pixels.shape[:2]) > 200
-    assert pixels[..., :3].std() > 0.02, "an empty canvas"
-    assert dict(matplotlib.rcParams) == before
+    write_png(draw(DOCUMENTS[document]), tmp_path / "figure.png")
+    require_picture(tmp_path / "figure.png")
 
 
-@pytest.mark.parametrize("plot", PLOTS)
-def test_same_bytes_again_and_whatever_follows_the_start_of_a_long_name(
-    plot: str, tmp_path: Path
-) -> None:
-    longer = {name * (10 if len(name) == 80 else 1): count for name, count in AWKWARD.items()}
-    drawing(plot, AWKWARD)(tmp_path / "first.png")
-    drawing(plot, longer)(tmp_path / "second.png")
+def test_without_a_comparison_there_is_no_figure_of_one() -> None:
+    assert draw_comparison(evaluation()) is None
+
+
+def segments(axes: Any) -> list[list[list[float]]]:
+    return [part.tolist() for lines in axes.collections for part in lines.get_segments()]
+
+
+def test_each_measure_of_each_label_has_its_point_and_interval_rarest_at_the_top() -> None:
+    figure = draw_intervals(full_evaluation())
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Precision", "Recall", "F1"]
+    recall = figure.axes[1]
+    assert segments(recall) == [[[0.122, 2], [0.738, 2]]]
+    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in recall.lines]
+    assert points == [(0.0, 1), (0.4, 2), (0.8, 3)], "the label without positives has none"
+    assert recall.get_ylim()[0] > recall.get_ylim()[1]
+    hollow = [line.get_markerfacecolor() == "white" for line in recall.lines]
+    assert hollow == [True, False, False]
+
+
+def test_reliability_draws_raw_and_calibrated_with_the_shares_intervals() -> None:
+    (axes,) = draw_reliability(full_evaluation()).axes
+    lines = {line.get_label(): line for line in axes.lines}
+    raw = lines["as the model gives them, ECE 0.031"]
+    assert list(raw.get_xdata()) == [0.001, 0.05, 0.6]
+    assert list(raw.get_ydata()) == [0.001, 0.05, 0.6]
+    assert "calibrated, ECE 0.004" in lines
+    assert [[0.6, 0.5], [0.6, 0.7]] in segments(axes)
+
+
+def test_differences_stand_around_zero_in_the_colour_of_their_verdict() -> None:
+    (axes,) = draw_comparison(full_evaluation()).axes
+    low, high = axes.get_xlim()
+    assert low == -high and high == pytest.approx(1.08 * 0.25)
+    zero, *points = axes.lines
+    assert list(zero.get_xdata()) == [0, 0]
+    assert [line.get_xdata()[0] for line in points] == [0.2, -0.1, 0.01]
+    assert len({line.get_markeredgecolor() for line in points}) == 3
+
+
+def test_a_point_stands_at_its_positives_and_f1_and_links_to_its_row() -> None:
+    (axes,) = draw_f1_by_positives(full_evaluation()).axes
+    points = [(*line.get_xydata()[0], line.get_url()) for line in axes.lines]
+    assert points == [(3, 0, "#label-2"), (40, 0.4, "#label-3"), (900, 0.8, "#label-4")]
+    assert segments(axes) == [[[40, 0.122], [40, 0.738]]]
+    names = [text.get_text() for text in axes.texts]
+    assert names == [NAMES[0], 'say "&amp;" \\u202eno', NAMES[2]]
+
+
+@pytest.mark.parametrize("draw", DRAW)
+def test_the_same_evaluation_gives_the_same_bytes(draw: Draw, tmp_path: Path) -> None:
+    for name in ("first.png", "second.png"):
+        write_png(draw(copy.deepcopy(full_evaluation())), tmp_path / name)
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
-
-
-def test_more_labels_make_a_taller_image_up_to_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("imbtool.report.figures.evaluation.MOST_BARS", 20)
-    heights = []
-    for number in (5, 20, 60):
-        positives = {f"label {index}": index + 1 for index in range(number)}
-        drawing("counts", positives)(tmp_path / "plot.png")
-        heights.append(imread(tmp_path / "plot.png").shape[0])
-    assert heights[0] < heights[1] == heights[2]
-
-
-def test_a_failed_drawing_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "plot.png"
-    path.write_bytes(b"old")
-
-    def half_written(_figure: object, target: Path, **_options: object) -> None:
-        target.write_bytes(b"\x89PNG")
-        raise OSError("disk full")
-
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", half_written)
-    with pytest.raises(OSError, match="disk full"):
-        drawing("counts", {"only": 17})(path)
-    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("plot.png", b"old")]

@@ -16,13 +16,30 @@ from evaluations import (
 )
 from pages import Page, plain
 
-from imbtool.report.html.evaluation import render_page, write_page
-from imbtool.report.html.pages import MOST_LETTERS
+from imbtool.report.figures.evaluation import draw_f1_by_positives, draw_reliability
+from imbtool.report.figures.training import draw_training
+from imbtool.report.html.environment import MOST_LETTERS
+from imbtool.report.html.evaluation import render_evaluation_page, write_evaluation_page
 
 
 def epoch(number: int, loss: float, best: bool) -> Document:
     losses = {"train_loss": loss, "validation_loss": loss + 0.1}
-    return {"event": "epoch", "epoch": number, **losses, "f1_macro": 0.3, "best": best}
+    figures = {"f1_macro": 0.3, "f1_macro_at_half": 0.1}
+    return {"event": "epoch", "epoch": number, "step": number, **losses, **figures, "best": best}
+
+
+def rendered(document: Document, events: list[Document]) -> str:
+    """The page without figures."""
+    return render_evaluation_page(document, events, {})
+
+
+def rendered_with_figures(document: Document, events: list[Document]) -> str:
+    figures = {
+        "f1": draw_f1_by_positives(document),
+        "reliability": draw_reliability(document),
+        "training": draw_training(events),
+    }
+    return render_evaluation_page(document, events, figures)
 
 
 START = {
@@ -39,9 +56,9 @@ START = {
 
 
 def test_names_and_texts_stay_text_everywhere() -> None:
-    html = render_page(full_evaluation(), [START, epoch(1, 0.5, True)])
+    html = rendered_with_figures(full_evaluation(), [START, epoch(1, 0.5, True)])
     page = Page(html)
-    assert page.tags.count("script") == 1, "only the page's own"
+    assert page.tags.count("script") == page.tags.count("style") == 1, "only the page's own"
     assert not {"b", "i", "u", "img"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     labels = [value for name, value in page.attributes if name == "aria-label"]
@@ -50,7 +67,7 @@ def test_names_and_texts_stay_text_everywhere() -> None:
 
 
 def test_names_and_texts_cannot_turn_their_surroundings_round() -> None:
-    html = render_page(full_evaluation(), [])
+    html = rendered_with_figures(full_evaluation(), [])
     isolated = "".join(re.findall(r"<bdi>(.*?)</bdi>", html, flags=re.DOTALL))
     elsewhere = re.sub(r"<bdi>.*?</bdi>|aria-label=\"[^\"]*\"|<th [^>]*>[^<]*</th>", "", html)
     assert "\u202e" in isolated
@@ -58,9 +75,9 @@ def test_names_and_texts_cannot_turn_their_surroundings_round() -> None:
 
 
 def test_loads_nothing_and_could_not() -> None:
-    html = render_page(full_evaluation(), [START, epoch(1, 0.5, True)])
+    html = rendered_with_figures(full_evaluation(), [START, epoch(1, 0.5, True)])
     page = Page(html)
-    assert not re.search(r"https?://|url\(|@import|\bfetch\b|import\(", html)
+    assert not re.search(r"https?://|url\((?!#)|@import|\bfetch\b|import\(", html)
     assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name in ("src", "srcset", "data")]
     links = [value or "" for name, value in page.attributes if name.endswith("href")]
@@ -70,7 +87,7 @@ def test_loads_nothing_and_could_not() -> None:
 
 
 def test_the_label_table_shows_each_label_once_rarest_first() -> None:
-    page = Page(render_page(evaluation(), []))
+    page = Page(rendered(evaluation(), []))
     rows = {row[0]: row[1:] for row in page.table("Labels, rarest first")}
     assert list(rows) == [" ".join(name.split()) for name in (NAMES[3], *NAMES[:3])]
     assert rows[NAMES[3]][2] == "0 too few to say"
@@ -83,13 +100,13 @@ def test_an_interval_stands_beside_its_figure() -> None:
     document = evaluation()
     document["labels"][NAMES[1]]["recall"] = figure(0.4, 0.122, 0.738)
     document["overall"]["macro"]["roc_auc"] = figure(0.9, 0.85, 0.95)
-    page = Page(render_page(document, []))
+    page = Page(rendered(document, []))
     assert page.table("Figures of each group of labels")[0][-1] == "0.900 0.850–0.950"
     assert page.table("Labels, rarest first")[2][6] == "0.400 0.122–0.738"
 
 
 def test_the_verdict_stands_first() -> None:
-    text = plain(render_page(evaluation(), []))
+    text = plain(rendered(evaluation(), []))
     assert text.index("Severe labels (2)") < text.index("macro F1")
     assert "never found: &lt;script&gt;" in text
     assert "The rule mean won on validation." in text
@@ -102,18 +119,18 @@ def sections(html: str) -> list[str]:
 
 def test_a_section_without_content_is_absent() -> None:
     always = ["labels", "rare", "calibration", "thresholds", "hierarchy", "data", "repeat"]
-    assert sections(render_page(evaluation(), [])) == always
+    assert sections(rendered(evaluation(), [])) == always
 
 
 def test_sections_stand_in_the_order_of_what_matters() -> None:
-    assert sections(render_page(full_evaluation(), [START])) == [
+    assert sections(rendered(full_evaluation(), [START])) == [
         "gates", "labels", "rare", "comparison", "slices", "confusion", "calibration",
         "thresholds", "hierarchy", "mistakes", "data", "training", "repeat",
     ]  # fmt: skip
 
 
 def test_each_required_figure_says_whether_it_is_met() -> None:
-    html = render_page(full_evaluation(), [])
+    html = rendered(full_evaluation(), [])
     rows = Page(html).table("Required figures")
     assert rows[0] == [NAMES[2], "recall >= 0.7", "0.800 0.000–0.900", "✓ met"]
     assert rows[1][-1] == "✗ not met"
@@ -123,13 +140,13 @@ def test_each_required_figure_says_whether_it_is_met() -> None:
 def test_a_rare_label_shows_what_was_found_and_the_false_alarms() -> None:
     document = evaluation()
     document["labels"][NAMES[1]].update(support=8, found=2, false_alarms=18)
-    rows = {row[0]: row[1:] for row in Page(render_page(document, [])).table("Rare labels")}
+    rows = {row[0]: row[1:] for row in Page(rendered(document, [])).table("Rare labels")}
     assert NAMES[2] not in rows, "a head label"
     assert list(rows.values())[2][:3] == ["8", "2", "18"]
 
 
 def test_a_comparison_shows_what_is_worse_first() -> None:
-    html = render_page(full_evaluation(), [])
+    html = rendered(full_evaluation(), [])
     rows = Page(html).table("Differences of each label")
     assert [row[1] for row in rows] == ["worse", "better", "cannot be told", "cannot be told"]
     assert rows[1][3:6] == ["0.500", "0.300", "+0.200 +0.150 to +0.250"]
@@ -143,13 +160,13 @@ def test_a_comparison_shows_what_is_worse_first() -> None:
 def test_a_rival_without_scores_has_no_columns_for_them() -> None:
     document = full_evaluation()
     document["comparison"]["has_scores"] = False
-    page = Page(render_page(document, []))
+    page = Page(rendered(document, []))
     assert len(page.table("Differences of each label")[0]) == 6
     assert len(page.table("Differences of each group of labels")[0]) == 4
 
 
 def test_slices_are_shown_as_they_stand() -> None:
-    page = Page(render_page(full_evaluation(), []))
+    page = Page(rendered(full_evaluation(), []))
     rows = page.table("Figures by slice")
     assert [row[1] for row in rows] == ["40 too few to say", "900"]
     cells = {row[0]: row[1:] for row in page.table("F1 of each label in each slice")}
@@ -158,15 +175,15 @@ def test_slices_are_shown_as_they_stand() -> None:
 
 
 def test_of_many_confusions_the_first_stand_open() -> None:
-    html = render_page(full_evaluation(), [])
+    html = rendered(full_evaluation(), [])
     tables = [table for table in Page(html).tables if table[0][0] == "Missed"]
     assert [len(table) - 1 for table in tables] == [10, 2]
     assert [" ".join(cell.split()) for cell in tables[0][1][2:]] == ["3 of 4", "75%"]
     assert "2 more pairs" in html
 
 
-def test_calibration_shows_every_number_of_its_drawing() -> None:
-    html = render_page(full_evaluation(), [])
+def test_calibration_shows_every_number_of_its_figure() -> None:
+    html = rendered(full_evaluation(), [])
     page = Page(html)
     assert page.table("Calibration error") == [
         ["as the model gives them", "0.031", "0.030 0.020–0.040"],
@@ -174,31 +191,25 @@ def test_calibration_shows_every_number_of_its_drawing() -> None:
     ]
     assert page.table("Probabilities calibrated")[2] == ["0.600", "0.600 0.500–0.700", "100"]
     assert page.table("Calibration of each label")[0][-2:] == ["1.1", "-0.5"]
-    dots = re.findall(r'cx="([\d.]+)" cy="([\d.]+)" r="3.2"', html)
-    assert len(dots) == 6
-    on_the_diagonal = [
-        (float(x) - 46) / 454 - (262 - float(y)) / 248 for x, y in dots
-    ]  # fmt: skip
-    assert max(map(abs, on_the_diagonal)) < 0.002
 
 
 def test_without_calibrated_probabilities_the_raw_ones_stand_alone() -> None:
     document = full_evaluation()
     for row in (document["calibration"]["overall"], *document["calibration"]["labels"].values()):
         row.update(calibrated=None)
-    page = Page(render_page(document, []))
+    page = Page(rendered(document, []))
     assert len(page.table("Calibration error")) == 1
     assert len(page.table("Calibration of each label")[0]) == 3
 
 
 def test_a_threshold_chosen_for_a_requirement_says_why() -> None:
-    (row,) = Page(render_page(full_evaluation(), [])).table("Requirements")
+    (row,) = Page(rendered(full_evaluation(), [])).table("Requirements")
     assert row[1:3] == ["recall >= 0.8", "likely"]
     assert row[3].startswith("6 of 7 positives are found, <i>which</i>")
 
 
 def test_errors_are_folded_and_hold_the_whole_text() -> None:
-    html = render_page(full_evaluation(), [])
+    html = rendered(full_evaluation(), [])
     assert "<details open" not in html
     text = plain(html)
     assert LONG.strip() in text
@@ -215,7 +226,7 @@ def test_a_text_beyond_all_measure_is_cut_and_the_page_stays_small() -> None:
     for name in mistakes:
         document["labels"][name] = label(40, 0.4)
         document["thresholds"]["labels"][name] = document["thresholds"]["labels"][NAMES[0]]
-    html = render_page(document, [])
+    html = rendered(document, [])
     assert len(html.encode()) < 3_000_000
     assert html.count("x" * MOST_LETTERS + "<") == 60 * 20
     assert "The rest stands in the table." in html
@@ -224,7 +235,7 @@ def test_a_text_beyond_all_measure_is_cut_and_the_page_stays_small() -> None:
 def test_a_document_that_never_was_a_file_looks_the_same() -> None:
     undefined = evaluation()
     undefined["labels"][NAMES[3]].update(figures(float("nan")))
-    assert render_page(undefined, []) == render_page(evaluation(), [])
+    assert rendered(undefined, []) == rendered(evaluation(), [])
 
 
 def test_without_forest_positives_or_events() -> None:
@@ -235,7 +246,7 @@ def test_without_forest_positives_or_events() -> None:
     document["hierarchy"].update(edges=[], coherence=None, violations_before=[])
     document["labels"] = {"only": label(0, None)}
     document["tiers"] = {"severe": {"labels": 1, **figures(None)}}
-    html = render_page(document, [])
+    html = rendered(document, [])
     text = plain(html)
     assert "Severe labels (1): no positives here, so nothing can be said." in text
     assert "Hierarchy" not in text
@@ -244,56 +255,89 @@ def test_without_forest_positives_or_events() -> None:
 
 def test_intervals_are_drawn_where_they_are() -> None:
     document = evaluation()
-    without = render_page(document, [])
+    without = rendered(document, [])
     document["labels"][NAMES[2]]["f1"] = figure(0.8, 0.71, 0.86)
-    html = render_page(document, [])
+    html = rendered(document, [])
     assert "0.710–0.860" in html
-    assert (without.count('class="end"'), html.count('class="end"')) == (0, 1)
     (low, high) = re.findall(r'class="span" d="M([\d.]+) 6H([\d.]+)"', html)[0]
     assert (float(low), float(high)) == (round(96 * 0.71, 1), round(96 * 0.86, 1))
     assert without.count('class="span"') == 0
 
 
 def test_how_it_was_trained_and_how_to_repeat_it_are_said() -> None:
-    text = plain(render_page(evaluation(), [START]))
+    text = plain(rendered(evaluation(), [START]))
     assert "&lt;i&gt;encoder&lt;/i&gt; on cpu, 256 tokens of a text" in text
     assert "3 epochs, 300 steps, 9,000 texts" in text
     command = "imbtool evaluate &#39;runs/&lt;b&gt;first&lt;/b&gt;/checkpoint&#39; --split test"
     assert command in text
     document = evaluation()
     document["data"].update(split="fresh", source="fresh.csv")
-    assert "checkpoint&#39; --data fresh.csv" in plain(render_page(document, []))
+    assert "checkpoint&#39; --data fresh.csv" in plain(rendered(document, []))
     options = (
         "--against &#39;runs/&lt;b&gt;old&lt;/b&gt;&#39; --by &#39;&lt;u&gt;source&lt;/u&gt;&#39;"
     )
     gates = f"--require &#39;recall:{NAMES[2]}&gt;=0.7&#39; --require"
-    assert f"--split test {options} {gates}" in plain(render_page(full_evaluation(), []))
+    assert f"--split test {options} {gates}" in plain(rendered(full_evaluation(), []))
 
 
-@pytest.mark.parametrize("losses", [[0.5], [0.5, 0.2, 0.3], [0.0, 0.0], [float("nan"), 0.4]])
-def test_curves_stay_inside_their_frame(losses: list[float]) -> None:
-    events = [epoch(number, loss, number == 1) for number, loss in enumerate(losses, start=1)]
-    html = render_page(evaluation(), [START, *events]).partition('id="training"')[2]
-    dots = re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)" r="3.2"', html)
-    known = sum(loss == loss for loss in losses)
-    assert len(dots) == 2 * known + len(losses)
-    assert all(46 <= float(x) <= 500 and 14 <= float(y) <= 262 for x, y in dots)
-    assert html.count('class="best"') == 2
+def test_each_point_of_the_f1_figure_is_a_link_that_names_its_label() -> None:
+    document = full_evaluation()
+    figure = re.findall(r"<svg [^>]*>", rendered_with_figures(document, []))
+    assert [svg for svg in figure if 'role="group"' in svg and 'aria-label="F1 of each' in svg]
+    html = rendered_with_figures(document, [])
+    links = dict(re.findall(r'<a href="(#label-\d)" aria-label="([^"]*)"', html))
+    assert {link: text.partition(": F1")[2] for link, text in links.items()} == {
+        "#label-2": " 0.000, 3 training positives",
+        "#label-3": " 0.400, 40 training positives",
+        "#label-4": " 0.800, 900 training positives",
+    }, "the label without an F1 has no point"
+    assert links["#label-4"].startswith(NAMES[2])
 
 
-def test_a_repeated_epoch_is_drawn_as_it_ended() -> None:
-    events = [epoch(1, 0.5, True), epoch(2, 0.9, False), epoch(2, 0.4, True)]
-    html = render_page(evaluation(), events)
-    assert "epoch 2: 0.4<" in html and "epoch 2: 0.9<" not in html
+def test_a_figure_that_was_not_drawn_is_absent() -> None:
+    html = rendered(full_evaluation(), [START])
+    assert "Figure:" not in html and 'id="by-positives"' not in html
+    regions = re.findall(
+        'aria-label="(Figure: [^"]*)"', rendered_with_figures(evaluation(), [START])
+    )
+    assert regions == [
+        "Figure: F1 by training positives",
+        "Figure: calibration",
+        "Figure: training",
+    ]
+
+
+def test_ids_are_unique_on_a_page_with_figures() -> None:
+    page = Page(rendered_with_figures(full_evaluation(), [epoch(1, 0.5, True)]))
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_many_labels_leave_the_page_small() -> None:
+    document = evaluation()
+    document["labels"] = {
+        f"label {number}": {**label(40 + number, 0.4), "f1": figure(0.4, 0.1, 0.7)}
+        for number in range(1000)
+    }
+    without, whole = rendered(document, []), rendered_with_figures(document, [])
+    assert len(whole) - len(without) < 1_000_000
+
+
+def test_the_losses_and_figures_of_each_epoch_are_a_table_too() -> None:
+    events = [START, epoch(1, 0.5, True), {**epoch(2, 0.25, True), "validation_loss": None}]
+    assert Page(rendered(evaluation(), events)).table("Figures of each epoch") == [
+        ["1", "0.5", "0.6", "0.300", "0.100"],
+        ["2", "0.25", "–", "0.300", "0.100"],
+    ]
 
 
 def test_a_failed_page_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    write_page(evaluation(), [], path)
+    write_evaluation_page(evaluation(), [], {}, path)
     before = path.read_text(encoding="utf-8")
     broken = copy.deepcopy(evaluation())
     del broken["data"]["fingerprint"]
     with pytest.raises(Exception, match="fingerprint"):
-        write_page(broken, [], path)
+        write_evaluation_page(broken, [], {}, path)
     assert path.read_text(encoding="utf-8") == before
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

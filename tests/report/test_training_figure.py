@@ -1,4 +1,4 @@
-"""The plot of a training: what it draws, and that it can draw any run."""
+"""The figure of a training: what it shows, and that any run can be drawn."""
 
 import math
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
-from drawn import keep_figures
 from matplotlib.axes import Axes
 from matplotlib.image import imread
 
-from imbtool.report.figures.training import plot_training
+from imbtool.report.figures.figure import write_png
+from imbtool.report.figures.training import draw_training
 
 Document = dict[str, Any]
 
@@ -60,7 +60,7 @@ RUNS = {
 def test_writes_an_image_without_a_warning_and_again_the_same(run: str, tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
     for name in ("first.png", "second.png"):
-        plot_training(RUNS[run], tmp_path / name)
+        write_png(draw_training(RUNS[run]), tmp_path / name)
     pixels = imread(tmp_path / "first.png")
     assert min(pixels.shape[:2]) > 200
     assert pixels[..., :3].std() > 0.02, "an empty canvas"
@@ -68,16 +68,9 @@ def test_writes_an_image_without_a_warning_and_again_the_same(run: str, tmp_path
     assert dict(matplotlib.rcParams) == before
 
 
-@pytest.fixture
-def panels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Draw events and give the two panels, losses and figures."""
-    figures = keep_figures(monkeypatch)
-
-    def draw(events: list[Document]) -> list[Axes]:
-        plot_training(events, tmp_path / "plot.png")
-        return figures[-1].axes
-
-    return draw
+def panels(events: list[Document]) -> list[Axes]:
+    """The two panels of the figure, losses and figures on validation."""
+    return draw_training(events).axes
 
 
 def lines(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
@@ -91,7 +84,7 @@ def legend(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def test_losses_are_drawn_by_step_and_figures_at_the_end_of_their_epochs(panels: Any) -> None:
+def test_losses_are_drawn_by_step_and_figures_at_the_end_of_their_epochs() -> None:
     losses, figures = panels(RUNS["whole"])
     drawn = lines(losses)
     assert drawn["training step"][0] == [event["step"] for event in STEPS]
@@ -109,7 +102,7 @@ def test_losses_are_drawn_by_step_and_figures_at_the_end_of_their_epochs(panels:
     assert drawn["macro-F1 of secondary labels"] == ([200, 300], [0.1, 0.2])
 
 
-def test_the_smoothed_loss_keeps_the_level_and_loses_the_noise(panels: Any) -> None:
+def test_the_smoothed_loss_keeps_the_level_and_loses_the_noise() -> None:
     noise = np.random.default_rng(0).standard_normal(1000)
     events = [step(at + 1, loss) for at, loss in enumerate(1 + 0.2 * noise)]
     (_, raw), (_, smoothed) = list(lines(panels(events)[0]).values())
@@ -118,12 +111,12 @@ def test_the_smoothed_loss_keeps_the_level_and_loses_the_noise(panels: Any) -> N
     assert min(smoothed) > 0.8, "the ends sink"
 
 
-def test_the_last_best_epoch_is_marked_as_the_kept_one(panels: Any) -> None:
+def test_the_last_best_epoch_is_marked_as_the_kept_one() -> None:
     for axes in panels(RUNS["whole"]):
         assert lines(axes)["kept epoch"][0] == [200, 200]
 
 
-def test_a_value_that_is_not_known_is_a_gap(panels: Any) -> None:
+def test_a_value_that_is_not_known_is_a_gap() -> None:
     events = [step(10, 0.5), step(20, None), step(30, 0.4), epoch(1), epoch(2, f1_macro=None)]
     losses, figures = panels(events)
     assert lines(losses)["training step"] == ([10, 30], [0.5, 0.4])
@@ -131,7 +124,7 @@ def test_a_value_that_is_not_known_is_a_gap(panels: Any) -> None:
     assert lines(figures)["macro-F1"][1] == pytest.approx([0.1, math.nan], nan_ok=True)
 
 
-def test_the_legend_names_what_is_drawn_and_nothing_else(panels: Any) -> None:
+def test_the_legend_names_what_is_drawn_and_nothing_else() -> None:
     losses, figures = panels(RUNS["one epoch"])
     assert set(legend(losses)) == {*lines(losses), "mean of the epoch"}
     assert legend(figures) == ["macro-F1", "mean average precision", "kept epoch"]
@@ -140,7 +133,7 @@ def test_the_legend_names_what_is_drawn_and_nothing_else(panels: Any) -> None:
     assert legend(figures) == []
 
 
-def test_ticks_name_the_epochs_but_not_too_many(panels: Any) -> None:
+def test_ticks_name_the_epochs_but_not_too_many() -> None:
     for run, number in (("whole", 3), ("many epochs", 12)):
         ticks = [text.get_text() for text in panels(RUNS[run])[1].get_xticklabels()]
         assert ticks[0] == "1\nstep 100"

@@ -1,13 +1,13 @@
-"""The plot of a tuning: a panel a label, kept rounds joined, and any story can be drawn."""
+"""The figures of a tuning: a panel a label, kept rounds joined, and any story can be drawn."""
 
 from pathlib import Path
 
 import pytest
-from drawn import keep_figures
 from matplotlib.image import imread
 from stories import NAMES, round_, story
 
-from imbtool.report.figures.tuning import plot_trajectories
+from imbtool.report.figures.figure import write_png
+from imbtool.report.figures.tuning import draw_objective, draw_rounds
 
 STORIES = {
     "three rounds": story(),
@@ -20,19 +20,20 @@ STORIES = {
 @pytest.mark.filterwarnings("error")
 def test_writes_an_image_without_a_warning_and_again_the_same(name: str, tmp_path: Path) -> None:
     for file in ("first.png", "second.png"):
-        plot_trajectories(STORIES[name], tmp_path / file)
+        write_png(draw_rounds(STORIES[name]), tmp_path / file)
     assert imread(tmp_path / "first.png")[..., :3].std() > 0.01, "an empty canvas"
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 
-def test_each_label_has_a_panel_with_kept_rounds_joined(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    figures = keep_figures(monkeypatch)
-    plot_trajectories(story(), tmp_path / "plot.png")
-    panels = {axes.get_title(loc="left"): axes for axes in figures[0].axes if axes.axison}
-    assert list(panels) == ["macro-F1", *NAMES]
+def test_each_label_has_a_panel_with_kept_rounds_joined() -> None:
+    figure = draw_rounds(story())
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.axison}
+    assert list(panels) == ["macro-F1", NAMES[0], 'say "&amp;" \\u202eno', NAMES[2]]
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in panels[NAMES[0]].lines]
     assert drawn == [([1, 3], [0, 0.3]), ([2], [0.1])] * 2, "recall and F1"
-    objective = [list(line.get_ydata()) for line in panels["macro-F1"].lines]
-    assert objective == [[0.3, 0.45], [0.25]]
+
+
+def test_the_objective_is_drawn_alike_beside_the_labels_and_alone() -> None:
+    for figure in (draw_rounds(story()), draw_objective(story())):
+        assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[0.3, 0.45], [0.25]]
+    assert figure.axes[0].get_ylabel() == "macro-F1"

@@ -6,11 +6,11 @@ import re
 from pages import Page, plain
 from stories import NAMES, Document, round_, story
 
-from imbtool.report.html.tuning import render_story, write_story
+from imbtool.report.html.tuning import render_tuning_page, write_tuning_page
 
 
 def test_names_stay_text_everywhere() -> None:
-    html = render_story(story())
+    html = render_tuning_page(story())
     page = Page(html)
     assert "script" not in page.tags
     assert "b" not in page.tags
@@ -20,15 +20,17 @@ def test_names_stay_text_everywhere() -> None:
 
 
 def test_loads_nothing() -> None:
-    html = render_story(story())
+    html = render_tuning_page(story())
     page = Page(html)
-    assert not re.search(r"https?://|url\(|@import|\bfetch\b|import\(", html)
+    assert not re.search(r"https?://|url\((?!#)|@import|\bfetch\b|import\(", html)
     assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
-    assert not [name for name, _ in page.attributes if name in ("src", "srcset", "href")]
+    assert not [name for name, _ in page.attributes if name in ("src", "srcset")]
+    links = [value or "" for name, value in page.attributes if name == "href"]
+    assert all(link.startswith("#") for link in links), "only within its figure"
 
 
 def test_the_story_stands_round_by_round_with_changes_and_findings() -> None:
-    html = render_story(story())
+    html = render_tuning_page(story())
     heads = re.findall(r"<h3>(.*?)</h3>", html, flags=re.DOTALL)
     assert [" ".join(plain(head).split()) for head in heads] == [
         "Round 1kept",
@@ -47,7 +49,7 @@ def test_the_story_stands_round_by_round_with_changes_and_findings() -> None:
 
 
 def test_the_final_table_has_each_label_before_and_after_rarest_first() -> None:
-    table = Page(render_story(story())).tables[-1]
+    table = Page(render_tuning_page(story())).tables[-1]
     rows = {line[0]: [" ".join(cell.split()) for cell in line[1:]] for line in table[1:]}
     assert list(rows) == NAMES
     assert rows[NAMES[0]][:8] == [
@@ -57,19 +59,26 @@ def test_the_final_table_has_each_label_before_and_after_rarest_first() -> None:
 
 
 def test_each_label_has_its_way_with_what_was_undone_hollow() -> None:
-    html = render_story(story())
+    html = render_tuning_page(story())
     sparks = re.findall(r'<svg class="spark".*?</svg>', html, flags=re.DOTALL)
     assert len(sparks) == len(NAMES)
     assert "round 1: 0.000; round 2: 0.100, undone; round 3: 0.300" in sparks[0]
     assert sparks[0].count("<circle") == 3
-    assert sparks[0].count('class="dots undone"') == 1
-    (line,) = re.findall(r'<polyline class="curve" points="([^"]*)"', sparks[0])
+    assert sparks[0].count('class="undone"') == 1
+    (line,) = re.findall(r'<polyline points="([^"]*)"', sparks[0])
     assert len(line.split()) == 2, "only kept rounds are joined"
     assert sparks[2].count("<circle") == 2, "a figure that is not known is no point"
 
 
+def test_the_figure_of_the_objective_says_its_values_to_a_screen_reader() -> None:
+    (about,) = re.findall(r'role="img" aria-label="([^"]*)">(?=<g>)', render_tuning_page(story()))
+    assert about == (
+        "macro-F1 on validation by round: round 1: 0.300; round 2: 0.250, undone; round 3: 0.450"
+    )
+
+
 def test_the_lead_says_what_came_of_it() -> None:
-    text = plain(render_story(story()))
+    text = plain(render_tuning_page(story()))
     assert "Macro-F1 on validation went from 0.300 to 0.450." in text
     assert "2 changes were kept. Stopped: healthy: all is well." in text
     assert "chosen on these validation texts: figures on new texts will be lower" in text
@@ -80,18 +89,18 @@ def one_round(objective: float | None) -> Document:
 
 
 def test_a_single_round_and_one_without_figures_can_be_shown() -> None:
-    assert "The profile stayed as it was." in plain(render_story(one_round(0.4)))
-    assert "<figure>" not in render_story(one_round(None))
-    assert "chosen on these validation texts" not in plain(render_story(one_round(0.4)))
+    assert "The profile stayed as it was." in plain(render_tuning_page(one_round(0.4)))
+    assert "Figure:" not in render_tuning_page(one_round(None))
+    assert "chosen on these validation texts" not in plain(render_tuning_page(one_round(0.4)))
 
 
 def test_a_round_that_did_not_end_has_no_figures() -> None:
     broken = round_(1, None, True, [None] * 3)
     broken["outcome"]["labels"] = {}
     rounds = [broken, round_(2, math.nan, False, [0.1] * 3), round_(3, 0.5, True, [0.2] * 3)]
-    assert "Round 1" in plain(render_story(story(rounds)))
+    assert "Round 1" in plain(render_tuning_page(story(rounds)))
 
 
 def test_the_file_holds_what_is_rendered(tmp_path) -> None:
-    write_story(story(), tmp_path / "tuning.html")
-    assert (tmp_path / "tuning.html").read_text(encoding="utf-8") == render_story(story())
+    write_tuning_page(story(), tmp_path / "tuning.html")
+    assert (tmp_path / "tuning.html").read_text(encoding="utf-8") == render_tuning_page(story())

@@ -1,53 +1,45 @@
-"""Plots of the analysis and evaluation documents, each one PNG."""
+"""Figures of an evaluation: F1 by training positives, intervals, calibration, a comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
-from matplotlib.ticker import LogLocator, StrMethodFormatter, SymmetricalLogLocator
+from matplotlib.ticker import StrMethodFormatter, SymmetricalLogLocator
 from matplotlib.transforms import Bbox, BboxBase
-from numpy.typing import NDArray
 
-from imbtool.data.imbalance import TIERS
 from imbtool.evaluation.measures import is_known
-from imbtool.report.cells import Row, rarest_first, rarest_together, ratio_text
+from imbtool.report.cells import Row, rarest_first
 from imbtool.report.figures.figure import (
     COLOURS,
     FAINT,
-    GRID,
     INK,
     SHAPES,
-    axes_on,
+    figure_style,
     legend_below,
     marker,
     name_rows,
-    name_width,
+    new_figure,
     of_more,
     short_name,
     tier_handles,
 )
-from imbtool.wording import printable
+from imbtool.wording import counted, printable
 
 Document = dict[str, Any]
 
-MOST_BARS = 200
-"""Of more labels the rarest are drawn: an image has a largest size."""
-MOST_CELLS = 100
-COUNTED_CELLS = 16
-"""Up to so many labels the heat map has room for counts."""
+MOST_ROWS = 100
+"""Of more labels the rarest are drawn."""
 MOST_NAMES = 100
-BELOW_ONE = 0.7
-"""Where a log axis begins, so that a bar of length one can be seen."""
-DARK_SHARE = 0.55
-"""Cells of a larger share are dark: their counts are written in white."""
-
+MEASURES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
+VERDICT_COLOURS = {"better": COLOURS["common"], "worse": COLOURS["severe"], "cannot be told": FAINT}
+FORMS = {"raw": ("as the model gives them", FAINT), "calibrated": ("calibrated", COLOURS["common"])}
+PROBABILITY_TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1)
 NAME_PLACES = (
     ((7, 0), "left", "center"),
     ((-7, 0), "right", "center"),
@@ -61,149 +53,123 @@ NAME_PLACES = (
 """Where a name may stand beside its point: offset in points, alignment."""
 
 
-def plot_counts(document: Document, path: Path) -> None:
-    """Draw the training positives of each label on a log axis, rarest at the top.
-
-    Args:
-        document: the analysis document.
-        path: of the PNG.
-    """
-    labels = document["labels"]
-    rows = rarest_first(labels)[:MOST_BARS]
-    ends = [max(row["positives"], BELOW_ONE) for _, row in rows]
-    with axes_on(path, 9, 1.5 + 0.28 * len(rows)) as axes:
-        _bars(axes, rows, ends)
-        axes.set_xscale("log")
-        axes.set_xlim(BELOW_ONE, max(10, *ends))
-        axes.xaxis.set_major_locator(LogLocator())
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        for place, (_, row) in enumerate(rows):
-            ratio = f"  ·  {ratio_text(row['ratio'])}" if row["positives"] else ""
-            _write_at(axes, ends[place], place, f"{row['positives']:,}{ratio}")
-        axes.set_title("Training positives" + of_more(rows, labels))
-        axes.set_xlabel("texts with the label, log scale  ·  negatives for each of them")
-        legend_below(axes, [_tier_patch(tier, _tier_ratios(rows, tier)) for tier in _tiers(rows)])
-
-
-def plot_weights(labels: Document, path: Path) -> None:
-    """Draw the weight of each label, and beside it its effective-number weight.
-
-    Args:
-        labels: the `labels` of the analysis document.
-        path: of the PNG.
-    """
-    rows = rarest_first(labels)[:MOST_BARS]
-    with axes_on(path, 9, 1.5 + 0.28 * len(rows)) as axes:
-        _bars(axes, rows, [row["weight"] for _, row in rows])
-        others = [row["effective_number_weight"] for _, row in rows]
-        diamonds = axes.scatter(others, range(len(rows)), marker="D", s=28, color=INK, zorder=3)
-        diamonds.set(edgecolor="white", label="effective-number weight")
-        for place, (_, row) in enumerate(rows):
-            end = max(row["weight"], others[place])
-            _write_at(axes, end, place, f"{row['weight']:.3g}")
-        axes.set_xlim(left=0)
-        axes.set_title("Weights of positives in the loss" + of_more(rows, labels))
-        axes.set_xlabel("weight")
-        legend_below(axes, [*(_tier_patch(tier) for tier in _tiers(rows)), diamonds])
-
-
-def plot_co_occurrence(document: Document, path: Path) -> None:
-    """Draw how often two labels stand on the same text, as a share of the row label's texts.
-
-    Args:
-        document: the analysis document.
-        path: of the PNG.
-    """
-    together = document["co_occurrence"]
-    names, counts, shares = rarest_together(together, MOST_CELLS)
-    labels = list(map(short_name, names))
-    side = max(len(names) * (0.5 if len(names) <= COUNTED_CELLS else 0.22), 2)
-    room = 0.075 * max(map(name_width, labels))
-    with axes_on(path, side + room + 1.3, side + room + 0.6) as axes:
-        _heat_map(axes, shares)
-        axes.set_xticks(range(len(names)), labels=labels, rotation=90, color=INK)
-        axes.set_yticks(range(len(names)), labels=labels)
-        if len(names) <= COUNTED_CELLS:
-            _write_counts(axes, counts, shares)
-        axes.set_title("Labels on the same text" + of_more(names, together["labels"]))
-
-
-def plot_f1_by_positives(document: Document, path: Path) -> None:
+@figure_style()
+def draw_f1_by_positives(document: Document) -> Figure:
     """Draw the F1 of each label against its training positives.
+
+    Each point links to `#label-N`, its label's row in a table of all labels, the rarest first.
 
     Args:
         document: the evaluation document.
-        path: of the PNG.
     """
     rows = rarest_first(document["labels"])
+    links = {name: f"#label-{number}" for number, (name, _) in enumerate(rows, start=1)}
     points = [(name, row) for name, row in rows if is_known(row["f1"]["value"])]
     height = min(5 + 0.06 * len(points), 12)
-    with axes_on(path, 1.6 * height, height) as axes:
-        for _, row in points:
-            _point(axes, row)
-        _positives_axis(axes, [row["training_positives"] for _, row in points])
-        axes.set_ylim(-0.04, 1.04)
-        axes.set_ylabel("F1, with its 95% interval")
-        axes.grid(True)
-        absent = len(rows) - len(points)
-        note = f" (not drawn: {absent:,} without an F1)" if absent else ""
-        axes.set_title(f"F1 on {printable(document['data']['split'])}{note}")
-        legend_below(axes, tier_handles(points, document["data"]["min_support"]))
-        _name_points(axes, points[:MOST_NAMES])
+    figure = new_figure(1.6 * height, height)
+    axes = figure.add_subplot()
+    for name, row in points:
+        _point(axes, row, links[name])
+    _positives_axis(axes, [row["training_positives"] for _, row in points])
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_ylabel("F1, with its 95% interval")
+    axes.grid(True)
+    absent = len(rows) - len(points)
+    note = f" (not drawn: {counted(absent, 'label')} without an F1)" if absent else ""
+    axes.set_title(f"F1 of each label on {printable(document['data']['split'])}{note}")
+    legend_below(figure, tier_handles(points, document["data"]["min_support"]))
+    _name_points(axes, points[:MOST_NAMES])
+    return figure
 
 
-def _tiers(rows: Sequence[Row]) -> list[str]:
-    present = {row["tier"] for _, row in rows}
-    return [tier for tier in TIERS if tier in present]
+@figure_style()
+def draw_intervals(document: Document) -> Figure:
+    """Draw precision, recall and F1 of each label with their intervals, rarest at the top.
 
-
-def _tier_ratios(rows: Sequence[Row], tier: str) -> str:
-    own = [row["ratio"] for _, row in rows if row["tier"] == tier and row["positives"]]
-    if not own:
-        return ""
-    low, high = ratio_text(min(own)), ratio_text(max(own))
-    return f" ({low})" if low == high else f" ({low} to {high})"
-
-
-def _tier_patch(tier: str, note: str = "") -> Patch:
-    return Patch(color=COLOURS[tier], label=tier + note)
-
-
-def _bars(axes: Axes, rows: Sequence[Row], lengths: Sequence[float]) -> None:
-    colours = [COLOURS[row["tier"]] for _, row in rows]
-    axes.barh(range(len(rows)), lengths, height=0.68, color=colours)
-    name_rows(axes, rows)
-
-
-def _write_at(axes: Axes, x: float, y: float, text: str) -> None:
-    axes.annotate(
-        text, (x, y), (6, 0), textcoords="offset points", va="center", color=FAINT, fontsize=8
+    Args:
+        document: the evaluation document.
+    """
+    labels = document["labels"]
+    rows = rarest_first(labels)[:MOST_ROWS]
+    figure = new_figure(10, _height(rows))
+    panels = figure.subplots(1, len(MEASURES), sharey=True)
+    for axes, (key, title) in zip(panels, MEASURES.items(), strict=True):
+        for place, (_, row) in enumerate(rows):
+            style = marker(COLOURS[row["tier"]], SHAPES[row["tier"]], row["few"])
+            _interval(axes, place, row[key], style)
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_xticks((0, 0.25, 0.5, 0.75, 1), labels=("0", "", "0.5", "", "1"))
+        axes.set_xlabel(title)
+        name_rows(axes, rows)
+    split = printable(document["data"]["split"])
+    panels[0].set_title(
+        f"Each label's figures on {split}, with 95% intervals{of_more(rows, labels)}"
     )
+    legend_below(figure, tier_handles(rows, document["data"]["min_support"]))
+    return figure
 
 
-def _heat_map(axes: Axes, shares: NDArray[np.float64]) -> None:
-    colours = matplotlib.colormaps["YlGnBu"].with_extremes(bad=GRID)
-    others = np.ma.masked_array(shares, mask=np.eye(len(shares), dtype=bool))
-    image = axes.imshow(others, cmap=colours, vmin=0, vmax=1, aspect="auto")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    bar = axes.figure.colorbar(image, ax=axes, fraction=0.2 / len(shares) + 0.02, aspect=30)
-    bar.set_label("share of the row label's texts")
-    bar.outline.set_visible(False)
+@figure_style()
+def draw_reliability(document: Document) -> Figure:
+    """Draw the share of texts that have the label against the predicted probability.
+
+    All labels are pooled. Both axes are square roots, since most probabilities of rare labels are
+    near zero.
+
+    Args:
+        document: the evaluation document.
+    """
+    overall = document["calibration"]["overall"]
+    figure = new_figure(6.5, 6.5)
+    axes = figure.add_subplot()
+    axes.set_xscale("function", functions=(np.sqrt, np.square))
+    axes.set_yscale("function", functions=(np.sqrt, np.square))
+    axes.axline((0, 0), (1, 1), color=FAINT, linewidth=1, linestyle=":")
+    drawn = [form for form in FORMS if overall[form]]
+    handles = [_reliability(axes, form, overall[form]) for form in drawn]
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(PROBABILITY_TICKS, [f"{tick:g}" for tick in PROBABILITY_TICKS])
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted probability, square-root scale")
+    axes.set_ylabel("share of texts that have the label, with its 95% interval")
+    axes.grid(True)
+    axes.set_title(f"Calibration on {printable(document['data']['split'])}, all labels")
+    legend_below(figure, handles)
+    return figure
 
 
-def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
-    for (row, column), count in np.ndenumerate(counts):
-        dark = row != column and shares[row, column] > DARK_SHARE
-        colour = "white" if dark else INK if count else FAINT
-        axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=7)
+@figure_style()
+def draw_comparison(document: Document) -> Figure | None:
+    """Draw each label's difference of F1 with its interval around 0; None without a comparison.
+
+    Args:
+        document: the evaluation document.
+    """
+    comparison = document["comparison"]
+    if not comparison:
+        return None
+    order = [name for name, _ in rarest_first(document["labels"]) if name in comparison["labels"]]
+    rows = [(name, comparison["labels"][name]) for name in order[:MOST_ROWS]]
+    figure = new_figure(9, _height(rows))
+    axes = figure.add_subplot()
+    axes.axvline(0, color=INK, linewidth=0.8)
+    for place, (_, row) in enumerate(rows):
+        _interval(axes, place, row["f1"], marker(VERDICT_COLOURS[row["verdict"]]))
+    axes.set_xlim(*_around_zero(rows))
+    axes.set_xlabel("difference of F1, with its 95% interval; right of 0 this model is better")
+    name_rows(axes, rows)
+    axes.set_title(f"F1 compared with {short_name(comparison['against'])}{of_more(rows, order)}")
+    present = {row["verdict"] for _, row in rows}
+    styles = [(name, marker(colour)) for name, colour in VERDICT_COLOURS.items()]
+    handles = [Line2D([], [], label=name, **style) for name, style in styles if name in present]
+    legend_below(figure, handles)
+    return figure
 
 
-def _point(axes: Axes, row: Document) -> None:
+def _point(axes: Axes, row: Document, link: str) -> None:
     f1, at, colour = row["f1"], row["training_positives"], COLOURS[row["tier"]]
     if is_known(f1["low"]) and is_known(f1["high"]):
         axes.vlines(at, f1["low"], f1["high"], color=colour, alpha=0.4, linewidth=1.2)
-    axes.plot([at], [f1["value"]], **marker(colour, SHAPES[row["tier"]], row["few"]))
+    axes.plot([at], [f1["value"]], **marker(colour, SHAPES[row["tier"]], row["few"]), url=link)
 
 
 def _positives_axis(axes: Axes, positives: Sequence[int]) -> None:
@@ -220,7 +186,7 @@ def _positives_axis(axes: Axes, positives: Sequence[int]) -> None:
 def _name_points(axes: Axes, points: Sequence[Row]) -> None:
     """Write each name beside its point, rarest first, where it covers nothing drawn before."""
     figure = axes.get_figure(root=True)
-    assert figure is not None  # `axes` come from `axes_on`
+    assert figure is not None  # `axes` stand on a figure
     figure.draw_without_rendering()  # only a laid out figure knows where things are
     taken = [line.get_window_extent().padded(1) for line in axes.lines]
     for name, row in points:
@@ -245,3 +211,38 @@ def _places(text: Annotation) -> Iterator[Bbox]:
 def _is_free(box: Bbox, within: BboxBase, taken: Sequence[Bbox]) -> bool:
     inside = within.contains(box.x0, box.y0) and within.contains(box.x1, box.y1)
     return inside and not box.count_overlaps(taken)
+
+
+def _height(rows: Sequence[Row]) -> float:
+    return 1.7 + 0.27 * max(len(rows), 2)
+
+
+def _interval(axes: Axes, place: int, figure: Document, style: dict[str, Any]) -> None:
+    if is_known(figure["low"]) and is_known(figure["high"]):
+        ends, colour = (figure["low"], figure["high"]), style["markeredgecolor"]
+        axes.hlines(place, *ends, color=colour, alpha=0.45, linewidth=4)
+    if is_known(figure["value"]):
+        axes.plot([figure["value"]], [place], **style)
+
+
+def _reliability(axes: Axes, form: str, of: Document) -> Line2D:
+    label, colour = FORMS[form]
+    bins = [bin for bin in of["bins"] if is_known(bin["share"]["value"])]
+    said = [bin["mean_probability"] for bin in bins]
+    for bin, at in zip(bins, said, strict=True):
+        axes.vlines(at, bin["share"]["low"], bin["share"]["high"], color=colour, alpha=0.5)
+    shares = [bin["share"]["value"] for bin in bins]
+    error = f"{label}, ECE {of['ece']:.3f}" if is_known(of["ece"]) else label
+    (line,) = axes.plot(said, shares, color=colour, marker="o", markersize=5, label=error)
+    return line
+
+
+def _around_zero(rows: Sequence[Row]) -> tuple[float, float]:
+    ends = [
+        abs(row["f1"][end])
+        for _, row in rows
+        for end in ("value", "low", "high")
+        if is_known(row["f1"][end])
+    ]
+    most = 1.08 * max(ends, default=0.1) or 0.1
+    return -most, most

@@ -1,4 +1,4 @@
-"""What all plots share: colours, letters, and one PNG a plot.
+"""What all figures share: colours, fonts, legends, and how a figure becomes a PNG image.
 
 matplotlib is used through its object interface alone, so that no plot leaves state behind.
 """
@@ -22,6 +22,7 @@ from matplotlib.lines import Line2D
 
 from imbtool.files.writing import replacing
 from imbtool.report.cells import Row
+from imbtool.wording import printable
 
 COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "common": "#4a83b5"}
 """They differ in lightness too: told apart in grey and by colour-blind eyes."""
@@ -56,40 +57,40 @@ STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def canvas(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure to draw on; when the block ends well it is written to `path`.
+def figure_style() -> Iterator[None]:
+    """The settings under which a figure is drawn, and written, for matplotlib reads some late.
 
-    Args:
-        path: of the PNG.
-        width: in inches.
-        height: in inches.
+    It also decorates the functions that do either.
     """
     installed = {font.name for font in fontManager.ttflist}
     style = {**STYLE, "font.family": [font for font in FONTS if font in installed]}
     with matplotlib.style.context(["default", style]), warnings.catch_warnings():
         # a script that no font here has shows as boxes; the tables have the name
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png")
+        yield
 
 
-@contextmanager
-def axes_on(path: Path, width: float, height: float) -> Iterator[Axes]:
-    """The only axes of a `canvas`."""
-    with canvas(path, width, height) as figure:
-        yield figure.add_subplot()
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure; width and height are in inches."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
-def legend_below(axes: Axes, handles: Sequence[Artist]) -> None:
-    """A legend in one line under the axes."""
-    axes.figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+@figure_style()
+def write_png(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG image, whole or not at all."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Draw a legend in one line under the axes."""
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
 def marker(colour: str, shape: str = "o", hollow: bool = False) -> dict[str, Any]:
-    """How a point is drawn; a hollow one is of a figure that says little."""
+    """How a point is drawn: hollow where it rests on too few positives."""
     return {
         "marker": shape,
         "markersize": 6,
@@ -100,7 +101,7 @@ def marker(colour: str, shape: str = "o", hollow: bool = False) -> dict[str, Any
 
 
 def tier_handles(rows: Sequence[Row], min_support: int) -> list[Artist]:
-    """What a legend says of labels drawn as points."""
+    """The entries of a legend for labels that are drawn as points."""
     present = {row["tier"] for _, row in rows}
     handles: list[Artist] = [
         Line2D([], [], label=tier, **marker(colour, SHAPES[tier]))
@@ -108,34 +109,34 @@ def tier_handles(rows: Sequence[Row], min_support: int) -> list[Artist]:
         if tier in present
     ]
     if any(row["few"] for _, row in rows):
-        label = f"hollow: under {min_support} positives, too few to say"
+        label = f"hollow: fewer than {min_support} positives, too few to judge"
         handles.append(Line2D([], [], label=label, **marker(FAINT, hollow=True)))
     return handles
 
 
 def name_rows(axes: Axes, rows: Sequence[Row]) -> None:
-    """Labels beside the rows of a drawing, the first at the top."""
+    """Write the labels' names beside the rows of a figure, the first at the top."""
     axes.set_yticks(range(len(rows)), labels=[short_name(name) for name, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(True, axis="x")
 
 
-def short_name(name: str) -> str:
-    """A label's name on one line, cut where it is too long to be drawn."""
-    line = " ".join(name.split())
-    if name_width(line) <= NAME_WIDTH:
+def short_name(name: str, most: int = NAME_WIDTH) -> str:
+    """A label's name on one line, without control characters, cut where it is too long."""
+    line = printable(" ".join(name.split()))
+    if name_width(line) <= most:
         return line
-    return line[: len(line) * NAME_WIDTH // name_width(line) - 1].rstrip() + "…"
+    return line[: len(line) * most // name_width(line) - 1].rstrip() + "…"
 
 
 def name_width(text: str) -> int:
-    """In letters of the Latin alphabet; those of East Asia take two."""
+    """The width of a text in Latin letters; an East Asian letter is as wide as two."""
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def of_more(shown: Sized, every: Sized) -> str:
-    """What a title says where not all labels are drawn."""
+    """What a title adds where only some of the labels are drawn."""
     if len(shown) == len(every):
         return ""
     return f": the {len(shown)} rarest of {len(every):,} labels"

@@ -1,23 +1,23 @@
-"""The course of a training as a PNG: losses above, figures on validation below."""
+"""The figure of a training: losses above, figures on validation below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from imbtool.evaluation.measures import is_known
-from imbtool.report.figures.figure import COLOURS, FAINT, INK, canvas
+from imbtool.report.figures.figure import COLOURS, FAINT, INK, figure_style, new_figure
 from imbtool.types import Floats
 
 Document = dict[str, Any]
 
 SMOOTHED_PARTS = 25
-"""The smoothed loss is a mean over one of so many parts of the run."""
+"""The smoothed loss is the mean over a window of one part in so many of the run."""
 MOST_EPOCH_TICKS = 12
 TRAINING, VALIDATION = COLOURS["common"], COLOURS["severe"]
 FIGURES = (
@@ -28,30 +28,31 @@ FIGURES = (
 """Key in the event, name, colour and marker."""
 
 
-def plot_training(events: Sequence[Document], path: Path) -> None:
+@figure_style()
+def draw_training(events: Sequence[Document]) -> Figure:
     """Draw the losses of a run, and its figures on validation, by step.
 
     Args:
-        events: of the run, oldest first and no step twice; without steps or epochs the plot is
-            that of the others.
-        path: of the PNG.
+        events: of the run, oldest first and no step twice; without steps or epochs the figure has
+            only the others.
     """
     steps = [event for event in events if event["event"] == "step" and is_known(event["loss"])]
     epochs = [event for event in events if event["event"] == "epoch"]
-    with canvas(path, 9, 6.5) as figure:
-        losses, figures = figure.subplots(2, 1, sharex=True, height_ratios=(1.15, 1))
-        _loss_axis(losses)
-        figures.set(title="On validation", xlabel="step")
-        if steps:
-            _draw_steps(losses, steps)
-        if epochs:
-            _draw_losses(losses, epochs)
-            _draw_figures(figures, epochs)
-            _epoch_axis(figures, epochs)
-        for axes in (losses, figures):
-            axes.grid(True, axis="y")
-            handles, _ = axes.get_legend_handles_labels()
-            axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=5)
+    figure = new_figure(9, 6.5)
+    losses, figures = figure.subplots(2, 1, sharex=True, height_ratios=(1.15, 1))
+    _loss_axis(losses)
+    figures.set(title="On validation", xlabel="step")
+    if steps:
+        _draw_steps(losses, steps)
+    if epochs:
+        _draw_losses(losses, epochs)
+        _draw_figures(figures, epochs)
+        _epoch_axis(figures, epochs)
+    for axes in (losses, figures):
+        axes.grid(True, axis="y")
+        handles, _ = axes.get_legend_handles_labels()
+        axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=5)
+    return figure
 
 
 def _loss_axis(axes: Axes) -> None:
@@ -89,7 +90,7 @@ def _draw_figures(axes: Axes, epochs: Sequence[Document]) -> None:
 
 
 def _epoch_axis(axes: Axes, epochs: Sequence[Document]) -> None:
-    """Steps, told by the epochs that they end."""
+    """Name the steps at which epochs end."""
     shown = epochs[:: -(-len(epochs) // MOST_EPOCH_TICKS)]
     axes.set_xlim(left=0)
     axes.set_xticks(
@@ -100,19 +101,19 @@ def _epoch_axis(axes: Axes, epochs: Sequence[Document]) -> None:
 
 
 def _mark_kept(axes: Axes, epochs: Sequence[Document]) -> None:
-    """A line where the best epoch, whose checkpoint is kept, ends."""
+    """Draw a line where the best epoch ends, whose checkpoint is kept."""
     kept = [event for event in epochs if event["best"]][-1:]
     for event in kept:
         axes.axvline(event["step"], color=FAINT, linestyle=":", zorder=1, label="kept epoch")
 
 
 def _values(events: Sequence[Document], key: str) -> Floats:
-    """NaN, which is not drawn, where a value is None."""
+    """The values of a key; None becomes NaN, which is not drawn."""
     return np.array([event[key] for event in events], dtype=np.float64)
 
 
 def _smoothed(loss: Floats) -> Floats:
-    """Means of a window around each step; at the ends of what there is of it."""
+    """The mean of a window around each step; the window is cut at both ends of the run."""
     window = np.ones(len(loss) // SMOOTHED_PARTS + 1)
     sums: Floats = np.convolve(loss, window, mode="same")
     return sums / np.convolve(np.ones(len(loss)), window, mode="same")

@@ -1,19 +1,19 @@
-"""The labels of a tuning from round to round, as a PNG: a small plot each."""
+"""Figures of a tuning: its objective and its labels, from round to round."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from imbtool.data.imbalance import TIERS
 from imbtool.report.cells import rarest_first
-from imbtool.report.figures.figure import COLOURS, FAINT, INK, canvas
+from imbtool.report.figures.figure import COLOURS, FAINT, INK, figure_style, new_figure, short_name
 from imbtool.tuning.diagnosis import METRIC_NAMES
 
 Document = dict[str, Any]
@@ -21,33 +21,49 @@ Document = dict[str, Any]
 COLUMNS = 4
 MOST_LABELS = 100
 """Of more labels the rarest are drawn: an image has a largest size."""
-LONGEST_NAME = 34
+TITLE_WIDTH = 34
 
 
-def plot_trajectories(story: Document, path: Path) -> None:
+@figure_style()
+def draw_rounds(story: Document) -> Figure:
     """Draw F1 and recall of each label by round, rarest first, and the objective before them.
 
-    Rounds that were kept are joined and filled, those that were undone stand hollow.
+    Rounds that were kept are joined and filled; those that were undone are hollow.
 
     Args:
         story: the document of a tuning.
-        path: of the PNG.
     """
     labels = rarest_first(story["labels"])[:MOST_LABELS]
     rows = math.ceil((1 + len(labels)) / COLUMNS)
-    with canvas(path, 2.6 * COLUMNS, 0.4 + 1.7 * rows) as figure:
-        grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
-        for axes in grid:
-            axes.set_axis_off()
-        _objective(grid[0], story)
-        for axes, (name, row) in zip(grid[1:], labels, strict=False):
-            _panel(axes, name)
-            for key, colour in (("recall", FAINT), ("f1", COLOURS[row["tier"]])):
-                _draw(
-                    axes, story, [_label_value(each, name, key) for each in story["rounds"]], colour
-                )
-        figure.supxlabel("round", fontsize=9, color=FAINT)
-        figure.legend(handles=_legend(), loc="outside upper right", ncols=4, fontsize=8)
+    figure = new_figure(2.6 * COLUMNS, 0.4 + 1.7 * rows)
+    grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
+    for axes in grid:
+        axes.set_axis_off()
+    _objective(grid[0], story)
+    for axes, (name, row) in zip(grid[1:], labels, strict=False):
+        _panel(axes, name)
+        for key, colour in (("recall", FAINT), ("f1", COLOURS[row["tier"]])):
+            _draw(axes, story, [_label_value(each, name, key) for each in story["rounds"]], colour)
+    figure.supxlabel("round", fontsize=9, color=FAINT)
+    figure.legend(handles=_legend(), loc="outside upper right", ncols=4, fontsize=8)
+    return figure
+
+
+@figure_style()
+def draw_objective(story: Document) -> Figure:
+    """Draw the objective by round, as the first panel of `draw_rounds` does.
+
+    Args:
+        story: the document of a tuning.
+    """
+    figure = new_figure(6, 2.6)
+    axes = figure.add_subplot()
+    _objective(axes, story)
+    axes.autoscale(axis="y")
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.set(xlabel="round", ylabel=axes.get_title("left"), title="")
+    axes.tick_params(labelsize=9)
+    return figure
 
 
 def _objective(axes: Axes, story: Document) -> None:
@@ -62,8 +78,7 @@ def _legend() -> list[Line2D]:
 
 def _panel(axes: Axes, title: str) -> None:
     axes.set_axis_on()
-    short = title if len(title) <= LONGEST_NAME else title[: LONGEST_NAME - 1] + "…"
-    axes.set_title(short, fontsize=8, pad=4)
+    axes.set_title(short_name(title, TITLE_WIDTH), fontsize=8, pad=4)
     axes.set_ylim(-0.04, 1.04)
     axes.set_yticks([0, 0.5, 1])
     axes.grid(True, axis="y")

@@ -18,7 +18,7 @@ from imbtool.files.json_text import to_json
 from imbtool.files.writing import write_text
 from imbtool.report.cells import rarest_first, rarest_together
 from imbtool.report.console.analysis import verdict_line
-from imbtool.report.html.pages import make_environment
+from imbtool.report.html.environment import make_environment
 
 Document = dict[str, Any]
 
@@ -26,7 +26,9 @@ MOST_CELLS = 40
 """Of more labels the rarest are in the heat map."""
 
 
-def write_inspection(document: Document, quoted: Sequence[Sequence[Document]], path: Path) -> None:
+def write_analysis_page(
+    document: Document, quoted: Sequence[Sequence[Document]], path: Path
+) -> None:
     """Write the page of an analysis.
 
     Args:
@@ -34,11 +36,11 @@ def write_inspection(document: Document, quoted: Sequence[Sequence[Document]], p
         quoted: for each of its findings the first rows concerned, by `listed_rows`.
         path: of the HTML file.
     """
-    write_text(path, render_inspection(document, quoted))
+    write_text(path, render_analysis_page(document, quoted))
 
 
-def render_inspection(document: Document, quoted: Sequence[Sequence[Document]]) -> str:
-    """The HTML of `write_inspection`."""
+def render_analysis_page(document: Document, quoted: Sequence[Sequence[Document]]) -> str:
+    """The HTML of `write_analysis_page`."""
     filed = json.loads(to_json(document))  # as the file says it: what is not finite is null
     rows, tokens = rarest_first(filed["labels"]), filed["lengths"]["tokens"]
     return (

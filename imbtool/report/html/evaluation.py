@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import TIERS
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
 from imbtool.report.cells import Row, rarest_first
-from imbtool.report.html.charts import curves, reach, reliability, scatter
-from imbtool.report.html.pages import make_environment
+from imbtool.report.figures.svg import inline_svg
+from imbtool.report.html.environment import make_environment
 from imbtool.report.verdict import rare_rows, verdict
+from imbtool.wording import counted
 
 Document = dict[str, Any]
 
 VERDICTS = ("worse", "better", "cannot be told")
+REACHES = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""How far strips of differences may go to either side of zero."""
+DESCRIPTIONS = {
+    "f1": "F1 of each label by its training positives; each point links to its row in the table",
+    "reliability": "Share of texts that have the label, by predicted probability; tables follow",
+    "training": "Losses and figures on validation during training; a table follows",
+}
+"""The figures of the page, and what a screen reader says of them."""
 
 
-def write_page(evaluation: Document, events: Iterable[Document], path: Path) -> None:
+def write_evaluation_page(
+    evaluation: Document, events: Iterable[Document], figures: Mapping[str, Figure], path: Path
+) -> None:
     """Write the page of an evaluation.
 
     Args:
         evaluation: the evaluation document.
         events: of the run that trained the checkpoint; none if they are not at hand.
+        figures: the drawn figures by name; the page shows those of `DESCRIPTIONS`.
         path: of the HTML file.
     """
-    write_text(path, render_page(evaluation, events))
+    write_text(path, render_evaluation_page(evaluation, events, figures))
 
 
-def render_page(evaluation: Document, events: Iterable[Document]) -> str:
-    """The HTML of `write_page`."""
+def render_evaluation_page(
+    evaluation: Document, events: Iterable[Document], figures: Mapping[str, Figure]
+) -> str:
+    """The HTML of `write_evaluation_page`."""
     document, course = as_filed(evaluation), as_filed(list(events))
     rows, comparison = rarest_first(document["labels"]), document["comparison"]
     return (
         make_environment()
-        .get_template("report.html")
+        .get_template("evaluation.html")
         .render(
             **document,
             rows=rows,
@@ -46,16 +62,36 @@ def render_page(evaluation: Document, events: Iterable[Document]) -> str:
             rare=rare_rows(document),
             tier_order=TIERS,
             groups=_groups(document),
-            scatter=scatter(rows),
             requirements=_requirements(document),
-            reliability=reliability(document["calibration"]["overall"]),
             compared=comparison and _compared(comparison),
-            reach=comparison and reach(comparison),
+            reach=comparison and _reach(comparison),
             start=_start(course),
-            curves=curves(course),
+            epochs=[event for event in course if event["event"] == "epoch"],
             command=_command(document),
+            figures={
+                name: inline_svg(figures[name], name, about, _links(rows) if name == "f1" else {})
+                for name, about in DESCRIPTIONS.items()
+                if name in figures
+            },
         )
     )
+
+
+def _links(rows: Sequence[Row]) -> dict[str, str]:
+    """What a screen reader says of each point of the F1 figure, which leads to its label's row."""
+    return {
+        f"#label-{number}": f"{name}: F1 {row['f1']['value']:.3f}, "
+        + counted(row["training_positives"], "training positive")
+        for number, (name, row) in enumerate(rows, start=1)
+        if row["f1"]["value"] is not None
+    }
+
+
+def _reach(comparison: Document) -> float:
+    """How far the strips of differences go to either side of zero."""
+    groups = [*comparison["overall"].values(), *comparison["labels"].values()]
+    ends = [abs(group["f1"][end] or 0) for group in groups for end in ("value", "low", "high")]
+    return next((each for each in REACHES if each >= max(ends, default=0)), REACHES[-1])
 
 
 def _start(events: Sequence[Document]) -> Document | None:

@@ -2,106 +2,73 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from imbtool.files.json_text import to_json
+from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
 from imbtool.report.cells import rarest_first
-from imbtool.report.html.pages import BOTTOM, LEFT, RIGHT, TOP, Scale, make_environment, round_ticks
+from imbtool.report.figures.svg import inline_svg
+from imbtool.report.figures.tuning import draw_objective
+from imbtool.report.html.environment import make_environment
 from imbtool.tuning.diagnosis import METRIC_NAMES
 from imbtool.tuning.guide import SETTING_NAMES
 
 Document = dict[str, Any]
 
-SPARK_WIDTH, SPARK_HEIGHT, SPARK_MARGIN = 132, 32, 5
-MOST_ROUND_TICKS = 12
 FIGURES = ("precision", "recall", "f1")
 
 
-def write_story(story: Document, path: Path) -> None:
+def write_tuning_page(story: Document, path: Path) -> None:
     """Write the page of a tuning.
 
     Args:
         story: the document of a tuning.
         path: of the HTML file.
     """
-    write_text(path, render_story(story))
+    write_text(path, render_tuning_page(story))
 
 
-def render_story(story: Document) -> str:
-    """The HTML of `write_story`."""
-    # as the files say it: what is not finite is null
-    document = json.loads(to_json(story))
+def render_tuning_page(story: Document) -> str:
+    """The HTML of `write_tuning_page`."""
+    document = as_filed(story)
+    metric, known = METRIC_NAMES[document["objective"]["name"]], _objectives(document)
+    about = f"{metric} on validation by round: " + "; ".join(known)
     return (
         make_environment()
         .get_template("tuning.html")
         .render(
             **document,
             rows=[_row(name, row, document) for name, row in rarest_first(document["labels"])],
-            metric=METRIC_NAMES[document["objective"]["name"]],
+            metric=metric,
             settings=SETTING_NAMES,
-            chart=_chart(document),
+            figure=inline_svg(draw_objective(document), "objective", about) if known else None,
         )
     )
 
 
+def _objectives(story: Document) -> list[str]:
+    """The objective of each round that has one, in words."""
+    return [
+        f"round {each['number']}: {each['outcome']['objective']:.3f}"
+        + ("" if each["kept"] else ", undone")
+        for each in story["rounds"]
+        if each["outcome"]["objective"] is not None
+    ]
+
+
 def _row(name: str, label: Document, story: Document) -> Document:
-    """A label: its figures in the first and the best round, and its F1 from round to round."""
+    """A label with its figures in the first and the best round, and its F1 by round."""
     rounds = [each["outcome"]["labels"].get(name) for each in story["rounds"]]
     first, best = rounds[0], rounds[story["best_round"] - 1]
-    figures = {key: [each and each[key] for each in (first, best)] for key in FIGURES}
-    values = [each and each["f1"] for each in rounds]
-    support = best["support"] if best else 0
     return {
         "name": name,
         **label,
-        "support": support,
-        "figures": figures,
-        "spark": _spark(values, story["rounds"]),
+        "support": best["support"] if best else 0,
+        "figures": {key: [each and each[key] for each in (first, best)] for key in FIGURES},
+        "course": [
+            (each["number"], row["f1"], each["kept"])
+            for each, row in zip(story["rounds"], rounds, strict=True)
+            if row and row["f1"] is not None
+        ],
     }
-
-
-def _spark(values: Sequence[float | None], rounds: Sequence[Document]) -> Document:
-    """Points of a small drawing, those of kept rounds joined."""
-    low = min((each["number"] for each in rounds), default=1)
-    x = Scale(low, low + max(1, len(rounds) - 1), SPARK_MARGIN, SPARK_WIDTH - SPARK_MARGIN)
-    y = Scale(0, 1, SPARK_HEIGHT - SPARK_MARGIN, SPARK_MARGIN)
-    return _points(values, rounds, x, y)
-
-
-def _chart(story: Document) -> Document | None:
-    """The objective from round to round; None if no round has one."""
-    rounds = story["rounds"]
-    values = [each["outcome"]["objective"] for each in rounds]
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    ticks = round_ticks(min(known), max(known))
-    x = Scale(0.5, len(rounds) + 0.5, LEFT, RIGHT)
-    y = Scale(ticks[0], ticks[-1], BOTTOM, TOP)
-    step = -(-len(rounds) // MOST_ROUND_TICKS)
-    return {
-        **_points(values, rounds, x, y),
-        "x_ticks": [(x(each["number"]), str(each["number"])) for each in rounds[::step]],
-        "y_ticks": [(y(tick), f"{tick:.3g}") for tick in ticks],
-        "x_title": "round",
-    }
-
-
-def _points(
-    values: Sequence[float | None], rounds: Sequence[Document], x: Scale, y: Scale
-) -> Document:
-    points = [
-        {
-            "x": x(each["number"]),
-            "y": y(value),
-            "kept": each["kept"],
-            "text": f"round {each['number']}: {value:.3f}{'' if each['kept'] else ', undone'}",
-        }
-        for value, each in zip(values, rounds, strict=True)
-        if value is not None
-    ]
-    return {"points": points, "joined": [point for point in points if point["kept"]]}

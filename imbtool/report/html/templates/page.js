@@ -24,6 +24,6 @@ addEventListener("hashchange", () => {
 });
 
 const spoken = document.querySelector("#spoken");
-for (const point of document.querySelectorAll(".point"))
+for (const point of document.querySelectorAll(".chart a"))
   for (const event of ["mouseenter", "focus"])
     point.addEventListener(event, () => { spoken.textContent = point.getAttribute("aria-label"); });
