@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile, WeightsSection
-from imbtool.data.imbalance import LabelCount, Tier, tier_of
+from imbtool.data.corpus import Corpus
+from imbtool.data.imbalance import LabelCount, Tier, count_labels, tier_of
 from imbtool.wording import three_digits
 
 EFFECTIVE_BETA = 0.999
@@ -55,6 +56,16 @@ def assign_weights(
         True
     """
     return [_assign(name, count, rules) for name, count in zip(names, counts, strict=True)]
+
+
+def weigh_labels(corpus: Corpus, rules: WeightsSection) -> list[LabelWeight]:
+    """Give each label of a corpus its weight [L], see `assign_weights`.
+
+    Args:
+        corpus: whose training targets are counted.
+        rules: `weights` of a profile.
+    """
+    return assign_weights(corpus.labels.names, count_labels(corpus.train.targets), rules)
 
 
 def _assign(name: str, count: LabelCount, rules: WeightsSection) -> LabelWeight:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel
+
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -15,7 +17,7 @@ def to_json(document: Any, indent: int | None = 2) -> str:
     """The JSON text of a document; NaN and infinities, which JSON lacks, become null.
 
     Args:
-        document: of maps, lists and plain values.
+        document: a pydantic model, or maps, lists and plain values, models among them.
         indent: blanks before each level; a list of plain values stands on one line. None puts all
             on one line.
     """
@@ -32,13 +34,15 @@ def as_filed(document: Any) -> Any:
 def _lines(value: Any, line_break: str, step: str) -> Iterator[str]:
     """The JSON text of a value in parts, each item of a map or a list of lists on its own line."""
     inner = line_break + step
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
     if isinstance(value, dict) and value:
         items = (
             (f"{json.dumps(str(key), ensure_ascii=False)}: ", each) for key, each in value.items()
         )
         marks = "{}"
     elif isinstance(value, list | tuple) and any(
-        isinstance(each, dict | list | tuple) for each in value
+        isinstance(each, dict | list | tuple | BaseModel) for each in value
     ):
         items, marks = (("", each) for each in value), "[]"
     else:
@@ -55,12 +59,21 @@ def _lines(value: Any, line_break: str, step: str) -> Iterator[str]:
 def _flat(value: Any) -> str:
     """The JSON text of a value on one line, by the encoder in C."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError:
         return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
 
 
+def _plain(value: Any) -> Any:
+    """A model among plain values as maps, lists and plain values."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
 def _finite(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

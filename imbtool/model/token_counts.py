@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from imbtool.analysis.all_texts import sampled
+from imbtool.analysis.corpus_texts import sample_rows
 from imbtool.analysis.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Corpus
@@ -41,7 +41,7 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     tokenizer = load_tokenizer(folder, section.trust_remote_code)
     model = empty_model(folder, config, section.trust_remote_code)
     check_tokens(folder, model, tokenizer)
-    rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
+    rows = sample_rows({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     with folder.calls(TOKENIZER):
         joiner, frame = column_joiner(tokenizer), special_frame(tokenizer)
         counts = {

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imbtool.analysis.document import label_rows
+from imbtool.analysis.analyze import explain_weights
 from imbtool.config.schema import Profile
 from imbtool.events import Event
 from imbtool.model.encoder import TextModel, Tokens
@@ -54,7 +54,7 @@ def rehearse(profile: Profile) -> dict[str, Any]:
             "tokens_per_second": speed,
             "minutes": _minutes(materials, engine, speed),
             "memory_gib": _memory(engine) / 2**30,
-            "weights": label_rows(materials.corpus, materials.weights),
+            "weights": explain_weights(materials.corpus, materials.weights),
         }
     finally:
         accelerator.end_training()

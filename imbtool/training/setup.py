@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile, ValidationMetric
 from imbtool.data.corpus import Corpus, Split, read_corpus
-from imbtool.data.imbalance import count_labels
-from imbtool.data.weights import LabelWeight, assign_weights
+from imbtool.data.weights import LabelWeight, weigh_labels
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.process_info import place_in
 from imbtool.errors import user_error
@@ -109,9 +108,7 @@ def gather_materials(
     _check_validation(corpus)
     require_measurable("training.best_by", profile.training.best_by, corpus)
     set_seed(profile.training.seed)
-    weights = assign_weights(
-        corpus.labels.names, count_labels(corpus.train.targets), profile.weights
-    )
+    weights = weigh_labels(corpus, profile.weights)
     text_model = load_encoder(profile.model, corpus.labels.names)
     text_model.model.to(accelerator.device)
     objective = make_objective(

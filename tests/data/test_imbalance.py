@@ -14,11 +14,11 @@ from imbtool.data.imbalance import (
     count_labels,
     cvir,
     frequency_group,
-    imbalance_document,
     irlbl,
     label_set_keys,
     labels_per_text,
     mean_ir,
+    measure_imbalance,
     scumble,
     tier_of,
 )
@@ -141,22 +141,19 @@ def test_training_positives_are_many_over_a_hundred_and_few_under_twenty():
     assert groups == ["many", "medium", "medium", "few"]
 
 
-def test_the_document_has_every_measure():
-    document = imbalance_document(SMALL)
-    assert document["cardinality"] == 1 and document["density"] == 0.5
-    assert (document["label_sets"], document["label_sets_once"]) == (3, 2)
-    assert document["shots"] == {"many": 0, "medium": 0, "few": 2}
-    assert document["labels"][1] == {
-        "irlbl": 3,
-        "scumble": pytest.approx(MIXED),
-        "shots": "few",
-    }
+def test_every_measure_is_given():
+    measures, of_labels = measure_imbalance(SMALL)
+    assert measures.cardinality == 1 and measures.density == 0.5
+    assert (measures.label_sets, measures.label_sets_once) == (3, 2)
+    assert measures.shots == {"many": 0, "medium": 0, "few": 2}
+    second = of_labels[1]
+    assert (second.irlbl, second.scumble, second.shots) == (3, pytest.approx(MIXED), "few")
 
 
 def test_texts_of_which_a_label_is_unknown_have_no_label_set():
     known = np.array([[1, 0], [1, 1], [0, 0]], np.float32)
     more = np.vstack([known, np.array([[1, np.nan], [np.nan, np.nan]], np.float32)])
-    ours, theirs = imbalance_document(known), imbalance_document(more)
-    assert ours["label_sets"] == theirs["label_sets"] == 3
+    (ours, _), (theirs, _) = measure_imbalance(known), measure_imbalance(more)
+    assert ours.label_sets == theirs.label_sets == 3
     assert both_known(more).tolist() == [[3 + 1, 3], [3, 3]]
     assert both_known(known).tolist() == [[3, 3], [3, 3]]

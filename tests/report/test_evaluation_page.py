@@ -141,7 +141,7 @@ def test_a_rare_label_shows_what_was_found_and_the_false_alarms() -> None:
     document = evaluation()
     document["labels"][NAMES[1]].update(support=8, found=2, false_alarms=18)
     rows = {row[0]: row[1:] for row in Page(rendered(document, [])).table("Rare labels")}
-    assert NAMES[2] not in rows, "a head label"
+    assert NAMES[2] not in rows, "a common label"
     assert list(rows.values())[2][:3] == ["8", "2", "18"]
 
 

@@ -114,7 +114,7 @@ def tier_handles(rows: Sequence[Row], min_support: int) -> list[Artist]:
     return handles
 
 
-def name_rows(axes: Axes, rows: Sequence[Row]) -> None:
+def name_rows(axes: Axes, rows: Sequence[tuple[str, object]]) -> None:
     """Write the labels' names beside the rows of a figure, the first at the top."""
     axes.set_yticks(range(len(rows)), labels=[short_name(name) for name, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
