@@ -192,7 +192,7 @@ class SameTexts:
         joint = _leak_severity(kind, first, *together)
         if joint not in (severity, _leak_severity(kind, first, *self._shares(known, second))):
             severity = joint
-            message += f" Together with the same texts it is {percent(together[0])}."
+            message += f" Together with identical texts it is {percent(together[0])}."
         found_rows = self._both_sides(rows, first, second)
         fix = None if kind == "leak-near" else f"Remove these rows from {theirs}, or {SPLIT_AGAIN}."
         return found(kind, message, evidence, found_rows, severity, fix)

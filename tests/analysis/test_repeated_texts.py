@@ -69,7 +69,7 @@ def test_leaks_of_two_kinds_that_are_too_much_together_are_one_error():
     assert (exact.id, exact.severity) == ("leak-exact", "warning")
     assert (like.id, like.severity) == ("leak-normalised", "error")
     assert like.evidence["rows"]["test"] == 2
-    assert like.message.endswith(" Together with the same texts it is 8.9%.")
+    assert like.message.endswith(" Together with identical texts it is 8.9%.")
 
 
 def test_a_small_leak_beside_an_error_is_no_error():
