@@ -182,7 +182,8 @@ def in_stand_ins(stand_ins: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 def typed(command: Command) -> list[str]:
     """The words after `imbtool`, placeholders filled in, with what makes a training short."""
     name, *words = command.words[1:]
-    short = QUICK if name == "analyze" or {"-p", "--profile"} & set(words) else ()
+    trains = name in ("train", "tune") and any(word.endswith(".yaml") for word in words)
+    short = QUICK if name == "analyze" or trains else ()
     return [name, *short, *map(filled_in, words)]
 
 

@@ -64,17 +64,19 @@ def _record(error: Exception) -> None:
         record_failure(error)
 
 
+DOCUMENTATION = "Documentation: docs/index.md"
+
 app = typer.Typer(
     cls=Guarded,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Train multi-label text classifiers whose important labels are the rare ones.",
-    epilog="Start with `imbtool init TRAIN.csv`; every command ends by naming the next one.",
+    epilog="Start with `imbtool init TRAIN.csv`. Every command ends by naming the next one."
+    f"\n\n{DOCUMENTATION}",
 )
 for command in (init, split, analyze, weights, train, tune, evaluate, predict):
-    app.command()(command)
+    app.command(epilog=DOCUMENTATION)(command)
 
 
 def show_version(wanted: bool) -> None:

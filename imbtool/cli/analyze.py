@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, NoTexts, Sets, Source, hint, is_profile, show, source_profile
+from imbtool.cli.common import (
+    INPUT,
+    OUTPUT,
+    Json,
+    NoTexts,
+    Sets,
+    Source,
+    hint,
+    is_profile,
+    show,
+    source_profile,
+)
 
 if TYPE_CHECKING:
     from imbtool.analysis.document import Analysis
@@ -19,31 +30,44 @@ if TYPE_CHECKING:
 
 def analyze(
     source: Source,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder for the report and its files.")
-    ] = Path("analysis"),
-    gate: Annotated[
-        bool, typer.Option("--gate", help="Exit with code 1 if there is an error, for scripts.")
-    ] = False,
-    no_texts: NoTexts = False,
     label_errors: Annotated[
         bool,
-        typer.Option("--label-errors", help="Also look for wrong labels; this takes minutes."),
+        typer.Option(
+            "--label-errors",
+            help="Also search for labels that are probably wrong. This takes minutes.",
+            rich_help_panel=INPUT,
+        ),
     ] = False,
     sets: Sets = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="<folder>",
+            help="Write the report, its tables and pictures into this folder.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = Path("analysis"),
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate",
+            help="Exit with code 1 if there is a finding of severity error, for use in scripts.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    no_texts: NoTexts = False,
     json: Json = False,
 ) -> None:
     """Show how imbalanced the labels are, and which problems the data have.
 
     Examples:
 
-        imbtool analyze profiles/moderation.yaml
-
-        imbtool analyze train.csv -o /tmp/look --json
-
-        imbtool analyze profile.yaml --gate --no-texts
-
-        imbtool analyze profile.yaml --label-errors
+    - `imbtool analyze profiles/moderation.yaml`
+    - `imbtool analyze train.csv -o /tmp/look --json`
+    - `imbtool analyze profile.yaml --gate --no-texts`
+    - `imbtool analyze profile.yaml --label-errors`
     """
     from imbtool.data.corpus import read_corpus
     from imbtool.files.locks import locked

@@ -23,27 +23,92 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 120
 """Columns of tables where the output is no terminal, so that a file reads like a screen."""
 
-Source = Annotated[Path, typer.Argument(metavar="PROFILE|TABLE", help="A profile or a table.")]
-CheckpointFolder = Annotated[Path, typer.Argument(help="A checkpoint or its run folder.")]
-ProfileFile = Annotated[Path | None, typer.Option("--profile", "-p", help="The weight profile.")]
-RunName = Annotated[
-    str | None, typer.Option("--run", help="Name of the run; default: the profile's, numbered.")
+INPUT, TRAINING, DEVICES, OUTPUT = "Input", "Training", "Devices", "Output"
+"""Panels of options in the help."""
+
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PROFILE|TABLE",
+        help="A weight profile, or a table from which a profile is guessed.",
+    ),
 ]
-Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")]
+CheckpointFolder = Annotated[
+    Path,
+    typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or the run folder that holds it."),
+]
+ProfileArgument = Annotated[
+    Path | None, typer.Argument(metavar="PROFILE", help="The weight profile.", show_default=False)
+]
+ProfileFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="<path>",
+        help="The weight profile, if you do not give it as the argument.",
+        rich_help_panel=INPUT,
+    ),
+]
+RunName = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="<name>",
+        help="Name the run. By default it has the profile's name and a number.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Runs = Annotated[
+    Path,
+    typer.Option(
+        "--runs",
+        metavar="<folder>",
+        help="Write the run into this folder of runs.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 RUNS = Path("runs")
 AllowChanged = Annotated[
-    bool, typer.Option("--allow-changed", help="Resume although something changed.")
+    bool,
+    typer.Option(
+        "--allow-changed",
+        help="Resume even if the data, the encoder or the library versions have changed.",
+        rich_help_panel=INPUT,
+    ),
 ]
 TrustRemoteCode = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Run code that the model brings along.")
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run Python code that the model's folder contains.",
+        rich_help_panel=INPUT,
+    ),
 ]
 NoTexts = Annotated[
-    bool, typer.Option("--no-texts", help="Write no text down: they may be private.")
+    bool,
+    typer.Option(
+        "--no-texts",
+        help="Write no texts into the results, for example because they are private.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result document alone, as JSON.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print only the result, as one JSON document.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set a profile key, e.g. loss.gamma=1.5."),
+    typer.Option(
+        "--set",
+        metavar="<key=value>",
+        help="Set any key of the profile, for example loss.gamma=1.5. You can repeat this option.",
+        rich_help_panel=INPUT,
+    ),
 ]
 
 
@@ -118,16 +183,30 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def require_profile(profile: Path | None) -> Path:
-    """The value of --profile, without which nothing can be started.
+def one_profile(argument: Path | None, option: Path | None) -> Path | None:
+    """The profile, which is either the argument or the value of --profile.
 
     Raises:
-        UserError: it is not given.
+        UserError: both are given.
+    """
+    from imbtool.errors import user_error
+
+    if argument is not None and option is not None:
+        found = f"a second profile, {option}, beside {argument}"
+        raise user_error("--profile", found, "one profile", "leave one of them out")
+    return option if argument is None else argument
+
+
+def require_profile(profile: Path | None) -> Path:
+    """The profile, without which nothing can be started.
+
+    Raises:
+        UserError: none is given.
     """
     from imbtool.errors import user_error
 
     if profile is None:
-        raise user_error("--profile", "no profile", "a weight profile", "`imbtool init` writes one")
+        raise user_error("PROFILE", "no profile", "a weight profile", "`imbtool init` writes one")
     return profile
 
 

@@ -7,36 +7,87 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import CheckpointFolder, Json, NoTexts, TrustRemoteCode, hint, show
+from imbtool.cli.common import (
+    INPUT,
+    OUTPUT,
+    CheckpointFolder,
+    Json,
+    NoTexts,
+    TrustRemoteCode,
+    hint,
+    show,
+)
 
 
 def evaluate(
     checkpoint: CheckpointFolder,
     data: Annotated[
-        Path | None, typer.Option("--data", help="A table; default: the run's own split.")
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="<table>",
+            help="Evaluate on this table. By default it is a split of the run's own data.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     split: Annotated[
-        str, typer.Option("--split", help="test, validation or train of the run's profile.")
+        str,
+        typer.Option(
+            "--split",
+            metavar="<split>",
+            help="Choose the split of the run's data: test, validation or train.",
+            rich_help_panel=INPUT,
+        ),
     ] = "test",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the results; default: the run.")
-    ] = None,
     against: Annotated[
         Path | None,
-        typer.Option("--against", metavar="B", help="A checkpoint, or a table of predictions."),
+        typer.Option(
+            "--against",
+            metavar="<path>",
+            help="Compare with another checkpoint, or with a table of predictions of any tool.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     by: Annotated[
-        str | None, typer.Option("--by", metavar="COLUMN", help="Measure its values apart too.")
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="<column>",
+            help="Also report metrics for each value of this column, for example each language.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="<folder>",
+            help="Write the results into this folder. By default it is the run folder.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     errors: Annotated[
         int,
-        typer.Option("--errors", metavar="N", min=0, help="Errors to quote of each rare label."),
+        typer.Option(
+            "--errors",
+            metavar="<int>",
+            min=0,
+            help="Quote this many misses and false alarms of each rare label.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = 5,
     no_texts: NoTexts = False,
-    trust_remote_code: TrustRemoteCode = False,
     require: Annotated[
         list[str] | None,
-        typer.Option("--require", metavar="GATE", help="Exit 1 unless e.g. 'recall:LABEL>=0.8'."),
+        typer.Option(
+            "--require",
+            metavar="<gate>",
+            help="Exit with code 1 unless this holds, as in 'recall:LABEL>=0.8'. You can repeat "
+            "this option.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -46,13 +97,10 @@ def evaluate(
 
     Examples:
 
-        imbtool evaluate runs/moderation-1/checkpoint
-
-        imbtool evaluate runs/moderation-1 --data fresh.csv -o results --by language
-
-        imbtool evaluate runs/moderation-2 --against runs/moderation-1
-
-        imbtool evaluate runs/moderation-1 --require 'recall:praising violence>=0.5'
+    - `imbtool evaluate runs/moderation-1/checkpoint`
+    - `imbtool evaluate runs/moderation-1 --data fresh.csv -o results --by language`
+    - `imbtool evaluate runs/moderation-2 --against runs/moderation-1`
+    - `imbtool evaluate runs/moderation-1 --require 'recall:praising violence>=0.5'`
     """
     from imbtool.evaluation.gates import read_gate
     from imbtool.events import read_log

@@ -7,19 +7,35 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, hint, parsed_sets, require_new, show
+from imbtool.cli.common import OUTPUT, Json, Sets, hint, parsed_sets, require_new, show
 
 
 def init(
-    train: Annotated[Path | None, typer.Argument(help="The training table.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the profile goes.")] = Path(
-        "profile.yaml"
-    ),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing profile.")] = False,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the profile's JSON Schema and stop.")
-    ] = False,
+    train: Annotated[
+        Path | None,
+        typer.Argument(metavar="TRAIN", help="The training table.", show_default=False),
+    ] = None,
     sets: Sets = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="<path>",
+            help="Write the profile into this file.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = Path("profile.yaml"),
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Overwrite the profile if it exists.", rich_help_panel=OUTPUT),
+    ] = False,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", help="Print the profile's JSON Schema and stop.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Look at a table and write a first profile, with what was guessed and why.
@@ -29,13 +45,10 @@ def init(
 
     Examples:
 
-        imbtool init train.csv
-
-        imbtool init data/train.csv -o profiles/mine.yaml
-
-        imbtool init train.csv --set data.labels.column=topics --set data.encoding=cp1252
-
-        imbtool init --schema > profile.schema.json
+    - `imbtool init train.csv`
+    - `imbtool init data/train.csv -o profiles/mine.yaml`
+    - `imbtool init train.csv --set data.labels.column=topics --set data.encoding=cp1252`
+    - `imbtool init --schema > profile.schema.json`
     """
     from imbtool.config.schema import Profile
     from imbtool.config.writer import render_profile

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imbtool.cli.common import (
+    DEVICES,
+    INPUT,
+    OUTPUT,
     CheckpointFolder,
     Json,
     TrustRemoteCode,
@@ -34,7 +37,31 @@ def predict(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="INPUT", help="A table, a folder or glob of tables, a data set; default: stdin."
+            metavar="INPUT",
+            help="A table, a folder or glob of tables, or a data set. By default texts are read "
+            "from stdin, one a line.",
+            show_default=False,
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text",
+            metavar="<column>",
+            help="Read texts from this column, if it had another name in training.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="<int>",
+            min=1,
+            help="Predict a folder with this many processes. By default there is one for each "
+            "visible GPU, or one on the CPU.",
+            rich_help_panel=DEVICES,
         ),
     ] = None,
     output: Annotated[
@@ -42,36 +69,36 @@ def predict(
         typer.Option(
             "--output",
             "-o",
-            help="A table (csv, tsv, jsonl, parquet) or, without such a suffix, a folder of as "
-            "many files as INPUT has; default: stdout, as csv.",
+            metavar="<path>",
+            help="Write into this table (csv, tsv, jsonl or parquet) or, without such a suffix, "
+            "into this folder, a file for each file of INPUT. By default csv goes to stdout.",
+            rich_help_panel=OUTPUT,
         ),
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option("--text", help="The text column, if it is not the one of the training."),
     ] = None,
     calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="p:LABEL says how often the label holds.")
-    ] = False,
-    processes: Annotated[
-        int | None,
+        bool,
         typer.Option(
-            "--processes",
-            metavar="N",
-            min=1,
-            help="Into a folder; default: one a visible GPU, else 1.",
+            "--calibrated",
+            help="Correct the probabilities for the distortion that class weights and focal "
+            "loss cause. Predicted labels do not change.",
+            rich_help_panel=OUTPUT,
         ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite an existing output; start a folder over.")
     ] = False,
-    trust_remote_code: TrustRemoteCode = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Overwrite the output if it exists, and begin a folder again.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Add `predicted` and one `p:LABEL` column a label to a table's columns.
 
     Decisions use the checkpoint's thresholds and fit its hierarchy; p:LABEL is sigmoid(logit).
-    With --calibrated p:LABEL is freed of what weights and focal loss did to it; decisions stay.
+    --calibrated corrects the probabilities for class weights and focal loss. Predicted labels do
+    not change.
     Rows stream through, so memory does not grow with the file. On stdin, one text a line.
 
     From a folder or glob into a folder, each file becomes one of the same name. Files that are
@@ -80,11 +107,9 @@ def predict(
 
     Examples:
 
-        imbtool predict runs/moderation-1/checkpoint new.csv -o labelled.csv
-
-        imbtool predict runs/moderation-1/checkpoint shards -o labelled
-
-        echo "a text" | imbtool predict runs/moderation-1/checkpoint --json
+    - `imbtool predict runs/moderation-1/checkpoint new.csv -o labelled.csv`
+    - `imbtool predict runs/moderation-1/checkpoint shards -o labelled`
+    - `echo "a text" | imbtool predict runs/moderation-1/checkpoint --json`
     """
     from imbtool.distributed.process_info import place_in
     from imbtool.formats.sources import names_table, table_format

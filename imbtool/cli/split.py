@@ -8,21 +8,58 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, Source, hint, show, source_profile
+from imbtool.cli.common import INPUT, OUTPUT, Json, Sets, Source, hint, show, source_profile
 
 
 def split(
     source: Source,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder the parts go to.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="<folder>",
+            help="Write the tables and split.json into this folder.",
+            rich_help_panel=OUTPUT,
+        ),
+    ],
     validation: Annotated[
-        float, typer.Option("--validation", help="Share of the rows for validation; 0: none.")
+        float,
+        typer.Option(
+            "--validation",
+            metavar="<share>",
+            help="Put this share of the rows into validation. With 0 there is no validation table.",
+            rich_help_panel=INPUT,
+        ),
     ] = 0.1,
-    test: Annotated[float, typer.Option("--test", help="Share for test; 0: none.")] = 0.1,
+    test: Annotated[
+        float,
+        typer.Option(
+            "--test",
+            metavar="<share>",
+            help="Put this share of the rows into test. With 0 there is no test table.",
+            rich_help_panel=INPUT,
+        ),
+    ] = 0.1,
     group: Annotated[
         str | None,
-        typer.Option("--group", help="A column; rows with the same cell stay together."),
+        typer.Option(
+            "--group",
+            metavar="<column>",
+            help="Keep rows together that have the same value in this column, such as an author.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other parts.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            metavar="<int>",
+            min=0,
+            help="Draw another split with another seed.",
+            rich_help_panel=INPUT,
+        ),
+    ] = 0,
     sets: Sets = None,
     json: Json = False,
 ) -> None:
@@ -34,9 +71,8 @@ def split(
 
     Examples:
 
-        imbtool split all.csv -o data
-
-        imbtool split all.csv -o data --validation 0.2 --test 0 --group author
+    - `imbtool split all.csv -o data`
+    - `imbtool split all.csv -o data --validation 0.2 --test 0 --group author`
     """
     from imbtool.data.corpus import read_train
     from imbtool.data.partition import part_files, part_shares, partition, write_parts

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imbtool.cli.common import (
+    DEVICES,
+    INPUT,
+    OUTPUT,
     RUNS,
+    TRAINING,
     AllowChanged,
     Json,
+    ProfileArgument,
     ProfileFile,
     RunName,
     Runs,
@@ -20,6 +25,7 @@ from imbtool.cli.common import (
     console,
     first_process,
     hint,
+    one_profile,
     option_overrides,
     parsed_sets,
     require_profile,
@@ -36,38 +42,94 @@ if TYPE_CHECKING:
 
 
 def train(
+    source: ProfileArgument = None,
     profile: ProfileFile = None,
-    run: RunName = None,
-    runs: Runs = RUNS,
-    focal_gamma: Annotated[
-        str | None, typer.Option("--focal-gamma", metavar="G", help="loss.gamma")
-    ] = None,
-    learning_rate: Annotated[
-        str | None, typer.Option("--learning-rate", metavar="R", help="training.learning_rate")
-    ] = None,
-    epochs: Annotated[
-        str | None, typer.Option("--epochs", metavar="N", help="training.epochs")
-    ] = None,
-    bf16: Annotated[
-        bool | None, typer.Option("--bf16/--fp32", help="training.precision", show_default=False)
-    ] = None,
-    seed: Annotated[str | None, typer.Option("--seed", metavar="S", help="training.seed")] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option("--processes", metavar="N", min=1, help="Default: one a visible GPU, else 1."),
-    ] = None,
-    track: Annotated[
-        list[str] | None,
-        typer.Option("--track", metavar="TRACKER", help="tensorboard, wandb, mlflow or trackio."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run, and how long; start nothing.")
-    ] = False,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped run.")
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="<run>",
+            help="Continue this run, which was stopped, with its own profile.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     allow_changed: AllowChanged = False,
     sets: Sets = None,
+    focal_gamma: Annotated[
+        str | None,
+        typer.Option(
+            "--focal-gamma",
+            metavar="<float>",
+            help="Set loss.gamma: how strongly the loss turns to texts that are still wrong.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        str | None,
+        typer.Option(
+            "--learning-rate",
+            metavar="<float>",
+            help="Set training.learning_rate, the highest rate of the schedule.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    epochs: Annotated[
+        str | None,
+        typer.Option(
+            "--epochs",
+            metavar="<int>",
+            help="Set training.epochs, how often the training texts are read.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            "--seed",
+            metavar="<int>",
+            help="Set training.seed: the order of the texts, and the weights of a new head.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show what would be trained and estimate how long it takes, without training.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = False,
+    bf16: Annotated[
+        bool | None,
+        typer.Option(
+            "--bf16/--fp32",
+            help="Set training.precision. By default bf16 is used where the device is fast at it.",
+            show_default=False,
+            rich_help_panel=DEVICES,
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="<int>",
+            min=1,
+            help="Train with this many processes. By default there is one for each visible "
+            "GPU, or one on the CPU.",
+            rich_help_panel=DEVICES,
+        ),
+    ] = None,
+    run: RunName = None,
+    runs: Runs = RUNS,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            metavar="<tracker>",
+            help="Also log to tensorboard, wandb, mlflow or trackio. You can repeat this option.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Fine-tune an encoder with weighted focal loss and the hierarchy penalty.
@@ -77,16 +139,13 @@ def train(
 
     Examples:
 
-        imbtool train --profile profiles/moderation.yaml
-
-        imbtool train -p profile.yaml --run gentle --learning-rate 5e-5 --epochs 5
-
-        imbtool train -p profile.yaml --set loss.gamma='{rare label: 3}'
-
-        imbtool train -p profile.yaml --processes 4 --track tensorboard
-
-        imbtool train --resume runs/gentle
+    - `imbtool train profiles/moderation.yaml`
+    - `imbtool train -p profile.yaml --run gentle --learning-rate 5e-5 --epochs 5`
+    - `imbtool train -p profile.yaml --set loss.gamma='{rare label: 3}'`
+    - `imbtool train -p profile.yaml --processes 4 --track tensorboard`
+    - `imbtool train --resume runs/gentle`
     """
+    profile = one_profile(source, profile)
     precision = None if bf16 is None else "bf16" if bf16 else "fp32"
     options = option_overrides(
         ("loss.gamma", "--focal-gamma", focal_gamma),

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imbtool.cli.common import (
+    INPUT,
     RUNS,
+    TRAINING,
     AllowChanged,
     Json,
+    ProfileArgument,
     ProfileFile,
     RunName,
     Runs,
     Sets,
     console,
     hint,
+    one_profile,
     option_overrides,
     parsed_sets,
     require_profile,
@@ -36,26 +40,56 @@ if TYPE_CHECKING:
 
 
 def tune(
+    source: ProfileArgument = None,
     profile: ProfileFile = None,
-    run: RunName = None,
-    runs: Runs = RUNS,
-    budget_runs: Annotated[
-        str | None, typer.Option("--budget-runs", metavar="N", help="tuning.budget_runs")
-    ] = None,
-    budget_minutes: Annotated[
-        str | None, typer.Option("--budget-minutes", metavar="M", help="tuning.budget_minutes")
-    ] = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a stopped tuning.")
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="<run>",
+            help="Continue this tuning, which was stopped. You may give it another budget.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     allow_changed: AllowChanged = False,
     from_run: Annotated[
-        Path | None, typer.Option("--from-run", metavar="RUN", help="A run to look at.")
+        Path | None,
+        typer.Option(
+            "--from-run",
+            metavar="<run>",
+            help="With --dry-run: diagnose this finished run.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    sets: Sets = None,
+    budget_runs: Annotated[
+        str | None,
+        typer.Option(
+            "--budget-runs",
+            metavar="<int>",
+            help="Set tuning.budget_runs: stop after this many trainings.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    budget_minutes: Annotated[
+        str | None,
+        typer.Option(
+            "--budget-minutes",
+            metavar="<float>",
+            help="Set tuning.budget_minutes: start no training after this many minutes.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what the guide would change after --from-run.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show what the tuning guide would change after --from-run, without training.",
+            rich_help_panel=TRAINING,
+        ),
     ] = False,
-    sets: Sets = None,
+    run: RunName = None,
+    runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
     """Train, see what is wrong, change the profile by the guide, train again, keep what helps.
@@ -65,15 +99,13 @@ def tune(
 
     Examples:
 
-        imbtool tune --profile profiles/moderation.yaml
-
-        imbtool tune -p profile.yaml --run careful --budget-runs 12 --budget-minutes 90
-
-        imbtool tune --resume runs/careful --budget-runs 20
-
-        imbtool tune --from-run runs/profile-1 --dry-run
+    - `imbtool tune profiles/moderation.yaml`
+    - `imbtool tune -p profile.yaml --run careful --budget-runs 12 --budget-minutes 90`
+    - `imbtool tune --resume runs/careful --budget-runs 20`
+    - `imbtool tune --from-run runs/profile-1 --dry-run`
     """
     _refuse_several_processes()
+    profile = one_profile(source, profile)
     budget = option_overrides(
         ("tuning.budget_runs", "--budget-runs", budget_runs),
         ("tuning.budget_minutes", "--budget-minutes", budget_minutes),

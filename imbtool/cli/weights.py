@@ -7,24 +7,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import Json, Sets, hint, parsed_sets, require_new, show
+from imbtool.cli.common import OUTPUT, Json, Sets, hint, parsed_sets, require_new, show
 
 if TYPE_CHECKING:
     from imbtool.config.yaml_text import Key
 
 
 def weights(
-    profile: Annotated[Path, typer.Argument(help="The weight profile.")],
+    profile: Annotated[Path, typer.Argument(metavar="PROFILE", help="The weight profile.")],
+    sets: Sets = None,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="Folder of the weights, as JSON and as a picture."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="<folder>",
+            help="Write weights.json and weights.png into this folder.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = Path("analysis"),
     save: Annotated[
         Path | None,
-        typer.Option("--save", help="Write a profile that has these as custom weights."),
+        typer.Option(
+            "--save",
+            metavar="<path>",
+            help="Write a profile in which these weights stand as custom weights.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing --save.")] = False,
-    sets: Sets = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Overwrite the file of --save if it exists.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show the weight of each label, its tier and the reason.
@@ -33,9 +49,8 @@ def weights(
 
     Examples:
 
-        imbtool weights profiles/moderation.yaml
-
-        imbtool weights profile.yaml --set weights.cap=2 --save tuned.yaml
+    - `imbtool weights profiles/moderation.yaml`
+    - `imbtool weights profile.yaml --set weights.cap=2 --save tuned.yaml`
     """
     from imbtool.analysis.analyze import explain_weights
     from imbtool.analysis.document import Weights

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -74,13 +75,13 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
     """
     before = 0
     try:
-        file = _opened(path)
-        classes = classes_of(path, file.schema_arrow)
-        for batch in file.iter_batches(rows):
-            require_text_bytes(path, batch, before)
-            named = with_names(path, pa.Table.from_batches([batch]), classes, before)
-            yield from named.to_batches() if classes else [batch]
-            before += len(batch)
+        with _opened(path) as file:
+            classes = classes_of(path, file.schema_arrow)
+            for batch in file.iter_batches(rows):
+                require_text_bytes(path, batch, before)
+                named = with_names(path, pa.Table.from_batches([batch]), classes, before)
+                yield from named.to_batches() if classes else [batch]
+                before += len(batch)
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
 
@@ -92,26 +93,28 @@ def parquet_columns(path: Path) -> list[str]:
         UserError: as `parquet_batches`.
     """
     try:
-        return list(_opened(path).schema_arrow.names)
+        with _opened(path) as file:
+            return list(file.schema_arrow.names)
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
 
 
 def _parquet(path: Path) -> pa.Table:
     try:
-        file = _opened(path)
-        table = file.read()
-        require_text_bytes(path, table)
-        table = with_names(path, table, classes_of(path, file.schema_arrow))
+        with _opened(path) as file:
+            table = file.read()
+            require_text_bytes(path, table)
+            return with_names(path, table, classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
         raise damaged(path, error) from None
-    return table
 
 
-def _opened(path: Path) -> pq.ParquetFile:
-    file = pq.ParquetFile(_seekable(path))
-    refuse_repeated(str(path), file.schema_arrow.names)
-    return file
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    with _seekable(path) as stream:
+        file = pq.ParquetFile(stream)
+        refuse_repeated(str(path), file.schema_arrow.names)
+        yield file
 
 
 def _seekable(path: Path) -> Any:

@@ -934,7 +934,7 @@ USES = [
 ]
 
 TUNINGS = [
-    case("tuning of no profile", nothing, "tune", "--profile", "no profile", "imbtool init"),
+    case("tuning of no profile", nothing, "tune", "PROFILE", "no profile", "imbtool init"),
     case(
         "tuning that exists",
         nothing,

@@ -636,7 +636,8 @@ def test_periods_are_known_to_a_process_that_has_made_none(tmp_path: Path):
     periods = pa.array(pd.Series(pd.period_range("2020-01", periods=1, freq="M")))
     pq.write_table(pa.table({"a": periods}), tmp_path / "t.parquet")
     code = (
-        "from pathlib import Path; from imbtool.tables import read_arrow, text_cells; "
+        "from pathlib import Path; from imbtool.data.tables import read_arrow; "
+        "from imbtool.formats.cells import text_cells; "
         "print(text_cells(read_arrow(Path('t.parquet')).data['a']).to_pylist())"
     )
     told = run([executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
