@@ -30,7 +30,7 @@ from imbtool.config.schema import Profile
 from imbtool.data.imbalance import count_labels
 from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
-from imbtool.evaluation.summary import validation_figures
+from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
@@ -139,7 +139,7 @@ def scores_of(part: Part, seed: int, halves: int) -> dict[str, dict[str, float]]
             for logits in of_epochs:
                 targets = split.targets[own]
                 choice = choose_thresholds(flat, logits[own], targets, prevalence)
-                seen.append(validation_figures(flat, choice, logits[own], targets))
+                seen.append(validation_metrics(flat, choice, logits[own], targets))
                 f1 = confusion(logits[other] >= choice.logits, split.targets[other]).f1
                 ranking = average_precision(logits[other], split.targets[other])
                 unseen.append([mean_defined(f1), mean_defined(ranking)])

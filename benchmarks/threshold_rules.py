@@ -26,7 +26,7 @@ from imbtool.config.reader import read_profile
 from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import TIERS, count_labels
 from imbtool.data.splitting import stratified_split
-from imbtool.evaluation.calibration import pooled_calibration
+from imbtool.evaluation.calibration import fit_each_label
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.thresholds import (
     RULES,
@@ -71,7 +71,7 @@ class Thresholds:
 
     def pooled(self) -> Floats:
         """The threshold of best expected F1 under each label's own calibration."""
-        calibration = pooled_calibration(self._logits, self._targets)
+        calibration = fit_each_label(self._logits, self._targets)
         scaled = calibration.logits(self._logits)
         return calibration.raw(np.array([_expected_f1_cut(column) for column in scaled.T]))
 

@@ -6,25 +6,10 @@ texts, is None, which is null in the file.
 
 from __future__ import annotations
 
-from pydantic import ConfigDict
-
 from imbtool.analysis.finding import Finding
 from imbtool.data.imbalance import FrequencyGroup, ImbalanceMeasures, Tier
-from imbtool.files.documents import NumberOrNone, Typed
-
-
-class Part(Typed):
-    """A part of the document; keys of other versions are left out."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class Estimate(Part):
-    """A share with its 95% interval."""
-
-    value: NumberOrNone
-    low: NumberOrNone
-    high: NumberOrNone
+from imbtool.evaluation.document import Estimate, Part
+from imbtool.files.documents import NumberOrNone
 
 
 class LabelWeights(Part):
@@ -222,10 +207,3 @@ class Analysis(Part):
     verdict: Verdict
     findings: list[Finding]
     """The most serious first."""
-
-
-def estimate(value: float, low: float, high: float) -> Estimate:
-    """A share with its interval; one that is undefined has none."""
-    if value != value:
-        return Estimate(value=None, low=None, high=None)
-    return Estimate(value=float(value), low=float(low), high=float(high))

@@ -12,19 +12,13 @@ from scipy.stats import fisher_exact, ks_2samp
 from sklearn.feature_extraction.text import CountVectorizer
 
 from imbtool.analysis.corpus_texts import corpus_texts, sample_rows
-from imbtool.analysis.document import (
-    Drift,
-    Estimate,
-    LabelDrift,
-    LengthDrift,
-    NewWords,
-    WordDrift,
-    estimate,
-)
+from imbtool.analysis.document import Drift, LabelDrift, LengthDrift, NewWords, WordDrift
 from imbtool.analysis.finding import Finding, found, percent
 from imbtool.analysis.lengths import characters
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.data.imbalance import LabelCount
+from imbtool.evaluation.document import Estimate
+from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.wording import some
 

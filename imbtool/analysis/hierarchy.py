@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from imbtool.analysis.document import Edge, Estimate, Hierarchy, estimate
+from imbtool.analysis.document import Edge, Hierarchy
 from imbtool.analysis.finding import Finding, FoundRow, found
 from imbtool.config.hierarchy import Labels
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import both_known, co_known, co_occurrence
+from imbtool.evaluation.document import Estimate
+from imbtool.evaluation.estimates import estimate, estimate_text
 from imbtool.evaluation.intervals import TAIL, exact_interval
-from imbtool.evaluation.measures import figure_text
 from imbtool.types import Counts
 from imbtool.wording import counted, some
 
@@ -102,7 +103,7 @@ def _implied(corpus: Corpus, together: Counts, known: Counts, texts: Counts) -> 
             pairs.append(ImpliedParent(names[child], names[parent], share, trials, trials - hits))
     if pairs:
         shown = some(
-            f"{pair.child} with {pair.parent}, {figure_text(dict(pair.share))}" for pair in pairs
+            f"{pair.child} with {pair.parent}, {estimate_text(pair.share)}" for pair in pairs
         )
         occur = "occurs" if len(pairs) == 1 else "occur"
         subject = f"{counted(len(pairs), 'label')} nearly always {occur} with another one"

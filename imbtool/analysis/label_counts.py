@@ -7,11 +7,13 @@ from functools import cache
 
 import numpy as np
 
-from imbtool.analysis.document import Estimate, Measurability, estimate
+from imbtool.analysis.document import Measurability
 from imbtool.analysis.finding import Finding, FoundRow, found
 from imbtool.config.hierarchy import spelled_alike
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import LabelCount
+from imbtool.evaluation.document import Estimate
+from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.wording import counted, some
 

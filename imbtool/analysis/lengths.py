@@ -8,16 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.analysis.document import (
-    Estimate,
-    Lengths,
-    Quantiles,
-    TokenLengths,
-    TokenQuantiles,
-    estimate,
-)
+from imbtool.analysis.document import Lengths, Quantiles, TokenLengths, TokenQuantiles
 from imbtool.analysis.finding import Finding, FoundRow, Severity, found
 from imbtool.data.corpus import Corpus, Split
+from imbtool.evaluation.document import Estimate
+from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.types import Rows
 from imbtool.wording import some

@@ -1,4 +1,9 @@
-"""What a calibration is, and the one of the threshold rule `calibrated`: a slope for all labels."""
+"""Calibration: probabilities that are as frequent as they say.
+
+The threshold rule `calibrated` has one slope for all labels, and biases that match the training
+prevalence. A checkpoint has a slope and a bias for each label, partially pooled: drawn towards
+their mean over labels, the more so the fewer texts a label has.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,28 @@ from scipy.special import expit, log_expit
 from imbtool.types import Floats, Targets
 
 SLOPES = (0.1, 10.0)
-MOST_STEPS = 60
-TOLERANCE = 1e-6
+"""Of which the shared slope is one."""
+MOST_NEWTON_STEPS = 60
+NEWTON_TOLERANCE = 1e-6
 LEAST_PREVALENCE = 1e-6
 """The odds of a label are finite: no text in training is no proof that there is none."""
+
+STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
+"""Tried, strongest first: a label needs at least as many positives for half a bias of its own."""
+SLOPE_SHARE = 10.0
+"""Log-slopes are drawn to their mean this much more than biases: they differ less."""
+PRIOR = 0.1
+"""Precision of the means around 0, where nothing is moved; matters only with next to no texts."""
+HALF_SPLITS = 3
+MOST_FISHER_STEPS = 50
+MOST_HALVINGS = 30
+FISHER_TOLERANCE = 1e-3
+"""A fit is done when a step gains less log likelihood than this, which no data can tell apart."""
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """1 / (1 + exp(-z)), without overflow."""
+    return np.exp(-np.logaddexp(0.0, -logits))
 
 
 @dataclass(frozen=True)
@@ -38,26 +61,24 @@ class Calibration:
         return np.asarray((calibrated - self.bias) / self.slope, dtype=np.float64)
 
 
-def fit_calibration(
-    logits: Floats, targets: NDArray[np.float32], prevalence: Floats
-) -> Calibration:
+def fit_shared_slope(logits: Floats, targets: Targets, prevalence: Floats) -> Calibration:
     """Fit one slope by likelihood; each bias makes the mean probability the prevalence.
 
     Args:
         logits: [n, L].
         targets: [n, L], NaN unknown.
         prevalence: [L], each label's share of positives in training. A label that training has
-            seen only without positives, or only without negatives, has no say in the slope.
+            seen only without positives, or only without negatives, does not count for the slope.
     """
     known = ~np.isnan(targets)
-    heard = known & (prevalence > 0) & (prevalence < 1)
+    counted = known & (prevalence > 0) & (prevalence < 1)
     prevalence = np.clip(prevalence, LEAST_PREVALENCE, 1.0 - LEAST_PREVALENCE)
     sign = np.where(targets == 1, -1.0, 1.0)
 
     def loss(log_slope: float) -> float:
         slope = float(np.exp(log_slope))
         scaled = slope * logits + matching_bias(slope * logits, prevalence, known)
-        return float((np.logaddexp(0.0, sign * scaled) * heard).sum())
+        return float((np.logaddexp(0.0, sign * scaled) * counted).sum())
 
     low, high = np.log(SLOPES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 0.02})
@@ -79,39 +100,21 @@ def matching_bias(logits: Floats, prevalence: Floats, known: NDArray[np.bool_]) 
     low = log_odds - np.where(counts, logits, -np.inf).max(axis=0)
     high = log_odds - np.where(counts, logits, np.inf).min(axis=0)
     bias = log_odds - (logits * share).sum(axis=0)
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_NEWTON_STEPS):
         probability = sigmoid(logits + bias)
         excess = (probability * share).sum(axis=0) - prevalence
         low, high = np.where(excess < 0, bias, low), np.where(excess > 0, bias, high)
         slope = np.maximum((probability * (1.0 - probability) * share).sum(axis=0), 1e-300)
         step = bias - excess / slope
         step = np.where((step > low) & (step < high), step, (low + high) / 2)
-        settled = np.abs(step - bias).max() < TOLERANCE
+        settled = np.abs(step - bias).max() < NEWTON_TOLERANCE
         bias = step
         if settled:
             break
     return np.asarray(bias, dtype=np.float64)
 
 
-def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-z)), without overflow."""
-    return np.exp(-np.logaddexp(0.0, -logits))
-
-
-STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
-"""Tried, strongest first: a label needs at least as many positives for half a bias of its own."""
-SLOPE_SHARE = 10.0
-"""Log-slopes are drawn to their mean this much more than biases: they differ less."""
-PRIOR = 0.1
-"""Precision of the means around 0, where nothing is moved; matters only with next to no texts."""
-HALF_SPLITS = 3
-MOST_FISHER_STEPS = 50
-MOST_HALVINGS = 30
-FISHER_TOLERANCE = 1e-3
-"""A fit is done when a step gains less log likelihood than this, which no data can tell apart."""
-
-
-def pooled_calibration(logits: Floats, targets: Targets, seed: int = 0) -> Calibration:
+def fit_each_label(logits: Floats, targets: Targets, seed: int = 0) -> Calibration:
     """Fit each label's calibration; how far labels differ is chosen by held-out log loss.
 
     Every strength of `STRENGTHS` is fitted on one half of the texts and scored on the other, over
@@ -123,10 +126,10 @@ def pooled_calibration(logits: Floats, targets: Targets, seed: int = 0) -> Calib
         targets: [n, L], NaN unknown. A label without any gets the shared slope and bias.
         seed: of the half-splits.
     """
-    return fit_pooled(logits, targets, choose_strength(logits, targets, seed))
+    return fit_with_pooling(logits, targets, choose_strength(logits, targets, seed))
 
 
-def fit_pooled(logits: Floats, targets: Targets, strength: float) -> Calibration:
+def fit_with_pooling(logits: Floats, targets: Targets, strength: float) -> Calibration:
     """Maximise the likelihood of p = sigmoid(slope_l z + bias_l), labels drawn to their mean.
 
     The penalty is strength / 2 times the sum over labels of

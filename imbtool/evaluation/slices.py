@@ -1,49 +1,38 @@
-"""The same figures for parts of a split, such as each language or source: where it is worst."""
+"""The same metrics for parts of a split, such as each language or source: where it is worst."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Labels
 from imbtool.errors import user_error
-from imbtool.evaluation.measures import Figures
-from imbtool.types import Decisions
+from imbtool.evaluation.document import Estimate, Metrics, Slice, SliceLabel, Slices
+from imbtool.evaluation.estimates import SplitMetrics, estimates
+from imbtool.evaluation.predictions import Predictions
+from imbtool.types import Targets
 from imbtool.wording import counted
-
-Document = dict[str, Any]
 
 MOST_SLICES = 50
 EMPTY = "(empty)"
 
 
-def slices_document(
+def measure_slices(
     column: str,
     values: Sequence[str],
-    decisions: Decisions,
-    scores: NDArray[np.float64],
-    targets: NDArray[np.float32],
-    labels: Labels,
+    predictions: Predictions,
+    targets: Targets,
     min_support: int,
-) -> Document:
+) -> Slices:
     """Measure each group of texts, worst macro-F1 first; where it is undefined last.
-
-    A slice is few where no label has `min_support` positives in it.
 
     Args:
         column: the name of the column that the values are from.
         values: of each text [n]; an empty one is the slice `(empty)`.
-        decisions: [n, L].
-        scores: [n, L].
+        predictions: of the texts [n, L].
         targets: [n, L], NaN unknown.
-        labels: the label set.
-        min_support: positives below which a label is few.
-
-    Returns:
-        `column` and `slices`, as under `slices` in evaluation.json.
+        min_support: positives below which a label is few; a slice is few where all its labels are.
 
     Raises:
         UserError: more than `MOST_SLICES` different values.
@@ -52,9 +41,9 @@ def slices_document(
     slices = []
     for value in _distinct(named, column):
         rows = np.flatnonzero(named == value)
-        figures = Figures(decisions[rows], scores[rows], targets[rows])
-        slices.append({"value": value, **_slice(figures, len(rows), labels, min_support)})
-    return {"column": column, "slices": sorted(slices, key=_worst_first)}
+        metrics = SplitMetrics(predictions.of_texts(rows), targets[rows])
+        slices.append(_slice(value, metrics, len(rows), min_support))
+    return Slices(column=column, slices=sorted(slices, key=_worst_first))
 
 
 def _distinct(named: NDArray[np.object_], column: str) -> list[str]:
@@ -64,28 +53,30 @@ def _distinct(named: NDArray[np.object_], column: str) -> list[str]:
             f"--by {column}",
             counted(len(found), "different value"),
             f"at most {MOST_SLICES}: a column of groups, not of ids or numbers",
-            "name another column, or write groups into one (a year for a date, say)",
+            "name another column, or write groups into one (the year of a date, for example)",
         )
     return found
 
 
-def _slice(figures: Figures, texts: int, labels: Labels, min_support: int) -> Document:
-    support = figures.counts.support
-    return {
-        "texts": texts,
-        "few": bool((support < min_support).all()),
-        "macro": figures.macro(range(len(labels))),
-        "labels": {
-            name: {
-                **figures.label(index),
-                "support": int(support[index]),
-                "few": bool(support[index] < min_support),
-            }
-            for index, name in enumerate(labels.names)
+def _slice(value: str, metrics: SplitMetrics, texts: int, min_support: int) -> Slice:
+    names, support = metrics.predictions.labels.names, metrics.counts.support
+    few = support < min_support
+    return Slice(
+        value=value,
+        texts=texts,
+        few=bool(few.all()),
+        macro=Metrics[Estimate](**estimates(metrics.macro(range(len(names))))),
+        labels={
+            name: SliceLabel(
+                **estimates(metrics.label(index)),
+                support=int(support[index]),
+                few=bool(few[index]),
+            )
+            for index, name in enumerate(names)
         },
-    }
+    )
 
 
-def _worst_first(row: Document) -> tuple[bool, float]:
-    f1 = row["macro"]["f1"]["value"]
-    return (True, 0.0) if np.isnan(f1) else (False, f1)
+def _worst_first(row: Slice) -> tuple[bool, float]:
+    f1 = row.macro.f1.value
+    return (True, 0.0) if f1 is None else (False, f1)

@@ -21,6 +21,8 @@ def to_json(document: Any, indent: int | None = 2) -> str:
         indent: blanks before each level; a list of plain values stands on one line. None puts all
             on one line.
     """
+    if isinstance(document, BaseModel):
+        document = document.model_dump(mode="json")
     text = _flat(document) if indent is None else "".join(_lines(document, "\n", " " * indent))
     # as names of files have them whose bytes are not UTF-8
     return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from imbtool.config.hierarchy import Coherence, Labels, label_set
 from imbtool.config.schema import LongTexts
 from imbtool.data.imbalance import Tier, current_tier
 from imbtool.evaluation.calibration import Calibration
+from imbtool.evaluation.document import RequirementResult
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
 from imbtool.files.third_party import PART, shown
 from imbtool.wording import some
@@ -59,23 +60,6 @@ class _Meta(Typed):
     model_config = ConfigDict(extra="ignore")
 
 
-class Interval(_Meta):
-    """A figure with its 95% interval; null where it is undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-class RequirementMeta(_Meta):
-    """What was required of a label on validation, and what it came to."""
-
-    asked: Name
-    verdict: Literal["met", "likely", "unmet"]
-    validation: Interval
-    sentence: str
-
-
 class LabelMeta(_Meta):
     """What a checkpoint knows of one label."""
 
@@ -92,7 +76,7 @@ class LabelMeta(_Meta):
     bias: Finite | None = None
     rule: str | None = None
     """What gave the threshold; None where the checkpoint's `threshold_rule` did."""
-    requirement: RequirementMeta | None = None
+    requirement: RequirementResult | None = None
 
 
 class DataMeta(_Meta):

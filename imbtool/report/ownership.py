@@ -11,10 +11,8 @@ from imbtool.errors import UserError, user_error
 from imbtool.files.writing import read_json, require_utf8
 from imbtool.wording import some
 
-Document = dict[str, Any]
 
-
-def our_document(path: Path, is_ours: Callable[[Document], bool]) -> Document | None:
+def our_document(path: Path, is_ours: Callable[[Any], bool]) -> dict[str, Any] | None:
     """The document in a file; None where there is none, or it is not of imbtool's making.
 
     Args:
@@ -22,7 +20,7 @@ def our_document(path: Path, is_ours: Callable[[Document], bool]) -> Document | 
         is_ours: tells so of any JSON; it may fail with a KeyError or a TypeError of others' files.
     """
     try:
-        document: Document = read_json(path)
+        document: dict[str, Any] = read_json(path)
         return document if is_ours(document) else None
     except (UserError, KeyError, TypeError, AttributeError):
         return None

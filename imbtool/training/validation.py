@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Labels
-from imbtool.evaluation.calibration import Calibration, pooled_calibration
+from imbtool.evaluation.calibration import Calibration, fit_each_label
 from imbtool.evaluation.metrics import confusion, mean_defined
-from imbtool.evaluation.summary import validation_figures
+from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.events import Event
 from imbtool.training.health import logits_not_finite
@@ -45,15 +45,17 @@ def validate(
     figures = {
         "validation_loss": _loss(materials, logits),
         "f1_macro_at_half": mean_defined(confusion(logits >= 0, targets).f1),
-        **validation_figures(labels, choice, logits, targets),
+        **validation_metrics(labels, choice, logits, targets),
         "threshold_rule": choice.rule,
         "threshold_scores": choice.scores,
         "threshold_recalls": choice.recalls,
         "coherence": choice.coherence,
         "violations": _violations(labels, logits >= choice.logits),
-        "requirements": choice.requirements,
+        "requirements": {
+            label: result.model_dump() for label, result in choice.requirements.items()
+        },
     }
-    return figures, choice, pooled_calibration(logits, targets, profile.training.seed)
+    return figures, choice, fit_each_label(logits, targets, profile.training.seed)
 
 
 def validation_logits(materials: Materials) -> NDArray[np.float64]:

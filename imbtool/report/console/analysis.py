@@ -14,7 +14,6 @@ from rich.text import Text
 from imbtool.analysis.document import (
     Analysis,
     CoOccurrence,
-    Estimate,
     LabelAnalysis,
     Sample,
     Verdict,
@@ -22,6 +21,7 @@ from imbtool.analysis.document import (
 from imbtool.analysis.finding import Finding, Severity
 from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import FEW, MANY, ImbalanceMeasures, rarest_first
+from imbtool.evaluation.document import Estimate
 from imbtool.report.cells import label_text, plain_table, ratio_text, tier_text
 from imbtool.wording import counted, printable, three_digits
 

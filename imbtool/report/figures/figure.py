@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
 
+from imbtool.evaluation.document import LabelMetrics
 from imbtool.files.writing import replacing
-from imbtool.report.cells import Row
 from imbtool.wording import printable
 
 COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "common": "#4a83b5"}
@@ -100,16 +100,16 @@ def marker(colour: str, shape: str = "o", hollow: bool = False) -> dict[str, Any
     }
 
 
-def tier_handles(rows: Sequence[Row], min_support: int) -> list[Artist]:
+def tier_handles(rows: Sequence[tuple[str, LabelMetrics]], min_support: int) -> list[Artist]:
     """The entries of a legend for labels that are drawn as points."""
-    present = {row["tier"] for _, row in rows}
+    present = {row.tier for _, row in rows}
     handles: list[Artist] = [
         Line2D([], [], label=tier, **marker(colour, SHAPES[tier]))
         for tier, colour in COLOURS.items()
         if tier in present
     ]
-    if any(row["few"] for _, row in rows):
-        label = f"hollow: fewer than {min_support} positives, too few to judge"
+    if any(row.few for _, row in rows):
+        label = f"hollow: fewer than {min_support} positives, too few to say"
         handles.append(Line2D([], [], label=label, **marker(FAINT, hollow=True)))
     return handles
 

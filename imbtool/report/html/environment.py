@@ -12,12 +12,12 @@ from imbtool.wording import three_digits
 
 UNDEFINED = "–"
 MOST_LETTERS = 2_000
-"""Of a text; the rest is read in its table."""
+"""A page quotes so much of a text; the rest stands in its table."""
 
 
 @cache
 def make_environment() -> Environment:
-    """Templates with everything escaped, and how they show numbers; None is a dash."""
+    """Make the environment of the templates: it escapes everything and shows None as a dash."""
     environment = Environment(
         loader=PackageLoader("imbtool.report.html"),
         autoescape=True,
