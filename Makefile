@@ -1,4 +1,5 @@
 # make demo: from nothing to a trained, evaluated model on the sample. make test: all checks.
+# make docs: the documentation as a site, in site/.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +8,7 @@ SAMPLE := data/sample/train.csv
 DEMO := runs/demo
 PROFILE := profiles/moderation.yaml
 
-.PHONY: demo data test test-all lint types imports clean
+.PHONY: demo data test test-all lint types imports docs wheel clean
 
 demo: $(VENV)/.bundled $(SAMPLE)
 	rm -rf $(DEMO) $(DEMO)-analysis
@@ -25,19 +26,26 @@ $(SAMPLE): data/generate.py data/templates.py | $(VENV)/.bundled
 test: lint types imports
 	$(BIN)/python -m pytest
 
-test-all: lint types imports
+test-all: lint types imports docs
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/python benchmarks/house.py
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+wheel: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	$(BIN)/python tests/wheel.py dist
 
 $(VENV)/.bundled: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -48,5 +56,9 @@ $(VENV)/.dev: $(VENV)/.bundled
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bundled,dev]'
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.bundled
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bundled,docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) data/sample
+	rm -rf $(VENV) data/sample dist site

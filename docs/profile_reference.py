@@ -1,4 +1,4 @@
-"""Writes docs/profile.md: every key of the profile, from the schema.
+"""Writes docs/profile.md, which lists every key of the profile, from the schema.
 
 python docs/profile_reference.py
 """
@@ -20,14 +20,16 @@ PAGE = Path(__file__).with_name("profile.md")
 TOP = """\
 # The profile, key by key
 
-Made from the schema by `python docs/profile_reference.py`. Every key but `data.train` may be left
-out. `--set section.key=value` overrides one on the command line. An unknown key, a wrong type and a
-key without effect are errors, all reported at once with their lines.
+The profile is a YAML file that decides everything about a run. You may leave out every key except
+`data.train`. `--set section.key=value` sets a key on the command line. An unknown key, a wrong type
+and a key without effect are errors, and all errors are reported at once with their lines.
+
+This page is generated from the schema by `python docs/profile_reference.py`.
 """
 
 
 def reference() -> str:
-    """The page: a table of keys for each section."""
+    """Return the page: a table of keys for each section."""
     defaults = Profile.model_validate({"data": {"train": REQUIRED}})
     parts = [TOP]
     for name, section in defaults:
@@ -48,10 +50,10 @@ def _rows(section: Section, key: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _meaning(field: FieldInfo) -> str:
-    """Its description, and the words that may be written where it is one of several."""
+    """The description of a field, and its allowed values if they are listed."""
     words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    choice = f"one of {', '.join(f'`{word}`' for word in words)}" if words else ""
-    return "; ".join(filter(None, [field.description, choice]))
+    choice = f"One of {', '.join(f'`{word}`' for word in words)}." if words else ""
+    return " ".join(filter(None, [field.description, choice]))
 
 
 def _default(value: Any) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.training.run import train as train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Checkpoint": "model.checkpoint",

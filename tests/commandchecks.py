@@ -129,16 +129,25 @@ def _no_requirement(text: str) -> Problems:
 
 
 def _python(words: Words, whole: bool) -> Problems:
-    """A script of this project, and options that it, or a neighbour it imports from, adds."""
-    script = ROOT / words[1]
+    """A script of this project, and options that it, or a benchmark it imports from, adds."""
+    name = words[2] if words[1] == "-m" else words[1]
+    if name.startswith("benchmarks/"):
+        yield f"benchmarks are started by python -m: {name}"
+        return
+    script = _benchmark(name) if words[1] == "-m" else ROOT / name
     if not script.is_file():
-        yield f"no such script: {words[1]}"
+        yield f"no such script: {name}"
         return
     code = script.read_text()
-    neighbours = [script.with_name(f"{name}.py") for name in re.findall(r"^from (\w+)", code, re.M)]
-    codes = [code, *(path.read_text() for path in neighbours if path.is_file())]
+    imported = [_benchmark(name) for name in re.findall(r"^from (benchmarks\.[\w.]+)", code, re.M)]
+    codes = [code, *(path.read_text() for path in imported)]
     known = re.findall(r'add_argument\(\s*"(--[\w-]+)"', "\n".join(codes))
-    yield from _not_among(set(known), words)
+    yield from _not_among({"-m", *known}, words)
+
+
+def _benchmark(module: str) -> Path:
+    """The file of a script that is run as `python -m benchmarks.FOLDER.NAME`, from the root."""
+    return ROOT / f"{module.replace('.', '/')}.py"
 
 
 def _hf(words: Words, whole: bool) -> Problems:

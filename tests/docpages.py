@@ -7,7 +7,7 @@ from commandchecks import PROGRAMS
 from shellcommands import Command, shown_commands
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = {
     "make test": "is the test suite itself",
     "pip install rensa": "is what a benchmark alone needs",
@@ -18,7 +18,7 @@ NOT_RUN = {
     "torchrun ": "needs several processes, or machines",
     "accelerate launch ": "needs several GPUs",
     "srun |RANK=.SLURM_": "needs Slurm",
-    "python benchmarks/": "takes minutes to hours",
+    "python -m benchmarks": "takes minutes to hours",
 }
 """How a command begins (a pattern), and why it cannot be run in a test."""
 INSTALLING = ("make", "pip")

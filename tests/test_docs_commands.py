@@ -36,7 +36,8 @@ from standins import QUICK, write_stand_ins
 
 OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
-    "docs/results.md": ["--levers", "--rounds"],  # of benchmarks/throughput.py
+    "docs/experiments/speed.md": ["--levers", "--rounds"],  # of throughput.py
+    "docs/quick-reference.md": ["--install-completion"],  # of imbtool itself
     "docs/share.md": ["--private"],  # of hf upload
 }
 """Options in sentences that are none of imbtool's."""
@@ -64,7 +65,7 @@ def test_commands_can_be_typed_as_they_stand(page: Path) -> None:
 
 @pytest.mark.parametrize("name", IMBTOOL)
 def test_examples_in_help_can_be_typed_as_they_stand(name: str) -> None:
-    examples = shown_commands(IMBTOOL[name].help or "", PROGRAMS)
+    examples = inline_commands(IMBTOOL[name].help or "", PROGRAMS)
     assert examples
     assert [problem for command in examples for problem in problems(command, whole=True)] == []
 
@@ -113,8 +114,12 @@ def test_nothing_is_written_down_that_is_no_longer_shown() -> None:
         ("pip install 'imbtool[bundeld]'", "no such extra: bundeld"),
         ("pip install 'imbtool[bundled] @ .'", "pip cannot read 'imbtool[bundled] @ .'"),
         ("pip install -c constraint.txt '.[bundled]'", "no such file: constraint.txt"),
-        ("python benchmarks/kil.py", "no such script"),
-        ("python benchmarks/throughput.py --data data/edos --round 3", "no such option: --round"),
+        ("python -m benchmarks.speed.kil", "no such script"),
+        ("python benchmarks/speed/kill.py", "benchmarks are started by python -m"),
+        (
+            "python -m benchmarks.speed.throughput --data data/edos --round 3",
+            "no such option: --round",
+        ),
         ("hf upload USER/NAME runs/NAME/checkpoint . --privat", "--privat"),
     ],
 )
@@ -132,7 +137,7 @@ def test_what_could_not_be_typed_is_told(text: str, problem: str) -> None:
         "... | imbtool predict CHECKPOINT [--json]",
         "first=$(hostname | head -n 1)\n    imbtool weights profile.yaml",
         "data:\n      train: train.csv",
-        "python benchmarks/throughput.py --data data/edos --rounds 3",
+        "python -m benchmarks.speed.throughput --data data/edos --rounds 3",
     ],
 )
 def test_what_can_be_typed_or_is_no_command_is_not_told(text: str) -> None:

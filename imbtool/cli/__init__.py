@@ -98,6 +98,8 @@ def options(
 
 def main() -> None:
     """Run the command line; what it printed has arrived when it ends with exit code 0."""
+    # figures go to files; a notebook names a backend that only its own environment may have
+    os.environ["MPLBACKEND"] = "agg"
     prepare_streams()
     if sys.stdout is None:
         fix = "leave it open, or send it to a file or to /dev/null"

@@ -57,25 +57,25 @@ OF_COLUMNS = ("threshold", "empty")
 
 
 class LabelSource(Section):
-    """Where the labels of a text stand: in one column, or in one column for each label."""
+    """Where the labels of a text are: in one column, or in one column for each label."""
 
     column: str | None = Field(
-        None, description="one column with all labels of a text, separated or as a list"
+        None, description="One column with all labels of a text, separated or as a list."
     )
     separator: Annotated[str, Field(min_length=1)] = Field(
-        "|", description="what stands between two labels in that column"
+        "|", description="The separator between two labels in that column."
     )
     unknown: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = Field(
-        None, description="the cell of a text whose labels nobody knows, `?` say; default: none"
+        None, description="The cell that means unknown labels, for example `?`. Default: none."
     )
     columns: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description="instead: one column for each label, of 0 and 1, yes and no, or scores"
+        None, description="Instead: one column for each label, of 0 and 1, yes and no, or scores."
     )
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
-        None, description="the score at or above which a text has the label; default: no scores"
+        None, description="The score from which on a text has the label. Default: no scores."
     )
     empty: Literal["unknown", "negative"] = Field(
-        "unknown", description="what an empty cell of these columns means"
+        "unknown", description="What an empty cell of these columns means."
     )
 
     def without_effect(self) -> set[str]:
@@ -128,23 +128,25 @@ class DataSection(Section):
     """The tables and their columns."""
 
     train: Path = Field(
-        description="csv, tsv, jsonl, json or parquet, a folder or glob of them, a `datasets` "
-        "folder, or hf:owner/name"
+        description="The training table: csv, tsv, jsonl, json or parquet, a folder or glob of "
+        "them, a `datasets` folder, or hf:owner/name."
     )
     validation: Path | None = Field(
-        None, description="thresholds are chosen on it; split off from train if missing"
+        None, description="The table to choose thresholds on; else split off from train."
     )
-    test: Path | None = Field(None, description="reported on; split off from train if missing")
+    test: Path | None = Field(
+        None, description="The table to report on; else split off from train."
+    )
     text: str | Annotated[list[str], Field(min_length=1)] = Field(
-        "text", description="the text column, or a list of them, which are joined"
+        "text", description="The text column, or a list of columns, which are joined."
     )
     labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
-    id: str | None = Field(None, description="a column that names each row")
-    encoding: str = Field("utf-8", description="of csv, tsv, jsonl and json")
+    id: str | None = Field(None, description="A column with a unique name of each row.")
+    encoding: str = Field("utf-8", description="The encoding of csv, tsv, jsonl and json.")
     quotes: bool | None = Field(
         None,
-        description="of csv and tsv: true where they enclose cells, false where they are part of "
-        "the text; default: as the file shows",
+        description="For csv and tsv: true if quotes enclose cells, false if they are part of the"
+        " text. Default: as the file shows.",
     )
 
     @field_validator("text")

@@ -49,7 +49,7 @@ def read_profile(path: Path, overrides: Sequence[Override] = ()) -> Profile:
     Raises:
         UserError: with every problem of the file and the overrides at once.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from imbtool import read_profile
         >>> read_profile(Path("profile.yaml")).loss.gamma

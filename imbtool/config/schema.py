@@ -29,10 +29,10 @@ ThresholdMethod = Literal["auto", "0.5", "global", "per-label", "blended", "cali
 
 
 class LabelsSection(Section):
-    """What is known about the labels beside the data."""
+    """What is known about the labels besides the data."""
 
     hierarchy: dict[str, Any] = Field(
-        default_factory=dict, description="primary: [secondary, ...], nested to any depth"
+        default_factory=dict, description="primary: [secondary, ...], nested to any depth."
     )
 
     @field_validator("hierarchy")
@@ -57,25 +57,29 @@ class LabelsSection(Section):
 class SevereRule(Section):
     """Which labels are severe, and their weight."""
 
-    ratio: Positive = Field(100.0, description="negatives for each positive, from which it holds")
-    weight: Weight = Field(10.0, description="of such a label's positives in the loss")
+    ratio: Positive = Field(100.0, description="Severe from this many negatives for each positive.")
+    weight: Weight = Field(10.0, description="The weight of its positives in the loss.")
 
 
 class ModerateRule(Section):
     """Which labels are moderate, if they are not severe, and their weight."""
 
-    ratio: Positive = Field(10.0, description="negatives for each positive, from which it holds")
-    weight: Weight = Field(5.0, description="of such a label's positives in the loss")
+    ratio: Positive = Field(
+        10.0, description="Moderate from this many negatives for each positive."
+    )
+    weight: Weight = Field(5.0, description="The weight of its positives in the loss.")
 
 
 class WeightsSection(Section):
-    """The rules that give each label its weight; custom wins over tier, tier over automatic."""
+    """The rules that give each label its weight. Custom weights have priority over tiers."""
 
-    custom: dict[str, Weight] = Field(default_factory=dict, description="label: weight")
+    custom: dict[str, Weight] = Field(
+        default_factory=dict, description="label: weight, set by you."
+    )
     severe: SevereRule = Field(default_factory=SevereRule)
     moderate: ModerateRule = Field(default_factory=ModerateRule)
     cap: Annotated[float, Field(ge=1, le=1e4)] = Field(
-        3.0, description="all other labels: their ratio, at least 1 and at most this"
+        3.0, description="The highest weight of all other labels, whose weight is their ratio."
     )
 
     @model_validator(mode="after")
@@ -90,14 +94,14 @@ class WeightsSection(Section):
 
 
 class LossSection(Section):
-    """L = w (1 - p_t)^gamma BCE + constraint * penalty."""
+    """The loss: w (1 - p_t)^gamma BCE + constraint * penalty."""
 
-    name: Literal["focal", "bce"] = Field("focal", description="focal, or bce (gamma 0)")
+    name: Literal["focal", "bce"] = Field("focal", description="The loss; bce has gamma 0.")
     gamma: Gamma | dict[str, Gamma] = Field(
-        2.0, description="focus on hard texts: one number, or label: number (others keep 2.0)"
+        2.0, description="Focus on hard texts: a number, or label: number (other labels 2.0)."
     )
     constraint: Constraint = Field(
-        0.5, description="price of a secondary label more probable than its primary"
+        0.5, description="The penalty for a child label more probable than its parent."
     )
 
     def without_effect(self) -> set[str]:
@@ -124,73 +128,74 @@ class LossSection(Section):
 class ModelSection(Section):
     """The encoder that is fine-tuned."""
 
-    encoder: str = Field("bundled", description="`bundled`, a folder, or a hub id")
+    encoder: str = Field("bundled", description="`bundled`, a folder, or a hub id.")
     max_length: Annotated[int, Field(ge=8, le=10**6)] = Field(
-        256, description="tokens of a text that are read"
+        256, description="How many tokens of a text the encoder reads."
     )
     long_texts: LongTexts = Field(
         "truncate",
-        description="what is read of a longer text: its beginning, its head and its tail, or all "
-        "of it in windows",
+        description="What is read of a longer text: its beginning, its beginning and end, or all "
+        "of it in windows.",
     )
-    trust_remote_code: bool = Field(False, description="run code that a hub model brings along")
+    trust_remote_code: bool = Field(False, description="Whether code of a hub model may run.")
 
 
 class TrainingSection(Section):
-    """How long, how fast, in which precision."""
+    """How long, how fast and in which precision the model is trained."""
 
     epochs: Literal["auto"] | Count = Field(
         "auto",
-        description="passes over the training texts; auto: 3, of a small set more, up to 20, and "
-        "fewer of these where validation gets no better",
+        description="How often to pass over the training texts. auto: 3, for a small set up to "
+        "20, fewer if validation stops improving.",
     )
-    batch_size: Count = Field(32, description="texts a step")
+    batch_size: Count = Field(32, description="How many texts one step uses.")
     learning_rate: Literal["auto"] | Positive = Field(
         "auto",
         description="auto: 1e-4 under 30M parameters besides word vectors, 3e-5 under 200M, 1e-5 "
-        "for more",
+        "for more.",
     )
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="share of the steps in which the learning rate rises"
+        0.1, description="The share of the steps in which the learning rate rises."
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", description="auto: bf16 where the hardware has it"
+        "auto", description="auto: bf16 if the hardware has it."
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
-        0, description="the same seed, data and machine give the same run"
+        0, description="The same seed, data and machine give the same run."
     )
     save_every: Minutes | str = Field(
         10.0,
         union_mode="left_to_right",  # a number written as text is a number
-        description="minutes, or e.g. 500 steps, between two states saved for --resume; "
-        "each epoch saves one too",
+        description="Minutes, or for example 500 steps, between two saved states. Each epoch "
+        "saves one too.",
     )
     micro_batch: Count | None = Field(
-        None, description="texts a device takes at once; fewer need less memory, nothing else"
+        None, description="How many texts a device takes at once. Fewer need less memory."
     )
     on_nonfinite: Literal["stop", "skip"] = Field(
-        "stop", description="a step whose loss or gradient is not finite: stop, or skip it"
+        "stop", description="What to do if a loss or gradient is not finite."
     )
     best_by: ValidationMetric = Field(
-        "f1_macro", description="the validation metric whose best epoch is kept"
+        "f1_macro", description="The validation metric that chooses the epoch."
     )
     patience: Count | None = Field(
-        None, description="stop after this many epochs without a better one; default: never"
+        None, description="Stop after this many epochs without an improvement. Default: never."
     )
     compile: bool = Field(
-        False, description="torch.compile the model: pays in runs of thousands of steps"
+        False, description="Use torch.compile, which is worth it in runs of thousands of steps."
     )
-    head_first: bool = Field(True, description="fit the head on frozen features before the rest")
+    head_first: bool = Field(True, description="Fit the head on frozen features first.")
     average_weights: bool = Field(
-        True, description="keep the mean of the weights since half of the steps, not the last ones"
+        True, description="Keep the mean of the weights since half of the steps, not the last."
     )
     freeze_embeddings: bool = Field(
-        True, description="leave the word embeddings as they are: faster, and overfits less"
+        True, description="Leave word embeddings unchanged: faster, and overfits less."
     )
     neighbours: bool = Field(
         False,
-        description="let the nearest training texts have a say in the labels; the checkpoint then "
-        "holds what the encoder makes of them, and transformers alone ranks a little worse",
+        description="Mix the labels of the nearest training texts (kNN) into the probabilities. "
+        "The checkpoint then holds features of them, and transformers alone ranks a "
+        "little worse.",
     )
 
     @field_validator("save_every")
@@ -204,12 +209,12 @@ class TrainingSection(Section):
 
 
 class Requirement(Section):
-    """What the threshold of a label must reach on validation: one of the three."""
+    """What a label must reach on validation: a recall, a precision, or a limit of flags."""
 
-    recall: RequiredShare | None = Field(None, description="at least; else as precise as can be")
-    precision: RequiredShare | None = Field(None, description="at least; else as much recall")
+    recall: RequiredShare | None = Field(None, description="At least; then as precise as possible.")
+    precision: RequiredShare | None = Field(None, description="At least; then as much recall.")
     flags_per_1000: Annotated[float, Field(gt=0, le=1000)] | None = Field(
-        None, description="at most so many of 1,000 texts decided"
+        None, description="At most so many flagged texts among 1,000."
     )
 
     @model_validator(mode="after")
@@ -242,33 +247,34 @@ class Requirement(Section):
 class ThresholdsSection(Section):
     """How the decision threshold of each label is chosen, on validation only."""
 
-    method: ThresholdMethod = Field("auto", description="auto: the rules compete on validation")
+    method: ThresholdMethod = Field("auto", description="auto: the rules compete on validation.")
     require: dict[str, Requirement] = Field(
         default_factory=dict,
-        description="label: {recall: 0.8}, {precision: 0.5} or {flags_per_1000: 20}",
+        description="For single labels: label: {recall: 0.8}, {precision: 0.5} or "
+        "{flags_per_1000: 20}.",
     )
 
 
 class HealthySection(Section):
-    """What a rare label must reach on validation; below it by chance alone is no fault."""
+    """What a rare label must reach on validation, unless chance explains why it does not."""
 
-    recall: Share = Field(0.1, description="of a rare label, at least")
-    precision: Share = Field(0.6, description="of a rare label, at least")
+    recall: Share = Field(0.1, description="The least recall of a rare label.")
+    precision: Share = Field(0.6, description="The least precision of a rare label.")
 
 
 class TuningSection(Section):
-    """How far `imbtool tune` goes, and by what it compares."""
+    """How long `imbtool tune` continues, and by what it compares."""
 
-    budget_runs: Count = Field(8, description="fine-tunes in all, the first one among them")
+    budget_runs: Count = Field(8, description="The most fine-tunes, including the first.")
     budget_minutes: Minutes | None = Field(
-        None, description="of training; no round is begun that would pass it; default: no limit"
+        None, description="Minutes of training that no round may exceed. Default: no limit."
     )
     objective: ValidationMetric = Field(
-        "f1_macro", description="the validation metric by which a round is kept or undone"
+        "f1_macro", description="The validation metric by which a round is kept."
     )
     healthy: HealthySection = Field(default_factory=HealthySection)
     proxy: bool = Field(
-        True, description="look with the encoder frozen for weights and gammas that rank better"
+        True, description="Search with the encoder frozen for weights and gammas that rank better."
     )
 
 
@@ -276,14 +282,14 @@ class EvaluationSection(Section):
     """How results are shown."""
 
     min_support: Annotated[int, Field(ge=0, le=10**9)] = Field(
-        10, description="below this many positives a figure is marked 'too few to say'"
+        10, description="With fewer positives a metric is marked 'too few to say'."
     )
 
 
 class Profile(Section):
     """Everything that decides a run; every key but `data.train` has a default.
 
-    Example:
+    Examples:
         >>> from imbtool import Profile
         >>> Profile.model_validate({"data": {"train": "train.csv"}}).weights.severe.weight
         10.0

@@ -137,7 +137,7 @@ def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
     Raises:
         UserError: with every problem of the first table that cannot be read, or of the labels.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from imbtool import read_corpus, read_profile
         >>> corpus = read_corpus(read_profile(Path("profile.yaml")))

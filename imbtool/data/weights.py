@@ -44,7 +44,7 @@ def assign_weights(
         counts: of each in training [L].
         rules: `weights` of a profile.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from imbtool import assign_weights, read_corpus, read_profile
         >>> from imbtool.data.imbalance import count_labels

@@ -118,7 +118,7 @@ def evaluate(
     Raises:
         UserError: something that is wanted cannot be had; said before anything is measured.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from imbtool import evaluate, read_checkpoint, read_corpus, read_profile
         >>> test = read_corpus(read_profile(Path("profile.yaml"))).test

@@ -25,7 +25,7 @@ meta = json.load(open(f"{folder}/imbtool.json", encoding="utf-8"))
 classify = pipeline("text-classification", model=folder, top_k=None, truncation=True)
 thresholds = {name: label["threshold"] for name, label in meta["labels"].items()}
 coherence = meta["coherence"]
-if alone := meta["neighbours"]:  # what imbtool asks beside the model, transformers cannot
+if alone := meta["neighbours"]:  # transformers cannot use the kNN index
     thresholds, coherence = alone["thresholds"], alone["coherence"]
 
 

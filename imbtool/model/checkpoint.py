@@ -57,7 +57,7 @@ class Checkpoint:
         meta: labels, thresholds and what they rest on.
         neighbours: training texts that have a say; None where the head alone decides.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from imbtool import read_checkpoint
         >>> checkpoint = read_checkpoint(Path("runs/first"))
@@ -120,7 +120,7 @@ def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
     Raises:
         UserError: there is none, it is damaged, or it has code that is not trusted.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from imbtool import read_checkpoint
         >>> len(read_checkpoint(Path("runs/first")).labels.names)

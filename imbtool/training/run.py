@@ -79,7 +79,7 @@ def train(
             split are kept beside the folder; see `tokencache`.
         Stopped: a signal asked for it; the state is saved.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from imbtool import read_profile, train
         >>> result = train(read_profile(Path("profile.yaml")), Path("runs/second"))

@@ -51,6 +51,12 @@ def test_json_is_utf8_whatever_the_terminal_has(foreign: Path) -> None:
     assert set(LABELS.values()) <= set(json.loads(result.stdout.decode("utf-8"))["labels"])
 
 
+def test_figures_are_drawn_whatever_backend_a_notebook_names(foreign: Path) -> None:
+    result = typed("imbtool weights profile.yaml -o out", MPLBACKEND="absent")
+    assert (result.returncode, result.stderr.count(b"Traceback")) == (0, 0)
+    assert list(foreign.glob("out/*.png"))
+
+
 @pytest.mark.parametrize(
     ("line", "code", "where"),
     [

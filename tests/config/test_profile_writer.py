@@ -115,8 +115,8 @@ def test_a_requirement_stands_on_one_line():
 
 def test_keys_without_a_comment_have_the_description_of_the_schema():
     text = render_profile(make_profile({"data": {"train": "/t.csv"}}))
-    assert line_with(text, "gamma:").partition("  # ")[2].startswith("focus on hard texts")
-    assert line_with(text, "# validation:").endswith("split off from train if missing")
+    assert line_with(text, "gamma:").partition("  # ")[2].startswith("Focus on hard texts")
+    assert line_with(text, "# validation:").endswith("else split off from train.")
 
 
 def test_paths_are_written_relative_to_the_folder_of_the_file(tmp_path: Path):

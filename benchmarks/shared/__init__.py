@@ -1,0 +1,1 @@
+"""What several benchmarks use: tasks, contenders, fine-tunes, tables and charts."""

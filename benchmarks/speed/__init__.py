@@ -1,0 +1,1 @@
+"""How fast imbtool is, how much memory it takes, and whether it survives being killed."""

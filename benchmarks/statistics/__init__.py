@@ -1,0 +1,1 @@
+"""How often intervals, splits, thresholds and suspected label errors are right."""
