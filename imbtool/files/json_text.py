@@ -70,7 +70,7 @@ def _plain(value: Any) -> Any:
     """A model among plain values as maps, lists and plain values."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")
 
 
 def _finite(value: Any) -> Any:
