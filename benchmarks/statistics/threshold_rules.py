@@ -31,7 +31,7 @@ from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.thresholds import (
     RULES,
     ThresholdChoice,
-    _expected_f1_cut,
+    _expected_f1_threshold,
     _Sample,
     choose_thresholds,
     label_best,
@@ -73,7 +73,7 @@ class Thresholds:
         """The threshold of best expected F1 under each label's own calibration."""
         calibration = fit_each_label(self._logits, self._targets)
         scaled = calibration.logits(self._logits)
-        return calibration.raw(np.array([_expected_f1_cut(column) for column in scaled.T]))
+        return calibration.raw(np.array([_expected_f1_threshold(column) for column in scaled.T]))
 
     def _best_on(self, rows: NDArray[np.int64]) -> Floats:
         return label_best(_Sample(self._logits[rows], self._targets[rows], np.zeros(0)))

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Labels
+from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, split_column, text_key
 from imbtool.data.tables import read_table
@@ -179,8 +179,7 @@ class _Table:
 def _predictions(
     names: tuple[str, ...], decisions: Decisions, probabilities: Floats | None, decided_by: str
 ) -> Predictions:
-    labels = Labels(names, (-1,) * len(names))
-    return Predictions(labels, decisions, probabilities, decided_by=decided_by)
+    return Predictions(label_set(names, []), decisions, probabilities, decided_by=decided_by)
 
 
 def _matched(frame: pd.DataFrame, path: Path, data: DataSection, split: Split) -> pd.DataFrame:

@@ -149,24 +149,6 @@ def unseen_pull(values: Floats, trials: Floats) -> Floats:
     return (values - 0.5) * UNSEEN / (trials + UNSEEN)
 
 
-def _effective_size(share: float, variance: float, trials: float) -> float:
-    """Trials of a share with that variance; `trials` where there is none."""
-    return share * (1 - share) / variance if variance > ROUNDING**2 else trials
-
-
-def _less_bias(value: float, resamples: Floats) -> float:
-    """A metric less its bias: resamples lie as far from it as it lies from the truth."""
-    return float(np.clip(2 * value - resamples.mean(), 0, 1))
-
-
-def _jeffreys_interval(hits: float, trials: float) -> Interval:
-    """Jeffreys' 95% interval of a share, from 0 where nothing hits, to 1 where nothing misses."""
-    around = beta(hits + 0.5, trials - hits + 0.5)
-    low = float(around.ppf(TAIL)) if hits > 0 else 0.0
-    high = float(around.ppf(1 - TAIL)) if hits < trials else 1.0
-    return low, high
-
-
 def mean_trials(trials: Floats, shares: NDArray[np.int64]) -> float:
     """The trials of one share whose variance is that of a mean of independent shares.
 
@@ -210,11 +192,6 @@ def shared_correlation(ours: Floats, theirs: Floats, trials: float) -> float:
     if not first.size or first.std() == 0 or second.std() == 0:
         return 0.0
     return float(np.corrcoef(first, second)[0, 1]) * trials / (trials + 2)
-
-
-def _add(ours: float, theirs: float, correlation: float) -> float:
-    """The length of the sum of two steps with a correlation."""
-    return float(np.sqrt(ours**2 + theirs**2 - 2 * correlation * ours * theirs))
 
 
 def resample(
@@ -264,6 +241,29 @@ def outcomes(decisions: Decisions, targets: Targets) -> csr_array:
 def counted(counts: NDArray[np.float32]) -> Confusion:
     """The counts [R, L] in outcomes @ weights [3 L, R], whole numbers that float32 holds."""
     return Confusion(*np.split(counts.T.astype(np.int64), 3, axis=1))
+
+
+def _effective_size(share: float, variance: float, trials: float) -> float:
+    """Trials of a share with that variance; `trials` where there is none."""
+    return share * (1 - share) / variance if variance > ROUNDING**2 else trials
+
+
+def _less_bias(value: float, resamples: Floats) -> float:
+    """A metric less its bias: resamples lie as far from it as it lies from the truth."""
+    return float(np.clip(2 * value - resamples.mean(), 0, 1))
+
+
+def _jeffreys_interval(hits: float, trials: float) -> Interval:
+    """Jeffreys' 95% interval of a share, from 0 where nothing hits, to 1 where nothing misses."""
+    around = beta(hits + 0.5, trials - hits + 0.5)
+    low = float(around.ppf(TAIL)) if hits > 0 else 0.0
+    high = float(around.ppf(1 - TAIL)) if hits < trials else 1.0
+    return low, high
+
+
+def _add(ours: float, theirs: float, correlation: float) -> float:
+    """The length of the sum of two steps with a correlation."""
+    return float(np.sqrt(ours**2 + theirs**2 - 2 * correlation * ours * theirs))
 
 
 def _ranking_metrics(ranking: Ranking | None, weights: Weights) -> tuple[Floats, Floats]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imbtool.config.hierarchy import Coherence, Labels
+from imbtool.config.hierarchy import Coherence, Labels, label_set
 from imbtool.types import Decisions, Floats, Rows
 
 PREDICTED = "predicted"
@@ -71,7 +71,7 @@ class Predictions:
         columns = [self.labels.names.index(name) for name in names]
         scores = self.probabilities if with_probabilities else None
         return Predictions(
-            Labels(tuple(names), (-1,) * len(names)),
+            label_set(names, []),
             self.decisions[:, columns],
             None if scores is None else scores[:, columns],
             decided_by=self.decided_by,

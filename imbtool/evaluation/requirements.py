@@ -240,6 +240,31 @@ def kept_requirements(results: Mapping[str, RequirementResult]) -> int:
     return sum(2 - list(CLAIMS).index(result.verdict) for result in results.values())
 
 
+def sort_by_score(scores: Floats, truth: Targets) -> tuple[Floats, Counts]:
+    """Known scores [m], highest first, and the positives among the first k [m].
+
+    Args:
+        scores: of a label [n].
+        truth: [n], NaN unknown: left out.
+    """
+    known = ~np.isnan(truth)
+    scores, truth = scores[known], truth[known]
+    order = np.argsort(-scores, kind="stable")
+    return scores[order], np.cumsum(truth[order], dtype=np.int64)
+
+
+def is_cut_point(scores: Floats) -> Decisions:
+    """Whether a threshold can stand behind each of some scores, highest first [m]."""
+    return np.append(scores[:-1] > scores[1:], True)
+
+
+def threshold_after(scores: Floats, last: int) -> float:
+    """The threshold halfway between the last score taken and the first one left."""
+    if last + 1 == len(scores):
+        return float(scores[last]) - BEYOND
+    return float((scores[last] + scores[last + 1]) / 2)
+
+
 def _count(requirement: Requirement, decided: Decisions, targets: Targets) -> _Shares:
     if requirement.measure == PER_1000:
         hits, trials = decided.sum(), len(decided)
@@ -288,28 +313,3 @@ def _support_text(shares: _Shares, support: float) -> str:
             basis = counted(int(shares.trials[0]), "text")
             return f"{basis} can support {math.ceil(10 * support) / 10:.1f} at best"
     return f"{basis} can support {math.floor(100 * support) / 100:.2f} at best"
-
-
-def sort_by_score(scores: Floats, truth: Targets) -> tuple[Floats, Counts]:
-    """Known scores [m], highest first, and the positives among the first k [m].
-
-    Args:
-        scores: of a label [n].
-        truth: [n], NaN unknown: left out.
-    """
-    known = ~np.isnan(truth)
-    scores, truth = scores[known], truth[known]
-    order = np.argsort(-scores, kind="stable")
-    return scores[order], np.cumsum(truth[order], dtype=np.int64)
-
-
-def is_cut_point(scores: Floats) -> Decisions:
-    """Whether a threshold can stand behind each of some scores, highest first [m]."""
-    return np.append(scores[:-1] > scores[1:], True)
-
-
-def threshold_after(scores: Floats, last: int) -> float:
-    """The threshold halfway between the last score taken and the first one left."""
-    if last + 1 == len(scores):
-        return float(scores[last]) - BEYOND
-    return float((scores[last] + scores[last + 1]) / 2)

@@ -1,12 +1,16 @@
-"""The metrics of a split as an evaluation holds them, and as training logs them each epoch."""
+"""The metrics of a split, of slices of it, and those that training logs each epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imbtool.config.hierarchy import Labels
 from imbtool.data.imbalance import TIERS, Tier
+from imbtool.errors import user_error
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.document import (
     DecisionMetrics,
@@ -15,6 +19,9 @@ from imbtool.evaluation.document import (
     LabelMetrics,
     Metrics,
     Overall,
+    Slice,
+    SliceLabel,
+    Slices,
     TierMetrics,
     TrainedLabel,
     Violation,
@@ -24,6 +31,10 @@ from imbtool.evaluation.metrics import Confusion, average_precision, confusion, 
 from imbtool.evaluation.predictions import Predictions, decide
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.types import Counts, Floats, Targets
+from imbtool.wording import counted
+
+MOST_SLICES = 50
+EMPTY = "(empty)"
 
 
 def summarise_overall(metrics: SplitMetrics) -> Overall:
@@ -102,6 +113,34 @@ def summarise_hierarchy(predictions: Predictions) -> Hierarchy:
     )
 
 
+def measure_slices(
+    column: str,
+    values: Sequence[str],
+    predictions: Predictions,
+    targets: Targets,
+    min_support: int,
+) -> Slices:
+    """Measure each group of texts, worst macro-F1 first; where it is undefined last.
+
+    Args:
+        column: the name of the column that the values are from.
+        values: of each text [n]; an empty one is the slice `(empty)`.
+        predictions: of the texts [n, L].
+        targets: [n, L], NaN unknown.
+        min_support: positives below which a label is few; a slice is few where all its labels are.
+
+    Raises:
+        UserError: more than `MOST_SLICES` different values.
+    """
+    named = np.array([value.strip() or EMPTY for value in values], dtype=object)
+    slices = []
+    for value in _distinct(named, column):
+        rows = np.flatnonzero(named == value)
+        metrics = SplitMetrics(predictions.of_texts(rows), targets[rows])
+        slices.append(_slice(value, metrics, len(rows), min_support))
+    return Slices(column=column, slices=sorted(slices, key=_worst_first))
+
+
 def validation_metrics(
     labels: Labels, choice: ThresholdChoice, logits: Floats, targets: Targets
 ) -> dict[str, Any]:
@@ -153,3 +192,39 @@ def label_metrics(
         }
         for index, name in enumerate(labels.names)
     }
+
+
+def _distinct(named: NDArray[np.object_], column: str) -> list[str]:
+    found = sorted(set(named))
+    if len(found) > MOST_SLICES:
+        raise user_error(
+            f"--by {column}",
+            counted(len(found), "different value"),
+            f"at most {MOST_SLICES}: a column of groups, not of ids or numbers",
+            "name another column, or write groups into one (the year of a date, for example)",
+        )
+    return found
+
+
+def _slice(value: str, metrics: SplitMetrics, texts: int, min_support: int) -> Slice:
+    names, support = metrics.predictions.labels.names, metrics.counts.support
+    few = support < min_support
+    return Slice(
+        value=value,
+        texts=texts,
+        few=bool(few.all()),
+        macro=Metrics[Estimate](**estimates(metrics.macro(range(len(names))))),
+        labels={
+            name: SliceLabel(
+                **estimates(metrics.label(index)),
+                support=int(support[index]),
+                few=bool(few[index]),
+            )
+            for index, name in enumerate(names)
+        },
+    )
+
+
+def _worst_first(row: Slice) -> tuple[bool, float]:
+    f1 = row.macro.f1.value
+    return (True, 0.0) if f1 is None else (False, f1)

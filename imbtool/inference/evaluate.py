@@ -10,7 +10,7 @@ from imbtool.config.reader import read_profile
 from imbtool.config.schema import EvaluationSection, Profile
 from imbtool.data.corpus import SPLITS, Split, read_own_split, read_split, split_column
 from imbtool.errors import rows_named, user_error
-from imbtool.evaluation.calibration import sigmoid
+from imbtool.evaluation.calibration import measure_calibration, sigmoid
 from imbtool.evaluation.comparison import compare
 from imbtool.evaluation.document import (
     Evaluation,
@@ -24,9 +24,8 @@ from imbtool.evaluation.external import read_external_predictions
 from imbtool.evaluation.gates import Gate, check_gates, judge_gates
 from imbtool.evaluation.mistakes import confusion_pairs, find_mistakes
 from imbtool.evaluation.predictions import Predictions
-from imbtool.evaluation.reliability import measure_calibration
-from imbtool.evaluation.slices import measure_slices
 from imbtool.evaluation.summary import (
+    measure_slices,
     summarise_hierarchy,
     summarise_labels,
     summarise_overall,

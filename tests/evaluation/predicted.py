@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from imbtool.config.hierarchy import Labels
+from imbtool.config.hierarchy import label_set
 from imbtool.evaluation.estimates import SplitMetrics
 from imbtool.evaluation.predictions import Predictions
 from imbtool.types import Decisions, Floats, Targets
@@ -13,7 +13,7 @@ def predicted(
 ) -> Predictions:
     """Predictions [n, L]; labels without names are numbered."""
     names = names or [str(number) for number in range(decisions.shape[1])]
-    return Predictions(Labels(tuple(names), (-1,) * len(names)), decisions, probabilities)
+    return Predictions(label_set(names, []), decisions, probabilities)
 
 
 def metrics_of(decisions: Decisions, scores: Floats | None, targets: Targets) -> SplitMetrics:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.evaluation.measures import is_known
+from imbtool.evaluation.metrics import WEAK_PRECISION
 from imbtool.report.cells import figure, label_text, plain_table
 from imbtool.report.console.weights import weight_views
 from imbtool.wording import counted, printable, some
@@ -20,7 +21,6 @@ Document = dict[str, Any]
 
 LINE_EVERY = 30.0
 """Seconds between two lines of progress where there is no terminal for a bar."""
-WEAK_PRECISION = 0.5
 
 
 def rehearsal_views(document: Document) -> Iterator[RenderableType]:

@@ -8,7 +8,7 @@ from imbtool.errors import UserError
 from imbtool.evaluation import intervals
 from imbtool.evaluation.document import Slice
 from imbtool.evaluation.estimates import estimates
-from imbtool.evaluation.slices import measure_slices
+from imbtool.evaluation.summary import measure_slices
 
 
 @pytest.fixture(autouse=True)

@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss
 
-from imbtool.evaluation.calibration import Calibration, sigmoid
-from imbtool.evaluation.document import CalibrationReport
-from imbtool.evaluation.reliability import (
+from imbtool.evaluation.calibration import (
     BINS,
+    Calibration,
     brier_scores,
     calibration_error,
     measure_calibration,
     reliability_bins,
+    sigmoid,
 )
+from imbtool.evaluation.document import CalibrationReport
 
 NAN = np.nan
 
