@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,9 +193,7 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
     return paths
 
 
-def part_files(
-    source: Path, folder: Path, parts: Mapping[str, Any], data: DataSection
-) -> list[Path]:
+def part_files(source: Path, folder: Path, parts: Collection[str], data: DataSection) -> list[Path]:
     """Where the parts go, one file each, in the format of their source.
 
     An export that is a csv becomes lines of JSON, which tell unknown labels from none.
