@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from imbtool.analysis.document import Analysis, analyze_corpus
-from imbtool.analysis.finding import Document, Finding, listed_rows
+from imbtool.analysis.analyze import analyze_corpus
+from imbtool.analysis.document import Analysis
+from imbtool.analysis.finding import Finding, ListedRow, listed_rows
 from imbtool.analysis.lengths import Tokens
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import WeightsSection
 from imbtool.data.corpus import Corpus, Split
-from imbtool.data.imbalance import count_labels
-from imbtool.data.weights import assign_weights
+from imbtool.data.weights import weigh_labels
 
 NAMES = ("top", "below", "lone")
 TOP, BELOW, LONE = range(3)
@@ -37,6 +37,37 @@ def healthy_corpus(names: Sequence[str] = NAMES) -> Corpus:
     return Corpus(labels, **splits)
 
 
+def spoiled_corpus() -> Corpus:
+    """Of every kind of finding at least one, but of those that need other corpora."""
+    names = ("top", "below", "lone", "Lone", "copy", "rare", "never", "other", "absent")
+    labels = label_set(names, [("below", "top"), ("copy", "top")])
+    splits = {name: healthy(name, 4 * rows, len(names)) for name, rows in SIZES.items()}
+    for split in splits.values():
+        split.targets[3::5, 7] = 1
+        split.targets[split.targets[:, 7] == 1, :3] = 0
+        split.targets[2::9, 3] = 1
+        split.targets[:4, 5] = 1
+        split.targets[::60, 8] = 1
+        split.targets[5::60, 2] = np.nan
+    train, validation, test = splits.values()
+    train.targets[:60, 4] = train.targets[:60, 7] = 1
+    train.targets[1, 4] = train.targets[1, 7] = 0
+    test.targets[:, 4] = 0
+    validation.targets[:, 8] = 0
+    test.targets[0, TOP] = 0
+    test.targets[:40, 3] = 1
+    for row in range(12):
+        test.texts[row] = train.texts[row] if row < 6 else f"{train.texts[row]} http://x.org/{row}"
+        test.texts[20 + row] = f"{train.texts[20 + row]} and"
+    validation.texts[4:120] = [
+        f"{text} wholly unseen and longer" for text in validation.texts[4:120]
+    ]
+    train.texts[80] = train.texts[81] = train.texts[82]
+    train.texts[85] = f"{train.texts[86]} too"
+    train.texts[90] = "long " * 40
+    return Corpus(labels, train, validation, test)
+
+
 def tokens_of(corpus: Corpus, limit: int) -> Tokens:
     """A word is a token."""
     rows = {name: np.arange(len(split)) for name, split in corpus.splits.items()}
@@ -54,8 +85,7 @@ def analyze(
     further: Sequence[Finding] = (),
 ) -> Analysis:
     """Its analysis with the usual weights."""
-    counts = count_labels(corpus.train.targets)
-    weights = assign_weights(corpus.labels.names, counts, WeightsSection())
+    weights = weigh_labels(corpus, WeightsSection())
     return analyze_corpus(corpus, weights, tokens, required, further)
 
 
@@ -71,6 +101,6 @@ def hostile_analysis(
     return analyze(corpus, tokens(corpus)), corpus
 
 
-def quoted_rows(analysis: Analysis, corpus: Corpus, texts: bool = True) -> list[list[Document]]:
+def quoted_rows(analysis: Analysis, corpus: Corpus, texts: bool = True) -> list[list[ListedRow]]:
     """The first rows of each finding, as the page shows them."""
     return [listed_rows(each, corpus, texts, most=20) for each in analysis.findings]

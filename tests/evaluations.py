@@ -28,7 +28,7 @@ def figures(value: float | None) -> Document:
 
 
 def label(positives: int, value: float | None) -> Document:
-    tier = "severe" if positives < 40 else "moderate" if positives < 900 else "head"
+    tier = "severe" if positives < 40 else "moderate" if positives < 900 else "common"
     support, found = positives // 4, round((value or 0) * (positives // 4))
     counts = {"support": support, "found": found, "false_alarms": 2 * found}
     rest = {
@@ -59,7 +59,7 @@ def evaluation(**parts: Any) -> Document:
         "tiers": {
             "severe": {"labels": 2, **figures(0.0)},
             "moderate": {"labels": 1, **figures(0.4)},
-            "head": {"labels": 1, **figures(0.8)},
+            "common": {"labels": 1, **figures(0.8)},
         },
         "labels": rows,
         "hierarchy": {

@@ -27,7 +27,7 @@ from imbtool.evaluation.predictions import Predictions
 from imbtool.files.json_text import read_json, to_json, write_json
 from imbtool.types import Decisions
 
-SHOWN_TIERS: tuple[Tier, ...] = ("head", "moderate", "severe")
+SHOWN_TIERS: tuple[Tier, ...] = ("common", "moderate", "severe")
 
 Document = dict[str, Any]
 Estimated = Mapping[str, ResampledMetric]

@@ -1,157 +1,209 @@
-"""A corpus becomes the analysis document: how imbalanced it is, and what in it will sink you."""
+"""What is known of a corpus before training, as analysis.json holds it.
+
+The order of the fields is the order of the keys. What does not exist, such as the quantiles of no
+texts, is None, which is null in the file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-
-from imbtool.analysis import drift, lengths
-from imbtool.analysis import texts as same_and_near
-from imbtool.analysis.drift import drift_document, drift_findings
-from imbtool.analysis.finding import SEVERITIES, Finding, ranked
-from imbtool.analysis.hierarchy import forest_document, forest_findings
-from imbtool.analysis.label_counts import Counts, label_findings, measurability
-from imbtool.analysis.lengths import Tokens, length_findings, lengths_document
-from imbtool.analysis.texts import same_texts, text_findings
-from imbtool.data.corpus import Corpus, Split
-from imbtool.data.imbalance import (
-    cardinality,
-    co_occurrence,
-    count_labels,
-    imbalance_document,
-    labels_per_text,
-)
-from imbtool.data.weights import LabelWeight, effective_number_weights
-
-Document = dict[str, Any]
+from imbtool.analysis.finding import Finding
+from imbtool.data.imbalance import FrequencyGroup, ImbalanceMeasures, Tier
+from imbtool.evaluation.document import Estimate, Part
+from imbtool.files.documents import NumberOrNone
 
 
-@dataclass(frozen=True)
-class Analysis:
-    """What is known of a corpus before training.
+class LabelWeights(Part):
+    """The counts of a label in training, its weight in the loss and the reason."""
 
-    Attributes:
-        document: all numbers, as in analysis.json; it quotes no text.
-        findings: as in the document, in the same order, with their rows.
-    """
+    parent: str | None
+    positives: int
+    negatives: int
+    unknown: int
+    ratio: NumberOrNone
+    """Negatives for each positive; None without positives."""
+    tier: Tier
+    weight: float
+    reason: str
+    effective_number_weight: float
+    splits: dict[str, int]
+    """Positives in each split."""
 
-    document: Document
+
+class Weights(Part):
+    """The weights of all labels, as weights.json holds them."""
+
+    labels: dict[str, LabelWeights]
+
+
+class Measurability(Part):
+    """How well the positives of a label in a split can measure a recall."""
+
+    recall: Estimate
+    """A recall of 0.8 with its exact interval."""
+    width: NumberOrNone
+    """Of this interval, from end to end."""
+    more_to_halve: int
+    """Further positives that would make the interval half as wide."""
+
+
+class LabelAnalysis(LabelWeights):
+    """What is known of a label."""
+
+    irlbl: NumberOrNone
+    scumble: NumberOrNone
+    shots: FrequencyGroup
+    measurability: dict[str, Measurability]
+    """By split."""
+
+
+class SplitAnalysis(Part):
+    """What is known of a split."""
+
+    source: str
+    texts: int
+    labels_per_text: dict[int, int]
+    """How many texts have how many labels."""
+    mean_labels: float
+    unlabelled: int
+    unlabelled_share: NumberOrNone
+    duplicates: int
+    fingerprint: str
+
+
+class CoOccurrence(Part):
+    """How many training texts have both of two labels."""
+
+    labels: list[str]
+    texts: list[list[int]]
+    """[labels, labels]; the diagonal holds the positives of each label."""
+
+
+class Edge(Part):
+    """How many texts, over all splits, have a child label and not its parent."""
+
+    child: str
+    parent: str
+    violations: int
+
+
+class Hierarchy(Part):
+    """The edges of the label hierarchy."""
+
+    edges: list[Edge]
+
+
+class Quantiles(Part):
+    """Of the lengths of some texts."""
+
+    p05: NumberOrNone
+    p25: NumberOrNone
+    median: NumberOrNone
+    p75: NumberOrNone
+    p95: NumberOrNone
+    p99: NumberOrNone
+    most: NumberOrNone
+
+
+class _Texts(Part):
+    """Stands before the quantiles."""
+
+    texts: int
+
+
+class TokenQuantiles(Quantiles, _Texts):
+    """Of the tokens of some texts, and the share of these texts that the encoder truncates."""
+
+    cut: Estimate
+
+
+class TokenLengths(Part):
+    """How many tokens texts have."""
+
+    limit: int
+    """Tokens that the encoder reads of a text."""
+    texts: dict[str, int]
+    """Of each split how many were counted."""
+    splits: dict[str, TokenQuantiles]
+    labels: dict[str, TokenQuantiles]
+    """Of the training texts that have the label."""
+
+
+class Lengths(Part):
+    """How long texts are; `tokens` is None without a tokenizer."""
+
+    characters: dict[str, Quantiles]
+    tokens: TokenLengths | None
+
+
+class LabelDrift(Part):
+    """How often a label occurs in each split, and how validation and test differ from training."""
+
+    frequency: dict[str, Estimate]
+    ratio: dict[str, NumberOrNone]
+    """Of the frequency to that in training; None where training has no positives."""
+    p: dict[str, float]
+
+
+class LengthDrift(Part):
+    """How the lengths of a split, in characters, differ from those in training."""
+
+    distance: float
+    p: float
+    median: float
+    training_median: float
+
+
+class NewWords(Part):
+    """Which share of the words of a split training lacks."""
+
+    unseen: float
+    random: Estimate
+    """The same of random splits of the same texts."""
+    unlike: bool
+
+
+class WordDrift(Part):
+    """The words of validation and test that training lacks."""
+
+    texts: int
+    splits: dict[str, NewWords]
+
+
+class Drift(Part):
+    """How validation and test differ from training."""
+
+    tests: int
+    labels: dict[str, LabelDrift]
+    lengths: dict[str, LengthDrift]
+    words: WordDrift
+
+
+class Sample(Part):
+    """How many of how many texts something was computed on."""
+
+    texts: int
+    of: int
+
+
+class Verdict(Part):
+    """How many findings there are of each severity."""
+
+    error: int
+    warning: int
+    info: int
+
+
+class Analysis(Part):
+    """What is known of a corpus before training; it quotes no text."""
+
+    labels: dict[str, LabelAnalysis]
+    splits: dict[str, SplitAnalysis]
+    imbalance: ImbalanceMeasures
+    co_occurrence: CoOccurrence
+    hierarchy: Hierarchy
+    lengths: Lengths
+    drift: Drift
+    samples: dict[str, Sample]
+    verdict: Verdict
     findings: list[Finding]
-
-
-def analyze_corpus(
-    corpus: Corpus,
-    weights: Sequence[LabelWeight],
-    tokens: Tokens | None = None,
-    required: Collection[str] = (),
-    further: Iterable[Finding] = (),
-) -> Analysis:
-    """Everything `imbtool analyze` shows.
-
-    Args:
-        corpus: the data.
-        weights: of its labels.
-        tokens: of its texts; without them only characters are counted.
-        required: labels of which a threshold must reach something (`thresholds.require`).
-        further: findings that others made, such as likely errors of annotation.
-    """
-    counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
-    same = same_texts(corpus)
-    document = _numbers(corpus, weights, tokens, counts, same.repeat_counts())
-    findings = ranked(
-        [
-            *label_findings(corpus, counts, required),
-            *text_findings(same),
-            *forest_findings(corpus),
-            *length_findings(tokens, document["lengths"]),
-            *drift_findings(document["drift"]),
-            *further,
-        ]
-    )
-    document["verdict"] = {
-        severity: sum(each.severity == severity for each in findings) for severity in SEVERITIES
-    }
-    document["findings"] = [each.document() for each in findings]
-    return Analysis(document, findings)
-
-
-def label_rows(corpus: Corpus, weights: Sequence[LabelWeight]) -> Document:
-    """Counts, tier, weight and reason of each label, by name."""
-    counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
-    effective = effective_number_weights([weight.count for weight in weights])
-    parents = corpus.labels.parents
-    return {
-        weight.label: {
-            "parent": corpus.labels.names[parents[index]] if parents[index] >= 0 else None,
-            "positives": weight.count.positives,
-            "negatives": weight.count.negatives,
-            "unknown": weight.count.unknown,
-            "ratio": weight.count.ratio,
-            "tier": weight.tier,
-            "weight": weight.weight,
-            "reason": weight.reason,
-            "effective_number_weight": float(effective[index]),
-            "splits": {name: rows[index].positives for name, rows in counts.items()},
-        }
-        for index, weight in enumerate(weights)
-    }
-
-
-def _numbers(
-    corpus: Corpus,
-    weights: Sequence[LabelWeight],
-    tokens: Tokens | None,
-    counts: Counts,
-    repeated: Mapping[str, int],
-) -> Document:
-    names = corpus.labels.names
-    imbalance = imbalance_document(corpus.train.targets)
-    measured, own = measurability(counts, names), imbalance.pop("labels")
-    rows = label_rows(corpus, weights)
-    return {
-        "labels": {
-            name: {**rows[name], **own[at], "measurability": measured[name]}
-            for at, name in enumerate(names)
-        },
-        "splits": {
-            name: _split_row(split, repeated[name]) for name, split in corpus.splits.items()
-        },
-        "imbalance": imbalance,
-        "co_occurrence": {
-            "labels": list(names),
-            "texts": co_occurrence(corpus.train.targets).tolist(),
-        },
-        "hierarchy": forest_document(corpus),
-        "lengths": lengths_document(corpus, tokens),
-        "drift": drift_document(corpus, counts),
-        "samples": _samples(corpus, tokens),
-    }
-
-
-def _samples(corpus: Corpus, tokens: Tokens | None) -> Document:
-    """What rests on a sample of the texts: how many of how many; empty where nothing does."""
-    texts = sum(map(len, corpus.splits.values()))
-    most = {
-        "near duplicates": same_and_near.SAMPLED_TEXTS,
-        "words and lengths compared": drift.SAMPLED_TEXTS,
-        **({"tokens": lengths.SAMPLED_TEXTS} if tokens else {}),
-    }
-    return {name: {"texts": size, "of": texts} for name, size in most.items() if size < texts}
-
-
-def _split_row(split: Split, duplicates: int) -> Document:
-    numbers = labels_per_text(split.targets)
-    known = sum(numbers.values())
-    return {
-        "source": str(split.source),
-        "texts": len(split),
-        "labels_per_text": numbers,
-        "mean_labels": cardinality(split.targets),
-        "unlabelled": numbers.get(0, 0),
-        "unlabelled_share": numbers.get(0, 0) / known if known else np.nan,
-        "duplicates": duplicates,
-        "fingerprint": split.fingerprint,
-    }
+    """The most serious first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,114 +11,121 @@ from scipy.sparse import csr_array
 from scipy.stats import fisher_exact, ks_2samp
 from sklearn.feature_extraction.text import CountVectorizer
 
-from imbtool.analysis.all_texts import pool_of, sampled
-from imbtool.analysis.finding import Document, Finding, found, percent
+from imbtool.analysis.corpus_texts import corpus_texts, sample_rows
+from imbtool.analysis.document import Drift, LabelDrift, LengthDrift, NewWords, WordDrift
+from imbtool.analysis.finding import Finding, found, percent
 from imbtool.analysis.lengths import characters
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.data.imbalance import LabelCount
+from imbtool.evaluation.document import Estimate
+from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.evaluation.measures import Figure, figure
 from imbtool.wording import some
 
-ERROR = 0.05
-"""How likely any false alarm is, of all tests of an analysis together."""
-RATIO = 1.25
-"""Smaller differences of frequency, however sure, cost nothing."""
-DISTANCE = 0.1
-"""The same of lengths: the largest distance between the two distribution functions."""
+FALSE_ALARM = 0.05
+"""The probability of a false alarm, of all tests of an analysis together."""
+LEAST_RATIO = 1.25
+"""Smaller differences of frequency cost nothing, however certain they are."""
+LEAST_DISTANCE = 0.1
+"""The same for lengths: the largest distance between the two distribution functions."""
 SAMPLED_TEXTS = 50_000
 """Of more texts the words, and lengths, are those of a sample of this size."""
 RANDOM_SPLITS = 20
 UNLIKELY = 4.0
 """Standard deviations above what random splits give: 3 in 100,000 of them, if normal."""
 
-WORDS_MEND = "nothing, if new texts will bring new words too: figures then show how that goes"
+WORDS_FIX = (
+    "Do nothing if the texts of your application will bring new words too: the metrics then show "
+    "how well the model copes with them."
+)
 
 Counts = Mapping[str, Sequence[LabelCount]]
 OTHERS = SPLITS[1:]
 
 
-def drift_document(corpus: Corpus, counts: Counts) -> Document:
+def measure_drift(corpus: Corpus, counts: Counts) -> Drift:
     """Every comparison of validation and test with training.
 
-    `p` of a label or of lengths is that of Fisher's exact test, or Kolmogorov and Smirnov's, times
-    the number of all such tests (Bonferroni), at most 1.
+    `p` of a label or of lengths is that of Fisher's exact test, or of Kolmogorov and Smirnov's,
+    times the number of all such tests (Bonferroni), at most 1.
     """
     tests = len(OTHERS) * (len(corpus.labels) + 1)
-    return {
-        "tests": tests,
-        "labels": {
-            name: _label_row({split: rows[index] for split, rows in counts.items()}, tests)
+    return Drift(
+        tests=tests,
+        labels={
+            name: _label_drift({split: rows[index] for split, rows in counts.items()}, tests)
             for index, name in enumerate(corpus.labels.names)
         },
-        "lengths": _lengths(corpus, tests),
-        "words": _words(corpus),
-    }
+        lengths=_length_drift(corpus, tests),
+        words=_word_drift(corpus),
+    )
 
 
-def drift_findings(document: Document) -> Iterator[Finding]:
-    """What differs by more than chance, and by enough to matter; `document` as above."""
+def drift_findings(drift: Drift) -> Iterator[Finding]:
+    """What differs by more than chance, and by enough to matter."""
     moved = [
-        {"label": name, "split": split, "ratio": row["ratio"][split], "p": row["p"][split]}
-        for name, row in document["labels"].items()
+        (row.p[split], name, split)
+        for name, row in drift.labels.items()
         for split in OTHERS
-        if row["p"][split] < ERROR and _matters(row["ratio"][split])
+        if row.p[split] < FALSE_ALARM and _matters(row.ratio[split])
     ]
     if moved:
-        moved.sort(key=lambda each: each["p"])
-        shown = some(_moved(each, document["labels"][each["label"]]) for each in moved)
-        yield found(
-            "drift",
-            f"labels of another frequency than in training: {shown}",
-            {"about": "labels", "moved": moved},
-        )
-    for split, row in document["lengths"].items():
-        if row["p"] < ERROR and row["distance"] >= DISTANCE:
-            longer = "longer" if row["median"] > row["training_median"] else "shorter"
+        moved.sort(key=itemgetter(0))
+        shown = some(_moved(name, split, drift.labels[name]) for _, name, split in moved)
+        rows = [
+            {"label": name, "split": split, "ratio": drift.labels[name].ratio[split], "p": p}
+            for p, name, split in moved
+        ]
+        message = f"Some labels are more or less frequent than in training: {shown}."
+        yield found("drift", message, {"about": "labels", "moved": rows})
+    for split, length in drift.lengths.items():
+        if length.p < FALSE_ALARM and length.distance >= LEAST_DISTANCE:
+            longer = "longer" if length.median > length.training_median else "shorter"
             message = (
-                f"texts of {split} are {longer} than in training: a median of "
-                f"{row['median']:,.0f} characters to {row['training_median']:,.0f}"
+                f"The texts of {split} are {longer} than those of training: their median is "
+                f"{length.median:,.0f} characters, that of training "
+                f"{length.training_median:,.0f}."
             )
-            yield found("drift", message, {"about": "lengths", "split": split, **row})
-    for split, row in document["words"]["splits"].items():
-        if row["unlike"]:
+            yield found("drift", message, {"about": "lengths", "split": split, **dict(length)})
+    for split, words in drift.words.splits.items():
+        if words.unlike:
             message = (
-                f"{percent(row['unseen'])} of the words of {split} never stand in training; of a "
-                f"random split {_share_text(row['random'])}"
+                f"{percent(words.unseen)} of the words of {split} do not occur in training; in "
+                f"random splits it is {_share_text(words.random)}."
             )
-            evidence = {"about": "words", "split": split, **row}
-            yield found("drift", message, evidence, severity="note", fix=WORDS_MEND)
+            evidence = {"about": "words", "split": split, **dict(words)}
+            yield found("drift", message, evidence, severity="info", fix=WORDS_FIX)
 
 
-def _share_text(share: Figure) -> str:
-    return f"{percent(share['value'])} ({percent(share['low'])} to {percent(share['high'])})"
+def _share_text(share: Estimate) -> str:
+    value, low, high = (percent(each or 0.0) for each in (share.value, share.low, share.high))
+    return f"{value} ({low} to {high})"
 
 
-def _matters(ratio: float) -> bool:
-    return not 1 / RATIO < ratio < RATIO
+def _matters(ratio: float | None) -> bool:
+    return ratio is None or not 1 / LEAST_RATIO < ratio < LEAST_RATIO
 
 
-def _moved(each: Document, row: Document) -> str:
-    split = each["split"]
-    ours, theirs = (_share_text(row["frequency"][name]) for name in (split, "train"))
-    return f"{each['label']} {ours} in {split}, {theirs} in training"
+def _moved(name: str, split: str, row: LabelDrift) -> str:
+    ours, trained = (_share_text(row.frequency[each]) for each in (split, "train"))
+    return f"{name} has {ours} in {split} and {trained} in training"
 
 
-def _label_row(counts: Mapping[str, LabelCount], tests: int) -> Document:
+def _label_drift(counts: Mapping[str, LabelCount], tests: int) -> LabelDrift:
     trained = counts["train"]
-    return {
-        "frequency": {split: _frequency(count) for split, count in counts.items()},
-        "ratio": {
-            split: counts[split].prevalence / trained.prevalence if trained.prevalence else np.nan
+    return LabelDrift(
+        frequency={split: _frequency(count) for split, count in counts.items()},
+        ratio={
+            split: counts[split].prevalence / trained.prevalence if trained.prevalence else None
             for split in OTHERS
         },
-        "p": {split: min(1.0, _fisher(trained, counts[split]) * tests) for split in OTHERS},
-    }
+        p={split: min(1.0, _fisher(trained, counts[split]) * tests) for split in OTHERS},
+    )
 
 
-def _frequency(count: LabelCount) -> Figure:
+def _frequency(count: LabelCount) -> Estimate:
     value = count.prevalence if count.known else np.nan
-    return figure(value, *exact_interval(count.positives, count.known))
+    return estimate(value, *exact_interval(count.positives, count.known))
 
 
 def _fisher(first: LabelCount, second: LabelCount) -> float:
@@ -125,47 +133,46 @@ def _fisher(first: LabelCount, second: LabelCount) -> float:
     return float(fisher_exact(table).pvalue)
 
 
-def _lengths(corpus: Corpus, tests: int) -> Document:
-    rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
+def _length_drift(corpus: Corpus, tests: int) -> dict[str, LengthDrift]:
+    rows = sample_rows({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     lengths = {name: characters(split)[rows[name]] for name, split in corpus.splits.items()}
     trained = lengths["train"]
     compared = {split: ks_2samp(trained, lengths[split]) for split in OTHERS}
     return {
-        split: {
-            "distance": float(test.statistic),
-            "p": min(1.0, float(test.pvalue) * tests),
-            "median": float(np.median(lengths[split])),
-            "training_median": float(np.median(trained)),
-        }
+        split: LengthDrift(
+            distance=float(test.statistic),
+            p=min(1.0, float(test.pvalue) * tests),
+            median=float(np.median(lengths[split])),
+            training_median=float(np.median(trained)),
+        )
         for split, test in compared.items()
     }
 
 
-def _words(corpus: Corpus) -> Document:
+def _word_drift(corpus: Corpus) -> WordDrift:
     """The share of a split's words that training lacks, beside that of random splits."""
-    pool = pool_of(corpus, SAMPLED_TEXTS)
+    texts = corpus_texts(corpus, SAMPLED_TEXTS)
     counter = CountVectorizer(token_pattern=r"(?u)\w+", dtype=np.int32)
     try:
-        words = counter.fit_transform(pool.texts())
+        words = counter.fit_transform(texts.texts())
     except ValueError:  # no text has a word
-        return {"texts": len(pool), "splits": {}}
+        return WordDrift(texts=len(texts), splits={})
     rng = np.random.default_rng(0)
-    own = _unseen(words, pool.split)
-    drawn = np.array([_unseen(words, rng.permutation(pool.split)) for _ in range(RANDOM_SPLITS)])
+    own = _unseen(words, texts.split)
+    drawn = np.array([_unseen(words, rng.permutation(texts.split)) for _ in range(RANDOM_SPLITS)])
     means, spreads = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
-    return {
-        "texts": len(pool),
-        "splits": {
-            split: {
-                "unseen": float(own[at]),
-                "random": figure(means[at], *_ends(means[at], spreads[at])),
-                "unlike": bool(
-                    own[at] > means[at] + UNLIKELY * spreads[at] and own[at] >= RATIO * means[at]
-                ),
-            }
+    unlike = (own > means + UNLIKELY * spreads) & (own >= LEAST_RATIO * means)
+    return WordDrift(
+        texts=len(texts),
+        splits={
+            split: NewWords(
+                unseen=float(own[at]),
+                random=estimate(means[at], *_ends(means[at], spreads[at])),
+                unlike=bool(unlike[at]),
+            )
             for at, split in enumerate(OTHERS)
         },
-    }
+    )
 
 
 def _ends(mean: float, spread: float) -> tuple[float, float]:

@@ -1,25 +1,25 @@
-"""What the check before a training can find: each kind with what it means and what to do."""
+"""What the checks before training can find: each kind with what it means and what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, SkipValidation
 
 from imbtool.data.corpus import Corpus
+from imbtool.files.documents import Typed
 from imbtool.formats.cells import neutralised, shown_text
 
-Document = dict[str, Any]
-Severity = Literal["blocks", "warns", "note"]
-SEVERITIES: tuple[Severity, ...] = ("blocks", "warns", "note")
+Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 COLUMNS = ("finding", "split", "file", "row", "label", "detail", "labels", "text")
 
-
-SPLIT_ANEW = "split all rows anew (`imbtool split 'FOLDER/*.csv' -o NEW`)"
+SPLIT_AGAIN = "split all rows again (`imbtool split 'FOLDER/*.csv' -o NEW`)"
 
 
 @dataclass(frozen=True)
@@ -30,109 +30,104 @@ class Kind:
         severity: as a rule.
         means: why it matters.
         fix: what to do.
-        blocks: when it blocks; empty where it never does.
     """
 
     severity: Severity
     means: str
     fix: str
-    blocks: str = ""
 
 
 CATALOGUE: dict[str, Kind] = {
     "label-constant": Kind(
-        "blocks",
-        "a label has no positive in training, or no negative: it cannot be learned",
-        f"{SPLIT_ANEW} if another split has what is missing; else add such texts, or remove the "
-        "label from every file and the profile",
-        "always",
+        "error",
+        "A label has no positives in training, or no negatives, so it cannot be learned.",
+        f"If another split has what is missing, {SPLIT_AGAIN}. Otherwise add such texts, or remove "
+        "the label from every file and from the profile.",
     ),
     "leak-exact": Kind(
-        "warns",
-        "the same text stands in two splits: what is measured is memory",
-        f"remove these rows from training, or {SPLIT_ANEW}",
-        "at least 5% of validation or test stand in training too, or half of the positives that a "
-        "label has there (of 10 or more)",
+        "warning",
+        "The same text is in two splits, so the metrics measure memory.",
+        f"Remove these rows from training, or {SPLIT_AGAIN}.",
     ),
     "leak-normalised": Kind(
-        "warns",
-        "the same text but for URLs and user names stands in two splits",
-        f"remove these rows from training, or {SPLIT_ANEW}",
-        "as `leak-exact`",
+        "warning",
+        "The same text, except for URLs and user names, is in two splits.",
+        f"Remove these rows from training, or {SPLIT_AGAIN}.",
     ),
     "label-absent": Kind(
-        "warns",
-        "a label has no positive in validation or test: no threshold can be chosen for it, or "
-        "nothing can be said of it",
-        f"{SPLIT_ANEW}, or add texts that have it",
-        "the label has none in validation and `thresholds.require` asks for it",
+        "warning",
+        "A label has no positives in validation, so no threshold can be chosen for it, or none in "
+        "test, so nothing can be said about it.",
+        f"Either {SPLIT_AGAIN}, or add texts that have the label.",
     ),
     "leak-near": Kind(
-        "warns",
-        "nearly the same text stands in two splits: results are better than on new texts",
-        f"{SPLIT_ANEW}, which keeps near duplicates together",
+        "warning",
+        "Nearly the same text is in two splits, so the metrics are better than on new texts.",
+        f"To keep near duplicates together, {SPLIT_AGAIN}.",
     ),
     "contradiction": Kind(
-        "warns",
-        "the same text has a label in one row and has it not in another",
-        "agree on one",
+        "warning",
+        "The same text has a label in one row and does not have it in another.",
+        "Decide which of them is right, and label all copies of the text the same way.",
     ),
     "orphan-child": Kind(
-        "warns",
-        "a text has a label and not its parent; the loss pulls both ways",
-        "give each such text the parent too, or correct labels.hierarchy",
+        "warning",
+        "A text has a label and not its parent, so the label and the hierarchy penalty contradict "
+        "each other in the loss.",
+        "Give each of these texts the parent too, or correct labels.hierarchy.",
     ),
     "truncation": Kind(
-        "warns",
-        "the encoder does not read all of a text; what makes a label true may stand in the rest",
-        "raise model.max_length if the encoder can read more, or model.long_texts: windows",
+        "warning",
+        "The encoder does not read all of a text, and the reason for a label may be in the rest.",
+        "Raise model.max_length if the encoder can read more, or set model.long_texts to windows.",
     ),
     "label-error": Kind(
-        "warns",
-        "a label is confidently contradicted by a model that has not seen the text",
-        "read these rows and correct what is wrong, rare labels first",
+        "warning",
+        "A model that has not seen the text confidently contradicts a label.",
+        "Read these rows and correct what is wrong, rare labels first.",
     ),
     "few-positives": Kind(
-        "warns",
-        "under 20 positives in training: the label is learned from single texts",
-        "label more texts that have it; a few dozen change most",
+        "warning",
+        "The label has under 20 positives in training, so it is learned from single texts.",
+        "Label more texts that have it. A few dozen positives make the greatest difference.",
     ),
     "drift": Kind(
-        "warns",
-        "the splits are not alike: thresholds chosen on one will not fit the other",
-        f"{SPLIT_ANEW}; if the splits are of different times or sources, keep them and measure "
-        "each with `imbtool evaluate --by`",
+        "warning",
+        "The splits differ, so thresholds that are chosen on one do not fit the other.",
+        f"If the splits should be alike, {SPLIT_AGAIN}. If they are of different times or sources, "
+        "keep them and measure each part with `imbtool evaluate --by`.",
     ),
     "label-spelling": Kind(
-        "warns",
-        "labels that differ by case, blanks or the encoding of their characters alone: one label's "
-        "positives stand under two names",
-        "write them alike in every file, unless they are meant to be two labels",
+        "warning",
+        "Labels differ only in case, spaces or the encoding of their characters, so the positives "
+        "of one label may be divided between two names.",
+        "Write them the same way in every file, unless they are meant to be two labels.",
     ),
     "measurability": Kind(
-        "note",
-        "so few positives in validation or test that the interval of a recall is over 0.5 wide",
-        "add texts that have the label, or give a larger share to this split",
+        "info",
+        "The label has so few positives in validation or test that the 95% interval of a recall is "
+        "over 0.5 wide.",
+        "Add texts that have the label, or give this split a larger share.",
     ),
     "duplicate": Kind(
-        "note",
-        "texts that stand in a split twice count twice in the loss and in the figures",
-        "keep one of each",
+        "info",
+        "A text that is twice in a split counts twice in the loss and in the metrics.",
+        "Keep one of each.",
     ),
     "near-duplicate": Kind(
-        "note",
-        "texts of a split that are nearly the same",
-        "keep one of each, if they are templates or quotes",
+        "info",
+        "Texts of a split are nearly the same.",
+        "Keep one of each, if they are templates or quotes.",
     ),
     "implied-parent": Kind(
-        "note",
-        "nearly all texts of a label have another one too: it may be its parent",
-        "add it to labels.hierarchy, if it is meant so",
+        "info",
+        "Nearly all texts of a label also have another one, which may be its parent.",
+        "Add it to labels.hierarchy, if it is meant so.",
     ),
     "mutual-exclusion": Kind(
-        "note",
-        "two frequent labels never meet, though by chance they would",
-        "nothing, if the guidelines say so; else look for texts that need both",
+        "info",
+        "Two frequent labels never occur together, though by chance some texts would have both.",
+        "Do nothing if your guidelines say so. Otherwise look for texts that need both labels.",
     ),
 }
 """Every kind of finding, the costliest first within a severity."""
@@ -141,14 +136,14 @@ ORDER = list(CATALOGUE)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A row that a finding concerns.
+class FoundRow:
+    """A row of the data that a finding concerns.
 
     Attributes:
-        split: its split's name.
+        split: the name of its split.
         index: of the text in the split, from 0.
         label: the label concerned, if it is one.
-        detail: what is the matter with this row.
+        detail: what is wrong with this row.
     """
 
     split: str
@@ -157,54 +152,66 @@ class Place:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Typed):
     """Something in the data that costs quality, with its evidence.
 
-    Attributes:
-        id: of `CATALOGUE`.
-        severity: `blocks` makes results wrong or a training impossible, `warns` costs quality,
-            `note` is good to know.
-        message: what was found, in numbers; quotes no text.
-        fix: what to do.
-        evidence: the numbers behind it, as in the document; quotes no text.
-        places: the rows concerned.
+    An `error` makes results wrong or a training impossible, a `warning` costs quality, an `info` is
+    good to know. Neither `message` nor `evidence` quotes a text.
     """
 
     id: str
+    """A key of `CATALOGUE`."""
     severity: Severity
     message: str
+    """What was found, in numbers."""
+    rows: int
+    """How many texts it concerns."""
     fix: str
-    evidence: Document
-    places: Sequence[Place] = ()
+    """What to do."""
+    evidence: Mapping[str, object]
+    """The numbers behind it."""
+    file: str | None
+    """Where its rows are listed, in the folder of the analysis; None if it has none."""
+    found_rows: SkipValidation[Sequence[FoundRow]] = Field((), exclude=True)
+    """The rows concerned."""
 
-    @property
-    def rows(self) -> int:
-        """How many texts it concerns."""
-        return len({(place.split, place.index) for place in self.places})
 
-    @property
-    def file(self) -> str | None:
-        """Where its rows are listed, in the folder of the analysis; None if it has none."""
-        return f"findings/{self.id}.csv" if self.places else None
+class ListedRow(Typed):
+    """A row of a finding as people read it."""
 
-    def document(self) -> Document:
-        """As it stands in analysis.json."""
-        fields = {key: getattr(self, key) for key in ("id", "severity", "message", "rows", "fix")}
-        return {**fields, "evidence": self.evidence, "file": self.file}
+    split: str
+    file: str
+    row: int
+    """Counted from 1, without headers."""
+    label: str
+    """The label concerned; empty if it is not a single one."""
+    detail: str
+    labels: list[str]
+    """All that the text has."""
+    text: str | None
+    """None where texts are private."""
 
 
 def found(
     id: str,
     message: str,
-    evidence: Document,
-    places: Sequence[Place] = (),
+    evidence: Mapping[str, object],
+    rows: Sequence[FoundRow] = (),
     severity: Severity | None = None,
     fix: str | None = None,
 ) -> Finding:
-    """A finding with its kind's severity and fix, unless it has its own."""
+    """A finding with the severity and the fix of its kind, unless it has its own."""
     kind = CATALOGUE[id]
-    return Finding(id, severity or kind.severity, message, fix or kind.fix, evidence, places)
+    return Finding(
+        id=id,
+        severity=severity or kind.severity,
+        message=message,
+        rows=len({(row.split, row.index) for row in rows}),
+        fix=fix or kind.fix,
+        evidence=evidence,
+        file=f"findings/{id}.csv" if rows else None,
+        found_rows=rows,
+    )
 
 
 def percent(share: float) -> str:
@@ -222,16 +229,16 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
 
 def listed_rows(
     finding: Finding, corpus: Corpus, texts: bool = True, most: int | None = None
-) -> list[Document]:
-    """The rows of a finding as they are listed: split, file, row, label, detail, labels, text.
+) -> list[ListedRow]:
+    """The rows of a finding as they are listed.
 
     Args:
-        finding: whose places.
-        corpus: that they are places of.
-        texts: whether to quote the text; it may be private.
+        finding: whose rows.
+        corpus: that it was found in.
+        texts: whether to quote the texts; they may be private.
         most: how many of the first ones; default all.
     """
-    return [_row(place, corpus, texts) for place in finding.places[:most]]
+    return [_listed(row, corpus, texts) for row in finding.found_rows[:most]]
 
 
 def frames(
@@ -248,30 +255,26 @@ def frames(
     with_file = sorted((each for each in findings if each.file), key=lambda each: each.id)
     for path, group in groupby(with_file, key=lambda each: str(each.file)):
         rows = [
-            {"finding": each.id, **row} for each in group for row in _cells(each, corpus, texts)
+            (each.id, *_cells(row)) for each in group for row in listed_rows(each, corpus, texts)
         ]
-        yield path, pd.DataFrame(rows, columns=list(columns))
+        yield path, pd.DataFrame([row[: len(columns)] for row in rows], columns=list(columns))
 
 
-def _cells(finding: Finding, corpus: Corpus, texts: bool) -> Iterator[Document]:
-    for row in listed_rows(finding, corpus, texts):
-        joined = {**row, "labels": "|".join(row["labels"])}
-        yield {
-            key: neutralised(cell) if isinstance(cell, str) else cell
-            for key, cell in joined.items()
-        }
+def _cells(row: ListedRow) -> Iterator[str | int]:
+    labels, text = "|".join(row.labels), row.text or ""
+    for cell in (row.split, row.file, row.row, row.label, row.detail, labels, text):
+        yield neutralised(cell) if isinstance(cell, str) else cell
 
 
-def _row(place: Place, corpus: Corpus, texts: bool) -> Document:
-    split, names = corpus.splits[place.split], corpus.labels.names
-    file, row = split.place(place.index)
-    given = [names[label] for label in np.flatnonzero(split.targets[place.index] == 1)]
-    return {
-        "split": place.split,
-        "file": str(file),
-        "row": int(row),
-        "label": place.label or "",
-        "detail": place.detail,
-        "labels": given,
-        **({"text": shown_text(split.texts[place.index])} if texts else {}),
-    }
+def _listed(row: FoundRow, corpus: Corpus, texts: bool) -> ListedRow:
+    split, names = corpus.splits[row.split], corpus.labels.names
+    file, number = split.place(row.index)
+    return ListedRow(
+        split=row.split,
+        file=str(file),
+        row=int(number),
+        label=row.label or "",
+        detail=row.detail,
+        labels=[names[label] for label in np.flatnonzero(split.targets[row.index] == 1)],
+        text=shown_text(split.texts[row.index]) if texts else None,
+    )

@@ -1,19 +1,22 @@
-"""Where labels and hierarchy disagree: children without parents, parents unsaid, labels apart."""
+"""Where labels and hierarchy disagree: missing parents, implied parents, exclusive labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from imbtool.analysis.finding import Document, Finding, Place, found
+from imbtool.analysis.document import Edge, Hierarchy
+from imbtool.analysis.finding import Finding, FoundRow, found
 from imbtool.config.hierarchy import Labels
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import both_known, co_known, co_occurrence
+from imbtool.evaluation.document import Estimate
+from imbtool.evaluation.estimates import estimate, estimate_text
 from imbtool.evaluation.intervals import TAIL, exact_interval
-from imbtool.evaluation.measures import figure, figure_text
 from imbtool.types import Counts
 from imbtool.wording import counted, some
 
@@ -23,22 +26,41 @@ COMMON = 0.5
 """A label that more texts have is implied by every other one, and parent of none."""
 
 
-def forest_document(corpus: Corpus) -> Document:
+@dataclass(frozen=True)
+class ImpliedParent:
+    """Which share of the texts of a label have another one too.
+
+    Attributes:
+        child: the label.
+        parent: the other one.
+        share: of the texts of the label.
+        texts: of the label, with the other one known.
+        without: how many of them do not have the other one.
+    """
+
+    child: str
+    parent: str
+    share: Estimate
+    texts: int
+    without: int
+
+
+def count_violations(corpus: Corpus) -> Hierarchy:
     """For each edge the texts, over all splits, that have the child and not its parent."""
     names = corpus.labels.names
     broken = sum(_broken(corpus, split).sum(axis=0) for split in corpus.splits)
-    return {
-        "edges": [
-            {"child": names[child], "parent": names[parent], "violations": int(count)}
+    return Hierarchy(
+        edges=[
+            Edge(child=names[child], parent=names[parent], violations=int(count))
             for (child, parent), count in zip(
                 corpus.labels.edges, np.atleast_1d(broken), strict=True
             )
         ]
-    }
+    )
 
 
-def forest_findings(corpus: Corpus) -> Iterator[Finding]:
-    """Children without parents in any split; implied parents and labels apart in training."""
+def hierarchy_findings(corpus: Corpus) -> Iterator[Finding]:
+    """Missing parents in any split; implied parents and exclusive labels in training."""
     yield from _orphans(corpus)
     together, known = co_occurrence(corpus.train.targets), co_known(corpus.train.targets)
     both = both_known(corpus.train.targets)
@@ -56,33 +78,38 @@ def _broken(corpus: Corpus, split: str) -> NDArray[np.bool_]:
 
 def _orphans(corpus: Corpus) -> Iterator[Finding]:
     names = corpus.labels.names
-    places = [
-        Place(split, int(row), names[child], f"without {names[parent]}")
+    rows = [
+        FoundRow(split, int(row), names[child], f"without {names[parent]}")
         for split in corpus.splits
         for row, edge in np.argwhere(_broken(corpus, split))
         for child, parent in [corpus.labels.edges[edge]]
     ]
-    if places:
-        pairs = [edge for edge in forest_document(corpus)["edges"] if edge["violations"]]
-        pairs.sort(key=lambda edge: -edge["violations"])
-        shown = some(f"{e['child']} without {e['parent']} ({e['violations']:,})" for e in pairs)
-        message = f"children without their parents: {shown}"
-        yield found("orphan-child", message, {"pairs": pairs}, places)
+    if rows:
+        pairs = [edge for edge in count_violations(corpus).edges if edge.violations]
+        pairs.sort(key=lambda edge: -edge.violations)
+        shown = some(f"{edge.child} without {edge.parent} ({edge.violations:,})" for edge in pairs)
+        message = f"Child labels are given without their parent: {shown}."
+        yield found("orphan-child", message, {"pairs": pairs}, rows)
 
 
 def _implied(corpus: Corpus, together: Counts, known: Counts, texts: Counts) -> Iterator[Finding]:
     names = corpus.labels.names
-    pairs: list[Document] = []
+    pairs = []
     for child, parent in _candidates(corpus.labels, together, known, texts):
         hits, trials = int(together[child, parent]), int(known[child, parent])
-        share = figure(hits / trials, *exact_interval(hits, trials))
-        if share["low"] >= IMPLIES:
-            row = {"child": names[child], "parent": names[parent], "share": share}
-            pairs.append({**row, "texts": trials, "without": trials - hits})
+        low, high = exact_interval(hits, trials)
+        if low >= IMPLIES:
+            share = estimate(hits / trials, low, high)
+            pairs.append(ImpliedParent(names[child], names[parent], share, trials, trials - hits))
     if pairs:
-        shown = some(f"{p['child']} → {p['parent']} {figure_text(p['share'])}" for p in pairs)
-        message = f"{counted(len(pairs), 'label')} all but implied by another: {shown}"
-        yield found("implied-parent", message, {"pairs": pairs}, _exceptions(corpus, pairs))
+        shown = some(
+            f"{pair.child} with {pair.parent}, {estimate_text(pair.share)}" for pair in pairs
+        )
+        occur = "occurs" if len(pairs) == 1 else "occur"
+        subject = f"{counted(len(pairs), 'label')} nearly always {occur} with another one"
+        message = f"{subject} (share of the texts): {shown}."
+        evidence = {"pairs": [asdict(pair) for pair in pairs]}
+        yield found("implied-parent", message, evidence, _exceptions(corpus, pairs))
 
 
 def _candidates(
@@ -102,11 +129,11 @@ def _candidates(
 
 
 def _said_above(labels: Labels, never: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of each two labels [L, L] whether two above them, or one and one above the other, never meet.
+    """Of each two labels [L, L] whether labels above both, or above one, never occur together.
 
     Args:
         labels: the forest.
-        never: whether two labels never meet [L, L], in either order.
+        never: whether two labels never occur together [L, L], in either order.
     """
     at_or_above = never.copy()
     for child, parent in labels.edges:  # parents first
@@ -121,20 +148,20 @@ def _said_above(labels: Labels, never: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return said
 
 
-def _exceptions(corpus: Corpus, pairs: list[Document]) -> list[Place]:
+def _exceptions(corpus: Corpus, pairs: Sequence[ImpliedParent]) -> list[FoundRow]:
     """The training texts with the child and not the parent: the likeliest to be wrong."""
     targets, index = corpus.train.targets, corpus.labels.names.index
     return [
-        Place("train", int(row), pair["child"], f"without {pair['parent']}")
+        FoundRow("train", int(row), pair.child, f"without {pair.parent}")
         for pair in pairs
         for row in np.flatnonzero(
-            (targets[:, index(pair["child"])] == 1) & (targets[:, index(pair["parent"])] == 0)
+            (targets[:, index(pair.child)] == 1) & (targets[:, index(pair.parent)] == 0)
         )
     ]
 
 
 def _may_be_below(limit: float, ours: Counts, theirs: Counts, texts: Counts) -> NDArray[np.bool_]:
-    """Where the chance of two labels never to meet can be below a limit; elsewhere it is not.
+    """Where the chance of two labels never to occur together can be below a limit.
 
     That chance is the product of 1 - ours / (texts - i) over i < theirs, of which the last factor
     is the least; it is quickly worked out, and rare labels are many.
@@ -145,10 +172,10 @@ def _may_be_below(limit: float, ours: Counts, theirs: Counts, texts: Counts) -> 
 
 
 def _exclusions(labels: Labels, together: Counts, known: Counts, both: Counts) -> Iterator[Finding]:
-    """Pairs that never meet, though of all pairs not one would stay apart by chance.
+    """Pairs that never occur together, though by chance every pair would.
 
-    Where two labels never meet, those below them are not said again. `both`: texts of which both
-    labels are known [L, L].
+    Where two labels never occur together, the labels below them are not reported again. `both`:
+    texts of which both labels are known [L, L].
     """
     first, second = np.triu_indices(len(labels), k=1)
     limit = 2 * TAIL / max(1, len(first))
@@ -161,8 +188,8 @@ def _exclusions(labels: Labels, together: Counts, known: Counts, both: Counts) -
     never = np.zeros(together.shape, np.bool_)
     never[first[apart], second[apart]] = never[second[apart], first[apart]] = True
     said = _said_above(labels, never)
-    pairs: list[Document] = [
-        {"labels": [labels.names[one], labels.names[other]], "expected": float(count)}
+    pairs = [
+        (labels.names[one], labels.names[other], float(count))
         for one, other, count in sorted(
             zip(first[apart].tolist(), second[apart].tolist(), expected[apart], strict=True),
             key=lambda pair: -pair[2],
@@ -171,7 +198,9 @@ def _exclusions(labels: Labels, together: Counts, known: Counts, both: Counts) -
     ]
     if pairs:
         shown = some(
-            (f"{' and '.join(p['labels'])} ({p['expected']:.0f} texts by chance)" for p in pairs), 3
+            (f"{one} and {other} ({count:.0f} texts by chance)" for one, other, count in pairs), 3
         )
-        message = f"{counted(len(pairs), 'pair')} of frequent labels never meet: {shown}"
-        yield found("mutual-exclusion", message, {"pairs": pairs})
+        subject = f"{counted(len(pairs), 'pair')} of frequent labels never"
+        message = f"{subject} {'occurs' if len(pairs) == 1 else 'occur'} together: {shown}."
+        rows = [{"labels": [one, other], "expected": count} for one, other, count in pairs]
+        yield found("mutual-exclusion", message, {"pairs": rows})

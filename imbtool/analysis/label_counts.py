@@ -7,12 +7,14 @@ from functools import cache
 
 import numpy as np
 
-from imbtool.analysis.finding import Document, Finding, Place, found
+from imbtool.analysis.document import Measurability
+from imbtool.analysis.finding import Finding, FoundRow, found
 from imbtool.config.hierarchy import spelled_alike
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import LabelCount
+from imbtool.evaluation.document import Estimate
+from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.evaluation.measures import Figure, figure
 from imbtool.wording import counted, some
 
 Counts = Mapping[str, Sequence[LabelCount]]
@@ -27,23 +29,18 @@ WIDE = 0.5
 MEASURING = ("validation", "test")
 
 
-def measurability(counts: Counts, names: Sequence[str]) -> Document:
-    """For each label and split how well a recall can be told with its positives.
-
-    `recall` is the exact 95% interval of a recall of 0.8, `width` from end to end, and
-    `more_to_halve` the further positives that would make it half as wide.
-    """
+def measurability(counts: Counts, names: Sequence[str]) -> dict[str, dict[str, Measurability]]:
+    """For each label and split how well its positives can measure a recall."""
     return {
-        name: {split: _measured(rows[index].positives) for split, rows in counts.items()}
+        name: {split: _measurability(rows[index].positives) for split, rows in counts.items()}
         for index, name in enumerate(names)
     }
 
 
-@cache
-def assumed_recall(positives: int) -> Figure:
+def assumed_recall(positives: int) -> Estimate:
     """A recall of 0.8 with the exact 95% interval of so many positives; undefined of none."""
     value = ASSUMED_RECALL if positives else np.nan
-    return figure(value, *exact_interval(ASSUMED_RECALL * positives, positives))
+    return estimate(value, *exact_interval(ASSUMED_RECALL * positives, positives))
 
 
 @cache
@@ -75,9 +72,9 @@ def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) ->
     trained = {name: row.positives for name, row in zip(names, counts["train"], strict=True)}
     few = {name: n for name, n in trained.items() if 0 < n < FEW_POSITIVES}
     if few:
-        message = f"{_labels(few)} under {FEW_POSITIVES} positives in training: {_rarest(few)}"
-        places = _positives(corpus, "train", few)
-        yield found("few-positives", message, {"split": "train", "positives": few}, places)
+        message = f"{_labels(few)} under {FEW_POSITIVES} positives in training: {_rarest(few)}."
+        rows = _positives(corpus, "train", few)
+        yield found("few-positives", message, {"split": "train", "positives": few}, rows)
 
 
 def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[Finding]:
@@ -89,18 +86,17 @@ def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[F
     }
     for kind, labels in missing.items():
         if labels:
-            message = f"{_labels(labels)} no {kind} in training: {some(labels)}"
+            lacking = "known values" if kind == "known text" else f"{kind}s"
+            message = f"{_labels(labels)} no {lacking} in training: {some(labels)}."
             yield found("label-constant", message, {"missing": kind, "labels": labels})
 
 
 def _spelled_alike(corpus: Corpus) -> Iterator[Finding]:
     for alike in spelled_alike(corpus.labels.names):
-        names = some(map(repr, alike))
-        differ = "differ by case, blanks or the encoding of their characters alone"
-        message = f"{counted(len(alike), 'label')} that {differ}: {names}"
-        yield found(
-            "label-spelling", message, {"labels": alike}, _positives(corpus, "train", alike)
-        )
+        differ = "differ only in case, spaces or the encoding of their characters"
+        message = f"{counted(len(alike), 'label')} {differ}: {some(map(repr, alike))}."
+        rows = _positives(corpus, "train", alike)
+        yield found("label-spelling", message, {"labels": alike}, rows)
 
 
 def _absent(split: str, absent: Sequence[str], required: Collection[str]) -> Iterator[Finding]:
@@ -108,38 +104,42 @@ def _absent(split: str, absent: Sequence[str], required: Collection[str]) -> Ite
     others = [name for name in absent if name not in asked]
     if asked:
         message = (
-            f"thresholds.require asks for {some(asked)}, without a positive in validation: "
-            "no threshold can be shown to reach it"
+            f"{_labels(asked)} a requirement in thresholds.require and no positives in validation, "
+            f"so no threshold can be shown to meet it: {some(asked)}."
         )
-        yield found("label-absent", message, {"split": split, "labels": asked}, severity="blocks")
+        yield found("label-absent", message, {"split": split, "labels": asked}, severity="error")
     if others:
-        lost = "no threshold of their own" if split == "validation" else "nothing can be measured"
-        message = f"{_labels(others)} no positive in {split}, {lost}: {some(others)}"
+        lost = "no threshold can be chosen" if split == "validation" else "nothing can be measured"
+        message = f"{_labels(others)} no positives in {split}, so {lost}: {some(others)}."
         yield found("label-absent", message, {"split": split, "labels": others})
 
 
 def _unmeasurable(corpus: Corpus, split: str, positives: Mapping[str, int]) -> Iterator[Finding]:
     wide = {name: n for name, n in positives.items() if n and _width(n) > WIDE}
     if wide:
-        ends = assumed_recall(min(wide.values()))
+        fewest = min(wide.values())
+        recall = assumed_recall(fewest)
         message = (
-            f"{_labels(wide)} so few positives in {split} that figures will jump: {_rarest(wide)}; "
-            f"of {min(wide.values())}, a recall of {ASSUMED_RECALL} could be {ends['low']:.2f} to "
-            f"{ends['high']:.2f}"
+            f"{_labels(wide)} too few positives in {split} for reliable metrics: {_rarest(wide)}. "
+            f"With {counted(fewest, 'positive')}, the 95% interval of a recall of {ASSUMED_RECALL} "
+            f"is {recall.low:.2f} to {recall.high:.2f}."
         )
         evidence = {
             "split": split,
-            "labels": {name: {"positives": n, **_measured(n)} for name, n in wide.items()},
+            "labels": {
+                name: {"positives": n, **dict(_measurability(n))} for name, n in wide.items()
+            },
         }
         yield found("measurability", message, evidence, _positives(corpus, split, wide))
 
 
-def _measured(positives: int) -> Document:
-    return {
-        "recall": assumed_recall(positives),
-        "width": _width(positives),
-        "more_to_halve": more_to_halve(positives),
-    }
+@cache
+def _measurability(positives: int) -> Measurability:
+    return Measurability(
+        recall=assumed_recall(positives),
+        width=_width(positives),
+        more_to_halve=more_to_halve(positives),
+    )
 
 
 @cache
@@ -148,10 +148,10 @@ def _width(positives: int) -> float:
     return high - low
 
 
-def _positives(corpus: Corpus, split: str, labels: Collection[str]) -> list[Place]:
+def _positives(corpus: Corpus, split: str, labels: Collection[str]) -> list[FoundRow]:
     targets = corpus.splits[split].targets
     return [
-        Place(split, int(row), name)
+        FoundRow(split, int(row), name)
         for index, name in enumerate(corpus.labels.names)
         if name in labels
         for row in np.flatnonzero(targets[:, index] == 1)

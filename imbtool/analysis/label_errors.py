@@ -1,29 +1,39 @@
-"""Annotations that a model, which has not seen the text, confidently contradicts."""
+"""Suspected label errors: labels that a model which has not seen the text contradicts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.analysis.finding import Document, Finding, Place, found
+from imbtool.analysis.finding import Finding, FoundRow, found
 from imbtool.evaluation.label_errors import ERROR_RATE, suspected_label_errors
-from imbtool.types import Floats, Targets
+from imbtool.types import Floats, Rows, Targets
 from imbtool.wording import counted, some
 
-FEW_KINDS = 10
-"""A label with fewer positives, or negatives, says too little of what is usual for it."""
+LEAST_OF_EACH = 10
+"""With fewer positives, or negatives, single annotations of a label cannot be judged."""
+
+
+@dataclass(frozen=True)
+class SuspectedErrors:
+    """How many annotations of a label are suspected errors, `given` and `missing` ones."""
+
+    positives: int
+    given: int
+    missing: int
 
 
 def judged_labels(targets: Targets) -> NDArray[np.bool_]:
-    """Which labels have enough of both kinds to judge single annotations by: [L].
+    """Which labels have enough positives and negatives to judge single annotations: [L].
 
     Args:
         targets: [n, L], NaN unknown.
     """
     counts = np.stack([(targets == value).sum(axis=0) for value in (0, 1)])
-    return np.asarray(counts.min(axis=0) >= FEW_KINDS)
+    return np.asarray(counts.min(axis=0) >= LEAST_OF_EACH)
 
 
 def label_error_findings(
@@ -31,10 +41,9 @@ def label_error_findings(
 ) -> Iterator[Finding]:
     """One finding `label-error` if any annotation is suspected, none otherwise.
 
-    Its places stand rarest label first, within a label the most doubted annotation first. Evidence:
-    the `error_rate` supposed, how many errors are to be expected among the suspects at that rate,
-    of each label how many positives it has, and how many are suspected as `given` and as
-    `missing`, and the labels too rare to judge.
+    The rarest label comes first, and within a label the most probable error. Evidence: the assumed
+    `error_rate`, how many errors are to be expected among the suspected ones at that
+    rate, the `SuspectedErrors` of each label, and the labels that are too rare to judge.
 
     Args:
         names: of the labels [L].
@@ -49,30 +58,33 @@ def label_error_findings(
     if not suspected.any():
         return
     rarest = np.argsort(given.sum(axis=0), kind="stable")
-    evidence: Document = {
+    expected = float(np.nansum(scores))
+    of_labels = {
+        names[label]: SuspectedErrors(
+            positives=int(given[:, label].sum()),
+            given=int((suspected & given)[:, label].sum()),
+            missing=int((suspected & ~given)[:, label].sum()),
+        )
+        for label in rarest
+        if judged[label]
+    }
+    evidence = {
         "error_rate": ERROR_RATE,
-        "expected_errors": float(np.nansum(scores)),
-        "labels": {
-            names[label]: {
-                "positives": int(given[:, label].sum()),
-                "given": int((suspected & given)[:, label].sum()),
-                "missing": int((suspected & ~given)[:, label].sum()),
-            }
-            for label in rarest
-            if judged[label]
-        },
+        "expected_errors": expected,
+        "labels": {name: asdict(errors) for name, errors in of_labels.items()},
         "not_judged": [names[label] for label in rarest if not judged[label]],
     }
-    places = [
-        Place(split, int(text), names[label], _detail(given[text, label], scores[text, label]))
+    rows = [
+        FoundRow(split, int(text), names[label], _detail(given[text, label], scores[text, label]))
         for label in rarest
-        for text in _most_doubted(scores[:, label])
+        for text in _most_probable(scores[:, label])
     ]
-    yield found("label-error", _message(evidence, suspected), evidence, places)
+    texts = int(suspected.any(axis=1).sum())
+    yield found("label-error", _message(of_labels, texts, expected), evidence, rows)
 
 
-def _most_doubted(scores: Floats) -> NDArray[np.int64]:
-    """The places of a label's suspects, the highest score first."""
+def _most_probable(scores: Floats) -> Rows:
+    """The texts in which a label is a suspected error, the highest score first."""
     order = np.argsort(-scores, kind="stable")  # NaN last
     return order[: int((~np.isnan(scores)).sum())]
 
@@ -81,15 +93,14 @@ def _detail(given: bool, score: float) -> str:
     return f"{'given' if given else 'missing'}, {score:.0%} likely an error"
 
 
-def _message(evidence: Document, suspected: NDArray[np.bool_]) -> str:
-    rows = {name: row["given"] + row["missing"] for name, row in evidence["labels"].items()}
-    given = sum(row["given"] for row in evidence["labels"].values())
-    most = sorted((name for name in rows if rows[name]), key=lambda name: -rows[name])
-    annotations = counted(int(suspected.sum()), "annotation")
-    texts = counted(int(suspected.any(axis=1).sum()), "text")
+def _message(of_labels: Mapping[str, SuspectedErrors], texts: int, expected: float) -> str:
+    counts = {name: errors.given + errors.missing for name, errors in of_labels.items()}
+    given = sum(errors.given for errors in of_labels.values())
+    total = sum(counts.values())
+    most = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])
     return (
-        f"{annotations} in {texts} of training contradicted by a model that has not seen the text, "
-        f"{given} given and {sum(rows.values()) - given} missing; about "
-        f"{evidence['expected_errors']:.0f} of them errors, if {ERROR_RATE:.0%} of all positives "
-        f"are: {some(f'{name} ({rows[name]})' for name in most)}"
+        f"A model that has not seen the texts contradicts {counted(total, 'label')} in "
+        f"{counted(texts, 'text')} of training, {given} given and {total - given} missing. About "
+        f"{expected:.0f} of them are errors, if {ERROR_RATE:.0%} of all positives are. Most "
+        f"concern {some(f'{name} ({counts[name]})' for name in most)}."
     )

@@ -8,31 +8,33 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.analysis.finding import Document, Finding, Place, found
+from imbtool.analysis.document import Lengths, Quantiles, TokenLengths, TokenQuantiles
+from imbtool.analysis.finding import Finding, FoundRow, Severity, found
 from imbtool.data.corpus import Corpus, Split
+from imbtool.evaluation.document import Estimate
+from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.evaluation.measures import figure
 from imbtool.types import Rows
 from imbtool.wording import some
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 SAMPLED_TEXTS = 200_000
 """Of more texts the tokens are counted in a sample of this size."""
-CUT_WARNS = 0.1
-"""From this share of texts cut off on, of a split's texts or of a label's."""
+WARNING_SHARE = 0.1
+"""From this share of truncated texts on, of a split or of a label, truncation is a warning."""
+INFO_SHARE = 0.01
+LEAST_TEXTS = 10
+"""For a label with fewer texts no share is a finding."""
 TEXTS_OF = {"train": "training", "validation": "validation", "test": "test"}
-CUT_NOTED = 0.01
-CUT_LABEL_POSITIVES = 10
-"""Of a label with fewer positives no share is a finding."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """How many tokens texts have, as the encoder's tokenizer cuts them.
+    """How many tokens texts have, by the encoder's tokenizer.
 
     Attributes:
         limit: tokens of a text that the encoder reads.
-        rows: for each split the texts that were counted, by their place in it.
+        rows: for each split the texts that were counted, by their index in it.
         counts: their tokens, those beyond the limit included.
     """
 
@@ -46,53 +48,57 @@ def characters(split: Split) -> Rows:
     return np.fromiter(map(len, split.texts), dtype=np.int64, count=len(split))
 
 
-def lengths_document(corpus: Corpus, tokens: Tokens | None) -> Document:
-    """Quantiles of characters and tokens, and the share of texts cut off, by split and by label.
-
-    Labels are those of the training texts. Without a tokenizer `tokens` is null.
-    """
-    splits = corpus.splits
-    return {
-        "characters": {name: _quantiles(characters(split)) for name, split in splits.items()},
-        "tokens": tokens
-        and {
-            "limit": tokens.limit,
-            "texts": {name: len(rows) for name, rows in tokens.rows.items()},
-            "splits": {name: _row(tokens.counts[name], tokens.limit) for name in splits},
-            "labels": _by_label(corpus, tokens),
+def measure_lengths(corpus: Corpus, tokens: Tokens | None) -> Lengths:
+    """Quantiles of characters and tokens, and the truncated share, by split and by label."""
+    return Lengths(
+        characters={
+            name: Quantiles(**_quantiles(characters(split)))
+            for name, split in corpus.splits.items()
         },
-    }
+        tokens=None
+        if tokens is None
+        else TokenLengths(
+            limit=tokens.limit,
+            texts={name: len(rows) for name, rows in tokens.rows.items()},
+            splits={name: _row(tokens.counts[name], tokens.limit) for name in corpus.splits},
+            labels=_by_label(corpus, tokens),
+        ),
+    )
 
 
-def length_findings(tokens: Tokens | None, document: Document) -> Iterator[Finding]:
-    """Whether texts are cut off; `document` is that of `lengths_document`."""
-    if tokens is None:
+def length_findings(tokens: Tokens | None, measured: TokenLengths | None) -> Iterator[Finding]:
+    """Whether texts are truncated.
+
+    Args:
+        tokens: of each text.
+        measured: the same by split and by label, of `measure_lengths`.
+    """
+    if tokens is None or measured is None:
         return
-    splits, labels = document["tokens"]["splits"], document["tokens"]["labels"]
-    usual = max(splits["train"]["cut"]["value"], CUT_WARNS)
+    shares = {name: row.cut.value or 0.0 for name, row in measured.splits.items()}
+    usual = max(shares["train"], WARNING_SHARE)
     worse = {
-        name: row["cut"]
-        for name, row in labels.items()
-        if row["texts"] >= CUT_LABEL_POSITIVES and row["cut"]["low"] > usual
+        name: row.cut
+        for name, row in measured.labels.items()
+        if row.texts >= LEAST_TEXTS and (row.cut.low or 0.0) > usual
     }
-    most = max(splits, key=lambda name: splits[name]["cut"]["value"])
-    share = splits[most]["cut"]["value"]
-    if share >= CUT_NOTED or worse:
-        longest = splits[most]["p99"]
-        message = f"{share:.1%} of the {TEXTS_OF[most]} texts are longer than {tokens.limit} tokens"
-        message += f" (99% have at most {longest:,.0f})" + _worst(worse)
+    most = max(shares, key=lambda name: shares[name])
+    if shares[most] >= INFO_SHARE or worse:
+        message = (
+            f"{shares[most]:.1%} of the {TEXTS_OF[most]} texts are longer than {tokens.limit} "
+            f"tokens; 99% have at most {measured.splits[most].p99:,.0f}.{_worst(worse)}"
+        )
         evidence = {
             "limit": tokens.limit,
-            "splits": {name: row["cut"] for name, row in splits.items()},
+            "splits": {name: row.cut for name, row in measured.splits.items()},
             "labels": worse,
         }
-        severe = share >= CUT_WARNS or bool(worse)
-        yield found(
-            "truncation", message, evidence, _cut(tokens), severity="warns" if severe else "note"
-        )
+        severe = shares[most] >= WARNING_SHARE or worse
+        severity: Severity = "warning" if severe else "info"
+        yield found("truncation", message, evidence, _truncated(tokens), severity)
 
 
-def _by_label(corpus: Corpus, tokens: Tokens) -> Document:
+def _by_label(corpus: Corpus, tokens: Tokens) -> dict[str, TokenQuantiles]:
     targets, counts = corpus.train.targets[tokens.rows["train"]], tokens.counts["train"]
     return {
         name: _row(counts[targets[:, index] == 1], tokens.limit)
@@ -100,10 +106,10 @@ def _by_label(corpus: Corpus, tokens: Tokens) -> Document:
     }
 
 
-def _row(counts: Rows, limit: int) -> Document:
+def _row(counts: Rows, limit: int) -> TokenQuantiles:
     cut, texts = int((counts > limit).sum()), len(counts)
-    share = figure(cut / texts if texts else np.nan, *exact_interval(cut, texts))
-    return {"texts": texts, **_quantiles(counts), "cut": share}
+    share = estimate(cut / texts if texts else np.nan, *exact_interval(cut, texts))
+    return TokenQuantiles(texts=texts, **_quantiles(counts), cut=share)
 
 
 def _quantiles(values: NDArray[np.int64]) -> dict[str, float]:
@@ -113,15 +119,15 @@ def _quantiles(values: NDArray[np.int64]) -> dict[str, float]:
     return {**dict(zip(QUANTILES, ends.tolist(), strict=True)), "most": float(values.max())}
 
 
-def _cut(tokens: Tokens) -> list[Place]:
+def _truncated(tokens: Tokens) -> list[FoundRow]:
     return [
-        Place(split, int(tokens.rows[split][at]), None, f"{counts[at]} tokens")
+        FoundRow(split, int(tokens.rows[split][at]), None, f"{counts[at]} tokens")
         for split, counts in tokens.counts.items()
         for at in np.flatnonzero(counts > tokens.limit)
     ]
 
 
-def _worst(cuts: Mapping[str, Document]) -> str:
-    ordered = sorted(cuts.items(), key=lambda item: -item[1]["value"])
-    shown = some((f"{name} {cut['value']:.0%}" for name, cut in ordered), 3)
-    return f"; more so texts of {shown}" if cuts else ""
+def _worst(cuts: Mapping[str, Estimate]) -> str:
+    ordered = sorted(cuts.items(), key=lambda item: -(item[1].value or 0.0))
+    shown = some((f"{name} {cut.value:.0%}" for name, cut in ordered), 3)
+    return f" The share is higher for texts with these labels: {shown}." if cuts else ""

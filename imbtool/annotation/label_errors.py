@@ -1,4 +1,4 @@
-"""Suspected errors of annotation before any training: heads on a frozen encoder, out of fold."""
+"""Suspected label errors before any training: heads on a frozen encoder, out of fold."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from imbtool.types import Floats, Targets
 
 FOLDS = 5
 CHUNK = 2_048
-"""Texts that are read between two words of progress."""
+"""Texts that are read between two lines of progress."""
 LINE_EVERY = 30.0
 """Seconds between them, at least."""
 
 Tell = Callable[[str], None]
 
 
-def suspect_labels(profile: Profile, corpus: Corpus, tell: Tell) -> list[Finding]:
-    """The annotations of training that a model contradicts which has not seen the text.
+def find_label_errors(profile: Profile, corpus: Corpus, tell: Tell) -> list[Finding]:
+    """The labels of training texts that a model contradicts which has not seen the text.
 
     The profile's encoder, frozen, reads each training text once; see `out_of_fold` and
     `label_error_findings` for the rest.
@@ -42,7 +42,7 @@ def suspect_labels(profile: Profile, corpus: Corpus, tell: Tell) -> list[Finding
     Args:
         profile: whose encoder, seed and precision are used.
         corpus: that was read by it.
-        tell: hears a line of progress now and then.
+        tell: called with a line of progress now and then.
 
     Raises:
         UserError: the encoder cannot be used, or a text cannot be read.
@@ -85,16 +85,16 @@ def out_of_fold(
 ) -> Floats:
     """Probabilities [n, L] of logistic heads that have seen neither a text nor its duplicates.
 
-    `FOLDS` stratified folds; a head is fitted on all but one and tells of that one. The strength of
-    L2 is the one with the lowest log loss over all folds. Plain log loss, without weights, focus
-    or hierarchy: those are for decisions, and spoil what is wanted here.
+    There are `FOLDS` stratified folds; a head is fitted on all but one and predicts that one. The
+    strength of L2 is the one with the lowest log loss over all folds. The loss is plain log loss:
+    weights, focal loss and hierarchy are for decisions, and would distort the probabilities.
 
     Args:
         features: [n, features].
         targets: [n, L], NaN unknown. Labels with too few of either kind get NaN.
         keys: one a text; texts with the same one are in the same fold.
         seed: of the folds.
-        tell: hears when a fold is done.
+        tell: called with a line when a fold is done.
     """
     judged = judged_labels(targets)
     result = np.full(targets.shape, np.nan)
@@ -114,8 +114,8 @@ def _logits(
     for number, fold in enumerate(folds, start=1):
         seen = np.setdiff1d(np.arange(len(targets)), fold)
         for strength, head in fit_path(features[seen], wanted[seen], objective).items():
-            place = logits.setdefault(strength, torch.zeros_like(wanted))
-            place[fold] = head.logits(features[fold])
+            of_strength = logits.setdefault(strength, torch.zeros_like(wanted))
+            of_strength[fold] = head.logits(features[fold])
         tell(f"fitted {number} of {FOLDS} heads, each on all texts but a fifth")
     best = min(logits.values(), key=lambda each: float(objective(each, wanted)))
     return best.cpu().numpy().astype(np.float64)

@@ -1,4 +1,4 @@
-"""`imbtool analyze`: how imbalanced is my data, and what in it will sink me?"""
+"""`imbtool analyze`: how imbalanced is my data, and which problems does it have?"""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def analyze(
     no_texts: NoTexts = False,
     json: Json = False,
 ) -> None:
-    """Show how imbalanced the labels are, and what in the data will sink a training.
+    """Show how imbalanced the labels are, and which problems the data have.
 
     Examples:
 
@@ -77,38 +77,36 @@ def analyze(
     require_free(output)
     profile = source_profile(source, sets)
     corpus = read_corpus(profile, learnable=False)
-    suspects = _suspects(profile, corpus) if label_errors else []
-    analysis = _analysis(profile, corpus, suspects)
+    suspected = _suspected_errors(profile, corpus) if label_errors else []
+    analysis = _analysis(profile, corpus, suspected)
     with locked(output):
         write_analysis(analysis, corpus, output, texts=not no_texts)
-    show(analysis.document, analysis_views(analysis.document), json)
+    show(analysis, analysis_views(analysis), json)
     hint(f"\nreport: {output / 'analysis.html'}")
     hint(f"next: imbtool {f'weights {source}' if is_profile(source) else f'init {source}'}")
-    blocking = [each.id for each in analysis.findings if each.severity == "blocks"]
-    if gate and blocking:
-        hint(f"gate: blocked by {', '.join(dict.fromkeys(blocking))}")
+    errors = [each.id for each in analysis.findings if each.severity == "error"]
+    if gate and errors:
+        hint(f"gate: there are errors: {', '.join(dict.fromkeys(errors))}")
         raise typer.Exit(1)
 
 
-def _analysis(profile: Profile, corpus: Corpus, suspects: list[Finding]) -> Analysis:
-    from imbtool.analysis.document import analyze_corpus
-    from imbtool.data.imbalance import count_labels
-    from imbtool.data.weights import assign_weights
+def _analysis(profile: Profile, corpus: Corpus, suspected: list[Finding]) -> Analysis:
+    from imbtool.analysis.analyze import analyze_corpus
+    from imbtool.data.weights import weigh_labels
 
-    counts = count_labels(corpus.train.targets)
-    weights = assign_weights(corpus.labels.names, counts, profile.weights)
+    weights = weigh_labels(corpus, profile.weights)
     tokens = _tokens(corpus, profile.model)
-    return analyze_corpus(corpus, weights, tokens, profile.thresholds.require, suspects)
+    return analyze_corpus(corpus, weights, tokens, profile.thresholds.require, suspected)
 
 
-def _suspects(profile: Profile, corpus: Corpus) -> list[Finding]:
-    from imbtool.annotation.label_errors import suspect_labels
+def _suspected_errors(profile: Profile, corpus: Corpus) -> list[Finding]:
+    from imbtool.annotation.label_errors import find_label_errors
 
-    return suspect_labels(profile, corpus, hint)
+    return find_label_errors(profile, corpus, hint)
 
 
 def _tokens(corpus: Corpus, section: ModelSection) -> Tokens | None:
-    """The tokens of the texts; without the encoder characters have to do."""
+    """The tokens of the texts; None without the encoder, so that only characters are counted."""
     from imbtool.errors import UserError
     from imbtool.model.token_counts import count_tokens
 
@@ -116,5 +114,5 @@ def _tokens(corpus: Corpus, section: ModelSection) -> Tokens | None:
         return count_tokens(corpus, section)
     except UserError as error:
         problem = error.problems[0]
-        hint(f"tokens are not counted: {problem.where}: {problem.found}; {problem.fix}")
+        hint(f"Tokens are not counted: {problem.where}: {problem.found}; {problem.fix}")
         return None

@@ -86,10 +86,9 @@ def split(
     part_files(data.train, output, shares, data)
     with locked(output):
         labels, table = read_train(profile)
-        parts, told = partition(table, labels.names, data, shares, seed, group)
-        document = {"command": sys.argv, **told}
+        parts, report = partition(table, labels.names, data, shares, seed, group, sys.argv)
         paths = write_parts(data.train, data, output, parts)
-        write_json(output / "split.json", document)
-    show(document, split_views(document), json)
+        write_json(output / "split.json", report)
+    show(report, split_views(report), json)
     hint(f"\nwrote {', '.join(path.name for path in paths)}, split.json to {output}/")
     hint(f"next: imbtool init {paths[0]}")

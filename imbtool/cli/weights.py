@@ -52,12 +52,12 @@ def weights(
     - `imbtool weights profiles/moderation.yaml`
     - `imbtool weights profile.yaml --set weights.cap=2 --save tuned.yaml`
     """
-    from imbtool.analysis.document import label_rows
+    from imbtool.analysis.analyze import explain_weights
+    from imbtool.analysis.document import Weights
     from imbtool.config.reader import read_profile
     from imbtool.config.writer import rewrite_profile
     from imbtool.data.corpus import read_corpus
-    from imbtool.data.imbalance import count_labels
-    from imbtool.data.weights import assign_weights, with_custom_weights
+    from imbtool.data.weights import weigh_labels, with_custom_weights
     from imbtool.files.locks import locked
     from imbtool.files.writing import write_text
     from imbtool.report.analysis_files import WEIGHTS, require_free, write_weights
@@ -68,18 +68,16 @@ def weights(
     require_free(output, WEIGHTS)
     settings = read_profile(profile, parsed_sets(sets))
     corpus = read_corpus(settings)
-    assigned = assign_weights(
-        corpus.labels.names, count_labels(corpus.train.targets), settings.weights
-    )
-    document = {"labels": label_rows(corpus, assigned)}
+    assigned = weigh_labels(corpus, settings.weights)
+    document = Weights(labels=explain_weights(corpus, assigned))
     with locked(output):
-        write_weights(document["labels"], output)
+        write_weights(document, output)
     if save is not None:
         comments: dict[Key, str] = {
             ("weights", "custom", row.label): row.reason for row in assigned
         }
         saved = with_custom_weights(settings, assigned)
         write_text(save, rewrite_profile(profile, saved, comments, save))
-    show(document, weight_views(document["labels"]), json)
+    show(document, weight_views(document.labels), json)
     hint(f"\nwrote weights.json, weights.png to {output}/" + (f" and {save}" if save else ""))
     hint(f"next: imbtool train --profile {save or profile}")

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.config.schema import WeightsSection
+from imbtool.files.documents import NumberOrNone, Typed
 from imbtool.types import Counts, Floats, Targets
 
-Tier = Literal["severe", "moderate", "head"]
-TIERS: tuple[Tier, ...] = ("severe", "moderate", "head")
+Tier = Literal["severe", "moderate", "common"]
+TIERS: tuple[Tier, ...] = ("severe", "moderate", "common")
 RARE: tuple[Tier, ...] = ("severe", "moderate")
 
-Shots = Literal["head", "medium", "tail"]
-HEAD_SHOTS, TAIL_SHOTS = 100, 20
-"""More training positives than the first are many, fewer than the second few."""
+FrequencyGroup = Literal["many", "medium", "few"]
+FREQUENCY_GROUPS: tuple[FrequencyGroup, ...] = ("many", "medium", "few")
+MANY, FEW = 100, 20
+"""More training positives than the first are many, fewer than the second are few."""
 
 CHUNK_ROWS = 2**13
 """Rows whose targets are counted at once; counts of so many are whole numbers in float32."""
@@ -59,21 +61,42 @@ def count_labels(targets: Targets) -> list[LabelCount]:
 
 
 def tier_of(ratio: float, rules: WeightsSection) -> Tier:
-    """`severe` from severe.ratio on, `moderate` from moderate.ratio on, else `head`."""
+    """`severe` from severe.ratio on, `moderate` from moderate.ratio on, else `common`."""
     if ratio >= rules.severe.ratio:
         return "severe"
-    return "moderate" if ratio >= rules.moderate.ratio else "head"
+    return "moderate" if ratio >= rules.moderate.ratio else "common"
 
 
-def shots_of(positives: int) -> Shots:
-    """Head over 100 training positives, tail under 20, else medium.
+def current_tier(name: str) -> str:
+    """The name of a tier today: in version 0.1 the common tier was called `head`."""
+    return "common" if name == "head" else name
+
+
+def frequency_group(positives: int) -> FrequencyGroup:
+    """`many` over 100 training positives, `few` under 20, else `medium`.
 
     The many-, medium- and few-shot classes of Liu et al., Large-Scale Long-Tailed Recognition in an
     Open World, CVPR 2019.
     """
-    if positives > HEAD_SHOTS:
-        return "head"
-    return "tail" if positives < TAIL_SHOTS else "medium"
+    if positives > MANY:
+        return "many"
+    return "few" if positives < FEW else "medium"
+
+
+class HasPositives(Protocol):
+    """Whatever knows how many positives a label has in training."""
+
+    @property
+    def positives(self) -> int:
+        """How many."""
+
+
+Counted = TypeVar("Counted", bound=HasPositives)
+
+
+def rarest_first(labels: Mapping[str, Counted]) -> list[tuple[str, Counted]]:
+    """Labels, by name, with the fewest positives first."""
+    return sorted(labels.items(), key=lambda item: item[1].positives)
 
 
 def co_occurrence(targets: Targets) -> Counts:
@@ -183,33 +206,55 @@ def scumble(targets: Targets, ratios: Floats) -> tuple[float, Floats]:
     return max(0.0, of_rows / max(1, len(targets))), np.maximum(of_labels, 0)
 
 
-def imbalance_document(targets: Targets) -> dict[str, Any]:
-    """Every measure of training targets [n, L].
+class ImbalanceMeasures(Typed):
+    """The measures of a target matrix with L labels.
 
-    Density is `cardinality` over L; label sets are the different sets of labels that texts have,
-    the empty one among them. They and SCUMBLE are of the texts of which all labels are known.
+    Label sets, and SCUMBLE, are those of the texts of which all labels are known.
     """
+
+    mean_ir: NumberOrNone
+    cvir: NumberOrNone
+    scumble: NumberOrNone
+    cardinality: float
+    density: float
+    """`cardinality` over L."""
+    label_sets: int
+    """How many different sets of labels texts have, the empty one among them."""
+    label_sets_once: int
+    shots: dict[FrequencyGroup, int]
+    """How many labels each frequency group has."""
+
+
+@dataclass(frozen=True)
+class LabelImbalance:
+    """The measures of one label: its IRLbl, its SCUMBLE and its frequency group."""
+
+    irlbl: float
+    scumble: float
+    shots: FrequencyGroup
+
+
+def measure_imbalance(targets: Targets) -> tuple[ImbalanceMeasures, list[LabelImbalance]]:
+    """Every measure of training targets [n, L], and those of each label [L]."""
     positives = _totals(targets, _positive)
     ratios = irlbl(positives.tolist())
     known = targets[~np.isnan(targets).any(axis=1)] if _has_unknown(targets) else targets
     whole, of_labels = scumble(known, ratios)
     _, sizes = np.unique(label_set_keys(known), return_counts=True)
     a_text = cardinality(targets)
-    shots = [shots_of(int(count)) for count in positives]
-    return {
-        "mean_ir": mean_ir(ratios),
-        "cvir": cvir(ratios),
-        "scumble": whole,
-        "cardinality": a_text,
-        "density": a_text / targets.shape[1],
-        "label_sets": len(sizes),
-        "label_sets_once": int((sizes == 1).sum()),
-        "shots": {name: shots.count(name) for name in ("head", "medium", "tail")},
-        "labels": [
-            {"irlbl": float(ratio), "scumble": float(mixed), "shots": group}
-            for ratio, mixed, group in zip(ratios, of_labels, shots, strict=True)
-        ],
-    }
+    groups = [frequency_group(int(count)) for count in positives]
+    measures = ImbalanceMeasures(
+        mean_ir=mean_ir(ratios),
+        cvir=cvir(ratios),
+        scumble=whole,
+        cardinality=a_text,
+        density=a_text / targets.shape[1],
+        label_sets=len(sizes),
+        label_sets_once=int((sizes == 1).sum()),
+        shots={name: groups.count(name) for name in FREQUENCY_GROUPS},
+    )
+    rows = zip(ratios.tolist(), of_labels.tolist(), groups, strict=True)
+    return measures, [LabelImbalance(*row) for row in rows]
 
 
 def _chunks(targets: Targets) -> Iterator[Targets]:

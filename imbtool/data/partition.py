@@ -1,12 +1,11 @@
-"""A table is cut into training, validation and test: which rows, what they hold, and the files."""
+"""Cuts a table into training, validation and test: which rows, what they hold, and the files."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from imbtool.data.splitting import LEAST_POSITIVES, part_sizes, stratified_split
 from imbtool.data.tables import is_export, read_chunks
 from imbtool.data.writer import TableWriter
 from imbtool.errors import user_error
+from imbtool.files.documents import Typed
 from imbtool.files.writing import replacing, require_utf8
 from imbtool.formats.sources import FORMATS, source_format, table_files
 from imbtool.types import Rows
@@ -28,7 +28,71 @@ from imbtool.version import __version__
 from imbtool.wording import counted
 
 Parts = Mapping[str, Rows]
-Document = dict[str, Any]
+
+
+class SharePair(Typed):
+    """The share of a part that was asked for, and the one that it got."""
+
+    asked: float
+    got: float
+
+
+class RowsPair(Typed):
+    """The rows of a part that were asked for, and those that it got."""
+
+    asked: int
+    got: int
+
+
+class PartReport(Typed):
+    """The size of a part."""
+
+    share: SharePair
+    rows: RowsPair
+    fingerprint: str
+
+
+class GroupSizes(Typed):
+    """Rows that were kept in one part: how many groups and rows, and the largest group."""
+
+    groups: int
+    rows: int
+    largest: int
+
+
+class _Column(Typed):
+    """Stands before the sizes."""
+
+    column: str
+
+
+class ColumnGroups(GroupSizes, _Column):
+    """Rows with the same cell in a column."""
+
+
+class LabelParts(Typed):
+    """The positives of a label in the table and in each part."""
+
+    positives: int
+    parts: dict[str, int]
+
+
+class PartitionReport(Typed):
+    """How a table was cut into parts, as split.json holds it."""
+
+    command: list[str]
+    imbtool: str
+    """The version."""
+    source: str
+    seed: int
+    parts: dict[str, PartReport]
+    near_duplicates: GroupSizes
+    group: ColumnGroups | None
+    labels: dict[str, LabelParts]
+    least_positives: int
+    """That every part should have of each label."""
+    too_rare: dict[str, str]
+    """Labels that lack positives in some part, and why."""
 
 
 def part_shares(validation: float, test: float) -> dict[str, float]:
@@ -55,7 +119,8 @@ def partition(
     shares: Mapping[str, float],
     seed: int,
     group: str | None = None,
-) -> tuple[Parts, Document]:
+    command: Sequence[str] = (),
+) -> tuple[Parts, PartitionReport]:
     """Decide the part of each row; near duplicates and rows of a group stay together.
 
     Args:
@@ -64,10 +129,11 @@ def partition(
         data: how the table is read.
         shares: see `part_shares`.
         seed: the same seed and data give the same parts.
-        group: a column; rows with the same cell stay together, an empty cell binds nothing.
+        group: a column; rows with the same cell stay together, rows with an empty cell need not.
+        command: that asked for it, for the report.
 
     Returns:
-        The rows of each part, and the document of split.json.
+        The rows of each part, and the report.
 
     Raises:
         UserError: no such column, or a part that would be empty.
@@ -85,18 +151,19 @@ def partition(
             raise user_error(
                 split.source, f"{told}, too few for {name}", "a row for each part", fix
             )
-    document = {
-        "imbtool": __version__,
-        "source": str(split.source),
-        "seed": seed,
-        "parts": _described(split, parts, shares),
-        "near_duplicates": _repeated(near),
-        "group": {"column": group, **_repeated(bound)} if group else None,
-        "labels": _positives(split, names, parts),
-        "least_positives": LEAST_POSITIVES,
-        "too_rare": _too_rare(split, names, parts, together),
-    }
-    return parts, document
+    report = PartitionReport(
+        command=list(command),
+        imbtool=__version__,
+        source=str(split.source),
+        seed=seed,
+        parts=_part_reports(split, parts, shares),
+        near_duplicates=_group_sizes(near),
+        group=ColumnGroups(column=group, **dict(_group_sizes(bound))) if group else None,
+        labels=_positives(split, names, parts),
+        least_positives=LEAST_POSITIVES,
+        too_rare=_too_rare(split, names, parts, together),
+    )
+    return parts, report
 
 
 def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> list[Path]:
@@ -124,9 +191,7 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
     return paths
 
 
-def part_files(
-    source: Path, folder: Path, parts: Mapping[str, Any], data: DataSection
-) -> list[Path]:
+def part_files(source: Path, folder: Path, parts: Collection[str], data: DataSection) -> list[Path]:
     """Where the parts go, one file each, in the format of their source.
 
     An export that is a csv becomes lines of JSON, which tell unknown labels from none.
@@ -161,30 +226,30 @@ def _first_alike(keys: Sequence[Hashable]) -> Rows:
     return np.array([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=np.int64)
 
 
-def _repeated(keys: Sequence[Hashable]) -> Document:
+def _group_sizes(keys: Sequence[Hashable]) -> GroupSizes:
     sizes = [size for size in Counter(keys).values() if size > 1]
-    return {"groups": len(sizes), "rows": sum(sizes), "largest": max(sizes, default=1)}
+    return GroupSizes(groups=len(sizes), rows=sum(sizes), largest=max(sizes, default=1))
 
 
-def _described(split: Split, parts: Parts, shares: Mapping[str, float]) -> Document:
+def _part_reports(split: Split, parts: Parts, shares: Mapping[str, float]) -> dict[str, PartReport]:
     wanted = part_sizes(len(split), list(shares.values()))
     return {
-        name: {
-            "share": {"asked": round(shares[name], 12), "got": len(rows) / len(split)},
-            "rows": {"asked": int(size), "got": len(rows)},
-            "fingerprint": split.part(name, rows).fingerprint,
-        }
+        name: PartReport(
+            share=SharePair(asked=round(shares[name], 12), got=len(rows) / len(split)),
+            rows=RowsPair(asked=int(size), got=len(rows)),
+            fingerprint=split.part(name, rows).fingerprint,
+        )
         for (name, rows), size in zip(parts.items(), wanted, strict=True)
     }
 
 
-def _positives(split: Split, names: Sequence[str], parts: Parts) -> Document:
+def _positives(split: Split, names: Sequence[str], parts: Parts) -> dict[str, LabelParts]:
     counts = {name: (split.targets[rows] == 1).sum(axis=0) for name, rows in parts.items()}
     return {
-        label: {
-            "positives": int((split.targets[:, column] == 1).sum()),
-            "parts": {name: int(of_labels[column]) for name, of_labels in counts.items()},
-        }
+        label: LabelParts(
+            positives=int((split.targets[:, column] == 1).sum()),
+            parts={name: int(of_labels[column]) for name, of_labels in counts.items()},
+        )
         for column, label in enumerate(names)
     }
 
@@ -204,7 +269,7 @@ def _too_rare(
 def _why_rare(positive: NDArray[np.bool_], together: Rows, parts: int) -> str:
     count, groups = int(positive.sum()), len(np.unique(together[positive]))
     if count < LEAST_POSITIVES * parts:
-        return f"{counted(count, 'positive')}, of which {LEAST_POSITIVES * parts} are needed"
+        return f"it has {counted(count, 'positive')}, and {LEAST_POSITIVES * parts} are needed"
     if groups < count:
-        return f"its {count} positives stand in {counted(groups, 'group')} of rows kept together"
-    return "no cut of these sizes was found that has more; try another --seed"
+        return f"its {count} positives are in {counted(groups, 'group')} of rows kept together"
+    return "no way to cut parts of these sizes was found that has more; try another --seed"

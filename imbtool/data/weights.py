@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile, WeightsSection
-from imbtool.data.imbalance import LabelCount, Tier, tier_of
+from imbtool.data.corpus import Corpus
+from imbtool.data.imbalance import LabelCount, Tier, count_labels, tier_of
 from imbtool.wording import three_digits
 
 EFFECTIVE_BETA = 0.999
@@ -28,7 +29,7 @@ class LabelWeight:
     @property
     def rare(self) -> bool:
         """Is it of the tier severe or moderate?"""
-        return self.tier != "head"
+        return self.tier != "common"
 
 
 def assign_weights(
@@ -57,12 +58,22 @@ def assign_weights(
     return [_assign(name, count, rules) for name, count in zip(names, counts, strict=True)]
 
 
+def weigh_labels(corpus: Corpus, rules: WeightsSection) -> list[LabelWeight]:
+    """Give each label of a corpus its weight [L], see `assign_weights`.
+
+    Args:
+        corpus: whose training targets are counted.
+        rules: `weights` of a profile.
+    """
+    return assign_weights(corpus.labels.names, count_labels(corpus.train.targets), rules)
+
+
 def _assign(name: str, count: LabelCount, rules: WeightsSection) -> LabelWeight:
     tier = tier_of(count.ratio, rules)
     shown = f"{three_digits(count.ratio)}:1"
     if name in rules.custom:
         return LabelWeight(name, count, tier, rules.custom[name], "custom, from the profile")
-    if tier != "head":
+    if tier != "common":
         rule = rules.severe if tier == "severe" else rules.moderate
         reason = f"{shown} is {rule.ratio:g}:1 or more: {tier}"
         return LabelWeight(name, count, tier, rule.weight, reason)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from imbtool.config.hierarchy import Labels
-from imbtool.data.imbalance import TIERS, Tier
+from imbtool.data.imbalance import TIERS, Tier, current_tier
 from imbtool.errors import user_error
 from imbtool.evaluation.document import (
     DECISION_METRICS,
@@ -80,7 +80,7 @@ def check_gates(gates: Sequence[Gate], labels: Labels, tiers: Sequence[Tier]) ->
     groups = [*MEANS, *levels, *(tier for tier in TIERS if tier in tiers)]
     for gate in gates:
         where = f"--require {gate.requirement}"
-        if gate.of not in (*labels.names, *groups):
+        if gate.of not in labels.names and current_tier(gate.of) not in groups:
             expected = f"a label of the model, or one of {', '.join(groups)}"
             fix = did_you_mean(gate.of, [*labels.names, *groups])
             raise user_error(where, f"the name {gate.of!r}", expected, fix)
@@ -124,7 +124,8 @@ def _judge(
     groups: Mapping[str, DecisionMetrics[Estimate]],
 ) -> GateResult:
     is_label = gate.of in labels
-    found = (labels if is_label else groups)[gate.of].metric(gate.measure)
+    metrics = labels[gate.of] if is_label else groups[current_tier(gate.of)]
+    found = metrics.metric(gate.measure)
     assert found is not None  # `check_gates` has refused what does not exist
     value = found.value
     return GateResult(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from imbtool.errors import UserError, user_error
@@ -31,6 +32,13 @@ class Typed(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
+
+def _none_unless_finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+NumberOrNone = Annotated[float | None, BeforeValidator(_none_unless_finite)]
+"""A number that may be undefined; what is not finite is None."""
 
 Kind = TypeVar("Kind", bound=BaseModel)
 

@@ -22,7 +22,7 @@ def to_json(document: object, indent: int | None = 2) -> str:
     """The JSON text of a document; NaN and infinities, which JSON lacks, become null.
 
     Args:
-        document: a pydantic model, or maps, lists and plain values.
+        document: a pydantic model, or maps, lists and plain values, models among them.
         indent: blanks before each level; a list of plain values stands on one line. None puts all
             on one line.
     """
@@ -116,13 +116,15 @@ def _is_deeper(document: object, levels: int) -> bool:
 def _lines(value: object, line_break: str, step: str) -> Iterator[str]:
     """The JSON text of a value in parts, each item of a map or a list of lists on its own line."""
     inner = line_break + step
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
     if isinstance(value, dict) and value:
         items = (
             (f"{json.dumps(str(key), ensure_ascii=False)}: ", each) for key, each in value.items()
         )
         marks = "{}"
     elif isinstance(value, list | tuple) and any(
-        isinstance(each, dict | list | tuple) for each in value
+        isinstance(each, dict | list | tuple | BaseModel) for each in value
     ):
         items, marks = (("", each) for each in value), "[]"
     else:
@@ -139,12 +141,21 @@ def _lines(value: object, line_break: str, step: str) -> Iterator[str]:
 def _flat(value: object) -> str:
     """The JSON text of a value on one line, by the encoder in C."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError:
         return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
 
 
+def _plain(value: object) -> object:
+    """A model among plain values as maps, lists and plain values."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")
+
+
 def _finite(value: object) -> object:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -21,7 +21,7 @@ from pydantic import (
 
 from imbtool.config.hierarchy import Coherence, Labels, label_set
 from imbtool.config.schema import DataSection, LongTexts, contradiction
-from imbtool.data.imbalance import Tier
+from imbtool.data.imbalance import Tier, current_tier
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.document import RequirementResult
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
@@ -71,7 +71,7 @@ class LabelMeta(_Meta):
     validation_positives: Count
     training_positives: Count
     training_negatives: Count
-    tier: Tier
+    tier: Annotated[Tier, BeforeValidator(current_tier)]
     weight: Annotated[Finite, Field(ge=0)]
     reason: str
     slope: Annotated[Finite, Field(gt=0)] | None = None

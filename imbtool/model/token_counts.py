@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imbtool.analysis.all_texts import sampled
+from imbtool.analysis.corpus_texts import sample_rows
 from imbtool.analysis.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Corpus
@@ -18,7 +18,7 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
         UserError: there is no such encoder, or it has no tokenizer.
     """
     tokenizer = load_text_tokenizer(section)
-    rows = sampled({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
+    rows = sample_rows({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     counts = {
         name: np.array(tokenizer.count([split.texts[row] for row in rows[name]]), dtype=np.int64)
         for name, split in corpus.splits.items()

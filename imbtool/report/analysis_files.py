@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from imbtool.analysis.document import Analysis, Document
+from imbtool.analysis.document import Analysis, Weights
 from imbtool.analysis.finding import CATALOGUE, frames, listed_rows
 from imbtool.data.corpus import Corpus
 from imbtool.data.writer import TableWriter
@@ -43,18 +44,18 @@ def require_free(folder: Path, document: str = ANALYSIS) -> None:
     require_ours(folder, (document, *OWN[document]), ours)
 
 
-def _has_weights(document: Document) -> bool:
+def _has_weights(document: dict[str, Any]) -> bool:
     rows = document["labels"].values()
     return bool(rows) and all("effective_number_weight" in row for row in rows)
 
 
-def write_weights(labels: Document, folder: Path) -> None:
-    """Write the weights of labels (`label_rows`) and their picture.
+def write_weights(weights: Weights, folder: Path) -> None:
+    """Write the weights of labels and their picture.
 
-    The document stands first: a stop between the two leaves a folder that is still ours.
+    The document is written first: a stop between the two leaves a folder that is still ours.
     """
-    write_json(folder / WEIGHTS, {"labels": labels})
-    write_png(draw_weights(labels), folder / WEIGHTS_PICTURE)
+    write_json(folder / WEIGHTS, weights)
+    write_png(draw_weights(weights.labels), folder / WEIGHTS_PICTURE)
 
 
 def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool = True) -> None:
@@ -68,14 +69,13 @@ def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool
         folder: where to.
         texts: whether to quote any; they may be private.
     """
-    document = analysis.document
-    write_json(folder / ANALYSIS, document)
+    write_json(folder / ANALYSIS, analysis)
     quoted = [listed_rows(each, corpus, texts, QUOTED) for each in analysis.findings]
-    write_analysis_page(document, quoted, folder / PAGE)
+    write_analysis_page(analysis, quoted, folder / PAGE)
     counts, weights, together = (folder / name for name in PICTURES)
-    write_png(draw_counts(document), counts)
-    write_png(draw_weights(document["labels"]), weights)
-    write_png(draw_co_occurrence(document), together)
+    write_png(draw_counts(analysis.labels), counts)
+    write_png(draw_weights(analysis.labels), weights)
+    write_png(draw_co_occurrence(analysis.co_occurrence), together)
     for kind in CATALOGUE:
         (folder / "findings" / f"{kind}.csv").unlink(missing_ok=True)
     for path, frame in frames(analysis.findings, corpus, texts):

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from imbtool.analysis.document import CoOccurrence
 from imbtool.evaluation.measures import figure_text, is_known
 from imbtool.wording import printable
 
-TIER_STYLE = {"severe": "red", "moderate": "yellow", "head": "green"}
+TIER_STYLE = {"severe": "red", "moderate": "yellow", "common": "green"}
 
 
 def plain_table(title: str, *left: str, right: Iterable[str] = ()) -> Table:
@@ -38,8 +39,10 @@ def tier_text(tier: str) -> Text:
     return Text(tier, style=TIER_STYLE[tier])
 
 
-def ratio_text(ratio: float) -> str:
-    """Negatives a positive, `120:1`."""
+def ratio_text(ratio: float | None) -> str:
+    """Negatives a positive, `120:1`; a dash without positives."""
+    if ratio is None:
+        return "–"
     return f"{ratio:,.0f}:1" if ratio >= 10 else f"{ratio:.1f}:1"
 
 
@@ -68,16 +71,16 @@ def rarest_first(labels: Mapping[str, dict[str, Any]]) -> list[Row]:
 
 
 def rarest_together(
-    together: Mapping[str, Any], most: int
+    together: CoOccurrence, most: int
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.float64]]:
-    """The rarest labels of `co_occurrence`, in its order, where relatives stand together.
+    """The rarest labels, in the order of the document, where related labels are neighbours.
 
     Returns:
         Their names [K], the texts that two of them share [K, K], and that number's share of the
         texts of the label in the row.
     """
-    counts = np.array(together["texts"], dtype=np.int64)
+    counts = np.array(together.texts, dtype=np.int64)
     shown = np.sort(np.argsort(counts.diagonal(), kind="stable")[:most])
     counts = counts[np.ix_(shown, shown)]
     shares = counts / np.maximum(counts.diagonal(), 1)[:, None]
-    return [together["labels"][label] for label in shown], counts, shares
+    return [together.labels[label] for label in shown], counts, shares

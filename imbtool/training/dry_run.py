@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imbtool.analysis.document import label_rows
+from imbtool.analysis.analyze import explain_weights
 from imbtool.config.schema import Profile
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.events import Event, RunPlan, StepEvent, of_kind
@@ -69,7 +69,7 @@ def dry_run(profile: Profile) -> DryRun:
             tokens_per_second=speed,
             minutes=_minutes(setup, loop, speed),
             memory_gib=_memory(loop) / 2**30,
-            weights=label_rows(setup.corpus, setup.weights),
+            weights=explain_weights(setup.corpus, setup.weights),
         )
     finally:
         accelerator.end_training()

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, read_corpus
-from imbtool.data.imbalance import count_labels
-from imbtool.data.weights import LabelWeight, assign_weights
+from imbtool.data.weights import LabelWeight, weigh_labels
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import Emit, LearningRate, Precision, RunPlan
 from imbtool.model.encoder import TextModel, load_encoder
@@ -179,9 +178,7 @@ def make_setup(
         inputs = RunInputs(profile, run)
     corpus = inputs.corpus
     require_measurable("training.best_by", profile.training.best_by, corpus)
-    weights = assign_weights(
-        corpus.labels.names, count_labels(corpus.train.targets), profile.weights
-    )
+    weights = weigh_labels(corpus, profile.weights)
     text_model = inputs.text_model()
     text_model.model.to(accelerator.device)
     objective = make_objective(

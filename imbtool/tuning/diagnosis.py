@@ -72,7 +72,7 @@ class LabelState:
     @property
     def rare(self) -> bool:
         """Whether the guide changes its weight and gamma."""
-        return self.tier != "head"
+        return self.tier != "common"
 
     def explains(self, name: str) -> bool:
         """Whether the label's requirement is the cause of a diagnosis."""

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
-from imbtool.data.imbalance import count_labels
-from imbtool.data.weights import assign_weights
+from imbtool.data.weights import weigh_labels
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.model.losses import make_objective
@@ -62,9 +61,7 @@ class FrozenEncoder:
         Of the strengths of L2 the one with the lowest loss on validation is taken.
         """
         corpus, device = self.corpus, self.train.device
-        weights = assign_weights(
-            corpus.labels.names, count_labels(corpus.train.targets), profile.weights
-        )
+        weights = weigh_labels(corpus, profile.weights)
         objective = make_objective(
             profile.loss, corpus.labels, [weight.weight for weight in weights], device
         )

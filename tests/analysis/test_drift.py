@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from analyses import LONE, WORDS, healthy_corpus
 
-from imbtool.analysis.drift import drift_document, drift_findings
+from imbtool.analysis.document import Drift
+from imbtool.analysis.drift import drift_findings, measure_drift
 from imbtool.analysis.finding import Finding
 from imbtool.config.hierarchy import label_set
 from imbtool.data.corpus import Corpus, Split
 from imbtool.data.imbalance import count_labels
 
 
-def look(corpus: Corpus) -> tuple[dict, list[Finding]]:
+def look(corpus: Corpus) -> tuple[Drift, list[Finding]]:
     counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
-    document = drift_document(corpus, counts)
-    return document, list(drift_findings(document))
+    drift = measure_drift(corpus, counts)
+    return drift, list(drift_findings(drift))
 
 
 def random_corpus(seed: int, labels: int) -> Corpus:
@@ -39,50 +40,58 @@ def test_splits_that_are_alike_give_no_finding():
 
 
 def test_fifty_labels_that_do_not_drift_raise_no_alarm():
-    document, findings = look(random_corpus(seed=1, labels=50))
+    drift, findings = look(random_corpus(seed=1, labels=50))
     assert findings == []
-    assert document["tests"] == 102
-    single = [p / 102 for row in document["labels"].values() for p in row["p"].values()]
+    assert drift.tests == 102
+    single = [p / 102 for row in drift.labels.values() for p in row.p.values()]
     assert sum(p < 0.05 for p in single) > 0, "a threshold for each label alone would raise some"
 
 
 def test_a_label_of_another_frequency_is_found_with_its_intervals():
     corpus = healthy_corpus()
     corpus.test.targets[:, LONE] = 1
-    document, (drift,) = look(corpus)
-    assert (drift.id, drift.severity) == ("drift", "warns")
-    (moved,) = drift.evidence["moved"]
+    drift, (finding,) = look(corpus)
+    assert (finding.id, finding.severity) == ("drift", "warning")
+    (moved,) = finding.evidence["moved"]
     assert (moved["label"], moved["split"], moved["ratio"]) == ("lone", "test", pytest.approx(3))
-    frequency = document["labels"]["lone"]["frequency"]["train"]
-    assert frequency["low"] < 1 / 3 < frequency["high"]
-    assert "lone 100.0% (92.1% to 100.0%) in test, 33.3%" in drift.message
+    frequency = drift.labels["lone"].frequency["train"]
+    assert frequency.low < 1 / 3 < frequency.high
+    assert "lone has 100.0% (92.1% to 100.0%) in test and 33.3%" in finding.message
+
+
+def test_a_label_that_training_lacks_has_no_ratio_and_is_found():
+    corpus = healthy_corpus()
+    corpus.train.targets[:, LONE] = 0
+    drift, (finding,) = look(corpus)
+    assert drift.labels["lone"].ratio == {"validation": None, "test": None}
+    assert "lone has 33.3%" in finding.message
 
 
 def test_an_unknown_label_counts_neither_way():
     corpus = healthy_corpus()
     corpus.test.targets[::3, LONE] = np.nan
-    assert look(corpus)[0]["labels"]["lone"]["frequency"]["test"]["value"] == pytest.approx(0.5)
+    assert look(corpus)[0].labels["lone"].frequency["test"].value == pytest.approx(0.5)
 
 
 def test_texts_of_another_length_are_found():
     corpus = healthy_corpus()
     corpus.validation.texts[:] = [f"{text} {text}" for text in corpus.validation.texts]
-    _, (drift,) = look(corpus)
-    assert drift.message.startswith("texts of validation are longer than in training")
+    _, (finding,) = look(corpus)
+    assert finding.message.startswith("The texts of validation are longer than those of training")
 
 
 def test_words_that_training_lacks_are_compared_with_random_splits():
     corpus = healthy_corpus()
     corpus.test.texts[:] = [text.replace("omega", "omego") for text in corpus.test.texts]
-    document, (drift,) = look(corpus)
-    assert (drift.severity, drift.evidence["about"]) == ("note", "words")
-    words = document["words"]["splits"]
-    assert words["test"]["unseen"] > 0.1 and words["test"]["random"]["high"] < 0.01
-    assert (words["test"]["unlike"], words["validation"]["unlike"]) == (True, False)
+    drift, (finding,) = look(corpus)
+    assert (finding.severity, finding.evidence["about"]) == ("info", "words")
+    words = drift.words.splits
+    assert words["test"].unseen > 0.1 and words["test"].random.high < 0.01
+    assert (words["test"].unlike, words["validation"].unlike) == (True, False)
 
 
 def test_texts_without_words_can_be_compared():
     corpus = healthy_corpus()
     for split in corpus.splits.values():
         split.texts[:] = ["!!!"] * len(split)
-    assert look(corpus)[0]["words"]["splits"] == {}
+    assert look(corpus)[0].words.splits == {}

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from analyses import healthy_corpus
 
-from imbtool.analysis.finding import CATALOGUE, SEVERITIES, Place, found, frames, percent, ranked
+from imbtool.analysis.finding import CATALOGUE, SEVERITIES, FoundRow, found, frames, percent, ranked
 
 
-def test_what_blocks_comes_first_then_the_costlier_kind_then_more_rows():
-    places = [Place("train", row) for row in range(3)]
+def test_errors_come_first_then_the_costlier_kind_then_more_rows():
+    rows = [FoundRow("train", row) for row in range(3)]
     findings = [
-        found("duplicate", "", {}, places),
-        found("contradiction", "few", {}, places[:1]),
-        found("contradiction", "many", {}, places),
+        found("duplicate", "", {}, rows),
+        found("contradiction", "few", {}, rows[:1]),
+        found("contradiction", "many", {}, rows),
         found("leak-exact", "", {}),
-        found("truncation", "", {}, severity="blocks"),
+        found("truncation", "", {}, severity="error"),
     ]
     assert [(each.id, each.message) for each in ranked(findings)] == [
         ("truncation", ""),
@@ -32,7 +32,7 @@ def test_the_catalogue_is_in_the_order_of_severity():
 
 
 def test_a_text_counts_once_however_often_it_is_named():
-    finding = found("orphan-child", "", {}, [Place("test", 4, "a"), Place("test", 4, "b")])
+    finding = found("orphan-child", "", {}, [FoundRow("test", 4, "a"), FoundRow("test", 4, "b")])
     assert (finding.rows, finding.file) == (1, "findings/orphan-child.csv")
     assert found("drift", "", {}).file is None
 
@@ -40,8 +40,8 @@ def test_a_text_counts_once_however_often_it_is_named():
 def test_a_listed_row_names_its_file_row_and_labels():
     corpus = healthy_corpus()
     findings = [
-        found("duplicate", "", {}, [Place("train", 0, None, "as train row 4")]),
-        found("duplicate", "", {}, [Place("test", 1, "lone")]),
+        found("duplicate", "", {}, [FoundRow("train", 0, None, "as train row 4")]),
+        found("duplicate", "", {}, [FoundRow("test", 1, "lone")]),
     ]
     ((path, frame),) = frames(findings, corpus)
     assert path == "findings/duplicate.csv"
@@ -66,7 +66,7 @@ def test_a_listed_row_names_its_file_row_and_labels():
 def test_cells_that_a_spreadsheet_would_run_are_made_text():
     corpus = healthy_corpus(("=top", "+below", "@lone"))
     corpus.train.texts[0] = "=HYPERLINK()"
-    ((_, frame),) = frames([found("duplicate", "", {}, [Place("train", 0, "@lone")])], corpus)
+    ((_, frame),) = frames([found("duplicate", "", {}, [FoundRow("train", 0, "@lone")])], corpus)
     assert frame[["label", "labels", "text"]].iloc[0].tolist() == [
         "'@lone",
         "'=top|+below",
@@ -76,7 +76,7 @@ def test_cells_that_a_spreadsheet_would_run_are_made_text():
 
 def test_without_texts_there_is_no_column_of_them():
     ((_, frame),) = frames(
-        [found("duplicate", "", {}, [Place("train", 0)])], healthy_corpus(), False
+        [found("duplicate", "", {}, [FoundRow("train", 0)])], healthy_corpus(), False
     )
     assert "text" not in frame
 
@@ -92,5 +92,5 @@ def test_a_small_share_is_not_shown_as_none():
 
 def test_the_documentation_lists_every_kind_with_its_severity():
     page = (Path(__file__).parents[2] / "docs" / "analyze.md").read_text()
-    listed = re.findall(r"^\| `([a-z-]+)` \| (blocks|warns|note)", page, re.MULTILINE)
+    listed = re.findall(r"^\| `([a-z-]+)` \| (error|warning|info)", page, re.MULTILINE)
     assert dict(listed) == {name: kind.severity for name, kind in CATALOGUE.items()}

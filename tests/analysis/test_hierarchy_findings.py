@@ -1,4 +1,4 @@
-"""Hierarchy and labels that disagree, and a hierarchy that nobody has written down."""
+"""Labels that contradict the hierarchy, and labels that suggest one."""
 
 from dataclasses import replace
 
@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from analyses import BELOW, LONE, TOP, healthy_corpus
 
+from imbtool.analysis.document import Edge
 from imbtool.analysis.finding import Finding
-from imbtool.analysis.hierarchy import forest_document, forest_findings
+from imbtool.analysis.hierarchy import count_violations, hierarchy_findings
 from imbtool.config.hierarchy import label_set
 from imbtool.data.corpus import Corpus
 from imbtool.evaluation.intervals import exact_interval
 
 
 def findings(corpus: Corpus) -> list[Finding]:
-    return list(forest_findings(corpus))
+    return list(hierarchy_findings(corpus))
 
 
 def kinds(corpus: Corpus) -> list[str]:
@@ -25,42 +26,42 @@ def flat(corpus: Corpus) -> Corpus:
     return Corpus(label_set(corpus.labels.names, []), **corpus.splits)
 
 
-def meeting(corpus: Corpus) -> Corpus:
-    """All of the labels meet at times."""
+def joined(corpus: Corpus) -> Corpus:
+    """All of the labels occur together at times."""
     corpus.train.targets[89] = 1
     return corpus
 
 
 def test_a_coherent_corpus_gives_no_finding():
-    assert findings(meeting(healthy_corpus())) == []
+    assert findings(joined(healthy_corpus())) == []
 
 
 def test_a_child_without_its_parent_is_counted_by_pair_over_all_splits():
-    corpus = meeting(healthy_corpus())
+    corpus = joined(healthy_corpus())
     corpus.train.targets[0, TOP] = corpus.test.targets[3, TOP] = 0
     (orphan,) = findings(corpus)
-    assert (orphan.id, orphan.severity, orphan.rows) == ("orphan-child", "warns", 2)
-    assert orphan.message.endswith("below without top (2)")
-    assert [(place.split, place.index, place.label) for place in orphan.places] == [
+    assert (orphan.id, orphan.severity, orphan.rows) == ("orphan-child", "warning", 2)
+    assert orphan.message.endswith("below without top (2).")
+    assert [(row.split, row.index, row.label) for row in orphan.found_rows] == [
         ("train", 0, "below"),
         ("test", 3, "below"),
     ]
-    edges = [{"child": "below", "parent": "top", "violations": 2}]
-    assert forest_document(corpus) == {"edges": edges} and orphan.evidence == {"pairs": edges}
+    edges = [Edge(child="below", parent="top", violations=2)]
+    assert count_violations(corpus).edges == edges and orphan.evidence == {"pairs": edges}
 
 
 def test_an_unknown_parent_makes_no_orphan():
-    corpus = meeting(healthy_corpus())
+    corpus = joined(healthy_corpus())
     corpus.train.targets[0, TOP] = np.nan
     assert findings(corpus) == []
 
 
 def test_a_label_all_but_implied_is_proposed_with_its_exact_interval():
-    corpus = flat(meeting(healthy_corpus()))
+    corpus = flat(joined(healthy_corpus()))
     corpus.train.targets[[2, 5], TOP] = 1  # more frequent than below
     corpus.train.targets[0, TOP] = 0
     (implied,) = findings(corpus)
-    assert (implied.id, implied.severity) == ("implied-parent", "note")
+    assert (implied.id, implied.severity) == ("implied-parent", "info")
     (pair,) = implied.evidence["pairs"]
     assert (pair["child"], pair["parent"], pair["texts"], pair["without"]) == (
         "below",
@@ -68,38 +69,38 @@ def test_a_label_all_but_implied_is_proposed_with_its_exact_interval():
         31,
         1,
     )
-    assert (pair["share"]["low"], pair["share"]["high"]) == exact_interval(30, 31)
-    assert [(place.index, place.label) for place in implied.places] == [(0, "below")]
+    assert (pair["share"].low, pair["share"].high) == exact_interval(30, 31)
+    assert [(row.index, row.label) for row in implied.found_rows] == [(0, "below")]
 
 
 def test_too_few_texts_imply_nothing():
-    corpus = flat(meeting(healthy_corpus()))
+    corpus = flat(joined(healthy_corpus()))
     corpus.train.targets[[2, 5], TOP] = 1
     corpus.train.targets[45:89, BELOW] = 0
     assert findings(corpus) == []
 
 
 def test_a_label_of_most_texts_is_nobodys_parent():
-    corpus = flat(meeting(healthy_corpus()))
+    corpus = flat(joined(healthy_corpus()))
     corpus.train.targets[:, TOP] = 1
     assert "implied-parent" not in kinds(corpus)
 
 
-def test_frequent_labels_that_never_meet_are_said_to_exclude_each_other():
+def test_frequent_labels_that_never_occur_together_exclude_each_other():
     corpus = healthy_corpus()
     (apart,) = findings(corpus)
-    assert (apart.id, apart.severity) == ("mutual-exclusion", "note")
-    # below never meets lone either, as top does not
+    assert (apart.id, apart.severity) == ("mutual-exclusion", "info")
+    # below never occurs with lone either, as top does not
     assert apart.evidence["pairs"] == [{"labels": ["top", "lone"], "expected": pytest.approx(10)}]
 
 
-def test_rare_labels_that_never_meet_are_what_chance_gives():
+def test_rare_labels_may_never_occur_together_by_chance():
     corpus = healthy_corpus()
     corpus.train.targets[12:, LONE] = 0
     assert findings(corpus) == []
 
 
-def test_texts_of_which_labels_are_unknown_say_nothing_of_labels_that_never_meet():
+def test_texts_with_unknown_labels_do_not_count_for_exclusions():
     corpus = healthy_corpus()
     (apart,) = findings(corpus)
     targets = corpus.train.targets
@@ -109,6 +110,6 @@ def test_texts_of_which_labels_are_unknown_say_nothing_of_labels_that_never_meet
 
 
 def test_a_label_of_most_texts_that_are_known_is_nobodys_parent():
-    corpus = flat(meeting(healthy_corpus()))
+    corpus = flat(joined(healthy_corpus()))
     corpus.train.targets[:, TOP] = np.where(np.arange(len(corpus.train)) < 60, 1, np.nan)
     assert "implied-parent" not in kinds(corpus)

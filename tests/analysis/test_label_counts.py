@@ -34,12 +34,12 @@ def test_labels_with_enough_positives_give_no_finding():
 
 
 @pytest.mark.parametrize(("kind", "value"), [("positive", 0), ("negative", 1)])
-def test_a_label_that_no_training_text_has_or_that_all_have_blocks(kind: str, value: int):
+def test_a_label_that_no_training_text_has_or_that_all_have_is_an_error(kind: str, value: int):
     corpus = healthy_corpus()
     corpus.train.targets[:, LONE] = value
     (constant,) = findings(corpus)
-    assert (constant.id, constant.severity) == ("label-constant", "blocks")
-    assert constant.message == f"1 label has no {kind} in training: lone"
+    assert (constant.id, constant.severity) == ("label-constant", "error")
+    assert constant.message == f"1 label has no {kind}s in training: lone."
     assert constant.evidence == {"missing": kind, "labels": ["lone"]}
 
 
@@ -48,22 +48,22 @@ def test_a_label_without_positives_where_it_is_measured_is_absent(split: str):
     corpus = healthy_corpus()
     keep(corpus, split, 0)
     (absent,) = findings(corpus)
-    assert (absent.id, absent.severity) == ("label-absent", "warns")
-    assert f"no positive in {split}" in absent.message
+    assert (absent.id, absent.severity) == ("label-absent", "warning")
+    assert f"no positives in {split}" in absent.message
     assert absent.evidence == {"split": split, "labels": ["lone"]}
 
 
-def test_it_blocks_where_a_threshold_must_reach_something_on_validation():
+def test_it_is_an_error_where_a_threshold_must_reach_something_on_validation():
     corpus = healthy_corpus()
     keep(corpus, "validation", 0)
-    assert [each.severity for each in findings(corpus, "lone")] == ["blocks"]
-    assert [each.severity for each in findings(corpus, "top")] == ["warns"]
+    assert [each.severity for each in findings(corpus, "lone")] == ["error"]
+    assert [each.severity for each in findings(corpus, "top")] == ["warning"]
 
 
-def test_it_does_not_block_where_only_test_lacks_it():
+def test_it_is_no_error_where_only_test_lacks_it():
     corpus = healthy_corpus()
     keep(corpus, "test", 0)
-    assert [each.severity for each in findings(corpus, "lone")] == ["warns"]
+    assert [each.severity for each in findings(corpus, "lone")] == ["warning"]
 
 
 def test_under_twenty_training_positives_are_few():
@@ -72,9 +72,9 @@ def test_under_twenty_training_positives_are_few():
     assert findings(corpus) == []
     keep(corpus, "train", 19)
     (few,) = findings(corpus)
-    assert (few.id, few.severity, few.rows) == ("few-positives", "warns", 19)
+    assert (few.id, few.severity, few.rows) == ("few-positives", "warning", 19)
     assert "lone (19)" in few.message
-    assert {place.index for place in few.places} == set(range(1, 57, 3))
+    assert {row.index for row in few.found_rows} == set(range(1, 57, 3))
 
 
 def test_few_labels_share_one_finding():
@@ -90,15 +90,15 @@ def test_a_recall_that_could_be_anything_cannot_be_measured():
     assert findings(corpus) == []
     keep(corpus, "test", 11)
     (wide,) = findings(corpus)
-    assert (wide.id, wide.severity, wide.rows) == ("measurability", "note", 11)
+    assert (wide.id, wide.severity, wide.rows) == ("measurability", "info", 11)
     assert "0.46 to 0.97" in wide.message
 
 
 def test_the_interval_of_a_recall_is_exact():
-    assert assumed_recall(20) == pytest.approx(
-        {"value": 0.8, "low": 0.5634, "high": 0.9427}, abs=1e-4
-    )
-    assert all(np.isnan(end) for end in assumed_recall(0).values())
+    recall = assumed_recall(20)
+    assert (recall.value, recall.low, recall.high) == pytest.approx((0.8, 0.5634, 0.9427), abs=1e-4)
+    nothing = assumed_recall(0)
+    assert (nothing.value, nothing.low, nothing.high) == (None, None, None)
 
 
 @pytest.mark.parametrize("positives", [0, 1, 7, 46, 500, 3398])
@@ -117,15 +117,15 @@ def test_every_label_and_split_is_measured():
     measured = measurability(counts, NAMES)
     assert set(measured) == set(NAMES)
     row = measured["lone"]["test"]
-    assert row["width"] == pytest.approx(row["recall"]["high"] - row["recall"]["low"])
-    assert measured["top"]["train"]["more_to_halve"] == more_to_halve(30)
+    assert row.width == pytest.approx(row.recall.high - row.recall.low)
+    assert measured["top"]["train"].more_to_halve == more_to_halve(30)
 
 
 def test_a_label_that_is_unknown_in_training_is_said_once():
     corpus = healthy_corpus()
     corpus.train.targets[:, LONE] = np.nan
     (constant,) = [each for each in findings(corpus) if each.id == "label-constant"]
-    assert constant.message == "1 label has no known text in training: lone"
+    assert constant.message == "1 label has no known values in training: lone."
 
 
 def test_labels_that_differ_by_case_or_blanks_alone_are_told_with_their_rows():
@@ -133,7 +133,7 @@ def test_labels_that_differ_by_case_or_blanks_alone_are_told_with_their_rows():
     alike = ("Top ", *corpus.labels.names[1:-1], " tOP")
     corpus = replace(corpus, labels=replace(corpus.labels, names=alike))
     (spelling,) = findings(corpus)
-    assert (spelling.id, spelling.severity) == ("label-spelling", "warns")
-    told = "differ by case, blanks or the encoding of their characters alone"
-    assert spelling.message == f"2 labels that {told}: 'Top ', ' tOP'"
+    assert (spelling.id, spelling.severity) == ("label-spelling", "warning")
+    differ = "differ only in case, spaces or the encoding of their characters"
+    assert spelling.message == f"2 labels {differ}: 'Top ', ' tOP'."
     assert spelling.rows == (corpus.train.targets[:, [0, -1]] == 1).sum()

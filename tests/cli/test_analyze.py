@@ -27,7 +27,7 @@ def look(imbtool: Imbtool, *options: str) -> Any:
     return imbtool("analyze", "profile.yaml", "-o", "look", *options)
 
 
-def test_the_gate_stands_open_while_nothing_blocks(project: Path, imbtool: Imbtool) -> None:
+def test_the_gate_is_open_without_errors(project: Path, imbtool: Imbtool) -> None:
     result = look(imbtool, "--gate")
     assert (result.exit_code, "gate" in result.stderr) == (0, False)
 
@@ -36,13 +36,11 @@ def test_the_gate_closes_with_one_line_that_says_why(project: Path, imbtool: Imb
     leak(20)
     result = look(imbtool, "--gate")
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == "gate: blocked by leak-exact"
+    assert result.stderr.splitlines()[-1] == "gate: there are errors: leak-exact"
     assert Path("look/analysis.html").is_file()
 
 
-def test_what_training_would_refuse_is_a_finding_that_blocks(
-    project: Path, imbtool: Imbtool
-) -> None:
+def test_what_training_would_refuse_is_an_error(project: Path, imbtool: Imbtool) -> None:
     for name in ("train.csv", "validation.csv"):
         table = read_csv(Path(name))
         for row in table:
@@ -52,21 +50,19 @@ def test_what_training_would_refuse_is_a_finding_that_blocks(
     assert imbtool("analyze", "train.csv", "-o", "table", "--gate").exit_code == 1
     result = look(imbtool, "--gate")
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == "gate: blocked by label-constant"
+    assert result.stderr.splitlines()[-1] == "gate: there are errors: label-constant"
     findings = json.loads(Path("look/analysis.json").read_text())["findings"]
     assert [each["message"] for each in findings if each["id"] == "label-constant"] == [
-        "1 label has no positive in training: arson",
-        "1 label has no negative in training: everywhere",
+        "1 label has no positives in training: arson.",
+        "1 label has no negatives in training: everywhere.",
     ]
 
 
-def test_without_the_gate_a_finding_that_blocks_is_shown_alone(
-    project: Path, imbtool: Imbtool
-) -> None:
+def test_without_the_gate_an_error_is_only_shown(project: Path, imbtool: Imbtool) -> None:
     leak(20)
     result = look(imbtool)
     assert result.exit_code == 0
-    assert result.stdout.startswith("1 finding blocks")
+    assert result.stdout.startswith("1 error")
 
 
 def test_texts_are_written_down_unless_they_are_private(project: Path, imbtool: Imbtool) -> None:
@@ -134,15 +130,15 @@ def test_tokens_are_counted_by_the_encoder_of_the_profile(project: Path, imbtool
     assert document["lengths"]["tokens"]["limit"] == 24
 
 
-def test_without_its_encoder_characters_have_to_do(project: Path, imbtool: Imbtool) -> None:
+def test_without_its_encoder_characters_are_counted(project: Path, imbtool: Imbtool) -> None:
     result = look(imbtool, "--json", "--set", f"model.encoder={project}/absent")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["lengths"]["tokens"] is None
-    (line,) = [line for line in result.stderr.splitlines() if line.startswith("tokens")]
-    assert line.startswith("tokens are not counted: model.encoder")
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Tokens")]
+    assert line.startswith("Tokens are not counted: model.encoder")
 
 
-def test_a_label_that_is_asked_for_and_not_in_validation_blocks(
+def test_a_required_label_that_validation_lacks_is_an_error(
     project: Path, imbtool: Imbtool
 ) -> None:
     rows = read_csv(Path("validation.csv"))
@@ -154,7 +150,7 @@ def test_a_label_that_is_asked_for_and_not_in_validation_blocks(
     result = look(imbtool, "--gate", *asked)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         1,
-        "gate: blocked by label-absent",
+        "gate: there are errors: label-absent",
     )
 
 

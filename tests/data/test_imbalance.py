@@ -13,13 +13,13 @@ from imbtool.data.imbalance import (
     co_occurrence,
     count_labels,
     cvir,
-    imbalance_document,
+    frequency_group,
     irlbl,
     label_set_keys,
     labels_per_text,
     mean_ir,
+    measure_imbalance,
     scumble,
-    shots_of,
     tier_of,
 )
 
@@ -44,8 +44,8 @@ def test_prevalence_is_a_share_of_what_is_known():
 @pytest.mark.parametrize(
     ("ratio", "tier"),
     [
-        (0.5, "head"),
-        (np.nextafter(10.0, 0), "head"),
+        (0.5, "common"),
+        (np.nextafter(10.0, 0), "common"),
         (10.0, "moderate"),
         (np.nextafter(100.0, 0), "moderate"),
         (100.0, "severe"),
@@ -60,7 +60,7 @@ def test_the_profile_moves_the_tiers():
     rules = WeightsSection.model_validate(
         {"severe": {"ratio": 8, "weight": 2}, "moderate": {"ratio": 4, "weight": 1}}
     )
-    assert [tier_of(ratio, rules) for ratio in (3.9, 4, 8)] == ["head", "moderate", "severe"]
+    assert [tier_of(ratio, rules) for ratio in (3.9, 4, 8)] == ["common", "moderate", "severe"]
 
 
 def test_co_occurrence_counts_texts_with_both_labels_and_on_the_diagonal_positives():
@@ -136,23 +136,24 @@ def test_label_sets_have_equal_keys_exactly_if_they_are_equal():
         assert keys[1] == keys[3] and len(set(keys.tolist())) == 3
 
 
-def test_shots_are_many_over_a_hundred_and_few_under_twenty():
-    shots = [shots_of(count) for count in (101, 100, 20, 19)]
-    assert shots == ["head", "medium", "medium", "tail"]
+def test_training_positives_are_many_over_a_hundred_and_few_under_twenty():
+    groups = [frequency_group(count) for count in (101, 100, 20, 19)]
+    assert groups == ["many", "medium", "medium", "few"]
 
 
-def test_the_document_has_every_measure():
-    document = imbalance_document(SMALL)
-    assert document["cardinality"] == 1 and document["density"] == 0.5
-    assert (document["label_sets"], document["label_sets_once"]) == (3, 2)
-    assert document["shots"] == {"head": 0, "medium": 0, "tail": 2}
-    assert document["labels"][1] == {"irlbl": 3, "scumble": pytest.approx(MIXED), "shots": "tail"}
+def test_every_measure_is_given():
+    measures, of_labels = measure_imbalance(SMALL)
+    assert measures.cardinality == 1 and measures.density == 0.5
+    assert (measures.label_sets, measures.label_sets_once) == (3, 2)
+    assert measures.shots == {"many": 0, "medium": 0, "few": 2}
+    second = of_labels[1]
+    assert (second.irlbl, second.scumble, second.shots) == (3, pytest.approx(MIXED), "few")
 
 
 def test_texts_of_which_a_label_is_unknown_have_no_label_set():
     known = np.array([[1, 0], [1, 1], [0, 0]], np.float32)
     more = np.vstack([known, np.array([[1, np.nan], [np.nan, np.nan]], np.float32)])
-    ours, theirs = imbalance_document(known), imbalance_document(more)
-    assert ours["label_sets"] == theirs["label_sets"] == 3
+    (ours, _), (theirs, _) = measure_imbalance(known), measure_imbalance(more)
+    assert ours.label_sets == theirs.label_sets == 3
     assert both_known(more).tolist() == [[3 + 1, 3], [3, 3]]
     assert both_known(known).tolist() == [[3, 3], [3, 3]]

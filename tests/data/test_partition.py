@@ -11,7 +11,16 @@ from conftest import read_csv, write_csv
 from imbtool.config.reader import make_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus, read_train
-from imbtool.data.partition import part_shares, partition, write_parts
+from imbtool.data.partition import (
+    ColumnGroups,
+    GroupSizes,
+    LabelParts,
+    RowsPair,
+    SharePair,
+    part_shares,
+    partition,
+    write_parts,
+)
 from imbtool.data.tables import read_table
 from imbtool.data.writer import TableWriter
 from imbtool.errors import UserError
@@ -44,24 +53,22 @@ def cut(path: Path, table: list[dict[str, str]], shares=THIRDS, group: str | Non
     return partition(split, labels.names, profile.data, shares, 0, group)
 
 
-def test_sizes_and_positives_are_told_as_asked_and_got(tmp_path):
-    parts, document = cut(tmp_path / "all.csv", rows())
+def test_requested_and_reached_sizes_and_positives_are_reported(tmp_path):
+    parts, report = cut(tmp_path / "all.csv", rows())
     assert [len(part) for part in parts.values()] == [48, 36, 36]
-    assert document["parts"]["test"]["rows"] == {"asked": 36, "got": 36}
-    assert document["parts"]["train"]["share"] == {"asked": 0.4, "got": 0.4}
-    assert document["labels"]["rare"] == {
-        "positives": 9,
-        "parts": {"train": 3, "validation": 3, "test": 3},
-    }
-    assert document["too_rare"] == {}
+    assert report.parts["test"].rows == RowsPair(asked=36, got=36)
+    assert report.parts["train"].share == SharePair(asked=0.4, got=0.4)
+    thirds = {"train": 3, "validation": 3, "test": 3}
+    assert report.labels["rare"] == LabelParts(positives=9, parts=thirds)
+    assert report.too_rare == {}
 
 
 def test_near_duplicates_stay_together_and_are_counted(tmp_path):
     table = rows()
     table += [{**row, "id": f"again {row['id']}", "text": row["text"] + "!"} for row in table[:30]]
-    parts, document = cut(tmp_path / "all.csv", table)
-    assert document["near_duplicates"] == {"groups": 30, "rows": 60, "largest": 2}
-    assert document["group"] is None
+    parts, report = cut(tmp_path / "all.csv", table)
+    assert report.near_duplicates == GroupSizes(groups=30, rows=60, largest=2)
+    assert report.group is None
     part_of = {row: name for name, part in parts.items() for row in part.tolist()}
     assert all(part_of[row] == part_of[120 + row] for row in range(30))
 
@@ -71,32 +78,32 @@ def test_rows_of_a_group_stay_together_also_through_a_near_duplicate(tmp_path):
     pairs = [(number, number + 60) for number in range(1, 60, 4)]
     for first, second in pairs:
         table[first]["text"] = table[second]["text"].upper()
-    parts, document = cut(tmp_path / "all.csv", table, group="author")
+    parts, report = cut(tmp_path / "all.csv", table, group="author")
     part_of = {row: name for name, part in parts.items() for row in part.tolist()}
-    assert document["group"] == {"column": "author", "groups": 30, "rows": 114, "largest": 4}
+    assert report.group == ColumnGroups(column="author", groups=30, rows=114, largest=4)
     assert all(part_of[first] == part_of[second] == part_of[second + 1] for first, second in pairs)
 
 
 def test_an_empty_group_cell_binds_nothing(tmp_path):
     table = [{**row, "author": ""} for row in rows()]
-    parts, document = cut(tmp_path / "all.csv", table, group="author")
+    parts, report = cut(tmp_path / "all.csv", table, group="author")
     assert [len(part) for part in parts.values()] == [48, 36, 36]
-    assert document["group"]["groups"] == 0
+    assert report.group.groups == 0
 
 
 @pytest.mark.parametrize(
     ("rare", "bound", "why"),
     [
-        (5, False, "5 positives, of which 9 are needed"),
-        (9, True, "its 9 positives stand in 2 groups of rows kept together"),
+        (5, False, "it has 5 positives, and 9 are needed"),
+        (9, True, "its 9 positives are in 2 groups of rows kept together"),
     ],
 )
 def test_a_label_that_cannot_be_in_every_part_is_named_with_the_reason(tmp_path, rare, bound, why):
     table = rows(rare=rare)
     for number in range(9 * bound):
         table[number]["author"] = f"one of two: {number % 2}"
-    _, document = cut(tmp_path / "all.csv", table, group="author" if bound else None)
-    assert document["too_rare"] == {"rare": why}
+    _, report = cut(tmp_path / "all.csv", table, group="author" if bound else None)
+    assert report.too_rare == {"rare": why}
 
 
 def test_a_part_that_would_be_empty_is_refused(tmp_path):
@@ -159,14 +166,14 @@ def test_lists_numbers_and_missing_values_of_json_are_kept(tmp_path):
         assert written == [lines[row] for row in part]
 
 
-def test_the_parts_read_back_have_the_fingerprints_that_were_told(tmp_path):
+def test_the_parts_read_back_have_the_reported_fingerprints(tmp_path):
     source = tmp_path / "all.csv"
-    parts, document = cut(source, rows())
+    parts, report = cut(source, rows())
     paths = write_parts(source, profile_of(source).data, tmp_path, parts)
     others = {"validation": str(paths[1]), "test": str(paths[2])}
     corpus = read_corpus(profile_of(paths[0], **others))
-    told = {name: part["fingerprint"] for name, part in document["parts"].items()}
-    assert told == {name: split.fingerprint for name, split in corpus.splits.items()}
+    reported = {name: part.fingerprint for name, part in report.parts.items()}
+    assert reported == {name: split.fingerprint for name, split in corpus.splits.items()}
 
 
 def test_an_existing_file_is_left_alone(tmp_path):

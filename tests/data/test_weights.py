@@ -29,7 +29,7 @@ def weigh(positives: int, negatives: int, **rules: Any) -> LabelWeight:
         (10, 1000, "severe", 10.0),
         (10, 999, "moderate", 5.0),
         (10, 100, "moderate", 5.0),
-        (10, 99, "head", 3.0),
+        (10, 99, "common", 3.0),
         (0, 50, "severe", 10.0),
     ],
 )

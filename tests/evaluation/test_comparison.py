@@ -19,7 +19,7 @@ from imbtool.evaluation.metrics import mean_defined, measure
 from imbtool.evaluation.predictions import Predictions
 
 NAMES = ("a", "b", "c", "never")
-TIERS: tuple[Tier, ...] = ("severe", "moderate", "moderate", "head")
+TIERS: tuple[Tier, ...] = ("severe", "moderate", "moderate", "common")
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_a_difference_is_ours_less_theirs_as_the_metrics_have_them():
         assert row.value == pytest.approx(mine - others)
         assert row.low < row.value < row.high
         assert result.labels["a"].metric(name).ours == pytest.approx(values[0][name][0])
-    assert set(result.overall) == {"macro", "micro", "severe", "moderate", "head"}
+    assert set(result.overall) == {"macro", "micro", "severe", "moderate", "common"}
     assert set(dict(result.overall["micro"])) == {"precision", "recall", "f1"}
     assert result.overall["severe"].f1 == result.labels["a"].f1
     assert (result.against, result.texts, result.has_scores) == ("other.csv", 400, True)
@@ -226,7 +226,7 @@ def test_intervals_of_a_difference_hold_it_in_at_least_92_of_100_simulated_split
     ]
     names = tuple(map(str, range(labels)))
     ours, theirs = (judged(part, names, cut) for part in scores)
-    found = compare(SplitMetrics(ours, targets), theirs, targets, ["head"] * labels, "")
+    found = compare(SplitMetrics(ours, targets), theirs, targets, ["common"] * labels, "")
     truth = [binormal(prevalence, distance, cut) for distance in (3, 2)]
     for name in ("precision", "recall", "f1"):
         true = truth[0][name] - truth[1][name]

@@ -23,7 +23,7 @@ LABELS = label_set(
     ["abuse", "praise: war", "a>=b", "macro", "never"],
     [("praise: war", "abuse"), ("a>=b", "abuse")],
 )
-TIERS = ["head", "severe", "moderate", "head", "moderate"]
+TIERS = ["common", "severe", "moderate", "common", "moderate"]
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +113,18 @@ def test_a_label_s_metric_is_held_against_the_bar(measured: SimpleNamespace, of:
 
 
 @pytest.mark.parametrize(
-    "of", ["micro", "weighted", "primary", "secondary", "severe", "moderate", "head"]
+    "of", ["micro", "weighted", "primary", "secondary", "severe", "moderate", "common"]
 )
 def test_a_group_s_metric_is_held_against_the_bar(measured: SimpleNamespace, of: str):
     result = judge(measured, f"recall:{of}>=0.5")
     assert result.figure == measured.groups[of].recall
     assert result.kind == "group"
+
+
+def test_the_common_tier_is_also_known_by_its_name_of_version_0_1(measured: SimpleNamespace):
+    assert judge(measured, "recall:head>=0.5").figure == measured.groups["common"].recall
+    with pytest.raises(UserError, match="head"):
+        check_gates([read_gate("recall:head>=0.5")], label_set(["a"], []), ["severe"])
 
 
 def test_a_label_with_the_name_of_a_group_is_meant_and_called_a_label(measured: SimpleNamespace):
@@ -139,7 +145,7 @@ def test_an_undefined_metric_meets_no_bar(measured: SimpleNamespace):
 def test_a_name_that_the_model_lacks_is_refused_with_the_nearest_one():
     said = problem("recall:abus>=0.5")
     assert (said.found, said.fix) == ("the name 'abus'", "did you mean 'abuse'?")
-    assert "macro, micro, weighted, primary, secondary, severe, moderate, head" in said.expected
+    assert "macro, micro, weighted, primary, secondary, severe, moderate, common" in said.expected
 
 
 def test_a_measure_that_a_group_lacks_is_refused():
@@ -162,7 +168,7 @@ def test_a_measure_is_refused_of_a_group_exactly_where_the_evaluation_lacks_it(
 
 def test_without_a_hierarchy_there_are_no_levels():
     with pytest.raises(UserError, match="primary"):
-        check_gates([read_gate("f1:primary>=0.5")], label_set(["a"], []), ["head"])
+        check_gates([read_gate("f1:primary>=0.5")], label_set(["a"], []), ["common"])
 
 
 @pytest.mark.parametrize(

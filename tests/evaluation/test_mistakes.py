@@ -19,7 +19,7 @@ from imbtool.evaluation.predictions import Predictions
 from imbtool.types import Decisions, Targets
 
 LABELS = label_set(["rare", "common"], [])
-TIERS: tuple[Tier, ...] = ("severe", "head")
+TIERS: tuple[Tier, ...] = ("severe", "common")
 NAN = np.nan
 TARGETS = np.array([[1, 0], [1, 1], [1, 0], [0, 0], [0, 1], [0, 0], [NAN, 0]], np.float32)
 PROBABILITIES = np.array(
@@ -54,7 +54,7 @@ def test_no_more_are_listed_than_were_asked_for():
 
 
 def test_without_rare_labels_all_are_listed():
-    labels = found(tiers=("head", "head")).labels
+    labels = found(tiers=("common", "common")).labels
     assert list(labels) == ["rare", "common"]
     assert rows(labels["common"].misses) == [15]
     assert rows(labels["common"].false_alarms) == [16]
@@ -82,7 +82,7 @@ def test_suspected_errors_are_the_most_likely_ones_given_or_not():
     labels, thresholds = label_set(["a", "b", "c"], []), np.full(3, 0.5)
     predictions = Predictions.by_thresholds(labels, expit(logits), thresholds, None)
     split = Split("test", Path("test.csv"), [""] * 2_000, targets, range(2_000))
-    errors = find_mistakes(predictions, split, ("severe", "moderate", "head"), 5).suspects
+    errors = find_mistakes(predictions, split, ("severe", "moderate", "common"), 5).suspects
     chances = suspected_label_errors(expit(logits), targets)
     cells = [(error.row, "abc".index(error.label)) for error in errors]
     scores = [error.score for error in errors]

@@ -23,7 +23,7 @@ from imbtool.files.json_text import to_json
 from imbtool.types import Floats
 
 LABELS = label_set(["top", "below", "lone", "absent"], [("below", "top")])
-TIERS: tuple[Tier, ...] = ("head", "severe", "head", "severe")
+TIERS: tuple[Tier, ...] = ("common", "severe", "common", "severe")
 TARGETS = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 0], [0, 0, np.nan, 0]], np.float32)
 PROBABILITIES = np.array(
     [[0.9, 0.8, 0.1, 0.1], [0.3, 0.7, 0.6, 0.1], [0.2, 0.1, 0.4, 0.1], [0.6, 0.2, 0.9, 0.9]]
@@ -83,7 +83,7 @@ def test_a_label_s_metrics_are_those_of_its_known_rows_at_its_threshold():
     assert labels["lone"].f1.value == 1.0
     assert labels["lone"].average_precision.value == 1.0
     rest = labels["lone"].model_dump(include={"support", "threshold", "tier"})
-    assert rest == {"support": 2, "threshold": 0.4, "tier": "head"}
+    assert rest == {"support": 2, "threshold": 0.4, "tier": "common"}
 
 
 def test_an_undefined_metric_is_null_in_json():
@@ -110,10 +110,10 @@ def test_labels_are_grouped_by_tier_and_by_their_place_in_the_forest():
     assert result.overall.secondary.f1.value == pytest.approx(2 / 3)
     assert {tier: part.labels for tier, part in result.tiers.items()} == {
         "severe": 2,
-        "head": 2,
+        "common": 2,
     }
     assert result.tiers["severe"].f1.value == pytest.approx(2 / 3)
-    assert result.tiers["head"].f1.value == 0.75
+    assert result.tiers["common"].f1.value == 0.75
 
 
 def test_without_a_forest_there_are_no_groups_and_no_edges():

@@ -85,7 +85,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "labels.a.validation_positives": COUNTS,
     "labels.a.training_positives": COUNTS,
     "labels.a.training_negatives": COUNTS,
-    "labels.a.tier": ("rare", None),
+    "labels.a.tier": ("rare", None, ["head"]),
     "labels.b.parent": ("b", "nobody", "\ud800", "", 1),
     "labels.a.requirement": ("junk", [], {"asked": "recall >= 0.7"}),
     "labels.a.requirement.verdict": ("perhaps",),
@@ -148,6 +148,10 @@ def test_a_whole_document_is_read(tmp_path: Path) -> None:
     meta = read(tmp_path, WHOLE)
     assert meta.model_dump(mode="json") == json.loads(json.dumps(WHOLE))
     assert meta.data_section(Path("new.csv")).text == ["title", "body"]
+
+
+def test_the_common_tier_is_also_read_by_its_name_of_version_0_1(tmp_path: Path) -> None:
+    assert read(tmp_path, changed("labels.a.tier", "head")).tiers == ["common", "moderate"]
 
 
 @pytest.mark.parametrize(

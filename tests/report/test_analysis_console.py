@@ -6,26 +6,27 @@ import pytest
 from analyses import LONE, TOP, analyze, healthy_corpus, tokens_of
 from screens import printed
 
+from imbtool.analysis.document import Verdict
 from imbtool.data.corpus import Corpus
 from imbtool.report.console.analysis import MOST_LABELS, analysis_views, verdict_line
 
 
 def shown(corpus: Corpus, **options: Any) -> str:
-    return printed(analysis_views(analyze(corpus, **options).document), width=120)
+    return printed(analysis_views(analyze(corpus, **options)), width=120)
 
 
 @pytest.mark.parametrize(
     ("numbers", "line"),
     [
-        ((0, 0, 0), "Nothing found that would sink a training."),
-        ((0, 1, 2), "Nothing blocks; 1 warning, 2 notes."),
-        ((1, 2, 1), "1 finding blocks; 2 warnings, 1 note."),
-        ((2, 0, 0), "2 findings block; 0 warnings, 0 notes."),
+        ((0, 0, 0), "No problems were found."),
+        ((0, 1, 2), "No errors, 1 warning and 2 infos were found."),
+        ((1, 2, 1), "1 error, 2 warnings and 1 info were found."),
+        ((2, 0, 0), "2 errors, 0 warnings and 0 infos were found."),
     ],
 )
 def test_the_verdict_counts_by_severity(numbers: tuple[int, int, int], line: str):
-    verdict = dict(zip(("blocks", "warns", "note"), numbers, strict=True))
-    assert verdict_line({"verdict": verdict}) == line
+    error, warning, info = numbers
+    assert verdict_line(Verdict(error=error, warning=warning, info=info)) == line
 
 
 def test_findings_stand_before_the_tables_with_what_to_do_and_where_their_rows_are():
@@ -33,11 +34,11 @@ def test_findings_stand_before_the_tables_with_what_to_do_and_where_their_rows_a
     corpus.test.targets[0, TOP] = 0
     screen = shown(corpus)
     lines = screen.splitlines()
-    assert lines[0] == "Nothing blocks; 1 warning, 1 note."
+    assert lines[0] == "No errors, 1 warning and 1 info were found."
     assert lines[1].strip() == (
-        "warns  orphan-child: children without their parents: below without top (1)"
+        "warning  orphan-child: Child labels are given without their parent: below without top (1)."
     )
-    assert lines[2].strip().startswith("→ give each such text the parent too")
+    assert lines[2].strip().startswith("→ Give each of these texts the parent too")
     assert "findings/orphan-child.csv" in screen
     assert screen.index("orphan-child") < screen.index("Labels, rarest first")
 
@@ -47,7 +48,7 @@ def test_what_to_do_is_said_once_for_findings_of_a_kind():
     corpus.validation.targets[5:, LONE] = corpus.test.targets[5:, LONE] = 0
     screen = shown(corpus)
     assert screen.count("measurability: ") == 2
-    assert screen.count("add texts that have the label") == 1
+    assert screen.count("Add texts that have the label") == 1
 
 
 def test_of_many_labels_the_rarest_are_shown():

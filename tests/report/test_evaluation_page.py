@@ -96,7 +96,7 @@ def test_the_label_table_shows_each_label_once_rarest_first() -> None:
     assert list(rows) == [" ".join(name.split()) for name in (NAMES[3], *NAMES[:3])]
     assert rows[NAMES[3]][2] == "0 too few to say"
     assert rows[NAMES[3]][3:8] == ["–"] * 5
-    assert rows[NAMES[2]] == ["head", "900", "225", *["0.800"] * 5, "0.25"]
+    assert rows[NAMES[2]] == ["common", "900", "225", *["0.800"] * 5, "0.25"]
     assert [row[0] for row in page.table("Thresholds of the labels")] == NAMES
 
 
@@ -145,7 +145,7 @@ def test_a_rare_label_shows_what_was_found_and_the_false_alarms() -> None:
     document = evaluation()
     document["labels"][NAMES[1]].update(support=8, found=2, false_alarms=18)
     rows = {row[0]: row[1:] for row in Page(rendered(document, [])).table("Rare labels")}
-    assert NAMES[2] not in rows, "a head label"
+    assert NAMES[2] not in rows, "a common label"
     assert list(rows.values())[2][:3] == ["8", "2", "18"]
 
 

@@ -88,7 +88,7 @@ def test_only_a_label_that_is_surely_mostly_wrong_counts_as_false_alarms() -> No
     document["labels"]["one"]["precision"] = figure(0.3, 0.1, 0.51)
     document["labels"]["two"]["precision"] = figure(0.3, 0.2, 0.49)
     assert said(document)["Beware"] == "most decisions are false alarms for two."
-    document["labels"]["two"]["tier"] = "head"
+    document["labels"]["two"]["tier"] = "common"
     assert said(document)["Beware"].startswith("nothing stands out")
 
 

@@ -39,7 +39,7 @@ def finished(**parts: Any) -> FinishedRun:
         "epochs": [epoch(1), epoch(2)],
         "losses": [0.5] * 100,
         "frozen": 0.3,
-        "labels": {"rare": LabelState("severe", 0.5), "common": LabelState("head", 0.5)},
+        "labels": {"rare": LabelState("severe", 0.5), "common": LabelState("common", 0.5)},
     }
     return FinishedRun(**(usual | parts))
 
@@ -48,7 +48,7 @@ def with_label(
     name: str = "rare", threshold: float = 0.5, requirement: str | None = None, **metrics: Any
 ) -> FinishedRun:
     """A run whose kept epoch has these metrics of one label."""
-    tier = "severe" if name == "rare" else "head"
+    tier = "severe" if name == "rare" else "common"
     labels = {"rare": GOOD, "common": GOOD} | {name: label(**metrics)}
     states = finished().labels | {name: LabelState(tier, threshold, requirement)}
     return finished(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)

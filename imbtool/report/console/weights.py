@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from imbtool.report.cells import label_text, plain_table, rarest_first, ratio_text, tier_text
+from imbtool.analysis.document import LabelWeights
+from imbtool.data.imbalance import rarest_first
+from imbtool.report.cells import label_text, plain_table, ratio_text, tier_text
 
-Document = dict[str, Any]
 
-
-def weight_views(labels: Document) -> Iterator[RenderableType]:
+def weight_views(labels: Mapping[str, LabelWeights]) -> Iterator[RenderableType]:
     """The weight of each label, rarest first, with tier and reason."""
     table = plain_table(
         "Weights", "label", "tier", right=("positives", "ratio", "weight", "eff. number")
@@ -22,11 +21,11 @@ def weight_views(labels: Document) -> Iterator[RenderableType]:
     for name, row in rarest_first(labels):
         table.add_row(
             label_text(name),
-            tier_text(row["tier"]),
-            f"{row['positives']:,}",
-            ratio_text(row["ratio"]),
-            Text(f"{row['weight']:.3g}", style="bold"),
-            f"{row['effective_number_weight']:.2f}",
-            Text(row["reason"]),
+            tier_text(row.tier),
+            f"{row.positives:,}",
+            ratio_text(row.ratio),
+            Text(f"{row.weight:.3g}", style="bold"),
+            f"{row.effective_number_weight:.2f}",
+            Text(row.reason),
         )
     yield table

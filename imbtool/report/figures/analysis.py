@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -13,8 +12,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
-from imbtool.data.imbalance import TIERS
-from imbtool.report.cells import Row, rarest_first, rarest_together, ratio_text
+from imbtool.analysis.document import CoOccurrence, LabelWeights
+from imbtool.data.imbalance import TIERS, rarest_first
+from imbtool.report.cells import rarest_together, ratio_text
 from imbtool.report.figures.figure import (
     COLOURS,
     FAINT,
@@ -29,7 +29,7 @@ from imbtool.report.figures.figure import (
     short_name,
 )
 
-Document = dict[str, Any]
+Row = tuple[str, LabelWeights]
 
 MOST_BARS = 200
 """Of more labels the rarest are drawn: an image has a largest size."""
@@ -43,15 +43,14 @@ DARK_SHARE = 0.55
 
 
 @figure_style()
-def draw_counts(document: Document) -> Figure:
+def draw_counts(labels: Mapping[str, LabelWeights]) -> Figure:
     """Draw the training positives of each label on a log axis, the rarest label at the top.
 
     Args:
-        document: the analysis document.
+        labels: of an analysis.
     """
-    labels = document["labels"]
     rows = rarest_first(labels)[:MOST_BARS]
-    ends = [max(row["positives"], BELOW_ONE) for _, row in rows]
+    ends = [max(row.positives, BELOW_ONE) for _, row in rows]
     figure = new_figure(9, 1.5 + 0.28 * len(rows))
     axes = figure.add_subplot()
     _bars(axes, rows, ends)
@@ -60,8 +59,8 @@ def draw_counts(document: Document) -> Figure:
     axes.xaxis.set_major_locator(LogLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     for place, (_, row) in enumerate(rows):
-        ratio = f"  ·  {ratio_text(row['ratio'])}" if row["positives"] else ""
-        _write_at(axes, ends[place], place, f"{row['positives']:,}{ratio}")
+        ratio = f"  ·  {ratio_text(row.ratio)}" if row.positives else ""
+        _write_at(axes, ends[place], place, f"{row.positives:,}{ratio}")
     axes.set_title("Training positives of each label" + of_more(rows, labels))
     axes.set_xlabel("training texts with the label, log scale  ·  negatives per positive")
     legend_below(figure, [_tier_patch(tier, _tier_ratios(rows, tier)) for tier in _tiers(rows)])
@@ -69,22 +68,22 @@ def draw_counts(document: Document) -> Figure:
 
 
 @figure_style()
-def draw_weights(labels: Document) -> Figure:
+def draw_weights(labels: Mapping[str, LabelWeights]) -> Figure:
     """Draw the weight of each label, and its effective-number weight for comparison.
 
     Args:
-        labels: the `labels` of the analysis document.
+        labels: of an analysis.
     """
     rows = rarest_first(labels)[:MOST_BARS]
     figure = new_figure(9, 1.5 + 0.28 * len(rows))
     axes = figure.add_subplot()
-    _bars(axes, rows, [row["weight"] for _, row in rows])
-    others = [row["effective_number_weight"] for _, row in rows]
+    _bars(axes, rows, [row.weight for _, row in rows])
+    others = [row.effective_number_weight for _, row in rows]
     diamonds = axes.scatter(others, range(len(rows)), marker="D", s=28, color=INK, zorder=3)
     diamonds.set(edgecolor="white", label="effective-number weight, for comparison")
     for place, (_, row) in enumerate(rows):
-        end = max(row["weight"], others[place])
-        _write_at(axes, end, place, f"{row['weight']:.3g}")
+        end = max(row.weight, others[place])
+        _write_at(axes, end, place, f"{row.weight:.3g}")
     axes.set_xlim(left=0)
     axes.set_title("Weight of each label's positives in the loss" + of_more(rows, labels))
     axes.set_xlabel("weight")
@@ -93,13 +92,12 @@ def draw_weights(labels: Document) -> Figure:
 
 
 @figure_style()
-def draw_co_occurrence(document: Document) -> Figure:
+def draw_co_occurrence(together: CoOccurrence) -> Figure:
     """Draw how many training texts have two labels, as a share of the row label's texts.
 
     Args:
-        document: the analysis document.
+        together: of an analysis.
     """
-    together = document["co_occurrence"]
     names, counts, shares = rarest_together(together, MOST_CELLS)
     labels = list(map(short_name, names))
     side = max(len(names) * (0.5 if len(names) <= COUNTED_CELLS else 0.22), 2)
@@ -111,17 +109,17 @@ def draw_co_occurrence(document: Document) -> Figure:
     axes.set_yticks(range(len(names)), labels=labels)
     if len(names) <= COUNTED_CELLS:
         _write_counts(axes, counts, shares)
-    axes.set_title("Training texts with both labels" + of_more(names, together["labels"]))
+    axes.set_title("Training texts with both labels" + of_more(names, together.labels))
     return figure
 
 
 def _tiers(rows: Sequence[Row]) -> list[str]:
-    present = {row["tier"] for _, row in rows}
+    present = {row.tier for _, row in rows}
     return [tier for tier in TIERS if tier in present]
 
 
 def _tier_ratios(rows: Sequence[Row], tier: str) -> str:
-    own = [row["ratio"] for _, row in rows if row["tier"] == tier and row["positives"]]
+    own = [row.ratio for _, row in rows if row.tier == tier and row.ratio is not None]
     if not own:
         return ""
     low, high = ratio_text(min(own)), ratio_text(max(own))
@@ -133,7 +131,7 @@ def _tier_patch(tier: str, note: str = "") -> Patch:
 
 
 def _bars(axes: Axes, rows: Sequence[Row], lengths: Sequence[float]) -> None:
-    colours = [COLOURS[row["tier"]] for _, row in rows]
+    colours = [COLOURS[row.tier] for _, row in rows]
     axes.barh(range(len(rows)), lengths, height=0.68, color=colours)
     name_rows(axes, rows)
 

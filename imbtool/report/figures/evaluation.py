@@ -40,8 +40,8 @@ MOST_ROWS = 100
 """Of more labels the rarest are drawn."""
 MOST_NAMES = 100
 PANELS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
-VERDICT_COLOURS = {"better": COLOURS["head"], "worse": COLOURS["severe"], "cannot be told": FAINT}
-FORMS = {"raw": ("as the model gives them", FAINT), "calibrated": ("calibrated", COLOURS["head"])}
+VERDICT_COLOURS = {"better": COLOURS["common"], "worse": COLOURS["severe"], "cannot be told": FAINT}
+FORMS = {"raw": ("as the model gives them", FAINT), "calibrated": ("calibrated", COLOURS["common"])}
 PROBABILITY_TICKS = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1)
 NAME_PLACES = (
     ((7, 0), "left", "center"),

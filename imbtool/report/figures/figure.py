@@ -24,9 +24,9 @@ from imbtool.evaluation.document import LabelMetrics
 from imbtool.files.writing import replacing
 from imbtool.wording import printable
 
-COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "head": "#4a83b5"}
+COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "common": "#4a83b5"}
 """They differ in lightness too: told apart in grey and by colour-blind eyes."""
-SHAPES = {"severe": "o", "moderate": "s", "head": "^"}
+SHAPES = {"severe": "o", "moderate": "s", "common": "^"}
 INK, FAINT, GRID = "#26292e", "#6d737c", "#e4e6ea"
 
 NAME_WIDTH = 40

@@ -17,7 +17,7 @@ from imbtool.types import Floats
 SMOOTHED_PARTS = 25
 """The smoothed loss is the mean over a window of one part in so many of the run."""
 MOST_EPOCH_TICKS = 12
-TRAINING, VALIDATION = COLOURS["head"], COLOURS["severe"]
+TRAINING, VALIDATION = COLOURS["common"], COLOURS["severe"]
 FIGURES = (
     ("f1_macro", "macro-F1", INK, "o"),
     ("average_precision_macro", "mean average precision", COLOURS["moderate"], "s"),

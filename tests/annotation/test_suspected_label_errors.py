@@ -8,8 +8,8 @@ import torch
 from conftest import read_csv, write_csv
 
 from imbtool.analysis.finding import Finding
-from imbtool.annotation import label_errors as suspects
-from imbtool.annotation.label_errors import FOLDS, frozen_features, out_of_fold, suspect_labels
+from imbtool.annotation import label_errors
+from imbtool.annotation.label_errors import FOLDS, find_label_errors, frozen_features, out_of_fold
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
@@ -38,7 +38,7 @@ def flip(path: Path, label: str, every: int) -> set[tuple[int, str]]:
 
 
 def suspected(profile: Profile) -> Finding:
-    (finding,) = suspect_labels(profile, read_corpus(profile), silent)
+    (finding,) = find_label_errors(profile, read_corpus(profile), silent)
     return finding
 
 
@@ -46,7 +46,7 @@ def test_flipped_labels_are_among_the_suspects_more_than_by_chance(project: Path
     flipped = flip(project / "train.csv", "violence", 17)
     profile = settings()
     texts = len(read_corpus(profile).train)
-    places = [p for p in suspected(profile).places if p.label == "violence"]
+    places = [p for p in suspected(profile).found_rows if p.label == "violence"]
     hits = sum((place.index, "violence") in flipped for place in places)
     assert hits / len(places) > 3 * len(flipped) / texts
     assert {place.split for place in places} == {"train"}
@@ -58,11 +58,11 @@ def test_the_same_profile_gives_the_same_suspects(project: Path) -> None:
 
 
 def test_progress_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suspects, "CHUNK", 64)
-    monkeypatch.setattr(suspects, "LINE_EVERY", 0)
+    monkeypatch.setattr(label_errors, "CHUNK", 64)
+    monkeypatch.setattr(label_errors, "LINE_EVERY", 0)
     lines: list[str] = []
     profile = settings()
-    suspect_labels(profile, read_corpus(profile), lines.append)
+    find_label_errors(profile, read_corpus(profile), lines.append)
     assert lines[0] == "the encoder has read 64 of 200 texts"
     assert lines[3] == "the encoder has read 200 of 200 texts"
     assert len(lines) == 4 + FOLDS
@@ -72,7 +72,7 @@ def test_reading_in_chunks_changes_nothing(project: Path, monkeypatch: pytest.Mo
     profile = settings()
     corpus = read_corpus(profile)
     whole = frozen_features(profile, corpus.labels.names, corpus.train.texts, silent)
-    monkeypatch.setattr(suspects, "CHUNK", 64)
+    monkeypatch.setattr(label_errors, "CHUNK", 64)
     parts = frozen_features(profile, corpus.labels.names, corpus.train.texts, silent)
     assert whole.shape == (200, 32)
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-4)
@@ -81,7 +81,7 @@ def test_reading_in_chunks_changes_nothing(project: Path, monkeypatch: pytest.Mo
 def test_an_encoder_that_is_not_there_is_said(project: Path) -> None:
     profile = settings(model__encoder=project / "nowhere")
     with pytest.raises(UserError, match="nowhere"):
-        suspect_labels(profile, read_corpus(profile), silent)
+        find_label_errors(profile, read_corpus(profile), silent)
 
 
 def toy(texts: int = 300) -> tuple[torch.Tensor, np.ndarray]:
@@ -142,4 +142,4 @@ def test_a_text_that_cannot_be_cut_is_named_by_its_row(
     write_csv(project / "train.csv", rows)
     monkeypatch.setattr(tokenize, "MOST_CHARACTERS", 5000)
     with pytest.raises(UserError, match=r"train\.csv: row 5\n.*60,000 characters"):
-        suspect_labels(settings(), read_corpus(settings()), silent)
+        find_label_errors(settings(), read_corpus(settings()), silent)

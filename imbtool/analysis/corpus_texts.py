@@ -1,4 +1,4 @@
-"""The texts of all splits as one row of numbers, whole or sampled."""
+"""The texts of all splits together, or a sample of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from imbtool.types import Rows, Targets
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Some texts of a corpus, each by its split and its place there.
+class CorpusTexts:
+    """Some texts of a corpus, each by its split and its index there.
 
     Attributes:
         corpus: whose texts.
         split: the number of each text's split in `SPLITS` [n].
-        index: its place in that split [n].
+        index: its index in that split [n].
     """
 
     corpus: Corpus
@@ -30,50 +30,52 @@ class Pool:
 
     def texts(self) -> list[str]:
         """The texts themselves [n]."""
-        parts = self.corpus.splits
+        splits = self.corpus.splits
         return [
             text
             for number, name in enumerate(SPLITS)
-            for text in map(parts[name].texts.__getitem__, self.index[self.split == number])
+            for text in map(splits[name].texts.__getitem__, self.index[self.split == number])
         ]
 
     def targets(self) -> Targets:
         """Their targets [n, L]."""
-        parts = self.corpus.splits
+        splits = self.corpus.splits
         targets = np.empty((len(self), len(self.corpus.labels)), np.float32)
         for number, name in enumerate(SPLITS):
             here = self.split == number
-            targets[here] = parts[name].targets[self.index[here]]
+            targets[here] = splits[name].targets[self.index[here]]
         return targets
 
-    def part(self, places: Rows) -> Pool:
-        """The texts at some places."""
-        return Pool(self.corpus, self.split[places], self.index[places])
+    def take(self, rows: Rows) -> CorpusTexts:
+        """Some of the texts."""
+        return CorpusTexts(self.corpus, self.split[rows], self.index[rows])
 
-    def name(self, place: int) -> str:
-        """The split of the text at `place`, by name."""
-        return SPLITS[self.split[place]]
+    def split_name(self, row: int) -> str:
+        """The name of the split that a text is in."""
+        return SPLITS[self.split[row]]
 
-    def where(self, place: int) -> str:
-        """Where the text at `place` stands: `train row 3`, and of which file if there are some."""
-        split = self.corpus.splits[self.name(place)]
-        path, row = split.place(int(self.index[place]))
+    def row_name(self, row: int) -> str:
+        """How people find a text: `train row 3`, and in which file if there are several."""
+        split = self.corpus.splits[self.split_name(row)]
+        path, row = split.place(int(self.index[row]))
         file = f" of {path.name}" if len(split.files) > 1 else ""
         return f"{split.name} row {row}{file}"
 
 
-def pool_of(corpus: Corpus, most: int | None = None, seed: int = 0) -> Pool:
+def corpus_texts(corpus: Corpus, most: int | None = None, seed: int = 0) -> CorpusTexts:
     """All texts, or a sample of at most `most`, in the order of the splits.
 
     A sample takes small splits whole before it takes more of a large one: a leak is found only
     where both of its texts are in it.
     """
-    chosen = sampled({name: len(split) for name, split in corpus.splits.items()}, most, seed)
+    chosen = sample_rows({name: len(split) for name, split in corpus.splits.items()}, most, seed)
     numbers = [np.full(len(chosen[name]), number) for number, name in enumerate(SPLITS)]
-    return Pool(corpus, np.concatenate(numbers), np.concatenate([chosen[name] for name in SPLITS]))
+    return CorpusTexts(
+        corpus, np.concatenate(numbers), np.concatenate([chosen[name] for name in SPLITS])
+    )
 
 
-def sampled(sizes: Mapping[str, int], most: int | None, seed: int = 0) -> dict[str, Rows]:
+def sample_rows(sizes: Mapping[str, int], most: int | None, seed: int = 0) -> dict[str, Rows]:
     """For each split the rows of a sample of at most `most` in all, sorted; small splits whole."""
     left = sum(sizes.values()) if most is None else most
     rng, chosen = np.random.default_rng(seed), {}

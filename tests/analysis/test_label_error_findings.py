@@ -1,11 +1,11 @@
-"""Suspected annotations are one finding: rare labels first, the most doubted first, counted."""
+"""Suspected label errors are one finding: rare labels first, the most probable errors first."""
 
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 
 from imbtool.analysis.finding import Finding
-from imbtool.analysis.label_errors import FEW_KINDS, judged_labels, label_error_findings
+from imbtool.analysis.label_errors import LEAST_OF_EACH, judged_labels, label_error_findings
 
 NAMES = ["common", "rare", "single"]
 PREVALENCE = np.array([0.2, 0.03, 0.2])
@@ -16,7 +16,7 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     targets = (rng.random((2_000, 3)) < PREVALENCE).astype(np.float32)
     logits = 6 * (rng.normal(size=targets.shape) / 3 + targets) - 3 + logit(PREVALENCE)
-    targets[:, 2] = np.where(np.arange(2_000) < FEW_KINDS - 1, 1, 0)
+    targets[:, 2] = np.where(np.arange(2_000) < LEAST_OF_EACH - 1, 1, 0)
     return targets, expit(logits)
 
 
@@ -39,19 +39,19 @@ def finding() -> tuple[Finding, dict[int, list[int]]]:
 def test_wrong_annotations_of_both_kinds_are_found():
     found, turned = finding()
     for label, texts in turned.items():
-        places = {p.index: p.detail for p in found.places if p.label == NAMES[label]}
-        assert set(texts) <= set(places)
-        kinds = [places[text].partition(",")[0] for text in texts]
+        rows = {row.index: row.detail for row in found.found_rows if row.label == NAMES[label]}
+        assert set(texts) <= set(rows)
+        kinds = [rows[text].partition(",")[0] for text in texts]
         assert kinds == ["given"] * 3 + ["missing"] * 3
 
 
-def test_the_rarest_label_stands_first_and_in_it_the_most_doubted():
-    places = finding()[0].places
-    labels = [place.label for place in places]
+def test_the_rarest_label_comes_first_and_its_most_probable_errors():
+    rows = finding()[0].found_rows
+    labels = [row.label for row in rows]
     assert labels == sorted(labels, key=["rare", "common"].index)
-    shares = [int(p.detail.split(", ")[1].split("%")[0]) for p in places if p.label == "common"]
+    shares = [int(p.detail.split(", ")[1].split("%")[0]) for p in rows if p.label == "common"]
     assert shares == sorted(shares, reverse=True)
-    assert {place.split for place in places} == {"train"}
+    assert {row.split for row in rows} == {"train"}
 
 
 def test_the_evidence_counts_what_is_suspected_and_what_is_expected():
@@ -59,30 +59,30 @@ def test_the_evidence_counts_what_is_suspected_and_what_is_expected():
     evidence = found.evidence
     assert list(evidence["labels"]) == ["rare", "common"]
     for name, row in evidence["labels"].items():
-        assert row["given"] + row["missing"] == sum(p.label == name for p in found.places)
-    assert 12 * 0.5 < evidence["expected_errors"] < len(found.places)
+        assert row["given"] + row["missing"] == sum(p.label == name for p in found.found_rows)
+    assert 12 * 0.5 < evidence["expected_errors"] < len(found.found_rows)
     assert evidence["error_rate"] == 0.05
 
 
 def test_a_label_with_too_few_positives_is_not_judged_and_named():
     found, _ = finding()
     assert found.evidence["not_judged"] == ["single"]
-    assert "single" not in {place.label for place in found.places}
+    assert "single" not in {row.label for row in found.found_rows}
 
 
 def test_few_negatives_are_as_bad_as_few_positives_and_unknown_targets_are_neither():
     targets = np.ones((40, 3), np.float32)
-    targets[:FEW_KINDS] = 0
+    targets[:LEAST_OF_EACH] = 0
     targets[0, 1] = 1
-    targets[:FEW_KINDS, 2] = np.nan
+    targets[:LEAST_OF_EACH, 2] = np.nan
     assert judged_labels(targets).tolist() == [True, False, False]
 
 
 def test_the_message_says_how_many_of_which_kind_and_of_which_labels():
     found, _ = finding()
     rows = found.evidence["labels"]
-    total = len(found.places)
-    assert found.message.startswith(f"{total} annotations in {found.rows} texts")
+    total = len(found.found_rows)
+    assert f"contradicts {total} labels in {found.rows} texts of training" in found.message
     assert f"{sum(row['given'] for row in rows.values())} given" in found.message
     assert f"common ({rows['common']['given'] + rows['common']['missing']})" in found.message
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from imbtool.analysis.all_texts import Pool, pool_of
+from imbtool.analysis.corpus_texts import CorpusTexts, corpus_texts
 from imbtool.analysis.finding import (
-    SPLIT_ANEW,
-    Document,
+    SPLIT_AGAIN,
     Finding,
-    Place,
+    FoundRow,
     Severity,
     found,
     percent,
@@ -26,17 +25,33 @@ from imbtool.wording import counted, some
 
 SAMPLED_TEXTS = 200_000
 """Of more texts, nearly the same ones are looked for in a sample of this size."""
-LEAK_BLOCKS = 0.05
-"""From this share of a split in training on, a result on it is no result."""
-LABEL_LEAK_BLOCKS, LABEL_LEAK_POSITIVES = 0.5, 10
-"""The same of one label: this share of its positives, if it has so many."""
-LEAK_WARNS, LABEL_LEAK_WARNS = 0.005, 0.05
-"""Below these shares of a split, and of each label's positives, a leak moves no figure."""
+ERROR_SHARE = 0.05
+"""From this share of a split that is also in training on, metrics on the split mean nothing."""
+ERROR_LABEL_SHARE, ERROR_LABEL_POSITIVES = 0.5, 10
+"""The same for one label: this share of its positives, if it has so many."""
+WARNING_SHARE, WARNING_LABEL_SHARE = 0.005, 0.05
+"""Below these shares of a split, and of the positives of each label, a leak changes no metric."""
 PAIRS = ((0, 1), (0, 2), (1, 2))
 """The numbers of every two splits in `SPLITS`; the first is the one to remove rows from."""
 
 Groups = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+LEAKS = {
+    "leak-exact": "also in {}",
+    "leak-normalised": "also in {}, except for URLs and user names",
+    "leak-near": "nearly the same as texts of {}",
+}
+REPEATS = {"duplicate": "the same as", "near-duplicate": "nearly the same as"}
+
+
+@dataclass(frozen=True)
+class LabelLeak:
+    """How many of the positives of a label leak."""
+
+    leaked: int
+    positives: int
+    share: float
 
 
 def text_findings(exact: SameTexts) -> Iterator[Finding]:
@@ -45,25 +60,25 @@ def text_findings(exact: SameTexts) -> Iterator[Finding]:
     Args:
         exact: the texts of a corpus, by `same_texts`.
     """
-    pool = exact.pool
-    yield from exact.leaks("leak-exact", "also in {}", [np.zeros(len(pool), bool)] * len(PAIRS))
-    yield from exact.repeats("duplicate", "repeat", np.zeros(len(pool), bool))
+    none = np.zeros(len(exact.texts), bool)
+    yield from exact.leaks("leak-exact", [none] * len(PAIRS))
+    yield from exact.repeats("duplicate", none)
     yield from _contradictions(exact)
-    sample = pool_of(pool.corpus, SAMPLED_TEXTS)
-    where, texts = _places_in(pool, sample), sample.texts()
+    sample = corpus_texts(exact.texts.corpus, SAMPLED_TEXTS)
+    where, texts = _rows_in(exact.texts, sample), sample.texts()
     known = [flags[where] for flags in exact.leaked()]
     alike = SameTexts(sample, text_numbers(map(normalised, texts)))
-    yield from alike.leaks("leak-normalised", "in {} but for URLs and user names", known)
+    yield from alike.leaks("leak-normalised", known)
     known = [one | other for one, other in zip(known, alike.leaked(), strict=True)]
     near = SameTexts(sample, *near_forms(texts))
-    yield from near.leaks("leak-near", "nearly as in {}", known)
-    yield from near.repeats("near-duplicate", "near repeat", exact.repeated()[where])
+    yield from near.leaks("leak-near", known)
+    yield from near.repeats("near-duplicate", exact.repeated()[where])
 
 
 def same_texts(corpus: Corpus) -> SameTexts:
     """The texts of all splits, in groups of those that are the same but for case and space."""
-    pool = pool_of(corpus)
-    return SameTexts(pool, text_numbers(text_keys(pool.texts())))
+    texts = corpus_texts(corpus)
+    return SameTexts(texts, text_numbers(text_keys(texts.texts())))
 
 
 def text_numbers(keys: Iterable[str]) -> Groups:
@@ -77,9 +92,9 @@ def text_numbers(keys: Iterable[str]) -> Groups:
     return np.asarray(numbers, dtype=np.int64)
 
 
-def _places_in(pool: Pool, sample: Pool) -> Groups:
-    """The place in the whole pool of each text of a sample."""
-    starts = np.searchsorted(pool.split, np.arange(len(SPLITS)))
+def _rows_in(whole: CorpusTexts, sample: CorpusTexts) -> Groups:
+    """For each text of a sample its index among all texts."""
+    starts = np.searchsorted(whole.split, np.arange(len(SPLITS)))
     return np.asarray(starts[sample.split] + sample.index, dtype=np.int64)
 
 
@@ -88,12 +103,12 @@ class SameTexts:
     """Texts in groups of those that are the same, some of which may be like others.
 
     Attributes:
-        pool: the texts.
+        texts: the texts.
         groups: for each text the number of its group [n].
         links: bool [groups, groups]: which are alike, each with itself; None: no two are.
     """
 
-    pool: Pool
+    texts: CorpusTexts
     groups: Groups
     links: csr_array | None = None
 
@@ -107,29 +122,30 @@ class SameTexts:
 
     def repeated(self) -> Flags:
         """The texts that repeat an earlier one of their split."""
-        return np.asarray(self._firsts() != np.arange(len(self.pool)), dtype=np.bool_)
+        return np.asarray(self._firsts() != np.arange(len(self.texts)), dtype=np.bool_)
 
-    def leaks(self, kind: str, how: str, known: Sequence[Flags]) -> Iterator[Finding]:
+    def leaks(self, kind: str, known: Sequence[Flags]) -> Iterator[Finding]:
         """A finding for every two splits that share texts, but those known for each pair."""
         for pair, but in zip(PAIRS, known, strict=True):
             rows = np.flatnonzero(self._shared(*pair) & ~but)
             if len(rows):
-                yield self._leak(kind, how, rows, np.flatnonzero(but), *pair)
+                yield self._leak(kind, rows, np.flatnonzero(but), *pair)
 
-    def repeats(self, kind: str, how: str, but: Flags) -> Iterator[Finding]:
+    def repeats(self, kind: str, but: Flags) -> Iterator[Finding]:
         """A finding if texts repeat others of their split, some texts left out."""
         kept = np.flatnonzero(~but)
-        part = SameTexts(self.pool.part(kept), self.groups[kept], self.links)
+        part = SameTexts(self.texts.take(kept), self.groups[kept], self.links)
         rows, firsts = np.flatnonzero(part.repeated()), part._firsts()
         if len(rows):
             counts = part._by_split(rows)
-            message = f"{counted(len(rows), how)} of a text in the same split ({_in_each(counts)})"
-            places = [part._place(row, firsts[row]) for row in rows.tolist()]
-            yield found(kind, message, {"splits": counts}, places)
+            subject = f"{counted(len(rows), 'text')} {_are(len(rows))}"
+            message = f"{subject} {REPEATS[kind]} an earlier text of the split: {_in_each(counts)}."
+            found_rows = [part._found_row(row, firsts[row]) for row in rows.tolist()]
+            yield found(kind, message, {"splits": counts}, found_rows)
 
     def _shared(self, first: int, second: int) -> Flags:
         """The texts of one of two splits that are the same as, or like, one of the other."""
-        split, nowhere = self.pool.split, len(self.pool)
+        split, nowhere = self.texts.split, len(self.texts)
         like_first, like_second = (
             self._any_like(number)[self.groups] < nowhere for number in (first, second)
         )
@@ -139,79 +155,79 @@ class SameTexts:
     def _any_like(self, split: int) -> Groups:
         """For each group the first text of a split that is in it or in one like it; n if none."""
         n = self.groups.max(initial=-1) + 1 if self.links is None else self.links.shape[0]
-        rows = np.flatnonzero(self.pool.split == split)[::-1]
-        first = np.full(n, len(self.pool), np.int64)
+        rows = np.flatnonzero(self.texts.split == split)[::-1]
+        first = np.full(n, len(self.texts), np.int64)
         first[self.groups[rows]] = rows
         if self.links is None:
             return first
         return np.minimum.reduceat(first[self.links.indices], self.links.indptr[:-1])
 
     def _firsts(self) -> Groups:
-        """The place of the first text of its group and split, for each text.
+        """The index of the first text of its group and split, for each text.
 
         A group that is like an earlier one of the split has that one's, unless that has another's:
         who deletes all texts but the first ones keeps a text like each.
         """
-        keys = self.groups * len(SPLITS) + self.pool.split
+        keys = self.groups * len(SPLITS) + self.texts.split
         distinct, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
         if self.links is not None:
             first = _led_back(self.links, distinct, first)
         return np.asarray(first[inverse], dtype=np.int64)
 
-    def _leak(
-        self, kind: str, how: str, rows: Groups, known: Groups, first: int, second: int
-    ) -> Finding:
-        """The leak of some rows, as bad as it is by itself or makes that of the known ones."""
+    def _leak(self, kind: str, rows: Groups, known: Groups, first: int, second: int) -> Finding:
+        """The leak of some rows, as severe as it is by itself or together with the known ones."""
         share, labels = self._shares(rows, second)
         evidence = {
             "splits": [SPLITS[first], SPLITS[second]],
             "rows": self._by_split(rows),
             "share": share,
-            "labels": labels,
+            "labels": {name: asdict(leak) for name, leak in labels.items()},
         }
         ours, theirs = SPLITS[second], SPLITS[first]
-        texts = counted(self._by_split(rows)[ours], "text")
-        message = f"{texts} of {ours} ({percent(share)}) {how.format(theirs)}{_worst(labels)}"
+        count = self._by_split(rows)[ours]
+        subject = f"{counted(count, 'text')} of {ours} ({percent(share)}) {_are(count)}"
+        message = f"{subject} {LEAKS[kind].format(theirs)}.{_worst(labels)}"
         severity = _leak_severity(kind, first, share, labels)
         together = self._shares(np.union1d(known, rows), second)
         joint = _leak_severity(kind, first, *together)
         if joint not in (severity, _leak_severity(kind, first, *self._shares(known, second))):
             severity = joint
-            message += f"; {percent(together[0])} together with those that are the same"
-        places = self._both_sides(rows, first, second)
-        fix = None if kind == "leak-near" else f"remove these rows from {theirs}, or {SPLIT_ANEW}"
-        return found(kind, message, evidence, places, severity, fix)
+            message += f" Together with identical texts it is {percent(together[0])}."
+        found_rows = self._both_sides(rows, first, second)
+        fix = None if kind == "leak-near" else f"Remove these rows from {theirs}, or {SPLIT_AGAIN}."
+        return found(kind, message, evidence, found_rows, severity, fix)
 
-    def _shares(self, rows: Groups, split: int) -> tuple[float, Document]:
+    def _shares(self, rows: Groups, split: int) -> tuple[float, dict[str, LabelLeak]]:
         """What share of a split rows are that leak into it, and of the positives of its labels."""
-        there = rows[self.pool.split[rows] == split]
-        return len(there) / int((self.pool.split == split).sum()), self._label_shares(there, split)
+        there = rows[self.texts.split[rows] == split]
+        return len(there) / int((self.texts.split == split).sum()), self._label_shares(there, split)
 
-    def _label_shares(self, rows: Groups, split: int) -> Document:
+    def _label_shares(self, rows: Groups, split: int) -> dict[str, LabelLeak]:
         """Labels with leaked positives: how many of how many."""
-        corpus = self.pool.corpus
+        corpus = self.texts.corpus
         targets = corpus.splits[SPLITS[split]].targets
-        leaked = (targets[self.pool.index[rows]] == 1).sum(axis=0)
-        positives = (targets[self.pool.index[self.pool.split == split]] == 1).sum(axis=0)
+        leaked = (targets[self.texts.index[rows]] == 1).sum(axis=0)
+        positives = (targets[self.texts.index[self.texts.split == split]] == 1).sum(axis=0)
         return {
-            name: {"leaked": int(ours), "positives": int(of), "share": float(ours / of)}
+            name: LabelLeak(int(ours), int(of), float(ours / of))
             for name, ours, of in zip(corpus.labels.names, leaked, positives, strict=True)
             if ours
         }
 
-    def _both_sides(self, rows: Groups, first: int, second: int) -> list[Place]:
+    def _both_sides(self, rows: Groups, first: int, second: int) -> list[FoundRow]:
         """Each row with the first one like it in the other split; those to remove come first."""
         others = {first: self._any_like(second), second: self._any_like(first)}
         return [
-            self._place(row, others[int(self.pool.split[row])][self.groups[row]]) for row in rows
+            self._found_row(row, others[int(self.texts.split[row])][self.groups[row]])
+            for row in rows
         ]
 
-    def _place(self, row: int, other: int) -> Place:
-        detail = f"as {self.pool.where(other)}"
-        return Place(self.pool.name(row), int(self.pool.index[row]), None, detail)
+    def _found_row(self, row: int, other: int) -> FoundRow:
+        detail = f"like {self.texts.row_name(other)}"
+        return FoundRow(self.texts.split_name(row), int(self.texts.index[row]), None, detail)
 
     def _by_split(self, rows: Groups) -> dict[str, int]:
-        counts = np.bincount(self.pool.split[rows], minlength=len(SPLITS))
+        counts = np.bincount(self.texts.split[rows], minlength=len(SPLITS))
         return dict(zip(SPLITS, counts.tolist(), strict=True))
 
 
@@ -223,78 +239,87 @@ def _led_back(links: csr_array, keys: Groups, first: Groups) -> Groups:
         keys: group * number of splits + split, sorted.
         first: the first text of each.
     """
-    at = {key: place for place, key in enumerate(keys.tolist())}
+    at = {key: row for row, key in enumerate(keys.tolist())}
     result, keeps = first.copy(), np.zeros(len(keys), np.bool_)
-    for place in np.argsort(first, kind="stable").tolist():
-        group, split = divmod(int(keys[place]), len(SPLITS))
+    for row in np.argsort(first, kind="stable").tolist():
+        group, split = divmod(int(keys[row]), len(SPLITS))
         likes = links.indices[links.indptr[group] : links.indptr[group + 1]].tolist()
         there = [at[key] for like in likes if (key := like * len(SPLITS) + split) in at]
-        result[place] = min((first[other] for other in there if keeps[other]), default=first[place])
-        keeps[place] = result[place] == first[place]
+        result[row] = min((first[other] for other in there if keeps[other]), default=first[row])
+        keeps[row] = result[row] == first[row]
     return result
 
 
 def _contradictions(same: SameTexts) -> Iterator[Finding]:
-    pool, groups = same.pool, same.groups
+    texts, groups = same.texts, same.groups
     rows = np.flatnonzero(np.bincount(groups)[groups] > 1)
     if not len(rows):
         return
     rows = rows[np.argsort(groups[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(groups[rows], prepend=-1))
-    targets = pool.part(rows).targets()
+    targets = texts.take(rows).targets()
     # unknown contradicts nothing: fmax and fmin pass over NaN
     high, low = (reduce.reduceat(targets, starts) for reduce in (np.fmax, np.fmin))
     clash = (high == 1) & (low == 0)
     if clash.any():
         of_group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rows)))
-        yield _contradiction(pool, rows, of_group, clash)
+        yield _contradiction(texts, rows, of_group, clash)
 
 
-def _contradiction(pool: Pool, rows: Groups, of_group: Groups, clash: Flags) -> Finding:
-    names = pool.corpus.labels.names
+def _contradiction(texts: CorpusTexts, rows: Groups, of_group: Groups, clash: Flags) -> Finding:
+    names = texts.corpus.labels.names
     counts = clash.sum(axis=0).tolist()
     labels = {name: count for name, count in zip(names, counts, strict=True) if count}
     within = {group: _names(names, clash[group]) for group in np.flatnonzero(clash.any(axis=1))}
-    places = [
-        _contradicted(pool, int(row), within[group])
+    found_rows = [
+        _contradicted(texts, int(row), within[group])
         for row, group in zip(rows, of_group.tolist(), strict=True)
         if group in within
     ]
     worst = sorted(labels, key=lambda name: -labels[name])
     message = (
-        f"{counted(len(within), 'text')} with different labels in different rows "
-        f"({counted(len(places), 'row')}; {some(f'{name} {labels[name]:,}' for name in worst)})"
+        f"{counted(len(within), 'text')} {'has' if len(within) == 1 else 'have'} different labels "
+        f"in different rows, {counted(len(found_rows), 'row')} in all. The copies differ in "
+        f"{some(f'{name} ({labels[name]:,})' for name in worst)}."
     )
-    return found("contradiction", message, {"texts": len(within), "labels": labels}, places)
+    return found("contradiction", message, {"texts": len(within), "labels": labels}, found_rows)
 
 
-def _contradicted(pool: Pool, row: int, names: list[str]) -> Place:
+def _contradicted(texts: CorpusTexts, row: int, names: list[str]) -> FoundRow:
     label = names[0] if len(names) == 1 else None
     detail = f"other rows differ in {', '.join(names)}"
-    return Place(pool.name(row), int(pool.index[row]), label, detail)
+    return FoundRow(texts.split_name(row), int(texts.index[row]), label, detail)
 
 
-def _leak_severity(kind: str, first: int, share: float, labels: Document) -> Severity:
-    """A leak from training of a size that decides the result blocks; near texts do not.
+def _leak_severity(
+    kind: str, first: int, share: float, labels: Mapping[str, LabelLeak]
+) -> Severity:
+    """A leak from training that is large enough to decide the metrics is an error.
 
-    One of a few texts is a note.
+    Near texts are never an error. A leak of a few texts is an info.
     """
     worst = max(
-        (row["share"] for row in labels.values() if row["positives"] >= LABEL_LEAK_POSITIVES),
+        (leak.share for leak in labels.values() if leak.positives >= ERROR_LABEL_POSITIVES),
         default=0.0,
     )
-    if share < LEAK_WARNS and worst < LABEL_LEAK_WARNS:
-        return "note"
-    large = share >= LEAK_BLOCKS or worst >= LABEL_LEAK_BLOCKS
-    return "blocks" if large and kind != "leak-near" and SPLITS[first] == "train" else "warns"
+    if share < WARNING_SHARE and worst < WARNING_LABEL_SHARE:
+        return "info"
+    large = share >= ERROR_SHARE or worst >= ERROR_LABEL_SHARE
+    return "error" if large and kind != "leak-near" and SPLITS[first] == "train" else "warning"
 
 
-def _worst(labels: Document) -> str:
-    """The label whose positives leak most, if that moves its figures."""
-    name, row = max(labels.items(), key=lambda item: item[1]["share"], default=("", None))
-    if row is None or row["share"] < LABEL_LEAK_WARNS:
+def _worst(labels: Mapping[str, LabelLeak]) -> str:
+    """The label whose positives leak most, if that changes its metrics."""
+    name, leak = max(labels.items(), key=lambda item: item[1].share, default=("", None))
+    if leak is None or leak.share < WARNING_LABEL_SHARE:
         return ""
-    return f"; {name} is hit hardest: {row['leaked']:,} of its {row['positives']:,} positives"
+    return (
+        f" The label {name} is affected most: {leak.leaked:,} of its {leak.positives:,} positives."
+    )
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _in_each(counts: dict[str, int]) -> str:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from analyses import LONE, TOP, healthy_corpus
 
-from imbtool.analysis import texts
-from imbtool.analysis.all_texts import sampled
+from imbtool.analysis import repeated_texts
+from imbtool.analysis.corpus_texts import sample_rows
 from imbtool.analysis.finding import Finding
-from imbtool.analysis.texts import same_texts, text_findings, text_numbers
+from imbtool.analysis.repeated_texts import LabelLeak, same_texts, text_findings, text_numbers
 from imbtool.data.corpus import Corpus
 from imbtool.data.duplicates import text_key
 
@@ -23,8 +23,8 @@ def kinds(corpus: Corpus) -> list[str]:
     return [each.id for each in findings(corpus)]
 
 
-def places(finding: Finding) -> list[tuple[str, int, str]]:
-    return [(place.split, place.index, place.detail) for place in finding.places]
+def rows_of(finding: Finding) -> list[tuple[str, int, str]]:
+    return [(row.split, row.index, row.detail) for row in finding.found_rows]
 
 
 def test_unlike_texts_give_no_finding():
@@ -35,9 +35,9 @@ def test_a_text_in_two_splits_is_a_leak_whatever_its_case_and_space():
     corpus = healthy_corpus()
     corpus.test.texts[0] = "  " + corpus.train.texts[6].upper()
     (leak,) = findings(corpus)
-    assert (leak.id, leak.severity, leak.rows) == ("leak-exact", "warns", 2)
-    assert leak.message.startswith("1 text of test (2.2%) also in train")
-    assert places(leak) == [("train", 6, "as test row 1"), ("test", 0, "as train row 7")]
+    assert (leak.id, leak.severity, leak.rows) == ("leak-exact", "warning", 2)
+    assert leak.message.startswith("1 text of test (2.2%) is also in train.")
+    assert rows_of(leak) == [("train", 6, "like test row 1"), ("test", 0, "like train row 7")]
     assert leak.evidence["rows"] == {"train": 1, "validation": 0, "test": 1}
 
 
@@ -51,49 +51,48 @@ def test_leaks_are_found_between_every_two_splits():
     ]
 
 
-@pytest.mark.parametrize(("leaked", "severity"), [(2, "warns"), (3, "blocks")])
-def test_a_leak_of_five_percent_from_training_blocks(leaked: int, severity: str):
+@pytest.mark.parametrize(("leaked", "severity"), [(2, "warning"), (3, "error")])
+def test_a_leak_of_five_percent_from_training_is_an_error(leaked: int, severity: str):
     corpus = healthy_corpus()
     corpus.test.texts[: 3 * leaked : 3] = corpus.train.texts[: 3 * leaked : 3]
     (leak,) = findings(corpus)
     assert leak.severity == severity
 
 
-def test_leaks_of_two_kinds_that_are_too_much_together_block_once():
+def test_leaks_of_two_kinds_that_are_too_much_together_are_one_error():
     corpus = healthy_corpus()
     corpus.test.texts[0:6:3] = corpus.train.texts[0:6:3]
-    for place in (6, 9):
-        corpus.train.texts[place] = f"@ann {corpus.train.texts[place]}"
-        corpus.test.texts[place] = corpus.train.texts[place].replace("@ann", "@bob")
+    for row in (6, 9):
+        corpus.train.texts[row] = f"@ann {corpus.train.texts[row]}"
+        corpus.test.texts[row] = corpus.train.texts[row].replace("@ann", "@bob")
     exact, like = findings(corpus)
-    assert (exact.id, exact.severity) == ("leak-exact", "warns")
-    assert (like.id, like.severity) == ("leak-normalised", "blocks")
+    assert (exact.id, exact.severity) == ("leak-exact", "warning")
+    assert (like.id, like.severity) == ("leak-normalised", "error")
     assert like.evidence["rows"]["test"] == 2
-    assert like.message.endswith("; 8.9% together with those that are the same")
+    assert like.message.endswith(" Together with identical texts it is 8.9%.")
 
 
-def test_a_small_leak_beside_one_that_blocks_does_not_block():
+def test_a_small_leak_beside_an_error_is_no_error():
     corpus = healthy_corpus()
     corpus.test.texts[0:9:3] = corpus.train.texts[0:9:3]
     corpus.train.texts[9] = f"@ann {corpus.train.texts[9]}"
     corpus.test.texts[9] = corpus.train.texts[9].replace("@ann", "@bob")
     exact, like = findings(corpus)
-    assert (exact.severity, like.severity) == ("blocks", "warns")
+    assert (exact.severity, like.severity) == ("error", "warning")
 
 
-def test_a_leak_between_validation_and_test_does_not_block():
+def test_a_leak_between_validation_and_test_is_no_error():
     corpus = healthy_corpus()
     corpus.test.texts[:9] = corpus.validation.texts[:9]
-    assert [each.severity for each in findings(corpus)] == ["warns"]
+    assert [each.severity for each in findings(corpus)] == ["warning"]
 
 
-def test_a_leak_of_half_the_positives_of_a_label_blocks_though_the_split_is_large():
-    assert texts._leak_severity("leak-exact", 0, 0.001, {"a": {"share": 0.5, "positives": 10}}) == (
-        "blocks"
-    )
-    assert texts._leak_severity("leak-exact", 0, 0.001, {"a": {"share": 0.5, "positives": 9}}) == (
-        "note"
-    )
+@pytest.mark.parametrize(("positives", "severity"), [(10, "error"), (9, "info")])
+def test_a_leak_of_half_the_positives_of_a_label_is_an_error_in_a_large_split_too(
+    positives: int, severity: str
+):
+    leaks = {"a": LabelLeak(leaked=5, positives=positives, share=0.5)}
+    assert repeated_texts._leak_severity("leak-exact", 0, 0.001, leaks) == severity
 
 
 def test_the_label_that_leaks_most_is_named():
@@ -101,7 +100,7 @@ def test_the_label_that_leaks_most_is_named():
     corpus.test.texts[1] = corpus.train.texts[1]
     (leak,) = findings(corpus)
     assert leak.evidence["labels"] == {"lone": {"leaked": 1, "positives": 15, "share": 1 / 15}}
-    assert leak.message.endswith("; lone is hit hardest: 1 of its 15 positives")
+    assert leak.message.endswith(" The label lone is affected most: 1 of its 15 positives.")
 
 
 def test_texts_that_differ_in_user_names_and_urls_leak_as_such_and_not_as_near():
@@ -111,14 +110,14 @@ def test_texts_that_differ_in_user_names_and_urls_leak_as_such_and_not_as_near()
     assert kinds(corpus) == ["leak-normalised"]
 
 
-def test_nearly_the_same_text_leaks_as_near_and_never_blocks():
+def test_nearly_the_same_text_leaks_as_near_and_is_never_an_error():
     corpus = healthy_corpus()
     words = [f"word{number}" for number in range(30)]
     for row in range(0, 45, 3):
         corpus.train.texts[row] = " ".join([f"r{row}", *words[row % 7 :], f"tail{row}"] * 2)
         corpus.test.texts[row] = corpus.train.texts[row] + " indeed"
     leaks = [each for each in findings(corpus) if each.id.startswith("leak")]
-    assert [(each.id, each.severity) for each in leaks] == [("leak-near", "warns")]
+    assert [(each.id, each.severity) for each in leaks] == [("leak-near", "warning")]
 
 
 CHAIN = [" ".join(f"w{number}" for number in range(start, start + 60)) for start in (0, 5, 10)]
@@ -128,10 +127,10 @@ CHAIN = [" ".join(f"w{number}" for number in range(start, start + 60)) for start
 def test_what_is_near_a_near_text_is_not_near_itself():
     corpus = healthy_corpus()
     corpus.train.texts[0], corpus.validation.texts[0], corpus.test.texts[0] = CHAIN
-    told = [places(each) for each in findings(corpus) if each.id == "leak-near"]
-    assert told == [
-        [("train", 0, "as validation row 1"), ("validation", 0, "as train row 1")],
-        [("validation", 0, "as test row 1"), ("test", 0, "as validation row 1")],
+    leaks = [rows_of(each) for each in findings(corpus) if each.id == "leak-near"]
+    assert leaks == [
+        [("train", 0, "like validation row 1"), ("validation", 0, "like train row 1")],
+        [("validation", 0, "like test row 1"), ("test", 0, "like validation row 1")],
     ]
 
 
@@ -140,15 +139,18 @@ def test_of_texts_that_are_near_in_a_chain_one_like_each_is_left():
     for row, text in enumerate(CHAIN):
         corpus.train.texts[row] = text
     (near,) = findings(corpus)
-    assert (near.id, places(near)) == ("near-duplicate", [("train", 1, "as train row 1")])
+    assert (near.id, rows_of(near)) == ("near-duplicate", [("train", 1, "like train row 1")])
 
 
 def test_a_repeat_is_listed_with_the_first_text_of_its_split_that_is_the_same():
     corpus = healthy_corpus()
     corpus.train.texts[3] = corpus.train.texts[6] = corpus.train.texts[0]
     (duplicate,) = findings(corpus)
-    assert (duplicate.id, duplicate.severity) == ("duplicate", "note")
-    assert places(duplicate) == [("train", 3, "as train row 1"), ("train", 6, "as train row 1")]
+    assert (duplicate.id, duplicate.severity) == ("duplicate", "info")
+    assert rows_of(duplicate) == [
+        ("train", 3, "like train row 1"),
+        ("train", 6, "like train row 1"),
+    ]
     assert same_texts(corpus).repeat_counts() == {"train": 2, "validation": 0, "test": 0}
 
 
@@ -156,9 +158,9 @@ def test_the_same_text_with_other_labels_is_a_contradiction_in_both_rows():
     corpus = healthy_corpus()
     corpus.train.texts[1] = corpus.train.texts[2]
     contradiction = findings(corpus)[1]
-    assert (contradiction.id, contradiction.severity) == ("contradiction", "warns")
+    assert (contradiction.id, contradiction.severity) == ("contradiction", "warning")
     assert contradiction.evidence == {"texts": 1, "labels": {"lone": 1}}
-    assert [(place.index, place.label) for place in contradiction.places] == [
+    assert [(row.index, row.label) for row in contradiction.found_rows] == [
         (1, "lone"),
         (2, "lone"),
     ]
@@ -182,7 +184,7 @@ def test_an_unknown_label_contradicts_nothing():
 def test_above_the_size_near_texts_are_sampled_and_exact_ones_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(texts, "SAMPLED_TEXTS", 6)
+    monkeypatch.setattr(repeated_texts, "SAMPLED_TEXTS", 6)
     corpus = healthy_corpus()
     for row in range(0, 45, 3):
         corpus.test.texts[row] = corpus.train.texts[row]
@@ -194,7 +196,7 @@ def test_above_the_size_near_texts_are_sampled_and_exact_ones_are_not(
 
 
 def test_a_sample_takes_small_splits_whole():
-    rows = sampled({"train": 1000, "validation": 5, "test": 40}, 60)
+    rows = sample_rows({"train": 1000, "validation": 5, "test": 40}, 60)
     assert {name: len(chosen) for name, chosen in rows.items()} == {
         "train": 28,
         "validation": 5,
@@ -215,4 +217,4 @@ def test_of_a_split_in_several_files_the_file_is_named():
     corpus = replace(corpus, train=replace(corpus.train, files=files))
     corpus.test.texts[0] = corpus.train.texts[6]
     (leak,) = findings(corpus)
-    assert places(leak)[1] == ("test", 0, "as train row 2 of two.csv")
+    assert rows_of(leak)[1] == ("test", 0, "like train row 2 of two.csv")

@@ -1,0 +1,146 @@
+"""All checks of a corpus before training, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
+
+from imbtool.analysis import drift, lengths, repeated_texts
+from imbtool.analysis.document import (
+    Analysis,
+    CoOccurrence,
+    LabelAnalysis,
+    LabelWeights,
+    Sample,
+    SplitAnalysis,
+    Verdict,
+)
+from imbtool.analysis.drift import drift_findings, measure_drift
+from imbtool.analysis.finding import SEVERITIES, Finding, ranked
+from imbtool.analysis.hierarchy import count_violations, hierarchy_findings
+from imbtool.analysis.label_counts import Counts, label_findings, measurability
+from imbtool.analysis.lengths import Tokens, length_findings, measure_lengths
+from imbtool.analysis.repeated_texts import same_texts, text_findings
+from imbtool.data.corpus import Corpus, Split
+from imbtool.data.imbalance import (
+    ImbalanceMeasures,
+    cardinality,
+    co_occurrence,
+    count_labels,
+    labels_per_text,
+    measure_imbalance,
+)
+from imbtool.data.weights import LabelWeight, effective_number_weights
+
+
+def analyze_corpus(
+    corpus: Corpus,
+    weights: Sequence[LabelWeight],
+    tokens: Tokens | None = None,
+    required: Collection[str] = (),
+    further: Iterable[Finding] = (),
+) -> Analysis:
+    """Everything `imbtool analyze` shows.
+
+    Args:
+        corpus: the data.
+        weights: of its labels.
+        tokens: of its texts; without them only characters are counted.
+        required: labels of which a threshold must reach something (`thresholds.require`).
+        further: findings of other checks, such as suspected label errors.
+    """
+    counts = _count_labels(corpus)
+    same = same_texts(corpus)
+    text_lengths = measure_lengths(corpus, tokens)
+    differences = measure_drift(corpus, counts)
+    findings = ranked(
+        [
+            *label_findings(corpus, counts, required),
+            *text_findings(same),
+            *hierarchy_findings(corpus),
+            *length_findings(tokens, text_lengths.tokens),
+            *drift_findings(differences),
+            *further,
+        ]
+    )
+    repeats = same.repeat_counts()
+    severities = [finding.severity for finding in findings]
+    imbalance, label_rows = _label_analyses(corpus, weights, counts)
+    return Analysis(
+        labels=label_rows,
+        splits={name: _split(split, repeats[name]) for name, split in corpus.splits.items()},
+        imbalance=imbalance,
+        co_occurrence=CoOccurrence(
+            labels=list(corpus.labels.names), texts=co_occurrence(corpus.train.targets).tolist()
+        ),
+        hierarchy=count_violations(corpus),
+        lengths=text_lengths,
+        drift=differences,
+        samples=_samples(corpus, tokens),
+        verdict=Verdict(**{severity: severities.count(severity) for severity in SEVERITIES}),
+        findings=findings,
+    )
+
+
+def explain_weights(corpus: Corpus, weights: Sequence[LabelWeight]) -> dict[str, LabelWeights]:
+    """Counts, tier, weight and reason of each label, by name."""
+    counts = _count_labels(corpus)
+    effective = effective_number_weights([weight.count for weight in weights])
+    parents = corpus.labels.parents
+    return {
+        weight.label: LabelWeights(
+            parent=corpus.labels.names[parents[index]] if parents[index] >= 0 else None,
+            positives=weight.count.positives,
+            negatives=weight.count.negatives,
+            unknown=weight.count.unknown,
+            ratio=weight.count.ratio,
+            tier=weight.tier,
+            weight=weight.weight,
+            reason=weight.reason,
+            effective_number_weight=float(effective[index]),
+            splits={name: rows[index].positives for name, rows in counts.items()},
+        )
+        for index, weight in enumerate(weights)
+    }
+
+
+def _count_labels(corpus: Corpus) -> Counts:
+    return {name: count_labels(split.targets) for name, split in corpus.splits.items()}
+
+
+def _label_analyses(
+    corpus: Corpus, weights: Sequence[LabelWeight], counts: Counts
+) -> tuple[ImbalanceMeasures, dict[str, LabelAnalysis]]:
+    imbalance, of_labels = measure_imbalance(corpus.train.targets)
+    measured = measurability(counts, corpus.labels.names)
+    rows = explain_weights(corpus, weights)
+    return imbalance, {
+        name: LabelAnalysis(**dict(rows[name]), **asdict(label), measurability=measured[name])
+        for name, label in zip(corpus.labels.names, of_labels, strict=True)
+    }
+
+
+def _samples(corpus: Corpus, tokens: Tokens | None) -> dict[str, Sample]:
+    """What rests on a sample of the texts; empty where nothing does."""
+    texts = sum(map(len, corpus.splits.values()))
+    most = {
+        "near duplicates": repeated_texts.SAMPLED_TEXTS,
+        "words and lengths compared": drift.SAMPLED_TEXTS,
+        **({"tokens": lengths.SAMPLED_TEXTS} if tokens else {}),
+    }
+    return {name: Sample(texts=size, of=texts) for name, size in most.items() if size < texts}
+
+
+def _split(split: Split, duplicates: int) -> SplitAnalysis:
+    numbers = labels_per_text(split.targets)
+    known = sum(numbers.values())
+    return SplitAnalysis(
+        source=str(split.source),
+        texts=len(split),
+        labels_per_text=numbers,
+        mean_labels=cardinality(split.targets),
+        unlabelled=numbers.get(0, 0),
+        unlabelled_share=numbers.get(0, 0) / known if known else None,
+        duplicates=duplicates,
+        fingerprint=split.fingerprint,
+    )
