@@ -22,7 +22,6 @@ from imbtool.data.imbalance import Tier, count_labels, tier_of
 from imbtool.evaluation.comparison import difference
 from imbtool.evaluation.estimates import ResampledMetric, SplitMetrics
 from imbtool.evaluation.intervals import resampled_interval
-from imbtool.evaluation.measures import figure
 from imbtool.evaluation.predictions import Predictions
 from imbtool.files.json_text import read_json, to_json, write_json
 from imbtool.types import Decisions
@@ -75,7 +74,8 @@ class Test:
     def kept(self, answers: Answers) -> Document:
         """Figures, decisions and standings, for a JSON file."""
         figures = {
-            name: figure(of.value, of.low, of.high) for name, of in self.estimates(answers).items()
+            name: {"value": of.value, "low": of.low, "high": of.high}
+            for name, of in self.estimates(answers).items()
         }
         return {
             "figures": figures | self.counts(answers),

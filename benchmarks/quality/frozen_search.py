@@ -41,7 +41,6 @@ from benchmarks.shared.finetunes import (
 from benchmarks.shared.texttable import table
 from benchmarks.shared.turns import say
 from imbtool.config.schema import Profile
-from imbtool.evaluation.measures import Figure, figure
 from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
@@ -180,12 +179,12 @@ def agreement(form: Form, proxy: Floats, tuned: Floats) -> Document:
     return {"figure": interval(value, resampled), "p": float(p)}
 
 
-def interval(value: float, resampled: Sequence[float]) -> Figure:
-    """A figure and the 95% interval of its resamples."""
+def interval(value: float, resampled: Sequence[float]) -> dict[str, float]:
+    """An estimate and the 95% interval of its resamples."""
     if np.isnan(value):
-        return figure(value, value, value)
+        return {"value": value, "low": value, "high": value}
     low, high = np.nanquantile(resampled, (0.025, 0.975))
-    return figure(value, low, high)
+    return {"value": value, "low": float(low), "high": float(high)}
 
 
 def picks(proxy: Floats, tuned: Floats, least: float) -> Document:
@@ -264,7 +263,7 @@ def show(name: str, document: Document) -> str:
     )
 
 
-def with_interval(row: Figure) -> str:
+def with_interval(row: dict[str, float]) -> str:
     """`0.71 (0.12 to 0.95)`."""
     if np.isnan(row["value"]):
         return "-"

@@ -42,9 +42,9 @@ from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
+from imbtool.evaluation.estimates import estimate, estimate_text
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.label_errors import LEAST_CHANCE, error_chances
-from imbtool.evaluation.measures import figure, figure_text
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
 
@@ -194,7 +194,7 @@ def found(scores: Floats, flipped: Flags) -> Document:
     hits = flipped[order[:FIRST]]
     count = int(flipped.sum())
     return {
-        "precision_at_100": figure(hits.mean(), *exact_interval(hits.sum(), len(hits))),
+        "precision_at_100": estimate(hits.mean(), *exact_interval(hits.sum(), len(hits))),
         "recall": float(flipped[order[:count]].sum() / count),
     }
 
@@ -225,12 +225,12 @@ def show(name: str, document: Document) -> Iterator[str]:
         rows.append(
             [
                 tool,
-                figure_text(entries["precision_at_100"]),
+                estimate_text(entries["precision_at_100"]),
                 f"{entries['recall']:.3f}",
                 f"{all_marked['marked']:,}",
                 f"{all_marked['precision']:.3f}",
                 f"{all_marked['recall']:.3f}",
-                figure_text(texts["precision_at_100"]),
+                estimate_text(texts["precision_at_100"]),
                 f"{texts['recall']:.3f}",
             ]
         )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 
@@ -32,6 +33,11 @@ def estimate(value: float, low: float, high: float) -> Estimate:
         return Estimate(value=None, low=None, high=None)
     first, last = (float(end) if math.isfinite(end) else None for end in (low, high))
     return Estimate(value=float(value), low=first, high=last)
+
+
+def is_known(value: float | None) -> TypeGuard[float]:
+    """Whether a number is defined: neither NaN nor None."""
+    return value is not None and math.isfinite(value)
 
 
 def estimate_text(of: Estimate | None, digits: int = 2) -> str:

@@ -20,7 +20,6 @@ from imbtool.evaluation.document import (
     TrainedLabel,
 )
 from imbtool.evaluation.estimates import SplitMetrics
-from imbtool.evaluation.external import read_external_predictions
 from imbtool.evaluation.gates import Gate, check_gates, judge_gates
 from imbtool.evaluation.mistakes import confusion_pairs, find_mistakes
 from imbtool.evaluation.predictions import Predictions
@@ -32,6 +31,7 @@ from imbtool.evaluation.summary import (
     summarise_tiers,
 )
 from imbtool.formats.sources import FORMATS
+from imbtool.inference.external import read_external_predictions
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.model.metadata import CheckpointMeta
 from imbtool.types import Floats

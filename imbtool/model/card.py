@@ -10,8 +10,7 @@ from typing import Any
 import yaml
 
 from imbtool.evaluation.document import Evaluation, ReliabilityPair
-from imbtool.evaluation.estimates import estimate_text
-from imbtool.evaluation.measures import is_known
+from imbtool.evaluation.estimates import estimate_text, is_known
 from imbtool.files.writing import write_text
 from imbtool.model.metadata import CheckpointMeta
 from imbtool.wording import as_list, counted, markdown_table, markdown_text, printable

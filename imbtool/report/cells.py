@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.analysis.document import CoOccurrence
-from imbtool.evaluation.measures import figure_text, is_known
+from imbtool.evaluation.estimates import is_known
 from imbtool.wording import printable
 
 TIER_STYLE = {"severe": "red", "moderate": "yellow", "common": "green"}
@@ -46,28 +45,9 @@ def ratio_text(ratio: float | None) -> str:
     return f"{ratio:,.0f}:1" if ratio >= 10 else f"{ratio:.1f}:1"
 
 
-def figure(value: float | None) -> str:
+def number_text(value: float | None) -> str:
     """A share or a score with three digits; a dash where there is none."""
     return f"{value:.3f}" if is_known(value) else "–"
-
-
-def interval(of: Mapping[str, float | None]) -> Text:
-    """A figure with its 95% interval, `0.67 [.30–.90]`; a dash where there is none."""
-    value, _, ends = figure_text(of).partition(" ")
-    return Text.assemble(value, (f" {ends}", "dim") if ends else "")
-
-
-Row = tuple[str, dict[str, Any]]
-
-
-def rarest_first(labels: Mapping[str, dict[str, Any]]) -> list[Row]:
-    """Label rows of an analysis or an evaluation by training positives, fewest first."""
-
-    def positives(item: Row) -> int:
-        row = item[1]
-        return int(row["training_positives"] if "training_positives" in row else row["positives"])
-
-    return sorted(labels.items(), key=positives)
 
 
 def rarest_together(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from imbtool.evaluation.estimates import is_known
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.evaluation.measures import is_known
 from imbtool.evaluation.metrics import WEAK_PRECISION
 from imbtool.events import EpochEvent, LabelMetrics, WarningEvent
 from imbtool.types import Floats

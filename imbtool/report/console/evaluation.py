@@ -21,7 +21,7 @@ from imbtool.evaluation.document import (
 )
 from imbtool.evaluation.estimates import estimate_text
 from imbtool.evaluation.gates import gate_sentence
-from imbtool.report.cells import figure, label_text, plain_table, tier_text
+from imbtool.report.cells import label_text, number_text, plain_table, tier_text
 from imbtool.wording import counted, printable, some
 
 VERDICT_STYLE: dict[Verdict, str] = {"better": "green", "worse": "red", "cannot be told": "dim"}
@@ -57,7 +57,7 @@ def _labels(evaluation: Evaluation) -> Table:
             Text.assemble(("few ", "dim") if row.few else "", f"{row.support:,}"),
             f"{row.threshold:.3f}",
             *(_interval(of) for of in (row.precision, row.recall, row.f1)),
-            figure(row.average_precision.value),
+            number_text(row.average_precision.value),
         )
     return table
 
@@ -117,7 +117,7 @@ def _compared_labels(evaluation: Evaluation, comparison: Comparison) -> Table:
 
 def _difference(of: Difference) -> tuple[str, str, Text]:
     """Ours, theirs, and ours less theirs with its interval, `+0.05 [-.01–.11]`."""
-    pair = figure(of.ours), figure(of.theirs)
+    pair = number_text(of.ours), number_text(of.theirs)
     if of.value is None:
         return (*pair, Text("–"))
     return (
@@ -163,7 +163,8 @@ def _closing_lines(evaluation: Evaluation) -> Iterator[str]:
 
 def _calibration_lines(overall: ReliabilityPair) -> Iterator[str]:
     raw, calibrated = overall.raw, overall.calibrated
-    yield f"\nprobabilities are off by {figure(raw.ece)} on average (ECE)"
-    yield f", Brier {figure(raw.brier.value)}"
+    yield f"\nprobabilities are off by {number_text(raw.ece)} on average (ECE)"
+    yield f", Brier {number_text(raw.brier.value)}"
     if calibrated:
-        yield f"; calibrated by {figure(calibrated.ece)}, {figure(calibrated.brier.value)}"
+        brier = number_text(calibrated.brier.value)
+        yield f"; calibrated by {number_text(calibrated.ece)}, {brier}"

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.evaluation.measures import is_known
+from imbtool.evaluation.estimates import is_known
 from imbtool.evaluation.metrics import WEAK_PRECISION
 from imbtool.events import (
     EndEvent,
@@ -30,7 +30,7 @@ from imbtool.events import (
     StepEvent,
     WarningEvent,
 )
-from imbtool.report.cells import figure, label_text, plain_table
+from imbtool.report.cells import label_text, number_text, plain_table
 from imbtool.report.console.weights import weight_views
 from imbtool.training.dry_run import DryRun
 from imbtool.wording import counted, printable, some
@@ -153,8 +153,9 @@ def _head(event: HeadEvent) -> Iterator[RenderableType]:
         yield f"the head was not fitted first: {event.reason}"
         return
     yield (
-        f"head first: mean average precision {figure(event.average_precision)} on validation with "
-        f"the encoder frozen, {event.reason} ({figure(event.baseline)})"
+        f"head first: mean average precision {number_text(event.average_precision)} on validation "
+        "with "
+        f"the encoder frozen, {event.reason} ({number_text(event.baseline)})"
     )
 
 
@@ -163,9 +164,9 @@ def _epoch(event: EpochEvent) -> Iterator[RenderableType]:
     yield _group_table(event)
     yield loss_line(event)
     yield (
-        f"macro-F1 {figure(event.f1_macro)} by thresholds '{event.threshold_rule}', "
-        f"{figure(event.f1_macro_at_half)} at 0.5; "
-        f"mean average precision {figure(event.average_precision_macro)}"
+        f"macro-F1 {number_text(event.f1_macro)} by thresholds '{event.threshold_rule}', "
+        f"{number_text(event.f1_macro_at_half)} at 0.5; "
+        f"mean average precision {number_text(event.average_precision_macro)}"
     )
     yield from _weak_labels(event.labels)
 
@@ -185,7 +186,7 @@ def _group_table(event: EpochEvent) -> Table:
     for group in ("secondary_", "primary_", ""):
         if f"{group}recall" in event.model_fields_set:
             names = (f"{group}{name}" for name in ("f1_macro", "recall", "precision"))
-            values = (figure(event.metric(name)) for name in names)
+            values = (number_text(event.metric(name)) for name in names)
             table.add_row(group.strip("_") or "all labels", *values)
     return table
 
@@ -197,8 +198,8 @@ def _weak_labels(labels: Mapping[str, LabelMetrics]) -> Iterator[RenderableType]
     right = ("positives", "precision", "recall", "F1")
     table = plain_table("Recall 0 or precision under 0.5", "label", right=right)
     for name, row in sorted(weak.items(), key=lambda item: item[1].support):
-        recall = Text(figure(row.recall), style="red" if row.recall == 0 else "")
-        numbers = (figure(row.precision), recall, figure(row.f1))
+        recall = Text(number_text(row.recall), style="red" if row.recall == 0 else "")
+        numbers = (number_text(row.precision), recall, number_text(row.f1))
         table.add_row(label_text(name), str(row.support), *numbers)
     yield table
 
@@ -229,7 +230,8 @@ def _neighbours(event: NeighboursEvent) -> Iterator[RenderableType]:
     before, after = (event.average_precision[f"{share:g}"] for share in (0, event.share))
     yield (
         f"the nearest of {counted(event.texts, 'training text')} get a weight of "
-        f"{event.share:.0%}: mean average precision goes from {figure(before)} to {figure(after)} "
+        f"{event.share:.0%}: mean average precision goes from {number_text(before)} to "
+        f"{number_text(after)} "
         "on validation"
     )
 
@@ -238,7 +240,7 @@ def _neighbours(event: NeighboursEvent) -> Iterator[RenderableType]:
 def _end(event: EndEvent) -> Iterator[RenderableType]:
     if event.early:
         yield "stopped early: no better epoch for a while (training.patience)"
-    yield f"kept epoch {event.best_epoch}, validation macro-F1 {figure(event.f1_macro)}"
+    yield f"kept epoch {event.best_epoch}, validation macro-F1 {number_text(event.f1_macro)}"
     for requirement in (event.requirements or {}).values():
         yield _sentence(requirement)
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.events import EpochEvent, Event, StepEvent
-from imbtool.report.cells import figure, label_text, plain_table, tier_text
+from imbtool.report.cells import label_text, number_text, plain_table, tier_text
 from imbtool.report.console.training import TrainingView, loss_line
 from imbtool.tuning.decision_log import (
     ResultRecord,
@@ -70,7 +70,7 @@ class TuningView:
             case SearchRecord():
                 self._print([_search(event)])
             case EpochEvent():
-                macro_f1 = figure(event.f1_macro)
+                macro_f1 = number_text(event.f1_macro)
                 self._print([f"epoch {event.epoch}: macro-F1 {macro_f1}, {loss_line(event)}"])
 
     def _print(self, views: Iterable[RenderableType]) -> None:
@@ -96,7 +96,10 @@ def tuning_views(summary: TuningSummary) -> Iterator[RenderableType]:
 def preview_views(preview: Preview) -> Iterator[RenderableType]:
     """The diagnoses of a run, and what the guide would change."""
     objective = preview.objective
-    yield (f"{preview.run}: {METRIC_NAMES[objective.name]} {figure(objective.value)} on validation")
+    yield (
+        f"{preview.run}: {METRIC_NAMES[objective.name]} {number_text(objective.value)} on "
+        "validation"
+    )
     yield _diagnoses(preview.findings)
     if preview.healthy:
         yield "The run is healthy: the guide would change nothing."
@@ -165,8 +168,8 @@ def _rounds(summary: TuningSummary) -> Table:
         table.add_row(
             str(each.number),
             str(each.base or ""),
-            figure(each.outcome.objective),
-            figure(each.outcome.rare_recall),
+            number_text(each.outcome.objective),
+            number_text(each.outcome.rare_recall),
             f"{each.seconds / 60:.1f}",
             _verdict(each),
             label_text(", ".join(map(_short, each.changes))),
@@ -189,7 +192,8 @@ def _labels(summary: TuningSummary) -> Table:
     for name, label in summary.rarest_first:
         before, after = (each.outcome.labels.get(name) for each in (first, best))
         moved = (
-            " ".join(figure(getattr(row, key, None)) for row in (before, after)) for key in METRICS
+            " ".join(number_text(getattr(row, key, None)) for row in (before, after))
+            for key in METRICS
         )
         table.add_row(
             label_text(name),

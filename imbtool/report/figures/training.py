@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from imbtool.evaluation.measures import is_known
+from imbtool.evaluation.estimates import is_known
 from imbtool.events import EpochEvent, Event, StepEvent, of_kind
 from imbtool.report.figures.figure import COLOURS, FAINT, INK, figure_style, new_figure
 from imbtool.types import Floats

@@ -12,9 +12,9 @@ from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, read_split, split_column
 from imbtool.errors import UserError
-from imbtool.evaluation.external import read_external_predictions
 from imbtool.evaluation.predictions import Predictions
 from imbtool.files.text_format import AS_FOUND
+from imbtool.inference.external import read_external_predictions
 
 NAMES = ("a", "b", "c")
 TABLE = {
