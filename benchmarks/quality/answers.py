@@ -22,8 +22,7 @@ from imbtool.data.imbalance import Tier, count_labels, tier_of
 from imbtool.evaluation.comparison import difference
 from imbtool.evaluation.intervals import resampled_interval
 from imbtool.evaluation.measures import Estimate, Estimates, figure
-from imbtool.files.json_text import to_json
-from imbtool.files.writing import read_json, write_json
+from imbtool.files.json_text import read_json, to_json, write_json
 from imbtool.types import Decisions
 
 SHOWN_TIERS: tuple[Tier, ...] = ("head", "moderate", "severe")

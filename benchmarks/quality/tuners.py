@@ -15,7 +15,7 @@ from benchmarks.shared.finetunes import Document, Part, cached, forget_weights, 
 from benchmarks.shared.tasks import LEARNING_RATE
 from benchmarks.shared.turns import say
 from imbtool.events import Event
-from imbtool.files.writing import append_line
+from imbtool.files.json_text import append_line
 from imbtool.tuning.decision_log import (
     DECISIONS,
     ResultRecord,

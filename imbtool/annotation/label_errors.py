@@ -58,7 +58,7 @@ def suspect_labels(profile: Profile, corpus: Corpus, tell: Tell) -> list[Finding
 def frozen_features(
     profile: Profile, names: Sequence[str], texts: Sequence[str], tell: Tell
 ) -> Tensor:
-    """What the frozen encoder of a profile makes of texts [n, features]; see `make_feature_reader`."""
+    """The features of texts with a profile's encoder, frozen [n, features]; see `make_feature_reader`."""
     accelerator = make_accelerator()
     try:
         set_seed(profile.training.seed)

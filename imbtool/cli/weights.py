@@ -54,7 +54,7 @@ def weights(
     """
     from imbtool.analysis.document import label_rows
     from imbtool.config.reader import read_profile
-    from imbtool.config.writer import render_profile
+    from imbtool.config.writer import rewrite_profile
     from imbtool.data.corpus import read_corpus
     from imbtool.data.imbalance import count_labels
     from imbtool.data.weights import assign_weights, with_custom_weights
@@ -79,7 +79,7 @@ def weights(
             ("weights", "custom", row.label): row.reason for row in assigned
         }
         saved = with_custom_weights(settings, assigned)
-        write_text(save, render_profile(saved, comments, save.parent))
+        write_text(save, rewrite_profile(profile, saved, comments, save))
     show(document, weight_views(document["labels"]), json)
     hint(f"\nwrote weights.json, weights.png to {output}/" + (f" and {save}" if save else ""))
     hint(f"next: imbtool train --profile {save or profile}")

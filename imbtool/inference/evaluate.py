@@ -189,7 +189,7 @@ def _calibration(checkpoint: Checkpoint, logits: Floats, targets: Targets) -> Do
 def _values(checkpoint: Checkpoint, split: Split, column: str | None) -> list[str]:
     """The slice of each text; none where no slices are wanted."""
     data = checkpoint.meta.data
-    return [] if column is None else split_column(split, column, data.encoding, data.quotes)
+    return [] if column is None else split_column(split, column, data.text_format)
 
 
 def _rival(checkpoint: Checkpoint, split: Split, wanted: Wanted) -> Judged | None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from imbtool.errors import UserError, user_error
-from imbtool.files.documents import Typed, read_document, short
-from imbtool.files.writing import require_utf8, write_json
+from imbtool.files.documents import Typed, read_document
+from imbtool.files.json_text import write_json
+from imbtool.files.writing import require_utf8
 from imbtool.formats.sources import names_table
-from imbtool.wording import some
+from imbtool.wording import shown, some
 
 MANIFEST = "_predict.json"
 """Readers that take the folder as one table skip it, as they skip all names that begin with `_`."""
@@ -85,7 +86,7 @@ def _is_claimed(folder: Path) -> bool:
 def _other_job(folder: Path, before: FolderManifest, now: FolderManifest) -> UserError:
     known = before.model_dump()
     changed = [
-        f"{key} ({short(known[key])} -> {short(value)})"
+        f"{key} ({shown(known[key])} -> {shown(value)})"
         for key, value in now.model_dump().items()
         if known[key] != value
     ]

@@ -27,6 +27,7 @@ from imbtool.inference.output_folder import FolderManifest, claim_folder, requir
 from imbtool.inference.predict import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.metadata import read_meta
+from imbtool.wording import as_list
 
 CARD = "README.md"
 
@@ -134,7 +135,7 @@ def make_job(
     meta = read_meta(folder)
     shown_probabilities(folder, meta, calibrated)
     trained_on = meta.data.text
-    columns = text or ([trained_on] if isinstance(trained_on, str) else trained_on)
+    columns = text or as_list(trained_on)
     return PredictionJob(
         folder, _fingerprint(folder), source, list(columns), calibrated, trust_remote_code
     )

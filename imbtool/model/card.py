@@ -12,7 +12,7 @@ import yaml
 from imbtool.evaluation.measures import figure_text
 from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
-from imbtool.wording import counted, markdown_table, markdown_text, printable
+from imbtool.wording import as_list, counted, markdown_table, markdown_text, printable
 
 Document = dict[str, Any]
 
@@ -196,7 +196,7 @@ def _limits(evaluation: Document) -> str:
 def _columns(meta: Document) -> Iterator[str]:
     if joiner := meta["joiner"]:
         text = meta["data"]["text"]
-        columns = ", ".join(map(markdown_text, [text] if isinstance(text, str) else text))
+        columns = ", ".join(map(markdown_text, as_list(text)))
         yield (
             f"A text is the columns {columns}, those that are not empty, joined: "
             f"`decide({json.dumps(joiner)}.join(filter(None, columns)))`."

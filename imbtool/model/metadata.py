@@ -19,13 +19,13 @@ from pydantic import (
     model_validator,
 )
 
-from imbtool.config.data_section import DataSection, contradiction
 from imbtool.config.hierarchy import Coherence, Labels, label_set
-from imbtool.config.schema import LongTexts
+from imbtool.config.schema import DataSection, LongTexts, contradiction
 from imbtool.data.imbalance import Tier
 from imbtool.evaluation.calibration import Calibration
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
-from imbtool.files.third_party import PART
+from imbtool.files.model_folder import PART
+from imbtool.files.text_format import TextFormat
 from imbtool.wording import some
 
 META = "imbtool.json"
@@ -119,6 +119,11 @@ class DataMeta(_Meta):
     def section(self, table: Path) -> DataSection:
         """The same columns of another table."""
         return DataSection.model_validate({"train": table, **self.model_dump()})
+
+    @property
+    def text_format(self) -> TextFormat:
+        """How the text files were written."""
+        return TextFormat(self.encoding, self.quotes)
 
 
 class KnnMeta(_Meta):

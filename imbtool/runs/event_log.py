@@ -15,7 +15,8 @@ from imbtool.events import (
     of_kind,
     read_events,
 )
-from imbtool.files.writing import append_line, cut_half_line
+from imbtool.files.json_text import append_line
+from imbtool.files.writing import cut_half_line
 from imbtool.runs.warnings import training_warnings
 
 EVERY_STEPS = 10

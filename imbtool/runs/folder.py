@@ -13,9 +13,10 @@ from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import user_error
 from imbtool.events import EndEvent, EpochEvent, of_kind, read_events
+from imbtool.files.json_text import write_json
 from imbtool.files.locks import locked
-from imbtool.files.third_party import is_file
-from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
+from imbtool.files.model_folder import is_file
+from imbtool.files.writing import new_folder, require_utf8, write_text
 from imbtool.runs.manifest import FIX, MANIFEST, Manifest
 
 PROFILE = "profile.yaml"
@@ -101,7 +102,7 @@ def read_run_profile(folder: Path) -> Profile:
 
 
 def hold_run(folder: Path, first: bool) -> AbstractContextManager[object]:
-    """Lock the folder of a run; only the first of several processes locks it, since it writes all."""
+    """Lock the folder of a run; of several processes only the first, which writes all, locks it."""
     return locked(folder) if first else nullcontext()
 
 

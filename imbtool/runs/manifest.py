@@ -13,13 +13,13 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from imbtool import __version__
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.errors import user_error
-from imbtool.wording import some
-from imbtool.files.documents import Count, Typed, read_document, short
+from imbtool.files.documents import Count, Typed, read_document
 from imbtool.model.encoder_files import encoder_files
+from imbtool.version import __version__
+from imbtool.wording import shown, some
 
 MANIFEST = "manifest.json"
 MOST_THREADS = max(1024, os.cpu_count() or 1)
@@ -128,7 +128,7 @@ def refuse_changes(folder: Path, before: Manifest, now: Manifest) -> None:
     """
     trees = [_decisive(each, before.encoder is not None) for each in (before, now)]
     changed = [
-        f"{key} ({short(before_value)} -> {short(now_value)})"
+        f"{key} ({shown(before_value)} -> {shown(now_value)})"
         for key, before_value, now_value in differences("", *trees)
     ]
     if changed:

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from imbtool.types import Floats
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import is_known
 from imbtool.events import EpochEvent, LabelMetrics, WarningEvent
-
+from imbtool.types import Floats
 
 UNPROVEN_RECALL = 0.3
 """Where chance alone still allows a larger recall, positives are too few to say."""

@@ -25,7 +25,6 @@ from typing import BinaryIO, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool import __version__
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
@@ -34,6 +33,7 @@ from imbtool.files.writing import leftovers, replacing
 from imbtool.model.encoder import TextModel
 from imbtool.model.long_texts import TokenIds
 from imbtool.types import Rows
+from imbtool.version import __version__
 
 Ids = NDArray[np.int32]
 

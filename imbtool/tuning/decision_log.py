@@ -13,13 +13,14 @@ from imbtool.config.reader import Override, make_profile, overlay
 from imbtool.config.schema import Profile
 from imbtool.errors import UserError, user_error
 from imbtool.events import Event
-from imbtool.files.documents import Count, Number, first_fault, short
+from imbtool.files.documents import Count, Number, first_fault
+from imbtool.files.json_text import parse_json
 from imbtool.files.locks import LOCK
-from imbtool.files.writing import cut_half_line, leftovers, lines_of, parse_json
+from imbtool.files.writing import cut_half_line, leftovers, lines_of
 from imbtool.runs.manifest import differences
 from imbtool.tuning.guide import EPOCHS, GAMMA, RATE, WEIGHT, Change, Setting
 from imbtool.tuning.history import Round, RoundNumber
-from imbtool.wording import some
+from imbtool.wording import shown, some
 
 DECISIONS = "decisions.jsonl"
 
@@ -179,7 +180,7 @@ class DecisionLog:
             each.model_dump(mode="json", exclude={"data"}) for each in (self.profiles[0], given)
         )
         changed = [
-            f"{key} ({short(old)} -> {short(new)})"
+            f"{key} ({shown(old)} -> {shown(new)})"
             for key, old, new in differences("", before, now)
         ]
         if changed:

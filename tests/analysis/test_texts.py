@@ -11,7 +11,8 @@ from imbtool.analysis import texts
 from imbtool.analysis.all_texts import sampled
 from imbtool.analysis.finding import Finding
 from imbtool.analysis.texts import same_texts, text_findings, text_numbers
-from imbtool.data.corpus import Corpus, text_key
+from imbtool.data.corpus import Corpus
+from imbtool.data.duplicates import text_key
 
 
 def findings(corpus: Corpus) -> list[Finding]:

@@ -29,7 +29,9 @@ def step(number: int, loss: float = 0.5) -> StepEvent:
     return StepEvent(step=number, loss=loss)
 
 
-def epoch(number: int, train_loss: float, validation_loss: float, recall: float = 0.5) -> EpochEvent:
+def epoch(
+    number: int, train_loss: float, validation_loss: float, recall: float = 0.5
+) -> EpochEvent:
     return EpochEvent(
         epoch=number,
         step=20 * number,

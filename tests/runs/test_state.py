@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
 from imbtool.runs.state import PROGRESS, TENSORS, load_state, save_state
-from imbtool.runs.state_check import RunLength, Progress
+from imbtool.runs.state_check import Progress, RunLength
 
 RANKS = Ranks(SimpleNamespace(process_index=0, num_processes=1))
 EXTENT = RunLength(epochs=3, batches=10, batch_size=8)

@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 LENGTHS = (40, 130, 1300, 4000)
 
 
-def epoch(number: int, train: Any, validation: Any, precision: Any = 0.3, **labels: LabelMetrics) -> EpochEvent:
+def epoch(
+    number: int, train: Any, validation: Any, precision: Any = 0.3, **labels: LabelMetrics
+) -> EpochEvent:
     return EpochEvent(
         epoch=number,
         train_loss=train,
@@ -123,9 +125,9 @@ def test_swings_within_the_noise_of_batches_are_not_told():
 
 def test_batch_noise_is_measured_whatever_the_trend_and_the_swings():
     losses = falling(1300, noise=0.2) * waves(1300, period=100, swing=6)
-    assert only(training_warnings([], losses.tolist()), "oscillating").evidence["noise"] == pytest.approx(
-        0.2, rel=0.1
-    )
+    assert only(training_warnings([], losses.tolist()), "oscillating").evidence[
+        "noise"
+    ] == pytest.approx(0.2, rel=0.1)
 
 
 def test_one_rise_or_two_are_no_swing_yet():
@@ -240,7 +242,9 @@ def test_epochs_without_a_loss_are_passed_over():
 
 
 def test_a_label_without_a_hit_is_told_with_the_recall_that_is_still_possible():
-    few, many = training_warnings([epoch(1, 0.5, 0.5, few=label(0, 0, 4), many=label(0, 0, 40))], [])
+    few, many = training_warnings(
+        [epoch(1, 0.5, 0.5, few=label(0, 0, 4), many=label(0, 0, 40))], []
+    )
     assert (few.id, few.label, few.epochs) == ("zero-recall", "few", [1])
     assert few.evidence == {"support": 4, "recall_at_most": pytest.approx(0.602, abs=1e-3)}
     assert "none of 4" in few.message
@@ -293,7 +297,9 @@ def test_counts_may_be_means_over_half_splits():
 
 def test_labels_are_judged_by_the_last_epoch():
     poor, good = label(0, 0, 20), label(0.9, 0.9, 20)
-    assert training_warnings([epoch(1, 0.5, 0.5, some=poor), epoch(2, 0.4, 0.4, some=good)], []) == []
+    assert (
+        training_warnings([epoch(1, 0.5, 0.5, some=poor), epoch(2, 0.4, 0.4, some=good)], []) == []
+    )
 
 
 # All together.
