@@ -4,13 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from imbtool.evaluation.document import METRICS, Evaluation
+
 Document = dict[str, Any]
 
 NAMES = ["<script>alert('x')</script>", 'say "&amp;" \u202eno', "محتوى عنيف", "none here"]
 POSITIVES = [3, 40, 900, 0]
-MEASURES = ("precision", "recall", "f1", "average_precision", "roc_auc")
 HOSTILE = '</bdi></details><img src=x onerror="alert(1)"> \u202eטקסט & more'
 LONG = "a text that goes on and on, " * 40
+
+
+def typed(document: Document) -> Evaluation:
+    """A made-up document as an evaluation is read."""
+    return Evaluation.model_validate(document)
 
 
 def figure(value: float | None, low: float | None = None, high: float | None = None) -> Document:
@@ -18,7 +24,7 @@ def figure(value: float | None, low: float | None = None, high: float | None = N
 
 
 def figures(value: float | None) -> Document:
-    return {name: figure(value) for name in MEASURES}
+    return {name: figure(value) for name in METRICS}
 
 
 def label(positives: int, value: float | None) -> Document:
@@ -141,6 +147,7 @@ def gate(measure: str, of: str, bar: float, met: bool) -> Document:
         "requirement": f"{measure}:{of}>={bar}",
         "measure": measure,
         "of": of,
+        "kind": "label",
         "operator": ">=",
         "bar": bar,
         "figure": figure(0.8 if met else 0.0, 0.0, 0.9),
@@ -179,7 +186,7 @@ def _better(is_better: bool) -> str:
 def comparison(values: Sequence[float | None]) -> Document:
     labels = {
         name: {
-            **{measure: difference(value) for measure in MEASURES},
+            **{measure: difference(value) for measure in METRICS},
             "support": 10,
             "verdict": verdict(value),
         }
@@ -193,8 +200,8 @@ def comparison(values: Sequence[float | None]) -> Document:
         "decided_by": "its own thresholds",
         "left_out": ["only <i>there</i>"],
         "overall": {
-            "macro": {measure: difference(0.02) for measure in MEASURES},
-            "micro": {measure: difference(0.01) for measure in MEASURES[:3]},
+            "macro": {measure: difference(0.02) for measure in METRICS},
+            "micro": {measure: difference(0.01) for measure in METRICS[:3]},
         },
         "labels": labels,
         "counts": {name: counts[name] for name in ("better", "worse", "cannot be told")},

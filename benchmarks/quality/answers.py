@@ -20,15 +20,17 @@ from imbtool.config.schema import WeightsSection
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import Tier, count_labels, tier_of
 from imbtool.evaluation.comparison import difference
+from imbtool.evaluation.estimates import ResampledMetric, SplitMetrics
 from imbtool.evaluation.intervals import resampled_interval
-from imbtool.evaluation.measures import Estimate, Estimates, figure
+from imbtool.evaluation.measures import figure
+from imbtool.evaluation.predictions import Predictions
 from imbtool.files.json_text import read_json, to_json, write_json
 from imbtool.types import Decisions
 
 SHOWN_TIERS: tuple[Tier, ...] = ("head", "moderate", "severe")
 
 Document = dict[str, Any]
-Estimated = Mapping[str, Estimate]
+Estimated = Mapping[str, ResampledMetric]
 
 
 class Answers(NamedTuple):
@@ -46,10 +48,11 @@ class Test:
         ratios = [count.ratio for count in count_labels(corpus.train.targets)]
         self.tiers: list[Tier] = [tier_of(ratio, rules) for ratio in ratios]
 
-    def estimates(self, answers: Answers) -> dict[str, Estimate]:
+    def estimates(self, answers: Answers) -> dict[str, ResampledMetric]:
         """Every figure with an interval, `f1` and `average_precision` of each tier among them."""
         scores = answers.scores.astype(np.float64)
-        measured = Estimates(answers.decisions, scores, self.targets)
+        predictions = Predictions(self.labels, answers.decisions, scores)
+        measured = SplitMetrics(predictions, self.targets)
         macro = measured.macro(range(len(self.tiers)))
         tiers = {tier: measured.macro(self._of(tier)) for tier in SHOWN_TIERS if self._of(tier)}
         return {
@@ -121,17 +124,17 @@ def less(theirs: Sequence[Estimated], ours: Sequence[Estimated]) -> Document:
         pair = [[of[name] for of in runs] for runs in (theirs, ours)]
         of_texts = difference(pooled(pair[0]), pooled(pair[1]), same=theirs is ours)
         of_seeds = seed_reach(*([each.value for each in runs] for runs in pair))
-        value = of_texts["value"]
-        down, up = (np.hypot(of_texts[end] - value, of_seeds) for end in ("low", "high"))
+        value = of_texts.value
+        down, up = (np.hypot(end - value, of_seeds) for end in (of_texts.low, of_texts.high))
         result[name] = {"value": value, "low": value - float(down), "high": value + float(up)}
     return result
 
 
-def pooled(runs: Sequence[Estimate]) -> Estimate:
+def pooled(runs: Sequence[ResampledMetric]) -> ResampledMetric:
     """The mean of a figure over seeds; resamples of the same texts are the same for all of them."""
     value = float(np.mean([run.value for run in runs]))
     resamples, trials = np.mean([run.resamples for run in runs], axis=0), runs[0].trials
-    return Estimate(value, *resampled_interval(value, resamples, trials), resamples, trials)
+    return ResampledMetric(value, *resampled_interval(value, resamples, trials), resamples, trials)
 
 
 def seed_reach(theirs: Sequence[float], ours: Sequence[float]) -> float:

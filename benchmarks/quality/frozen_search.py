@@ -42,7 +42,7 @@ from benchmarks.shared.texttable import table
 from benchmarks.shared.turns import say
 from imbtool.config.schema import Profile
 from imbtool.evaluation.measures import Figure, figure
-from imbtool.evaluation.summary import validation_figures
+from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
 from imbtool.tuning.frozen_search import FrozenEncoder, freeze_encoder
@@ -133,7 +133,7 @@ def figures_of(frozen: FrozenEncoder, profile: Profile) -> Document:
         profile.training.seed,
         profile.thresholds.require,
     )
-    return validation_figures(corpus.labels, choice, logits, targets)
+    return validation_metrics(corpus.labels, choice, logits, targets)
 
 
 # ---- how far they agree

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from benchmarks.shared.tasks import PROFILES
 from benchmarks.shared.texttable import table
-from imbtool.config.hierarchy import Labels
+from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_corpus
-from imbtool.evaluation.measures import Estimate, Estimates
+from imbtool.evaluation.estimates import ResampledMetric, SplitMetrics
+from imbtool.evaluation.predictions import Predictions
 from imbtool.files.json_text import to_json
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.types import Decisions
@@ -38,7 +39,7 @@ Classes = NDArray[np.int64]
 
 def task_figures(
     labels: Labels, decisions: Decisions, probabilities: Floats, targets: Floats
-) -> dict[str, Estimate]:
+) -> dict[str, ResampledMetric]:
     """Macro-F1 of the three tasks, each with its interval.
 
     Args:
@@ -73,17 +74,18 @@ def levels_of(labels: Labels) -> list[list[int]]:
     return levels
 
 
-def macro_f1(answers: Classes, truth: Classes, classes: int) -> Estimate:
+def macro_f1(answers: Classes, truth: Classes, classes: int) -> ResampledMetric:
     """The mean F1 of the classes, given one class for each text [n], and its interval."""
     missing = set(range(classes)) - set(truth.tolist())
     if missing:
         raise SystemExit(f"{len(missing)} of {classes} classes have no text in the test split")
     decided, targets = (np.eye(classes)[chosen] for chosen in (answers, truth))
-    estimates = Estimates(decided == 1, None, targets.astype(np.float32))
-    return estimates.macro(range(classes))["f1"]
+    predictions = Predictions(label_set(map(str, range(classes)), []), decided == 1, None)
+    metrics = SplitMetrics(predictions, targets.astype(np.float32))
+    return metrics.macro(range(classes))["f1"]
 
 
-def rows_of(figures: dict[str, Estimate]) -> list[Sequence[str]]:
+def rows_of(figures: dict[str, ResampledMetric]) -> list[Sequence[str]]:
     """The rows of the table that is printed."""
     head = ("task", "macro-F1", "95% interval")
     return [

@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from benchmarks.statistics.intervals import Scene
+from imbtool.config.hierarchy import label_set
 from imbtool.evaluation.comparison import difference
-from imbtool.evaluation.measures import Estimate, Estimates
+from imbtool.evaluation.estimates import ResampledMetric, SplitMetrics
+from imbtool.evaluation.predictions import Predictions
 
 TEXTS, LABELS = 1_000, 50
 """Of one batch; labels are independent, so each is a split, or five of them."""
@@ -55,7 +57,7 @@ class Duel:
 
     def draw(
         self, rng: np.random.Generator, correlation: float
-    ) -> tuple[Estimates, Estimates, Floats]:
+    ) -> tuple[SplitMetrics, SplitMetrics, Floats]:
         """Both systems on a batch of splits, and their recalls' discordant pairs [2, LABELS]."""
         targets = rng.random((TEXTS, LABELS)) < self.positives / TEXTS
         shared, *own = rng.normal(size=(3, TEXTS, LABELS))
@@ -64,7 +66,10 @@ class Duel:
         decided = [part >= of[1] for part, of in zip(scores, self.systems, strict=True)]
         only = [decided[0] & ~decided[1] & targets, decided[1] & ~decided[0] & targets]
         ours, theirs = (
-            Estimates(decisions, score, targets.astype(np.float32))
+            SplitMetrics(
+                Predictions(label_set(map(str, range(LABELS)), []), decisions, score),
+                targets.astype(np.float32),
+            )
             for decisions, score in zip(decided, scores, strict=True)
         )
         return ours, theirs, np.array([part.sum(axis=0) for part in only], dtype=np.float64)
@@ -120,7 +125,7 @@ def print_coverage(duel: Duel, correlation: float, splits: int) -> None:
 
 
 def intervals(
-    duel: Duel, ours: Estimates, theirs: Estimates, only: Floats
+    duel: Duel, ours: SplitMetrics, theirs: SplitMetrics, only: Floats
 ) -> Iterator[tuple[str, str, Ends]]:
     """Measure, way and interval of each split of a batch that has positives."""
     for start in range(0, LABELS, duel.labels):
@@ -136,13 +141,14 @@ def intervals(
             yield "recall", "Bonett, Price", bonett_price(only[0, start], only[1, start], support)
 
 
-def ways(ours: Estimate, theirs: Estimate) -> Iterator[tuple[str, Ends]]:
+def ways(ours: ResampledMetric, theirs: ResampledMetric) -> Iterator[tuple[str, Ends]]:
     """The interval that imbtool gives, and those of the resamples alone."""
     given = difference(ours, theirs, same=False)
-    yield "imbtool", (given["low"], given["high"])
+    assert given.value is not None and given.low is not None and given.high is not None
+    yield "imbtool", (given.low, given.high)
     resamples = ours.resamples - theirs.resamples
     low, high = np.nanquantile(resamples, (0.025, 0.975))
-    value, reach = given["value"], Z * float(np.nanstd(resamples))
+    value, reach = given.value, Z * float(np.nanstd(resamples))
     yield "percentile", (low, high)
     yield "basic", (2 * value - high, 2 * value - low)
     yield "normal", (value - reach, value + reach)

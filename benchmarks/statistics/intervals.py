@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap, norm
 from sklearn.metrics import precision_recall_fscore_support
 
+from imbtool.config.hierarchy import label_set
+from imbtool.evaluation.estimates import SplitMetrics
 from imbtool.evaluation.intervals import RESAMPLES, counted, draw_weights, outcomes, resample
-from imbtool.evaluation.measures import Figures
 from imbtool.evaluation.metrics import mean_of_each, measure
+from imbtool.evaluation.predictions import Predictions
 
 TEXTS, LABELS = 5_427, 28
 """GoEmotions' test split."""
@@ -138,13 +140,14 @@ def intervals(
 ) -> Iterator[tuple[str, str, Any]]:
     """Measure, way and interval of the macro mean of a split; of the label where it is alone."""
     decisions = scores >= cut
-    ours = Figures(decisions, scores, targets).macro(range(targets.shape[1]))
+    labels = label_set(map(str, range(targets.shape[1])), [])
+    ours = SplitMetrics(Predictions(labels, decisions, scores), targets).macro(range(len(labels)))
     values = measure(decisions, scores, targets).by_name()
     resampled = resample(decisions, scores, targets).by_name()
     ones = np.ones(targets.shape[1])
     for name in MEASURES:
         means, value = mean_of_each(resampled[name], ones), float(mean_of_each(values[name], ones))
-        yield name, "imbtool", (ours[name]["low"], ours[name]["high"])
+        yield name, "imbtool", (ours[name].low, ours[name].high)
         yield name, "percentile", np.nanquantile(means, (0.025, 0.975))
         yield name, "BC", np.nanquantile(means, bias_corrected(value, means))
 

@@ -43,7 +43,7 @@ from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.evaluation.label_errors import LEAST_DOUBT, error_chances
+from imbtool.evaluation.label_errors import LEAST_CHANCE, error_chances
 from imbtool.evaluation.measures import figure, figure_text
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
@@ -127,9 +127,9 @@ FLIPS: dict[str, Callable[[Targets, float, np.random.Generator], Flags]] = {
 
 
 def by_imbtool(probabilities: Floats, targets: Targets) -> Ranking:
-    """Probabilities of an error; suspected are those from `LEAST_DOUBT` on."""
+    """Probabilities of an error; suspected are those from `LEAST_CHANCE` on."""
     chances = np.nan_to_num(error_chances(probabilities, targets))
-    return Ranking(chances, chances.max(axis=1), chances >= LEAST_DOUBT)
+    return Ranking(chances, chances.max(axis=1), chances >= LEAST_CHANCE)
 
 
 def by_cleanlab(filter_by: str, probabilities: Floats, targets: Targets) -> Ranking:
@@ -175,7 +175,7 @@ def judge(sample: Sample, flip: str, share: float, seed: int) -> Document:
         "entries": flipped.size,
         "chance": float(flipped.mean()),
         "texts_chance": float(flipped.any(axis=1).mean()),
-        "expected_errors": float(ours[ours >= LEAST_DOUBT].sum()),
+        "expected_errors": float(ours[ours >= LEAST_CHANCE].sum()),
         "tools": {
             name: {
                 "entries": found(ranking.entries.ravel(), flipped.ravel()),

@@ -26,12 +26,12 @@ from imbtool.config.reader import read_profile
 from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import TIERS, count_labels
 from imbtool.data.splitting import stratified_split
-from imbtool.evaluation.calibration import pooled_calibration
+from imbtool.evaluation.calibration import fit_each_label
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.thresholds import (
     RULES,
     ThresholdChoice,
-    _expected_f1_cut,
+    _expected_f1_threshold,
     _Sample,
     choose_thresholds,
     label_best,
@@ -71,9 +71,9 @@ class Thresholds:
 
     def pooled(self) -> Floats:
         """The threshold of best expected F1 under each label's own calibration."""
-        calibration = pooled_calibration(self._logits, self._targets)
+        calibration = fit_each_label(self._logits, self._targets)
         scaled = calibration.logits(self._logits)
-        return calibration.raw(np.array([_expected_f1_cut(column) for column in scaled.T]))
+        return calibration.raw(np.array([_expected_f1_threshold(column) for column in scaled.T]))
 
     def _best_on(self, rows: NDArray[np.int64]) -> Floats:
         return label_best(_Sample(self._logits[rows], self._targets[rows], np.zeros(0)))

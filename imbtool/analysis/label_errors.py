@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.analysis.finding import Document, Finding, Place, found
-from imbtool.evaluation.label_errors import ERROR_RATE, doubts
+from imbtool.evaluation.label_errors import ERROR_RATE, suspected_label_errors
 from imbtool.types import Floats, Targets
 from imbtool.wording import counted, some
 
@@ -44,7 +44,7 @@ def label_error_findings(
     """
     judged = judged_labels(targets)
     scores = np.full(targets.shape, np.nan)
-    scores[:, judged] = doubts(probabilities[:, judged], targets[:, judged])
+    scores[:, judged] = suspected_label_errors(probabilities[:, judged], targets[:, judged])
     suspected, given = ~np.isnan(scores), targets == 1
     if not suspected.any():
         return

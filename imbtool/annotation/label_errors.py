@@ -58,7 +58,7 @@ def suspect_labels(profile: Profile, corpus: Corpus, tell: Tell) -> list[Finding
 def frozen_features(
     profile: Profile, names: Sequence[str], texts: Sequence[str], tell: Tell
 ) -> Tensor:
-    """The features of texts with a profile's encoder, frozen [n, features]; see `make_feature_reader`."""
+    """Features [n, features] of texts by the frozen encoder of a profile."""
     accelerator = make_accelerator()
     try:
         set_seed(profile.training.seed)

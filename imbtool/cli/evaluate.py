@@ -1,4 +1,4 @@
-"""`imbtool evaluate`: per-label figures of a checkpoint on a split."""
+"""`imbtool evaluate`: per-label metrics of a checkpoint on a split."""
 
 from __future__ import annotations
 
@@ -105,30 +105,30 @@ def evaluate(
     from imbtool.evaluation.gates import read_gate
     from imbtool.events import read_log
     from imbtool.files.locks import locked
-    from imbtool.inference.evaluate import Wanted, evaluate, own_split, table_split
+    from imbtool.inference.evaluate import EvaluationOptions, evaluate, own_split, table_split
     from imbtool.model.card import write_card
     from imbtool.model.checkpoint import checkpoint_folder, read_checkpoint
     from imbtool.report.console.evaluation import evaluation_views
     from imbtool.report.evaluation_files import require_unwritten, result_suffix, write_evaluation
 
     gates = [read_gate(text) for text in require or []]
-    wanted = Wanted(gates, by, against, 0 if no_texts else errors, trust_remote_code)
+    options = EvaluationOptions(gates, by, against, 0 if no_texts else errors, trust_remote_code)
     folder = checkpoint_folder(checkpoint)
     where, suffix = output or folder.parent, result_suffix(split, data)
     require_unwritten(where, suffix)
     model = read_checkpoint(folder, trust_remote_code)
     rows = table_split(model, data) if data else own_split(model, split)
-    document = evaluate(model, rows, wanted)
+    evaluation = evaluate(model, rows, options)
     log = read_log(folder.parent)
     if log.warning:
         hint(f"events: {log.warning}")
     with locked(where):
-        report = write_evaluation(document, log.events, where, suffix)
+        report = write_evaluation(evaluation, log.events, where, suffix)
         if not (output or suffix):
-            write_card(folder, model.meta.model_dump(mode="json"), document)
-    show(document, evaluation_views(document), json)
+            write_card(folder, model.meta, evaluation)
+    show(evaluation, evaluation_views(evaluation), json)
     hint(f"\nreport: {report}")
     hint(f"model:  {folder}")
     hint(f"next: imbtool predict {folder} INPUT.csv -o OUT.csv")
-    if not all(gate["met"] for gate in document["gates"]):
+    if not all(gate.met for gate in evaluation.gates):
         raise typer.Exit(1)

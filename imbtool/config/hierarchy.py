@@ -90,19 +90,21 @@ class Labels:
         children, parents = self.pairs()
         return np.asarray(decisions[:, children] & ~decisions[:, parents], dtype=np.bool_)
 
-    def coherent(self, decisions: Decisions, how: Coherence) -> Decisions:
-        """Decisions [n, L] in which no child stands without its parents.
+    def coherent(self, decisions: Decisions, how: Coherence | None) -> Decisions:
+        """Decisions [..., n, L] in which no child stands without its parents; as they are for None.
 
         `add-parents` decides every ancestor of a decided label; `drop-children` withdraws every
         label one of whose ancestors is not decided.
         """
+        if how is None:
+            return decisions
         result = decisions.copy()
         if how == "add-parents":
             for child, parent in reversed(self.edges):
-                result[:, parent] |= result[:, child]
+                result[..., parent] |= result[..., child]
         else:
             for child, parent in self.edges:
-                result[:, child] &= result[:, parent]
+                result[..., child] &= result[..., parent]
         return result
 
 

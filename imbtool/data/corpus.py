@@ -192,6 +192,21 @@ def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Spli
     return table.split(labels.names)
 
 
+def read_own_split(name: str, profile: Profile, labels: Labels) -> Split:
+    """Read one split as `read_corpus` does, and no table that it does not need.
+
+    Raises:
+        UserError: as `read_split`, or a data set that cannot be had.
+    """
+    paths = split_paths(profile.data)
+    is_whole = name in paths and (name != "train" or len(paths) == len(SPLITS))
+    source = name if is_whole else "train"
+    split = read_split(source, paths[source], profile.data, labels)
+    if is_whole:
+        return split
+    return _complete(dict.fromkeys(paths, split), profile.training.seed)[name]
+
+
 def split_column(split: Split, column: str, text_format: TextFormat) -> list[str]:
     """The cells of another column of a split's table, one a text, as text.
 

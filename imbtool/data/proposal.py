@@ -42,7 +42,7 @@ BY_FORMAT = "by the format of the file"
 LABELS = "data.labels."
 IMPLIES = 0.99
 """Share of a label's texts that have another label, from which the first seems to imply it."""
-LEAST_POSITIVES = 5
+LEAST_TO_IMPLY = 5
 """Fewer positives prove no implication."""
 
 
@@ -295,7 +295,7 @@ def _implied_parents(names: Sequence[str], targets: Targets) -> dict[str, str]:
     parents = {}
     for child, name in enumerate(names):
         implied = (together[child] >= IMPLIES * positives[child]) & (positives > positives[child])
-        if positives[child] >= LEAST_POSITIVES and implied.any():
+        if positives[child] >= LEAST_TO_IMPLY and implied.any():
             parent = int(np.argmin(np.where(implied, positives, np.inf)))
             parents[name] = names[parent]
     return parents

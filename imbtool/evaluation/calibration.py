@@ -1,21 +1,58 @@
-"""What a calibration is, and the one of the threshold rule `calibrated`: a slope for all labels."""
+"""Calibration: probabilities that are as frequent as they say.
+
+The threshold rule `calibrated` has one slope for all labels, and biases that match the training
+prevalence. A checkpoint has a slope and a bias for each label, partially pooled: drawn towards
+their mean over labels, the more so the fewer texts a label has.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
+from scipy.stats import rankdata
 
+from imbtool.evaluation.document import (
+    Bin,
+    CalibrationReport,
+    Estimate,
+    LabelCalibration,
+    Reliability,
+    ReliabilityPair,
+)
+from imbtool.evaluation.estimates import estimate
+from imbtool.evaluation.intervals import draw_weights, exact_interval, resampled_interval
 from imbtool.types import Floats, Targets
 
 SLOPES = (0.1, 10.0)
-MOST_STEPS = 60
-TOLERANCE = 1e-6
+"""Of which the shared slope is one."""
+MOST_NEWTON_STEPS = 60
+NEWTON_TOLERANCE = 1e-6
 LEAST_PREVALENCE = 1e-6
 """The odds of a label are finite: no text in training is no proof that there is none."""
+
+STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
+"""Tried, strongest first: a label needs at least as many positives for half a bias of its own."""
+SLOPE_SHARE = 10.0
+"""Log-slopes are drawn to their mean this much more than biases: they differ less."""
+PRIOR = 0.1
+"""Precision of the means around 0, where nothing is moved; matters only with next to no texts."""
+HALF_SPLITS = 3
+MOST_FISHER_STEPS = 50
+MOST_HALVINGS = 30
+FISHER_TOLERANCE = 1e-3
+"""A fit is done when a step gains less log likelihood than this, which no data can tell apart."""
+BINS = 10
+"""Of equal mass, for reliability."""
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """1 / (1 + exp(-z)), without overflow."""
+    return np.exp(-np.logaddexp(0.0, -logits))
 
 
 @dataclass(frozen=True)
@@ -38,26 +75,24 @@ class Calibration:
         return np.asarray((calibrated - self.bias) / self.slope, dtype=np.float64)
 
 
-def fit_calibration(
-    logits: Floats, targets: NDArray[np.float32], prevalence: Floats
-) -> Calibration:
+def fit_shared_slope(logits: Floats, targets: Targets, prevalence: Floats) -> Calibration:
     """Fit one slope by likelihood; each bias makes the mean probability the prevalence.
 
     Args:
         logits: [n, L].
         targets: [n, L], NaN unknown.
         prevalence: [L], each label's share of positives in training. A label that training has
-            seen only without positives, or only without negatives, has no say in the slope.
+            seen only without positives, or only without negatives, does not count for the slope.
     """
     known = ~np.isnan(targets)
-    heard = known & (prevalence > 0) & (prevalence < 1)
+    counted = known & (prevalence > 0) & (prevalence < 1)
     prevalence = np.clip(prevalence, LEAST_PREVALENCE, 1.0 - LEAST_PREVALENCE)
     sign = np.where(targets == 1, -1.0, 1.0)
 
     def loss(log_slope: float) -> float:
         slope = float(np.exp(log_slope))
         scaled = slope * logits + matching_bias(slope * logits, prevalence, known)
-        return float((np.logaddexp(0.0, sign * scaled) * heard).sum())
+        return float((np.logaddexp(0.0, sign * scaled) * counted).sum())
 
     low, high = np.log(SLOPES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 0.02})
@@ -79,39 +114,21 @@ def matching_bias(logits: Floats, prevalence: Floats, known: NDArray[np.bool_]) 
     low = log_odds - np.where(counts, logits, -np.inf).max(axis=0)
     high = log_odds - np.where(counts, logits, np.inf).min(axis=0)
     bias = log_odds - (logits * share).sum(axis=0)
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_NEWTON_STEPS):
         probability = sigmoid(logits + bias)
         excess = (probability * share).sum(axis=0) - prevalence
         low, high = np.where(excess < 0, bias, low), np.where(excess > 0, bias, high)
         slope = np.maximum((probability * (1.0 - probability) * share).sum(axis=0), 1e-300)
         step = bias - excess / slope
         step = np.where((step > low) & (step < high), step, (low + high) / 2)
-        settled = np.abs(step - bias).max() < TOLERANCE
+        settled = np.abs(step - bias).max() < NEWTON_TOLERANCE
         bias = step
         if settled:
             break
     return np.asarray(bias, dtype=np.float64)
 
 
-def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-z)), without overflow."""
-    return np.exp(-np.logaddexp(0.0, -logits))
-
-
-STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
-"""Tried, strongest first: a label needs at least as many positives for half a bias of its own."""
-SLOPE_SHARE = 10.0
-"""Log-slopes are drawn to their mean this much more than biases: they differ less."""
-PRIOR = 0.1
-"""Precision of the means around 0, where nothing is moved; matters only with next to no texts."""
-HALF_SPLITS = 3
-MOST_FISHER_STEPS = 50
-MOST_HALVINGS = 30
-FISHER_TOLERANCE = 1e-3
-"""A fit is done when a step gains less log likelihood than this, which no data can tell apart."""
-
-
-def pooled_calibration(logits: Floats, targets: Targets, seed: int = 0) -> Calibration:
+def fit_each_label(logits: Floats, targets: Targets, seed: int = 0) -> Calibration:
     """Fit each label's calibration; how far labels differ is chosen by held-out log loss.
 
     Every strength of `STRENGTHS` is fitted on one half of the texts and scored on the other, over
@@ -123,10 +140,10 @@ def pooled_calibration(logits: Floats, targets: Targets, seed: int = 0) -> Calib
         targets: [n, L], NaN unknown. A label without any gets the shared slope and bias.
         seed: of the half-splits.
     """
-    return fit_pooled(logits, targets, choose_strength(logits, targets, seed))
+    return fit_with_pooling(logits, targets, choose_strength(logits, targets, seed))
 
 
-def fit_pooled(logits: Floats, targets: Targets, strength: float) -> Calibration:
+def fit_with_pooling(logits: Floats, targets: Targets, strength: float) -> Calibration:
     """Maximise the likelihood of p = sigmoid(slope_l z + bias_l), labels drawn to their mean.
 
     The penalty is strength / 2 times the sum over labels of
@@ -154,6 +171,113 @@ def choose_strength(logits: Floats, targets: Targets, seed: int) -> float:
         first, second = (_Texts.of(logits[rows], targets[rows]) for rows in halves)
         losses += _held_out_losses(first, second) + _held_out_losses(second, first)
     return STRENGTHS[int(np.argmin(losses))]
+
+
+def measure_calibration(
+    names: Sequence[str], logits: Floats, targets: Targets, calibration: Calibration | None
+) -> CalibrationReport:
+    """How far probabilities are off, as the model gives them and once calibrated.
+
+    Of all pairs of a text and a label together, a label with probabilities too high and one with
+    probabilities too low may cancel; so each label is measured too.
+
+    Args:
+        names: of the labels [L].
+        logits: [n, L].
+        targets: [n, L], NaN unknown: left out.
+        calibration: of the model; None in a checkpoint without one.
+    """
+    raw = _reliability(sigmoid(logits), targets)
+    calibrated: list[Reliability | None] = [None] * len(raw)
+    if calibration:
+        calibrated = [*_reliability(calibration.probabilities(logits), targets)]
+    return CalibrationReport(
+        overall=ReliabilityPair(raw=raw[0], calibrated=calibrated[0]),
+        labels={
+            name: LabelCalibration(
+                raw=raw[1 + index],
+                calibrated=calibrated[1 + index],
+                slope=float(calibration.slope[index]) if calibration else None,
+                bias=float(calibration.bias[index]) if calibration else None,
+            )
+            for index, name in enumerate(names)
+        },
+    )
+
+
+def reliability_bins(probabilities: Floats, targets: Targets) -> list[Bin]:
+    """Texts in `BINS` bins of equal mass by probability, with the share of positives in each.
+
+    Bins of equal width would put nearly all texts of a rare label into the first and leave the
+    others with next to none. Equal probabilities share a bin; a bin without texts is left out.
+
+    Args:
+        probabilities: [n].
+        targets: [n], NaN unknown: left out.
+    """
+    known = ~np.isnan(targets)
+    predicted, truth = probabilities[known], targets[known]
+    bins = ((rankdata(predicted) - 0.5) * BINS / max(len(predicted), 1)).astype(np.int64)
+    texts, mass, hits = (np.bincount(bins, values, BINS) for values in (None, predicted, truth))
+    return [
+        Bin(
+            texts=int(texts[row]),
+            mean_probability=float(mass[row] / texts[row]),
+            share=estimate(hits[row] / texts[row], *exact_interval(hits[row], texts[row])),
+        )
+        for row in np.flatnonzero(texts)
+    ]
+
+
+def calibration_error(bins: Sequence[Bin]) -> float | None:
+    """ECE: the mean over texts of |mean probability - share| of their bin; None without bins.
+
+    Guo et al. (arXiv 1706.04599), with bins of equal mass (Nguyen and O'Connor, EMNLP 2015). It has
+    no interval: chance moves a bin's share away from its mean probability far more often than
+    towards it, so the ECE of a perfect model is above 0, and in resamples it is higher still.
+    """
+    apart = sum(row.texts * abs(row.mean_probability - (row.share.value or 0.0)) for row in bins)
+    texts = sum(row.texts for row in bins)
+    return float(apart / texts) if texts else None
+
+
+def brier_scores(probabilities: Floats, targets: Targets) -> list[Estimate]:
+    """Mean squared error of all pairs of a text and a label, then of each label, with intervals.
+
+    Brier (Monthly Weather Review 78, 1950). It lies between 0 and 1, as a share does, and has the
+    interval of a share that varies as much as it does in resamples of the texts.
+
+    Args:
+        probabilities: [n, L].
+        targets: [n, L], NaN unknown: left out.
+    """
+    known = ~np.isnan(targets)
+    squared = np.where(known, (probabilities - targets) ** 2, 0.0)
+    errors = np.column_stack([squared.sum(axis=1), squared])
+    counts = np.column_stack([known.sum(axis=1), known])
+    sums = np.hstack([errors, counts]).T.astype(np.float32)
+    drawn = np.hstack([sums @ weights for weights in draw_weights(len(targets), seed=0)])
+    with np.errstate(invalid="ignore"):
+        scores = errors.sum(axis=0) / counts.sum(axis=0)
+        resamples = np.divide(*np.split(drawn.astype(np.float64), 2))
+    texts = (counts > 0).sum(axis=0)
+    return [
+        estimate(score, *resampled_interval(score, resampled, trials))
+        for score, resampled, trials in zip(scores, resamples, texts, strict=True)
+    ]
+
+
+def _reliability(probabilities: Floats, targets: Targets) -> list[Reliability]:
+    """All labels together, then each one."""
+    columns = [
+        (probabilities.ravel(), targets.ravel()),
+        *zip(probabilities.T, targets.T, strict=True),
+    ]
+    binned = [reliability_bins(*column) for column in columns]
+    return [
+        Reliability(ece=calibration_error(bins), brier=score, bins=bins)
+        for bins, score in zip(binned, brier_scores(probabilities, targets), strict=True)
+    ]
 
 
 @dataclass(frozen=True)

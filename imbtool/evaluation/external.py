@@ -1,4 +1,4 @@
-"""Predictions of any other tool, read for the texts of a split."""
+"""External predictions: those of any other tool, read for the texts of a split."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, split_column
 from imbtool.data.duplicates import text_key
 from imbtool.data.tables import read_table
 from imbtool.errors import Problem, UserError, user_error
-from imbtool.evaluation.comparison import Judged
+from imbtool.evaluation.predictions import PREDICTED, PROBABILITY_PREFIX, Predictions
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import cell_text, joined_text, shown_text
 from imbtool.labels.cells import shown_cell
 from imbtool.labels.separators import STRONG, WEAK, joined_by
 from imbtool.labels.syntax import read_cell
-from imbtool.types import Decisions
+from imbtool.types import Decisions, Floats
 from imbtool.wording import counted, did_you_mean, some
 
-PREDICTED, PREFIX = "predicted", "p:"
+AT_HALF = 0.5
+"""The threshold of probabilities that come without decisions."""
 
 
-def read_rival(path: Path, data: DataSection, names: Sequence[str], split: Split) -> Judged:
-    """Read what another tool says of a split.
+def read_external_predictions(
+    path: Path, data: DataSection, names: Sequence[str], split: Split
+) -> Predictions:
+    """Read what another tool predicts for a split.
 
     Decisions are those in a column `predicted` (label names, joined by the separator), or 0/1
     columns named as the labels, or probabilities at 0.5, in columns `p:LABEL` or named as the
@@ -42,10 +46,10 @@ def read_rival(path: Path, data: DataSection, names: Sequence[str], split: Split
         path: a csv, tsv, jsonl or parquet file.
         data: the columns of the split's table.
         names: the labels of the split's targets.
-        split: the texts it must speak of.
+        split: the texts that it must have predictions for.
 
     Returns:
-        Decisions and scores [n, its labels]; labels that the split lacks may be among them.
+        Predictions [n, its labels]; labels that the split lacks may be among them.
 
     Raises:
         UserError: no predictions in it, not those of these texts, cells that are no probabilities.
@@ -55,20 +59,21 @@ def read_rival(path: Path, data: DataSection, names: Sequence[str], split: Split
     if PREDICTED in frame.columns:
         return table.by_names(data.labels.separator)
     if not table.columns:
-        expected = f"columns {PREFIX}LABEL, columns named as the labels, or a column {PREDICTED!r}"
+        own = f"columns {PROBABILITY_PREFIX}LABEL, columns named as the labels"
+        expected = f"{own}, or a column {PREDICTED!r}"
         found = f"no predictions; the columns are {some(frame.columns, 12)}"
         raise user_error(
             path, found, expected, f"rename its columns; the labels are {some(names, 12)}"
         )
-    judged = table.by_numbers()
-    if judged.scores is None and data.labels.columns is not None:
-        _refuse_the_truth(judged, path, names, split)
-    return judged
+    predictions = table.by_numbers()
+    if predictions.probabilities is None and data.labels.columns is not None:
+        _refuse_the_truth(predictions, path, names, split)
+    return predictions
 
 
 @dataclass(frozen=True)
 class _Table:
-    """The rows of a split's texts in a file of predictions; the index is their place in it."""
+    """The rows of a split's texts in a file of predictions; the index is their row in it."""
 
     path: Path
     frame: pd.DataFrame
@@ -82,7 +87,11 @@ class _Table:
     @cached_property
     def _prefixed(self) -> Mapping[str, str]:
         columns = [str(name) for name in self.frame.columns]
-        return {name.removeprefix(PREFIX): name for name in columns if name.startswith(PREFIX)}
+        return {
+            name.removeprefix(PROBABILITY_PREFIX): name
+            for name in columns
+            if name.startswith(PROBABILITY_PREFIX)
+        }
 
     @cached_property
     def _numbers(self) -> pd.DataFrame:
@@ -97,14 +106,15 @@ class _Table:
         blank_or_flag = self._numbers.isin((0, 1)) | self._numbers.isna()
         return not self._prefixed and bool(blank_or_flag.all(axis=None))
 
-    def by_names(self, separator: str) -> Judged:
+    def by_names(self, separator: str) -> Predictions:
         """Decisions of the column `predicted`, with probabilities if they stand beside it."""
-        said = [self._names(row, separator) for row in range(len(self.frame))]
-        self._require_separator(said, separator)
+        decided = [self._names(row, separator) for row in range(len(self.frame))]
+        self._require_separator(decided, separator)
         scores = None if self._are_flags else self._probabilities()
-        every = dict.fromkeys([*self.known, *(name for row in said for name in row)])
+        every = dict.fromkeys([*self.known, *(name for row in decided for name in row)])
         labels = tuple(every if scores is None else self.columns)
-        return Judged(labels, self._indicators(said, labels), scores, "their column predicted")
+        indicators = self._indicators(decided, labels)
+        return _predictions(labels, indicators, scores, "their column predicted")
 
     def _names(self, place: int, separator: str) -> Sequence[str]:
         cell = self.frame[PREDICTED].iloc[place]
@@ -115,14 +125,14 @@ class _Table:
             raise user_error(f"{self.path}: {PREDICTED}", found, "label names", fix)
         return written.names
 
-    def by_numbers(self) -> Judged:
+    def by_numbers(self) -> Predictions:
         """Decisions of 0/1 columns, or of probabilities at 0.5."""
         values, labels = self._probabilities(), tuple(self.columns)
         if self._are_flags:
-            return Judged(labels, values == 1, None, "0/1 columns")
-        return Judged(labels, values >= 0.5, values, "probabilities at 0.5")
+            return _predictions(labels, values == 1, None, "0/1 columns")
+        return _predictions(labels, values >= AT_HALF, values, f"probabilities at {AT_HALF}")
 
-    def _probabilities(self) -> NDArray[np.float64]:
+    def _probabilities(self) -> Floats:
         problems = [
             self._no_probabilities(label, rows)
             for label, column in self._numbers.items()
@@ -142,30 +152,36 @@ class _Table:
             "fill empty cells; a logit z is the probability 1 / (1 + exp(-z))",
         )
 
-    def _require_separator(self, said: Sequence[Sequence[str]], separator: str) -> None:
+    def _require_separator(self, decided: Sequence[Sequence[str]], separator: str) -> None:
         """Names that are several labels with another mark between them would all be lost."""
-        for row, names in enumerate(said):
+        for row, names in enumerate(decided):
             joined = [name for name in names if _is_joined(name, set(self.known))]
             if joined:
                 found = f"{joined[0]!r} in {self._row(row)}"
                 fix = f"write {separator!r} between two labels"
                 raise user_error(f"{self.path}: {PREDICTED}", found, "one label", fix)
 
-    def _indicators(self, said: Sequence[Sequence[str]], labels: Sequence[str]) -> Decisions:
+    def _indicators(self, decided: Sequence[Sequence[str]], labels: Sequence[str]) -> Decisions:
         index = {name: position for position, name in enumerate(labels)}
-        decided = np.zeros((len(said), len(labels)), dtype=np.bool_)
-        for row, names in enumerate(said):
+        indicators = np.zeros((len(decided), len(labels)), dtype=np.bool_)
+        for row, names in enumerate(decided):
             strange = [name for name in names if name not in index]
             if strange:
                 found = f"{strange[0]!r} in {self._row(row)}, which has no probabilities"
                 expected = f"labels that have a column: {some(self.columns.values())}"
                 fix = did_you_mean(strange[0], labels)
                 raise user_error(f"{self.path}: {PREDICTED}", found, expected, fix)
-            decided[row, [index[name] for name in names]] = True
-        return decided
+            indicators[row, [index[name] for name in names]] = True
+        return indicators
 
     def _row(self, place: int) -> str:
         return f"row {self.frame.index[place] + 1}"
+
+
+def _predictions(
+    names: tuple[str, ...], decisions: Decisions, probabilities: Floats | None, decided_by: str
+) -> Predictions:
+    return Predictions(label_set(names, []), decisions, probabilities, decided_by=decided_by)
 
 
 def _matched(frame: pd.DataFrame, path: Path, data: DataSection, split: Split) -> pd.DataFrame:
@@ -210,11 +226,13 @@ def _require_same_texts(frame: pd.DataFrame, path: Path, data: DataSection, spli
             )
 
 
-def _refuse_the_truth(judged: Judged, path: Path, names: Sequence[str], split: Split) -> None:
+def _refuse_the_truth(
+    predictions: Predictions, path: Path, names: Sequence[str], split: Split
+) -> None:
     """0/1 columns that agree with every target are the split's own labels."""
-    truth = split.targets[:, [names.index(name) for name in judged.names]]
-    if np.all((truth == judged.decisions) | np.isnan(truth)):
-        fix = f"put the decisions into columns {PREFIX}LABEL or {PREDICTED!r}"
+    truth = split.targets[:, [names.index(name) for name in predictions.labels.names]]
+    if np.all((truth == predictions.decisions) | np.isnan(truth)):
+        fix = f"put the decisions into columns {PROBABILITY_PREFIX}LABEL or {PREDICTED!r}"
         found = "0/1 columns that are the labels of the texts, every one"
         raise user_error(path, found, "predictions", fix)
 

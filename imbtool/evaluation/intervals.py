@@ -1,9 +1,9 @@
-"""How far chance alone could have moved a figure: 95% intervals.
+"""How far chance alone could have moved a metric: 95% intervals and the bootstrap.
 
 Counts of independent texts have exact intervals. Everything else takes its spread from resamples
 and its shape from the interval of a share with the same spread, since the quantiles of
 resamples cover too little where positives are few: they are a single point where a label was
-never found, and they sit where resampling pushed the figure, not where it is.
+never found, and they sit where resampling pushed the metric, not where it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.stats import beta
 
-from imbtool.evaluation.metrics import Confusion, Measures, Ranking, Weights
+from imbtool.evaluation.metrics import Confusion, MetricArrays, Ranking, Weights
 from imbtool.types import Decisions, Floats, Targets
 
 Interval = tuple[float, float]
@@ -26,6 +26,9 @@ ROUNDING = 1e-9
 """Resamples no further apart than this are all the same."""
 UNSEEN = 0.5
 """Positives beyond those seen, with the score of any negative, that an AUC is to reckon with."""
+RESAMPLES = 2_000
+MOST_WEIGHTS = 2_000_000
+"""Weights of texts in memory at once."""
 
 
 def exact_interval(hits: float, trials: float, tail: float = TAIL) -> Interval:
@@ -56,42 +59,40 @@ def f1_interval(found: float, errors: float) -> Interval:
     return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
-def as_wide_as_splits(
-    resamples: NDArray[np.float64], trials: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def as_wide_as_splits(resamples: Floats, trials: Floats) -> Floats:
     """Resamples spread about their mean as other splits would be.
 
     Of n trials resamples vary by a share of 1/n too little, as a variance does that is divided by n
     instead of n - 1 (Hesterberg, The American Statistician 69, 2015, "narrowness bias").
 
     Args:
-        resamples: a figure of each label in each resample [R, L]; NaN where it is undefined.
+        resamples: a metric of each label in each resample [R, L]; NaN where it is undefined.
         trials: what it rests on [L]; fewer than two count as two.
     """
     known = ~np.isnan(resamples)
     means = np.where(known, resamples, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     least = np.maximum(trials, 2)
-    wide: NDArray[np.float64] = means + (resamples - means) * np.sqrt(least / (least - 1))
+    wide: Floats = means + (resamples - means) * np.sqrt(least / (least - 1))
     return wide
 
 
 def resampled_interval(
     value: float,
-    resamples: NDArray[np.float64],
+    resamples: Floats,
     trials: float,
     centre: float | None = None,
 ) -> Interval:
-    """The exact interval of a share that varies as much as the resamples of a figure do.
+    """The exact interval of a share that varies as much as the resamples of a metric do.
 
     Trials are the effective sample size value (1 - value) / variance (Korn and Graubard, Survey
-    Methodology 24, 1998); hits put the share at the figure less its bias, which the resamples show
+    Methodology 24, 1998); hits put the share at the metric less its bias, which the resamples show
     as well (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 10.6).
 
     Args:
-        value: the figure, between 0 and 1; NaN has no interval.
-        resamples: the figure in each resample [R]; NaN where it is undefined, and left out.
-        trials: what the figure rests on; the sample size where the resamples do not differ.
-        centre: the figure less its bias, where more is known of the bias than resamples show.
+        value: the metric, between 0 and 1; NaN has no interval.
+        resamples: the metric in each resample [R]; NaN where it is undefined, and left out.
+        trials: what the metric rests on; the sample size where the resamples do not differ.
+        centre: the metric less its bias, where more is known of the bias than resamples show.
     """
     defined = resamples[~np.isnan(resamples)]
     if np.isnan(value) or not defined.size:
@@ -105,9 +106,9 @@ def resampled_interval(
 
 def auc_interval(
     value: float,
-    resamples: NDArray[np.float64],
+    resamples: Floats,
     trials: float,
-    pulls: NDArray[np.float64],
+    pulls: Floats,
 ) -> Interval:
     """The 95% interval of an AUC, or of a mean of AUCs.
 
@@ -118,10 +119,10 @@ def auc_interval(
     2001), since exact ones cover too much here.
 
     Args:
-        value: the figure, between 0 and 1; NaN has no interval.
-        resamples: the figure in each resample [R]; NaN where it is undefined, and left out.
-        trials: what the figure rests on; the sample size where nothing varies.
-        pulls: how far each label's unseen positives pull the figure down, by `unseen_pull`, times
+        value: the metric, between 0 and 1; NaN has no interval.
+        resamples: the metric in each resample [R]; NaN where it is undefined, and left out.
+        trials: what the metric rests on; the sample size where nothing varies.
+        pulls: how far each label's unseen positives pull the metric down, by `unseen_pull`, times
             the label's share in the mean [labels].
     """
     defined = resamples[~np.isnan(resamples)]
@@ -138,7 +139,7 @@ def auc_interval(
     return min(ends[0], value), max(ends[1], value)
 
 
-def unseen_pull(values: NDArray[np.float64], trials: NDArray[np.float64]) -> NDArray[np.float64]:
+def unseen_pull(values: Floats, trials: Floats) -> Floats:
     """How far `UNSEEN` positives that rank like any negative would pull AUCs down to 1/2 [L].
 
     Args:
@@ -148,25 +149,7 @@ def unseen_pull(values: NDArray[np.float64], trials: NDArray[np.float64]) -> NDA
     return (values - 0.5) * UNSEEN / (trials + UNSEEN)
 
 
-def _effective_size(share: float, variance: float, trials: float) -> float:
-    """Trials of a share with that variance; `trials` where there is none."""
-    return share * (1 - share) / variance if variance > ROUNDING**2 else trials
-
-
-def _less_bias(value: float, resamples: NDArray[np.float64]) -> float:
-    """A figure less its bias: resamples lie as far from it as it lies from the truth."""
-    return float(np.clip(2 * value - resamples.mean(), 0, 1))
-
-
-def _jeffreys_interval(hits: float, trials: float) -> Interval:
-    """Jeffreys' 95% interval of a share, from 0 where nothing hits, to 1 where nothing misses."""
-    around = beta(hits + 0.5, trials - hits + 0.5)
-    low = float(around.ppf(TAIL)) if hits > 0 else 0.0
-    high = float(around.ppf(1 - TAIL)) if hits < trials else 1.0
-    return low, high
-
-
-def mean_trials(trials: NDArray[np.float64], shares: NDArray[np.int64]) -> float:
+def mean_trials(trials: Floats, shares: NDArray[np.int64]) -> float:
     """The trials of one share whose variance is that of a mean of independent shares.
 
     Args:
@@ -179,16 +162,16 @@ def mean_trials(trials: NDArray[np.float64], shares: NDArray[np.int64]) -> float
 def paired_interval(
     ours: tuple[float, float, float], theirs: tuple[float, float, float], correlation: float
 ) -> Interval:
-    """The 95% interval of the difference of two figures of the same texts, by square and add.
+    """The 95% interval of the difference of two metrics of the same texts, by square and add.
 
-    As far as either figure can move in its own interval, less what they move together: Newcombe
+    As far as either metric can move in its own interval, less what they move together: Newcombe
     (Statistics in Medicine 17, 1998, pages 2635-2650, method 10) for shares, Zou and Donner
-    (Statistics in Medicine 27, 2008) for any figures.
+    (Statistics in Medicine 27, 2008) for any metrics.
 
     Args:
-        ours: a figure and the ends of its interval: value, low, high.
+        ours: a metric and the ends of its interval: value, low, high.
         theirs: the other one.
-        correlation: of the two figures in resamples of the texts.
+        correlation: of the two metrics in resamples of the texts.
     """
     (our_value, our_low, our_high), (their_value, their_low, their_high) = ours, theirs
     value = our_value - their_value
@@ -197,10 +180,8 @@ def paired_interval(
     return value - down, value + up
 
 
-def shared_correlation(
-    ours: NDArray[np.float64], theirs: NDArray[np.float64], trials: float
-) -> float:
-    """How much two figures move together in the same resamples [R], read with prudence.
+def shared_correlation(ours: Floats, theirs: Floats, trials: float) -> float:
+    """How much two metrics move together in the same resamples [R], read with prudence.
 
     It is taken as if two more trials had been seen in which the two have nothing in common, as
     Bonett and Price (Journal of Educational and Behavioral Statistics 37, 2012) do for shares: that
@@ -213,26 +194,16 @@ def shared_correlation(
     return float(np.corrcoef(first, second)[0, 1]) * trials / (trials + 2)
 
 
-def _add(ours: float, theirs: float, correlation: float) -> float:
-    """The length of the sum of two steps with a correlation."""
-    return float(np.sqrt(ours**2 + theirs**2 - 2 * correlation * ours * theirs))
-
-
-RESAMPLES = 2_000
-MOST_WEIGHTS = 2_000_000
-"""Weights in memory at once."""
-
-
 def resample(
     decisions: Decisions, scores: Floats | None, targets: Targets, seed: int = 0
-) -> Measures:
-    """The measures of each label in resamples of the texts: [RESAMPLES, L].
+) -> MetricArrays:
+    """The metrics of each label in resamples of the texts: [RESAMPLES, L].
 
     A label without positives in a resample is undefined there, as it would be in a split like that.
 
     Args:
         decisions: [n, L].
-        scores: [n, L]; the higher, the more probable. None: their measures are undefined.
+        scores: [n, L]; the higher, the more probable. None: their metrics are undefined.
         targets: [n, L], NaN unknown: left out of every resample.
         seed: the same seed and number of texts give the same resamples.
     """
@@ -241,12 +212,12 @@ def resample(
         Ranking.of(scores[:, label], column) if scores is not None and (column == 1).any() else None
         for label, column in enumerate(targets.T)
     ]
-    counts, ranked = [], []
+    counts, areas = [], []
     for weights in draw_weights(len(targets), seed):
         counts.append(rows @ weights)
-        ranked.append([_figures(ranking, weights) for ranking in rankings])
-    precision_at, area = np.concatenate(ranked, axis=2).transpose(1, 2, 0)
-    return Measures(counted(np.concatenate(counts, axis=1)), precision_at, area)
+        areas.append([_ranking_metrics(ranking, weights) for ranking in rankings])
+    under_precision, under_roc = np.concatenate(areas, axis=2).transpose(1, 2, 0)
+    return MetricArrays(counted(np.concatenate(counts, axis=1)), under_precision, under_roc)
 
 
 def draw_weights(texts: int, seed: int) -> Iterator[Weights]:
@@ -272,6 +243,29 @@ def counted(counts: NDArray[np.float32]) -> Confusion:
     return Confusion(*np.split(counts.T.astype(np.int64), 3, axis=1))
 
 
-def _figures(ranking: Ranking | None, weights: Weights) -> tuple[Floats, Floats]:
+def _effective_size(share: float, variance: float, trials: float) -> float:
+    """Trials of a share with that variance; `trials` where there is none."""
+    return share * (1 - share) / variance if variance > ROUNDING**2 else trials
+
+
+def _less_bias(value: float, resamples: Floats) -> float:
+    """A metric less its bias: resamples lie as far from it as it lies from the truth."""
+    return float(np.clip(2 * value - resamples.mean(), 0, 1))
+
+
+def _jeffreys_interval(hits: float, trials: float) -> Interval:
+    """Jeffreys' 95% interval of a share, from 0 where nothing hits, to 1 where nothing misses."""
+    around = beta(hits + 0.5, trials - hits + 0.5)
+    low = float(around.ppf(TAIL)) if hits > 0 else 0.0
+    high = float(around.ppf(1 - TAIL)) if hits < trials else 1.0
+    return low, high
+
+
+def _add(ours: float, theirs: float, correlation: float) -> float:
+    """The length of the sum of two steps with a correlation."""
+    return float(np.sqrt(ours**2 + theirs**2 - 2 * correlation * ours * theirs))
+
+
+def _ranking_metrics(ranking: Ranking | None, weights: Weights) -> tuple[Floats, Floats]:
     undefined = np.full(weights.shape[1], np.nan)
-    return ranking.figures(weights) if ranking else (undefined, undefined)
+    return ranking.metrics(weights) if ranking else (undefined, undefined)

@@ -1,18 +1,24 @@
 """Precision, recall, F1, average precision, AUC of label columns: the only place they are computed.
 
-Targets are [n, L] with 1, 0 and NaN (unknown: left out). A figure that is undefined, such as the
+Targets are [n, L] with 1, 0 and NaN (unknown: left out). A metric that is undefined, such as the
 recall of a label without positives, is NaN, never 0, and stays out of every mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from imbtool.types import Counts, Decisions, Floats
+from imbtool.types import Counts, Decisions, Floats, Rows, Targets
+
+Weights = NDArray[np.float32]
+"""How often each text counts in each resample [texts, R]."""
+WEAK_PRECISION = 0.5
+"""Below it most decisions of a label are false alarms."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,18 @@ class Confusion:
         twice = 2 * self.true_positives
         return self._ratio(twice, twice + self.false_positives + self.false_negatives)
 
+    def of_labels(self, columns: Sequence[int]) -> Confusion:
+        """The counts of some labels."""
+        parts = (self.true_positives, self.false_positives, self.false_negatives)
+        return Confusion(*(part[..., columns] for part in parts))
+
     def micro(self) -> Confusion:
-        """All labels pooled into one."""
+        """All labels counted as one."""
         parts = (self.true_positives, self.false_positives, self.false_negatives)
         return Confusion(*(part.sum(axis=-1, keepdims=True) for part in parts))
 
     def by_name(self) -> dict[str, Floats]:
-        """Each figure of counts under the name it has in every document."""
+        """The metrics of decisions, under the names that they have in every document."""
         return {"precision": self.precision, "recall": self.recall, "f1": self.f1}
 
     def _ratio(self, part: Counts, whole: Counts) -> Floats:
@@ -60,15 +71,15 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Measures:
-    """All measures of each label on a split [L], or in resamples of it [R, L]."""
+class MetricArrays:
+    """All metrics of each label on a split [L], or in resamples of it [R, L]."""
 
     counts: Confusion
     average_precision: Floats
     roc_auc: Floats
 
     def by_name(self) -> dict[str, Floats]:
-        """Each measure under the name it has in every document."""
+        """All metrics, under the names that they have in every document."""
         return {
             **self.counts.by_name(),
             "average_precision": self.average_precision,
@@ -76,20 +87,20 @@ class Measures:
         }
 
 
-def measure(decisions: Decisions, scores: Floats | None, targets: NDArray[np.float32]) -> Measures:
-    """All measures of each label, from decisions, scores and targets [n, L].
+def measure(decisions: Decisions, scores: Floats | None, targets: Targets) -> MetricArrays:
+    """All metrics of each label, from decisions, scores and targets [n, L].
 
     Without scores average precision and AUC are undefined.
     """
     counts = confusion(decisions, targets)
     if scores is None:
         undefined = np.full(targets.shape[1], np.nan)
-        return Measures(counts, undefined, undefined)
-    return Measures(counts, average_precision(scores, targets), roc_auc(scores, targets))
+        return MetricArrays(counts, undefined, undefined)
+    return MetricArrays(counts, average_precision(scores, targets), roc_auc(scores, targets))
 
 
-def confusion(decisions: Decisions, targets: NDArray[np.float32]) -> Confusion:
-    """Count decisions [n, L] (or [k, n, L], pooled over k) against targets [n, L]."""
+def confusion(decisions: Decisions, targets: Targets) -> Confusion:
+    """Count decisions [n, L] (or [k, n, L], summed over k) against targets [n, L]."""
     axes = tuple(range(decisions.ndim - 1))
     positive, negative = targets == 1, targets == 0
     return Confusion(
@@ -99,7 +110,7 @@ def confusion(decisions: Decisions, targets: NDArray[np.float32]) -> Confusion:
     )
 
 
-def average_precision(scores: Floats, targets: NDArray[np.float32]) -> Floats:
+def average_precision(scores: Floats, targets: Targets) -> Floats:
     """Average precision of each column of scores [n, L]; NaN where there is no positive.
 
     AP = sum over thresholds of (R_n - R_{n-1}) P_n, tied scores taken together.
@@ -114,12 +125,12 @@ def average_precision(scores: Floats, targets: NDArray[np.float32]) -> Floats:
     return result
 
 
-def left_out_precision(scores: Floats, targets: NDArray[np.float32]) -> Floats:
-    """Average precision of each column, every positive judged by the other texts alone.
+def left_out_precision(scores: Floats, targets: Targets) -> Floats:
+    """Average precision of each column, with each positive left out of its own precision.
 
     A positive is itself among the texts that give the precision at its score, so few positives
-    alone make average precision too high. NaN where there is no positive; of a single one, whom no
-    other judges, its average precision.
+    alone make average precision too high. NaN where there is no positive; a single positive, which
+    has no other to be judged by, keeps its average precision.
 
     Args:
         scores: [n, L].
@@ -127,19 +138,19 @@ def left_out_precision(scores: Floats, targets: NDArray[np.float32]) -> Floats:
     """
     result = np.full(targets.shape[1], np.nan)
     for label, column in enumerate(targets.T):
-        ranked = np.sort(scores[~np.isnan(column), label])
+        known = np.sort(scores[~np.isnan(column), label])
         positive = np.sort(scores[column == 1, label])
         if not (number := len(positive)):
             continue
         found = number - np.searchsorted(positive, positive)
-        wrong = len(ranked) - np.searchsorted(ranked, positive) - found
+        wrong = len(known) - np.searchsorted(known, positive) - found
         others = (found - 1) * number / (number - 1) if number > 1 else found
         precision = np.divide(others, others + wrong, out=np.ones(number), where=wrong > 0)
         result[label] = precision.mean()
     return result
 
 
-def roc_auc(scores: Floats, targets: NDArray[np.float32]) -> Floats:
+def roc_auc(scores: Floats, targets: Targets) -> Floats:
     """Area under the ROC curve of each column of scores [n, L]; NaN unless both classes occur.
 
     The share of (positive, negative) pairs in which the positive has the higher score, ties half.
@@ -153,7 +164,7 @@ def roc_auc(scores: Floats, targets: NDArray[np.float32]) -> Floats:
     return result
 
 
-def mean_of_each(values: Floats, shares: NDArray[np.float64] | Counts) -> Floats:
+def mean_of_each(values: Floats, shares: Floats | Counts) -> Floats:
     """Weighted mean along the last axis of the values that are defined; NaN where none is.
 
     Args:
@@ -170,13 +181,9 @@ def mean_defined(values: Floats) -> float:
     return float(mean_of_each(values, np.ones(values.shape)))
 
 
-Weights = NDArray[np.float32]
-Places = NDArray[np.int64]
-
-
 @dataclass(frozen=True)
 class Ranking:
-    """The known texts of a label, highest score first, cut where both figures change.
+    """The known texts of a label, highest score first, cut where AP and AUC change.
 
     Both are sums over groups: the texts with one score, at least one of them positive.
 
@@ -189,15 +196,15 @@ class Ranking:
         first_members: where in `members` each group begins.
     """
 
-    rows: Places
-    starts: Places
-    positives: Places
-    first_positives: Places
-    members: Places
-    first_members: Places
+    rows: Rows
+    starts: Rows
+    positives: Rows
+    first_positives: Rows
+    members: Rows
+    first_members: Rows
 
     @classmethod
-    def of(cls, scores: Floats, targets: NDArray[np.float32]) -> Ranking:
+    def of(cls, scores: Floats, targets: Targets) -> Ranking:
         """Rank a label's texts.
 
         Args:
@@ -220,7 +227,7 @@ class Ranking:
             first_members=np.searchsorted(group[member], chosen),
         )
 
-    def figures(self, weights: Weights) -> tuple[Floats, Floats]:
+    def metrics(self, weights: Weights) -> tuple[Floats, Floats]:
         """Average precision and AUC [R] with each text counted as often as its weight says.
 
         AP = sum over groups of (R_g - R_{g-1}) P_g. AUC = share of (positive, negative) pairs in
@@ -243,6 +250,6 @@ class Ranking:
             return ap, 1 - wrong / (positives * negatives)
 
 
-def _sums(weights: Weights, rows: Places, starts: Places) -> Floats:
+def _sums(weights: Weights, rows: Rows, starts: Rows) -> Floats:
     """Sums of weights [stretches, R] over stretches of rows."""
     return np.add.reduceat(weights[rows], starts, axis=0).astype(np.float64)

@@ -4,7 +4,7 @@ A threshold is said to meet a requirement if validation would look as good in at
 cases, were the true share just beyond the bar. Recall and the share of decided texts go one way
 with the threshold, so thresholds are tested in that order up to the first failure, and nothing is
 paid for testing many (Angelopoulos et al., Learn then Test, arXiv 2110.01052). Precision goes up
-and down: its tests begin at a few cuts, which share the 5 of 100 (Bonferroni).
+and down: its tests begin at a few cut points, which share the 5 of 100 (Bonferroni).
 """
 
 from __future__ import annotations
@@ -12,28 +12,34 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
 from imbtool.config.schema import Requirement
+from imbtool.evaluation.document import Estimate, RequirementResult, RequirementVerdict
+from imbtool.evaluation.estimates import estimate, estimate_text
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.evaluation.measures import Figure, figure, figure_text
 from imbtool.evaluation.metrics import confusion
 from imbtool.types import Counts, Decisions, Floats, Targets
 from imbtool.wording import counted
 
-Document = dict[str, Any]
-Wanted = Mapping[int, Requirement]
-"""Requirements by the column of their label."""
+Requirements = Mapping[int, Requirement]
+"""By the column of their label."""
 
-DOUBT = 0.05
+SIGNIFICANCE = 0.05
 """How often a threshold may be said to meet a requirement that it does not meet."""
 STARTS = 10 * 2 ** np.arange(7)
-"""How many texts are decided at the cuts where tests of precision begin."""
+"""How many texts are decided at the cut points where tests of precision begin."""
 PER_1000 = "flags_per_1000"
+BEYOND = 0.01
+"""How far below the lowest score a threshold stands that takes all texts, or above the highest."""
+CLAIMS: dict[RequirementVerdict, str] = {
+    "met": "with 95% confidence",
+    "likely": "is likely, not certain",
+    "unmet": "is not reached",
+}
+"""Verdicts, the best first, in words."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Fit:
 class _Shares:
     """What a requirement is about, at one or more thresholds, highest first: hits of trials [C]."""
 
-    wanted: Requirement
+    requirement: Requirement
     hits: Counts
     trials: Counts
 
@@ -65,15 +71,15 @@ class _Shares:
 
     @property
     def bar(self) -> float:
-        return self.wanted.bar / (1000 if self.is_limit else 1)
+        return self.requirement.bar / (1000 if self.is_limit else 1)
 
     @property
     def is_limit(self) -> bool:
-        return self.wanted.measure == PER_1000
+        return self.requirement.measure == PER_1000
 
     @property
-    def doubt(self) -> float:
-        return DOUBT / (len(STARTS) if self.wanted.measure == "precision" else 1)
+    def significance(self) -> float:
+        return SIGNIFICANCE / (len(STARTS) if self.requirement.measure == "precision" else 1)
 
     def reach(self) -> Decisions:
         return np.asarray(self.values <= self.bar if self.is_limit else self.values >= self.bar)
@@ -84,12 +90,12 @@ class _Shares:
             chance = binom.cdf(self.hits, self.trials, self.bar)
         else:
             chance = binom.sf(self.hits - 1, self.trials, self.bar)
-        return np.asarray(chance <= self.doubt)
+        return np.asarray(chance <= self.significance)
 
     def sure(self) -> Decisions:
         """Thresholds that meet the requirement, all of them together with 95% confidence."""
         passed = self.pass_test()
-        if self.wanted.measure != "precision":
+        if self.requirement.measure != "precision":
             return passed
         starts = np.searchsorted(self.trials, STARTS)
         runs = np.arange(len(passed)) >= starts[:, None]
@@ -97,203 +103,144 @@ class _Shares:
 
     def choose(self, good: Decisions) -> int:
         """The highest threshold for recall, the lowest for the others; the best if none is good."""
-        places = np.flatnonzero(good)
-        if not places.size:
+        chosen = np.flatnonzero(good)
+        if not chosen.size:
             best = self.values.min() if self.is_limit else self.values.max()
-            places = np.flatnonzero(self.values == best)
-        return int(places[0 if self.wanted.measure == "recall" else -1])
+            chosen = np.flatnonzero(self.values == best)
+        return int(chosen[0 if self.requirement.measure == "recall" else -1])
 
     def support(self) -> float:
         """The strictest bar that a test could have passed."""
-        if self.wanted.measure == "recall":
-            return exact_interval(self.hits[-1], self.trials[-1], self.doubt)[0]
+        if self.requirement.measure == "recall":
+            return exact_interval(self.hits[-1], self.trials[-1], self.significance)[0]
         if self.is_limit:
-            return 1000 * exact_interval(self.hits[0], self.trials[0], self.doubt)[1]
+            return 1000 * exact_interval(self.hits[0], self.trials[0], self.significance)[1]
         starts = np.searchsorted(self.trials, STARTS)
         tested = [
-            exact_interval(self.hits[start], self.trials[start], self.doubt)[0]
+            exact_interval(self.hits[start], self.trials[start], self.significance)[0]
             for start in starts[starts < len(self.trials)]
         ]
         return max(tested, default=0.0)
 
-    def figure(self) -> Figure:
+    def estimate(self) -> Estimate:
         """The share at the only threshold, in the unit of the requirement."""
         unit = 1000 if self.is_limit else 1
         ends = exact_interval(self.hits[0], self.trials[0])
-        return figure(*(unit * number for number in (self.values[0], *ends)))
+        return estimate(*(unit * number for number in (self.values[0], *ends)))
 
 
-def fit_requirement(wanted: Requirement, scores: Floats, targets: Targets) -> Fit | None:
+def fit_requirement(requirement: Requirement, scores: Floats, targets: Targets) -> Fit | None:
     """The threshold that meets a requirement with confidence, else on these texts, else nearly.
 
     For recall it is the highest such threshold, for precision and flags the lowest.
 
     Args:
-        wanted: what is asked.
+        requirement: what is asked.
         scores: logits of the label [n].
         targets: [n], NaN unknown.
 
     Returns:
         None for precision and recall of a label without positives.
     """
-    if wanted.measure == PER_1000:  # every text that is decided counts, whatever its target
+    if requirement.measure == PER_1000:  # every text that is decided counts, whatever its target
         targets = np.ones_like(targets)
-    ordered, found = ranked(scores, targets)
+    ordered, found = sort_by_score(scores, targets)
     if not found.size or not found[-1]:
         return None
-    last = np.flatnonzero(can_cut(ordered))
+    last = np.flatnonzero(is_cut_point(ordered))
     whole = np.full(len(last), found[-1])
-    shares = _Shares(wanted, found[last], last + 1 if wanted.measure == "precision" else whole)
+    shares = _Shares(
+        requirement, found[last], last + 1 if requirement.measure == "precision" else whole
+    )
     sure = shares.sure()
     cut = shares.choose(sure if sure.any() else shares.reach())
-    return Fit(between(ordered, int(last[cut])), bool(sure.any()), shares.support())
+    return Fit(threshold_after(ordered, int(last[cut])), bool(sure.any()), shares.support())
 
 
 def judge_requirement(
     label: str,
-    wanted: Requirement,
+    requirement: Requirement,
     fit: Fit | None,
     targets: Targets,
     decided: Decisions,
     coherent: Decisions,
-) -> Document:
+) -> RequirementResult:
     """What a requirement came to on validation.
 
     Args:
         label: its name.
-        wanted: what is asked.
+        requirement: what is asked.
         fit: its threshold; None where there are no positives.
         targets: of the label [n], NaN unknown.
         decided: by the threshold [n].
         coherent: the same decisions, made to fit the forest; the verdict is about these.
-
-    Returns:
-        `asked`, `verdict` (met, likely, unmet), `validation` (the figure and its two-sided 95%
-        interval; flags in 1,000 texts) and a `sentence` with all of it.
     """
     if fit is None:
-        nothing = figure(np.nan, np.nan, np.nan)
+        nothing = estimate(np.nan, np.nan, np.nan)
         sentence = (
-            f"{_title(label, wanted)} cannot be judged, no positives on validation; "
+            f"{_title(label, requirement)} cannot be judged, no positives on validation; "
             "the threshold is the one without a requirement"
         )
-        return _document(wanted, "unmet", nothing, sentence)
-    shares, before = (_count(wanted, taken, targets) for taken in (coherent, decided))
-    likely = "likely" if shares.reach()[0] else "unmet"
-    verdict = "met" if fit.sure and shares.pass_test()[0] else likely
+        return RequirementResult(
+            asked=requirement.asked, verdict="unmet", validation=nothing, sentence=sentence
+        )
+    shares, before = (_count(requirement, taken, targets) for taken in (coherent, decided))
+    verdict = _verdict(fit, shares)
     parts = [
-        f"{_title(label, wanted)} {_CLAIMS[verdict]}",
-        f"{_figure_text(shares)} on validation, {_counts_text(shares)}",
+        f"{_title(label, requirement)} {CLAIMS[verdict]}",
+        f"{_share_text(shares)} on validation, {_counts_text(shares)}",
     ]
     if not fit.sure:
         parts.append(_support_text(shares, fit.support))
     if before.values != shares.values:
-        parts.append(f"{_figure_text(before)} before decisions were made coherent")
-    return _document(wanted, verdict, shares.figure(), "; ".join(parts))
+        parts.append(f"{_share_text(before)} before decisions were made coherent")
+    return RequirementResult(
+        asked=requirement.asked,
+        verdict=verdict,
+        validation=shares.estimate(),
+        sentence="; ".join(parts),
+    )
 
 
-def fit_requirements(wanted: Wanted, logits: Floats, targets: Targets) -> dict[int, Fit]:
+def fit_requirements(
+    requirements: Requirements, logits: Floats, targets: Targets
+) -> dict[int, Fit]:
     """`fit_requirement` for each column of logits and targets [n, L] that has one, if it can be."""
     fits = {
-        column: fit_requirement(asked, logits[:, column], targets[:, column])
-        for column, asked in wanted.items()
+        column: fit_requirement(requirement, logits[:, column], targets[:, column])
+        for column, requirement in requirements.items()
     }
     return {column: fit for column, fit in fits.items() if fit is not None}
 
 
 def judge_requirements(
     names: Sequence[str],
-    wanted: Wanted,
+    requirements: Requirements,
     fits: Mapping[int, Fit],
     targets: Targets,
     decided: Decisions,
     coherent: Decisions,
-) -> dict[str, Document]:
+) -> dict[str, RequirementResult]:
     """`judge_requirement` for each label that has one, by name; matrices are [n, L]."""
     return {
         names[column]: judge_requirement(
             names[column],
-            asked,
+            requirement,
             fits.get(column),
             targets[:, column],
             decided[:, column],
             coherent[:, column],
         )
-        for column, asked in wanted.items()
+        for column, requirement in requirements.items()
     }
 
 
-def kept_requirements(documents: Mapping[str, Document]) -> int:
+def kept_requirements(results: Mapping[str, RequirementResult]) -> int:
     """How well requirements are kept, to compare by: one that is met counts for two likely ones."""
-    return sum(2 - list(_CLAIMS).index(document["verdict"]) for document in documents.values())
+    return sum(2 - list(CLAIMS).index(result.verdict) for result in results.values())
 
 
-_CLAIMS = {
-    "met": "with 95% confidence",
-    "likely": "is likely, not certain",
-    "unmet": "is not reached",
-}
-"""Verdicts, the best first, in words."""
-
-
-def _document(wanted: Requirement, verdict: str, measured: Figure, sentence: str) -> Document:
-    return {
-        "asked": wanted.asked,
-        "verdict": verdict,
-        "validation": measured,
-        "sentence": sentence,
-    }
-
-
-def _count(wanted: Requirement, decided: Decisions, targets: Targets) -> _Shares:
-    if wanted.measure == PER_1000:
-        hits, trials = decided.sum(), len(decided)
-    else:
-        counts = confusion(decided[:, None], targets[:, None])
-        hits, trials = counts.true_positives[0], counts.support[0]
-        if wanted.measure == "precision":
-            trials = hits + counts.false_positives[0]
-    return _Shares(wanted, np.array([hits]), np.array([trials]))
-
-
-def _title(label: str, wanted: Requirement) -> str:
-    if wanted.measure == PER_1000:
-        return f"flags of {label}: at most {wanted.bar:g} in 1,000 texts"
-    return f"{wanted.measure} of {label}: at least {wanted.bar:g}"
-
-
-def _figure_text(shares: _Shares) -> str:
-    return figure_text(shares.figure(), digits=1 if shares.is_limit else 2)
-
-
-def _counts_text(shares: _Shares) -> str:
-    hits, trials = int(shares.hits[0]), int(shares.trials[0])
-    match shares.wanted.measure:
-        case "recall":
-            return f"{hits:,} of {counted(trials, 'positive')} found"
-        case "precision":
-            return f"{hits:,} of {counted(trials, 'decided text')} right"
-    return f"{hits:,} of {counted(trials, 'text')} decided"
-
-
-def _support_text(shares: _Shares, support: float) -> str:
-    """Rounded so that it never says more than it may."""
-    match shares.wanted.measure:
-        case "recall":
-            basis = counted(int(shares.trials[0]), "positive")
-        case "precision":
-            basis = "validation"
-        case _:
-            basis = counted(int(shares.trials[0]), "text")
-            return f"{basis} can support {math.ceil(10 * support) / 10:.1f} at best"
-    return f"{basis} can support {math.floor(100 * support) / 100:.2f} at best"
-
-
-BEYOND = 0.01
-"""How far below the lowest score a threshold stands that takes all texts, or above the highest."""
-
-
-def ranked(scores: Floats, truth: NDArray[np.float32]) -> tuple[Floats, NDArray[np.int64]]:
+def sort_by_score(scores: Floats, truth: Targets) -> tuple[Floats, Counts]:
     """Known scores [m], highest first, and the positives among the first k [m].
 
     Args:
@@ -306,13 +253,63 @@ def ranked(scores: Floats, truth: NDArray[np.float32]) -> tuple[Floats, NDArray[
     return scores[order], np.cumsum(truth[order], dtype=np.int64)
 
 
-def can_cut(scores: Floats) -> Decisions:
+def is_cut_point(scores: Floats) -> Decisions:
     """Whether a threshold can stand behind each of some scores, highest first [m]."""
     return np.append(scores[:-1] > scores[1:], True)
 
 
-def between(scores: Floats, last: int) -> float:
+def threshold_after(scores: Floats, last: int) -> float:
     """The threshold halfway between the last score taken and the first one left."""
     if last + 1 == len(scores):
         return float(scores[last]) - BEYOND
     return float((scores[last] + scores[last + 1]) / 2)
+
+
+def _count(requirement: Requirement, decided: Decisions, targets: Targets) -> _Shares:
+    if requirement.measure == PER_1000:
+        hits, trials = decided.sum(), len(decided)
+    else:
+        counts = confusion(decided[:, None], targets[:, None])
+        hits, trials = counts.true_positives[0], counts.support[0]
+        if requirement.measure == "precision":
+            trials = hits + counts.false_positives[0]
+    return _Shares(requirement, np.array([hits]), np.array([trials]))
+
+
+def _verdict(fit: Fit, shares: _Shares) -> RequirementVerdict:
+    if fit.sure and shares.pass_test()[0]:
+        return "met"
+    return "likely" if shares.reach()[0] else "unmet"
+
+
+def _title(label: str, requirement: Requirement) -> str:
+    if requirement.measure == PER_1000:
+        return f"flags of {label}: at most {requirement.bar:g} in 1,000 texts"
+    return f"{requirement.measure} of {label}: at least {requirement.bar:g}"
+
+
+def _share_text(shares: _Shares) -> str:
+    return estimate_text(shares.estimate(), digits=1 if shares.is_limit else 2)
+
+
+def _counts_text(shares: _Shares) -> str:
+    hits, trials = int(shares.hits[0]), int(shares.trials[0])
+    match shares.requirement.measure:
+        case "recall":
+            return f"{hits:,} of {counted(trials, 'positive')} found"
+        case "precision":
+            return f"{hits:,} of {counted(trials, 'decided text')} right"
+    return f"{hits:,} of {counted(trials, 'text')} decided"
+
+
+def _support_text(shares: _Shares, support: float) -> str:
+    """Rounded so that it never says more than it may."""
+    match shares.requirement.measure:
+        case "recall":
+            basis = counted(int(shares.trials[0]), "positive")
+        case "precision":
+            basis = "validation"
+        case _:
+            basis = counted(int(shares.trials[0]), "text")
+            return f"{basis} can support {math.ceil(10 * support) / 10:.1f} at best"
+    return f"{basis} can support {math.floor(100 * support) / 100:.2f} at best"

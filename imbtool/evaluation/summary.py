@@ -1,4 +1,4 @@
-"""Logits, thresholds and targets become the evaluation document: the source of every number."""
+"""The metrics of a split, of slices of it, and those that training logs each epoch."""
 
 from __future__ import annotations
 
@@ -8,78 +8,142 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.hierarchy import Coherence, Labels
+from imbtool.config.hierarchy import Labels
 from imbtool.data.imbalance import TIERS, Tier
+from imbtool.errors import user_error
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.evaluation.measures import Figures
+from imbtool.evaluation.document import (
+    DecisionMetrics,
+    Estimate,
+    Hierarchy,
+    LabelMetrics,
+    Metrics,
+    Overall,
+    Slice,
+    SliceLabel,
+    Slices,
+    TierMetrics,
+    TrainedLabel,
+    Violation,
+)
+from imbtool.evaluation.estimates import SplitMetrics, estimates
 from imbtool.evaluation.metrics import Confusion, average_precision, confusion, mean_defined
+from imbtool.evaluation.predictions import Predictions, decide
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.types import Decisions
+from imbtool.types import Counts, Floats, Targets
+from imbtool.wording import counted
 
-Document = dict[str, Any]
+MOST_SLICES = 50
+EMPTY = "(empty)"
 
 
-def evaluation_document(
-    labels: Labels,
-    probabilities: NDArray[np.float64],
-    targets: NDArray[np.float32],
-    thresholds: NDArray[np.float64],
-    coherence: Coherence | None,
-    tiers: Sequence[Tier],
-) -> Document:
-    """Everything that is known of a model on a split.
+def summarise_overall(metrics: SplitMetrics) -> Overall:
+    """Means over all labels, and over each level of the hierarchy if there is one."""
+    labels, counts = metrics.predictions.labels, metrics.counts
+    levels = {
+        level: Metrics[Estimate](**estimates(metrics.macro(rows)))
+        for level, rows in labels.groups.items()
+    }
+    return Overall(
+        macro=Metrics[Estimate](**estimates(metrics.macro(range(len(labels))))),
+        micro=DecisionMetrics[Estimate](**estimates(metrics.micro())),
+        weighted=Metrics[Estimate](**estimates(metrics.weighted())),
+        secondary=levels.get("secondary"),
+        primary=levels.get("primary"),
+        labels_without_positives=int((counts.support == 0).sum()),
+        labels_at_zero_recall=int((counts.recall == 0).sum()),
+    )
 
-    Args:
-        labels: the label set.
-        probabilities: [n, L].
-        targets: [n, L], NaN unknown.
-        thresholds: [L], as probabilities; at or above is decided.
-        coherence: how decisions are made to fit the forest.
-        tiers: the tier of each label by its training ratio.
 
-    Returns:
-        `overall`, `tiers`, `labels` and `hierarchy`, as in evaluation.json.
-    """
-    raw: Decisions = probabilities >= thresholds
-    decisions = labels.coherent(raw, coherence) if coherence else raw
-    figures = Figures(decisions, probabilities, targets)
-    counts = figures.counts
-    tier_rows = {tier: [index for index, of in enumerate(tiers) if of == tier] for tier in TIERS}
+def rows_by_tier(tiers: Sequence[Tier]) -> dict[Tier, list[int]]:
+    """Which labels are in each tier that has any."""
+    rows = {tier: [index for index, of in enumerate(tiers) if of == tier] for tier in TIERS}
+    return {tier: labels for tier, labels in rows.items() if labels}
+
+
+def summarise_tiers(metrics: SplitMetrics, tiers: Sequence[Tier]) -> dict[str, TierMetrics]:
+    """Means over the labels of each tier."""
     return {
-        "overall": {
-            "macro": figures.macro(range(len(labels))),
-            "micro": figures.micro(),
-            "weighted": figures.weighted(),
-            **{name: figures.macro(rows) for name, rows in labels.groups.items()},
-            "labels_without_positives": int((counts.support == 0).sum()),
-            "labels_at_zero_recall": int((counts.recall == 0).sum()),
-        },
-        "tiers": {
-            tier: {"labels": len(rows), **figures.macro(rows)}
-            for tier, rows in tier_rows.items()
-            if rows
-        },
-        "labels": {
-            name: {
-                **figures.label(index),
-                "support": int(counts.support[index]),
-                "found": int(counts.true_positives[index]),
-                "false_alarms": int(counts.false_positives[index]),
-                "threshold": float(thresholds[index]),
-                "tier": tiers[index],
-            }
-            for index, name in enumerate(labels.names)
-        },
-        "hierarchy": _hierarchy(labels, raw, decisions, coherence),
+        tier: TierMetrics(labels=len(rows), **estimates(metrics.macro(rows)))
+        for tier, rows in rows_by_tier(tiers).items()
     }
 
 
-def validation_figures(
-    labels: Labels,
-    choice: ThresholdChoice,
-    logits: NDArray[np.float64],
-    targets: NDArray[np.float32],
-) -> Document:
+def summarise_labels(
+    metrics: SplitMetrics, trained: Sequence[TrainedLabel], min_support: int
+) -> dict[str, LabelMetrics]:
+    """Each label by name.
+
+    Args:
+        metrics: of predictions that have thresholds.
+        trained: what training knew of each label.
+        min_support: positives below which a label is few.
+    """
+    counts, thresholds = metrics.counts, metrics.predictions.thresholds
+    assert thresholds is not None
+    return {
+        name: LabelMetrics(
+            **{**dict(trained[index]), **estimates(metrics.label(index))},
+            support=int(counts.support[index]),
+            found=int(counts.true_positives[index]),
+            false_alarms=int(counts.false_positives[index]),
+            threshold=float(thresholds[index]),
+            few=bool(counts.support[index] < min_support),
+        )
+        for index, name in enumerate(metrics.predictions.labels.names)
+    }
+
+
+def summarise_hierarchy(predictions: Predictions) -> Hierarchy:
+    """Where the thresholds alone contradict the hierarchy; the predictions have probabilities."""
+    labels, names = predictions.labels, predictions.labels.names
+    assert predictions.probabilities is not None and predictions.thresholds is not None
+    before = decide(labels, predictions.probabilities, predictions.thresholds, None)
+    pairs = zip(labels.edges, labels.violations(before), strict=True)
+    return Hierarchy(
+        edges=[[names[child], names[parent]] for child, parent in labels.edges],
+        coherence=predictions.coherence,
+        violation_rate_before=labels.violation_rate(before),
+        violation_rate_after=labels.violation_rate(predictions.decisions),
+        violations_before=[
+            Violation(child=names[child], parent=names[parent], texts=int(count))
+            for (child, parent), count in pairs
+            if count
+        ],
+    )
+
+
+def measure_slices(
+    column: str,
+    values: Sequence[str],
+    predictions: Predictions,
+    targets: Targets,
+    min_support: int,
+) -> Slices:
+    """Measure each group of texts, worst macro-F1 first; where it is undefined last.
+
+    Args:
+        column: the name of the column that the values are from.
+        values: of each text [n]; an empty one is the slice `(empty)`.
+        predictions: of the texts [n, L].
+        targets: [n, L], NaN unknown.
+        min_support: positives below which a label is few; a slice is few where all its labels are.
+
+    Raises:
+        UserError: more than `MOST_SLICES` different values.
+    """
+    named = np.array([value.strip() or EMPTY for value in values], dtype=object)
+    slices = []
+    for value in _distinct(named, column):
+        rows = np.flatnonzero(named == value)
+        metrics = SplitMetrics(predictions.of_texts(rows), targets[rows])
+        slices.append(_slice(value, metrics, len(rows), min_support))
+    return Slices(column=column, slices=sorted(slices, key=_worst_first))
+
+
+def validation_metrics(
+    labels: Labels, choice: ThresholdChoice, logits: Floats, targets: Targets
+) -> dict[str, Any]:
     """What a model reaches on the texts of its thresholds, by cross-fitted decisions.
 
     Args:
@@ -116,7 +180,7 @@ def group_metrics(labels: Labels, counts: Confusion) -> dict[str, float]:
 
 
 def label_metrics(
-    labels: Labels, counts: Confusion, support: NDArray[np.int64]
+    labels: Labels, counts: Confusion, support: Counts
 ) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and support [L] of each label, by name."""
     return {
@@ -130,18 +194,37 @@ def label_metrics(
     }
 
 
-def _hierarchy(
-    labels: Labels, raw: Decisions, decisions: Decisions, coherence: Coherence | None
-) -> Document:
-    pairs = zip(labels.edges, labels.violations(raw), strict=True)
-    return {
-        "edges": [[labels.names[child], labels.names[parent]] for child, parent in labels.edges],
-        "coherence": coherence,
-        "violation_rate_before": labels.violation_rate(raw),
-        "violation_rate_after": labels.violation_rate(decisions),
-        "violations_before": [
-            {"child": labels.names[child], "parent": labels.names[parent], "texts": int(count)}
-            for (child, parent), count in pairs
-            if count
-        ],
-    }
+def _distinct(named: NDArray[np.object_], column: str) -> list[str]:
+    found = sorted(set(named))
+    if len(found) > MOST_SLICES:
+        raise user_error(
+            f"--by {column}",
+            counted(len(found), "different value"),
+            f"at most {MOST_SLICES}: a column of groups, not of ids or numbers",
+            "name another column, or write groups into one (the year of a date, for example)",
+        )
+    return found
+
+
+def _slice(value: str, metrics: SplitMetrics, texts: int, min_support: int) -> Slice:
+    names, support = metrics.predictions.labels.names, metrics.counts.support
+    few = support < min_support
+    return Slice(
+        value=value,
+        texts=texts,
+        few=bool(few.all()),
+        macro=Metrics[Estimate](**estimates(metrics.macro(range(len(names))))),
+        labels={
+            name: SliceLabel(
+                **estimates(metrics.label(index)),
+                support=int(support[index]),
+                few=bool(few[index]),
+            )
+            for index, name in enumerate(names)
+        },
+    )
+
+
+def _worst_first(row: Slice) -> tuple[bool, float]:
+    f1 = row.macro.f1.value
+    return (True, 0.0) if f1 is None else (False, f1)

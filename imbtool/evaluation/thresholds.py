@@ -11,27 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Coherence, Labels
 from imbtool.config.schema import Requirement, ThresholdMethod
 from imbtool.data.splitting import stratified_split
-from imbtool.evaluation.calibration import fit_calibration, sigmoid
+from imbtool.evaluation.calibration import fit_shared_slope, sigmoid
+from imbtool.evaluation.document import RequirementResult
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.requirements import (
     BEYOND,
-    Wanted,
-    between,
-    can_cut,
+    Requirements,
     fit_requirements,
+    is_cut_point,
     judge_requirements,
     kept_requirements,
-    ranked,
+    sort_by_score,
+    threshold_after,
 )
-from imbtool.types import Decisions, Floats, Targets
+from imbtool.types import Counts, Decisions, Floats, Rows, Targets
 
 HALF_SPLITS = 6
 BLEND_POSITIVES = 20.0
@@ -64,10 +63,10 @@ class ThresholdChoice:
     scores: dict[str, float]
     recalls: dict[str, float]
     logits: Floats
-    positives: NDArray[np.int64]
+    positives: Counts
     coherence: Coherence | None
     cross_fitted: Decisions
-    requirements: dict[str, dict[str, Any]]
+    requirements: dict[str, RequirementResult]
 
     @property
     def probabilities(self) -> Floats:
@@ -81,11 +80,11 @@ class _Sample:
     targets: Targets
     prevalence: Floats
 
-    def rows(self, rows: NDArray[np.int64]) -> _Sample:
+    def rows(self, rows: Rows) -> _Sample:
         return _Sample(self.logits[rows], self.targets[rows], self.prevalence)
 
     @property
-    def positives(self) -> NDArray[np.int64]:
+    def positives(self) -> Counts:
         return np.asarray((self.targets == 1).sum(axis=0), dtype=np.int64)
 
     @property
@@ -133,23 +132,23 @@ def choose_thresholds(
     """
     sample = _Sample(np.asarray(logits, dtype=np.float64), targets, prevalence)
     halves = [stratified_split(targets, (0.5, 0.5), seed + number) for number in range(HALF_SPLITS)]
-    wanted = {labels.names.index(name): requirement for name, requirement in require.items()}
+    required = {labels.names.index(name): requirement for name, requirement in require.items()}
     names = list(RULES) if method == "auto" else [method]
-    rules = {name: _requiring(_sparing(name), wanted) for name in names}
+    rules = {name: _requiring(_sparing(name), required) for name in names}
     crossed = {name: _cross_fit(rule, sample, halves) for name, rule in rules.items()}
     scores = {name: _macro_f1(decisions, targets) for name, decisions in crossed.items()}
     recalls = {name: _macro_recall(crossed[name], targets) for name in _as_good_as_best(scores)}
     best = max(recalls, key=lambda name: recalls[name])
     thresholds = rules[best](sample)
-    fits = fit_requirements(wanted, sample.logits, targets)
+    fits = fit_requirements(required, sample.logits, targets)
     decided = sample.logits >= thresholds
 
-    def judge(how: Coherence | None) -> dict[str, dict[str, Any]]:
-        coherent = labels.coherent(decided, how) if how else decided
-        return judge_requirements(labels.names, wanted, fits, targets, decided, coherent)
+    def judge(how: Coherence | None) -> dict[str, RequirementResult]:
+        coherent = labels.coherent(decided, how)
+        return judge_requirements(labels.names, required, fits, targets, decided, coherent)
 
     def worth(how: Coherence | None) -> tuple[int, float]:
-        coherent = _make_coherent(labels, crossed[best], how)
+        coherent = labels.coherent(crossed[best], how)
         return kept_requirements(judge(how)), float(_macro_f1(coherent, targets).mean())
 
     coherence = max(COHERENCES, key=worth) if labels.edges else None
@@ -157,7 +156,7 @@ def choose_thresholds(
     sources = {int(column): UNSEEN.get(best, best) for column in np.flatnonzero(positives == 0)}
     if best in OF_EACH_LABEL:
         sources |= dict.fromkeys(np.flatnonzero(sample.constant).tolist(), CONSTANT)
-    sources |= {column: f"required {wanted[column].measure}" for column in fits}
+    sources |= {column: f"required {required[column].measure}" for column in fits}
     return ThresholdChoice(
         rule=best,
         rules=[sources.get(column, best) for column in range(len(labels))],
@@ -166,7 +165,7 @@ def choose_thresholds(
         logits=thresholds,
         positives=positives,
         coherence=coherence,
-        cross_fitted=_make_coherent(labels, crossed[best], coherence),
+        cross_fitted=labels.coherent(crossed[best], coherence),
         requirements=judge(coherence),
     )
 
@@ -189,7 +188,7 @@ def label_best(sample: _Sample) -> Floats:
     """Each label's own F1-best threshold; the global one for labels without positives."""
     thresholds = global_best(sample)
     for column in np.flatnonzero(sample.positives > 0):
-        thresholds[column] = _best_cut(*_column(sample, int(column)))
+        thresholds[column] = _best_threshold(*_column(sample, int(column)))
     return thresholds
 
 
@@ -205,11 +204,11 @@ def calibrated(sample: _Sample) -> Floats:
     One slope shared by all labels, a bias a label that makes its mean probability its training
     prevalence; expected F1 of the k most probable texts is 2 sum(p_1..k) / (k + sum(p)).
     """
-    calibration = fit_calibration(sample.logits, sample.targets, sample.prevalence)
+    calibration = fit_shared_slope(sample.logits, sample.targets, sample.prevalence)
     scaled = calibration.logits(sample.logits)
     columns = zip(scaled.T, sample.seen.T, strict=True)
-    cuts = [_expected_f1_cut(column[seen]) for column, seen in columns]
-    return calibration.raw(np.array(cuts))
+    thresholds = [_expected_f1_threshold(column[seen]) for column, seen in columns]
+    return calibration.raw(np.array(thresholds))
 
 
 def mean_of_both(sample: _Sample) -> Floats:
@@ -236,7 +235,7 @@ UNSEEN: Mapping[str, str] = {
 """What a rule comes to for a label that has no threshold of its own to find on validation."""
 
 
-def _cross_fit(rule: Rule, sample: _Sample, halves: list[list[NDArray[np.int64]]]) -> Decisions:
+def _cross_fit(rule: Rule, sample: _Sample, halves: list[list[Rows]]) -> Decisions:
     decisions = np.zeros((len(halves), *sample.logits.shape), dtype=np.bool_)
     for number, (first, second) in enumerate(halves):
         for fitted_on, decided in ((first, second), (second, first)):
@@ -261,12 +260,12 @@ def _sparing(name: str) -> Rule:
     return thresholds
 
 
-def _requiring(rule: Rule, wanted: Wanted) -> Rule:
+def _requiring(rule: Rule, required: Requirements) -> Rule:
     """A rule whose thresholds give way to those of requirements."""
 
     def thresholds(sample: _Sample) -> Floats:
         result = rule(sample).copy()
-        for column, fit in fit_requirements(wanted, sample.logits, sample.targets).items():
+        for column, fit in fit_requirements(required, sample.logits, sample.targets).items():
             result[column] = fit.threshold
         return result
 
@@ -290,17 +289,11 @@ def _as_good_as_best(scores: Mapping[str, Floats]) -> list[str]:
     return [name for name, score in scores.items() if (best - score).mean() <= error[name]]
 
 
-def _make_coherent(labels: Labels, decisions: Decisions, how: Coherence | None) -> Decisions:
-    if how is None:
-        return decisions
-    return np.stack([labels.coherent(part, how) for part in decisions])
+def _column(sample: _Sample, column: int) -> tuple[Floats, Counts]:
+    return sort_by_score(sample.logits[:, column], sample.targets[:, column])
 
 
-def _column(sample: _Sample, column: int) -> tuple[Floats, NDArray[np.int64]]:
-    return ranked(sample.logits[:, column], sample.targets[:, column])
-
-
-def _f1_at(thresholds: Floats, scores: Floats, found: NDArray[np.int64]) -> Floats:
+def _f1_at(thresholds: Floats, scores: Floats, found: Counts) -> Floats:
     taken = np.searchsorted(-scores, -thresholds, side="right")
     hits = np.concatenate([[0], found])[taken]
     return np.asarray(2.0 * hits / (taken + found[-1]), dtype=np.float64)
@@ -311,21 +304,21 @@ def _middle_of_best(f1: Floats) -> float:
     return float(GRID[best[len(best) // 2]])
 
 
-def _best_cut(scores: Floats, found: NDArray[np.int64]) -> float:
+def _best_threshold(scores: Floats, found: Counts) -> float:
     """Halfway between the last score taken and the first one left, where F1 is best."""
     taken = np.arange(1, len(scores) + 1)
     f1 = 2.0 * found / (taken + found[-1])
-    return between(scores, _last_of_ties(scores, f1))
+    return threshold_after(scores, _last_of_ties(scores, f1))
 
 
-def _expected_f1_cut(logits: Floats) -> float:
+def _expected_f1_threshold(logits: Floats) -> float:
     scores = np.sort(logits)[::-1]
     probability = sigmoid(scores)
     taken = np.arange(1, len(scores) + 1)
     f1 = 2.0 * np.cumsum(probability) / (taken + probability.sum())
-    return between(scores, _last_of_ties(scores, f1))
+    return threshold_after(scores, _last_of_ties(scores, f1))
 
 
 def _last_of_ties(scores: Floats, f1: Floats) -> int:
-    """Where F1 is best among the cuts that can be made: equal scores go together."""
-    return int(np.argmax(np.where(can_cut(scores), f1, -1.0)))
+    """Where F1 is best among the cut points: equal scores go together."""
+    return int(np.argmax(np.where(is_cut_point(scores), f1, -1.0)))

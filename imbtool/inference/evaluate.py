@@ -1,41 +1,51 @@
-"""A checkpoint meets a labelled table: the evaluation document."""
+"""Measure a checkpoint on a labelled table: the content of evaluation.json."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imbtool.config.reader import read_profile
 from imbtool.config.schema import EvaluationSection, Profile
-from imbtool.data.corpus import SPLITS, Split, read_corpus, read_split, split_column
+from imbtool.data.corpus import SPLITS, Split, read_own_split, read_split, split_column
 from imbtool.errors import rows_named, user_error
-from imbtool.evaluation.calibration import sigmoid
-from imbtool.evaluation.comparison import Judged, comparison_document
-from imbtool.evaluation.external import read_rival
+from imbtool.evaluation.calibration import measure_calibration, sigmoid
+from imbtool.evaluation.comparison import compare
+from imbtool.evaluation.document import (
+    Evaluation,
+    LabelThreshold,
+    SplitData,
+    Thresholds,
+    TrainedLabel,
+)
+from imbtool.evaluation.estimates import SplitMetrics
+from imbtool.evaluation.external import read_external_predictions
 from imbtool.evaluation.gates import Gate, check_gates, judge_gates
-from imbtool.evaluation.mistakes import confusion_pairs, mistakes_document
-from imbtool.evaluation.reliability import calibration_document
-from imbtool.evaluation.slices import slices_document
-from imbtool.evaluation.summary import evaluation_document
+from imbtool.evaluation.mistakes import confusion_pairs, find_mistakes
+from imbtool.evaluation.predictions import Predictions
+from imbtool.evaluation.summary import (
+    measure_slices,
+    summarise_hierarchy,
+    summarise_labels,
+    summarise_overall,
+    summarise_tiers,
+)
 from imbtool.formats.sources import FORMATS
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.model.metadata import CheckpointMeta
-from imbtool.types import Decisions, Floats, Targets
+from imbtool.types import Floats
 from imbtool.wording import did_you_mean
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What an evaluation shall hold beside its figures.
+class EvaluationOptions:
+    """What an evaluation holds beside the metrics.
 
     Attributes:
-        gates: bars that figures must reach.
+        gates: bars that metrics must reach.
         by: the column of the table whose values make slices.
-        against: another checkpoint, or a file of any tool's predictions.
+        against: another checkpoint, or a file of external predictions.
         errors: how many misses and false alarms of each rare label to quote; 0 quotes no text.
         trust_remote_code: run code that the other checkpoint brings along.
     """
@@ -47,7 +57,7 @@ class Wanted:
     trust_remote_code: bool = False
 
 
-FIGURES_ALONE = Wanted()
+METRICS_ALONE = EvaluationOptions()
 
 
 def run_profile(checkpoint: Checkpoint) -> Profile | None:
@@ -83,7 +93,7 @@ def own_split(checkpoint: Checkpoint, name: str) -> Split:
         raise user_error(
             "--split", found, "a checkpoint in its run folder", "name a table with --data"
         )
-    split = read_corpus(profile).splits[name]
+    split = read_own_split(name, profile, checkpoint.labels)
     if split.fingerprint != checkpoint.meta.fingerprints[name]:
         found = f"other texts or labels in {name} than in training"
         fix = "restore it, or evaluate on it as it is now with --data"
@@ -91,16 +101,18 @@ def own_split(checkpoint: Checkpoint, name: str) -> Split:
     return split
 
 
-def evaluate(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALONE) -> Document:
+def evaluate(
+    checkpoint: Checkpoint, split: Split, options: EvaluationOptions = METRICS_ALONE
+) -> Evaluation:
     """Measure a checkpoint on a split: the content of evaluation.json.
 
     Args:
         checkpoint: the model with its thresholds.
         split: n texts and their targets [n, L].
-        wanted: what the document shall hold beside the figures.
+        options: what the evaluation holds beside the metrics.
 
     Returns:
-        Each figure as {value, low, high}, its 95% interval; see docs/evaluate.md.
+        Each metric with its 95% interval; see docs/evaluate.md. `model_dump()` makes a dictionary.
 
     Raises:
         UserError: something that is wanted cannot be had; said before anything is measured.
@@ -109,108 +121,96 @@ def evaluate(checkpoint: Checkpoint, split: Split, wanted: Wanted = FIGURES_ALON
         >>> from pathlib import Path
         >>> from imbtool import evaluate, read_checkpoint, read_corpus, read_profile
         >>> test = read_corpus(read_profile(Path("profile.yaml"))).test
-        >>> document = evaluate(read_checkpoint(Path("runs/first")), test)
-        >>> sorted(document["overall"]["macro"]["f1"])
-        ['high', 'low', 'value']
+        >>> evaluation = evaluate(read_checkpoint(Path("runs/first")), test)
+        >>> f1 = evaluation.overall.macro.f1
+        >>> f1.low <= f1.value <= f1.high
+        True
     """
-    labels, meta, targets = checkpoint.labels, checkpoint.meta, split.targets
-    check_gates(wanted.gates, labels, meta.tiers)
-    values, theirs = _values(checkpoint, split, wanted.by), _rival(checkpoint, split, wanted)
+    meta, targets = checkpoint.meta, split.targets
+    check_gates(options.gates, checkpoint.labels, meta.tiers)
+    data, values = _data(checkpoint, split), _slice_values(meta, split, options.by)
+    theirs = _other_predictions(checkpoint, split, options)
     with rows_named(split.row_text):
         logits = checkpoint.logits(split.texts)
-    scores = sigmoid(logits)
-    ours = Judged(labels.names, checkpoint.decide(scores), scores)
-    document = _figures(checkpoint, split, scores)
-    document["calibration"] = _calibration(checkpoint, logits, targets)
-    document["confusion"] = confusion_pairs(labels, ours.decisions, targets)
-    document["gates"] = judge_gates(wanted.gates, document)
-    document["slices"] = document["comparison"] = document["mistakes"] = None
-    if wanted.by is not None:
-        least = document["data"]["min_support"]
-        document["slices"] = slices_document(
-            wanted.by, values, ours.decisions, scores, targets, labels, least
-        )
-    if theirs is not None:
-        document["comparison"] = comparison_document(
-            ours, theirs, targets, meta.tiers, str(wanted.against)
-        )
-    if wanted.errors:
-        document["mistakes"] = _mistakes(checkpoint, split, ours.decisions, scores, wanted.errors)
-    return document
-
-
-def _figures(checkpoint: Checkpoint, split: Split, scores: Floats) -> Document:
-    meta, profile = checkpoint.meta, run_profile(checkpoint)
-    least = (profile.evaluation if profile else EvaluationSection()).min_support
-    document = evaluation_document(
-        checkpoint.labels, scores, split.targets, meta.thresholds, meta.coherence, meta.tiers
+    ours = _predictions(checkpoint, logits)
+    metrics = SplitMetrics(ours, targets)
+    overall, tiers = summarise_overall(metrics), summarise_tiers(metrics, meta.tiers)
+    trained = [
+        TrainedLabel.model_validate(label, from_attributes=True) for label in meta.labels.values()
+    ]
+    labels = summarise_labels(metrics, trained, data.min_support)
+    return Evaluation(
+        overall=overall,
+        tiers=tiers,
+        labels=labels,
+        hierarchy=summarise_hierarchy(ours),
+        thresholds=_thresholds(meta),
+        data=data,
+        calibration=measure_calibration(ours.labels.names, logits, targets, meta.calibration),
+        confusion=confusion_pairs(ours, targets),
+        gates=judge_gates(options.gates, labels, {**overall.groups, **tiers}),
+        slices=None
+        if options.by is None
+        else measure_slices(options.by, values, ours, targets, data.min_support),
+        comparison=None
+        if theirs is None
+        else compare(metrics, theirs, targets, meta.tiers, str(options.against)),
+        mistakes=find_mistakes(ours, split, meta.tiers, options.errors) if options.errors else None,
     )
-    for name, row in document["labels"].items():
-        row["training_positives"] = meta.labels[name].training_positives
-        row["weight"], row["reason"] = meta.labels[name].weight, meta.labels[name].reason
-        row["few"] = row["support"] < least
-    document["thresholds"] = _thresholds(meta)
+
+
+def _predictions(checkpoint: Checkpoint, logits: Floats) -> Predictions:
+    meta = checkpoint.meta
+    scores = sigmoid(logits)
+    return Predictions.by_thresholds(checkpoint.labels, scores, meta.thresholds, meta.coherence)
+
+
+def _data(checkpoint: Checkpoint, split: Split) -> SplitData:
+    meta, profile = checkpoint.meta, run_profile(checkpoint)
     used = {meta.fingerprints[name] for name in ("train", "validation")}
-    document["data"] = {
-        "checkpoint": str(checkpoint.folder),
-        "source": str(split.source),
-        "split": split.name,
-        "texts": len(split),
-        "min_support": least,
-        "fingerprint": split.fingerprint,
-        "seen_in_training": split.fingerprint in used,
-    }
-    return document
+    fingerprint = split.fingerprint
+    return SplitData(
+        checkpoint=str(checkpoint.folder),
+        source=str(split.source),
+        split=split.name,
+        texts=len(split),
+        min_support=(profile.evaluation if profile else EvaluationSection()).min_support,
+        fingerprint=fingerprint,
+        seen_in_training=fingerprint in used,
+    )
 
 
-def _thresholds(meta: CheckpointMeta) -> Document:
-    return {
-        "rule": meta.threshold_rule,
-        "scores": meta.threshold_scores,
-        "labels": {
-            name: {
-                "threshold": label.threshold,
-                "rule": label.rule or meta.threshold_rule,
-                "validation_positives": label.validation_positives,
-                "requirement": label.requirement and label.requirement.model_dump(),
-            }
+def _thresholds(meta: CheckpointMeta) -> Thresholds:
+    return Thresholds(
+        rule=meta.threshold_rule,
+        scores=meta.threshold_scores,
+        labels={
+            name: LabelThreshold(
+                threshold=label.threshold,
+                rule=label.rule or meta.threshold_rule,
+                validation_positives=label.validation_positives,
+                requirement=label.requirement,
+            )
             for name, label in meta.labels.items()
         },
-    }
+    )
 
 
-def _calibration(checkpoint: Checkpoint, logits: Floats, targets: Targets) -> Document:
-    calibration = checkpoint.meta.calibration
-    calibrated = calibration.probabilities(logits) if calibration else None
-    names = checkpoint.labels.names
-    return calibration_document(names, sigmoid(logits), calibrated, targets, calibration)
+def _slice_values(meta: CheckpointMeta, split: Split, column: str | None) -> list[str]:
+    """The value of each text in a column; none where no slices are wanted."""
+    return [] if column is None else split_column(split, column, meta.data.text_format)
 
 
-def _values(checkpoint: Checkpoint, split: Split, column: str | None) -> list[str]:
-    """The slice of each text; none where no slices are wanted."""
-    data = checkpoint.meta.data
-    return [] if column is None else split_column(split, column, data.text_format)
-
-
-def _rival(checkpoint: Checkpoint, split: Split, wanted: Wanted) -> Judged | None:
-    """What another checkpoint, or a file of predictions, says of the texts."""
-    path = wanted.against
+def _other_predictions(
+    checkpoint: Checkpoint, split: Split, options: EvaluationOptions
+) -> Predictions | None:
+    """What another checkpoint, or a file of external predictions, predicts for the texts."""
+    path = options.against
     if path is None:
         return None
     if path.is_file() or path.suffix in FORMATS:
         section = checkpoint.meta.data_section(split.source)
-        return read_rival(path, section, checkpoint.labels.names, split)
-    other = read_checkpoint(path, wanted.trust_remote_code)
+        return read_external_predictions(path, section, checkpoint.labels.names, split)
+    other = read_checkpoint(path, options.trust_remote_code)
     with rows_named(split.row_text):
-        scores = other.probabilities(split.texts)
-    return Judged(other.labels.names, other.decide(scores), scores)
-
-
-def _mistakes(
-    checkpoint: Checkpoint, split: Split, decisions: Decisions, scores: Floats, most: int
-) -> Document:
-    labels, meta = checkpoint.labels, checkpoint.meta
-    thresholds, texts = meta.thresholds, split.texts
-    return mistakes_document(
-        labels, meta.tiers, decisions, scores, thresholds, split.targets, texts, split.rows, most
-    )
+        return _predictions(other, other.logits(split.texts))

@@ -15,7 +15,7 @@ from imbtool.data.tables import CHUNK_ROWS, read_chunks
 from imbtool.data.writer import TableWriter
 from imbtool.errors import rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.evaluation.external import PREDICTED, PREFIX
+from imbtool.evaluation.predictions import PREDICTED, PROBABILITY_PREFIX
 from imbtool.files.text_format import text_codec
 from imbtool.files.writing import replacing
 from imbtool.formats.cells import joined_text, require_columns
@@ -183,11 +183,11 @@ def predict_frame(
         joined([names[label] for label in np.flatnonzero(row)], separator, as_list)
         for row in checkpoint.decide(sigmoid(logits))
     ]
-    columns = [f"{PREFIX}{name}" for name in names]
+    columns = [f"{PROBABILITY_PREFIX}{name}" for name in names]
     scores = pd.DataFrame(shown(logits), columns=columns, index=frame.index)
     words = pd.Series(decided, index=frame.index, name=PREDICTED, dtype=object)
     return pd.concat([frame, words, scores], axis=1)
 
 
 def _is_ours(name: str) -> bool:
-    return name == PREDICTED or name.startswith(PREFIX)
+    return name == PREDICTED or name.startswith(PROBABILITY_PREFIX)

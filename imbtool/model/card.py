@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from imbtool.evaluation.measures import figure_text
-from imbtool.files.json_text import as_filed
+from imbtool.evaluation.document import Evaluation, ReliabilityPair
+from imbtool.evaluation.estimates import estimate_text
+from imbtool.evaluation.measures import is_known
 from imbtool.files.writing import write_text
+from imbtool.model.metadata import CheckpointMeta
 from imbtool.wording import as_list, counted, markdown_table, markdown_text, printable
-
-Document = dict[str, Any]
 
 DECIDE = """\
 import json
@@ -45,70 +45,70 @@ def decide(text):
 """What `imbtool predict` decides, without imbtool; docs/share.md has it too."""
 
 
-def write_card(folder: Path, meta: Document, evaluation: Document) -> None:
+def write_card(folder: Path, meta: CheckpointMeta, evaluation: Evaluation) -> None:
     """Write the model card of a checkpoint anew, with what an evaluation found.
 
     Args:
         folder: of the checkpoint.
         meta: the content of its imbtool.json.
-        evaluation: the evaluation document, of the run's own test split.
+        evaluation: of the run's own test split.
     """
     write_text(folder / "README.md", model_card(meta, evaluation))
 
 
-def model_card(meta: Document, evaluation: Document | None = None) -> str:
+def model_card(meta: CheckpointMeta, evaluation: Evaluation | None = None) -> str:
     """README.md with model-index.
 
     Args:
         meta: the content of imbtool.json.
-        evaluation: the evaluation document, if the model has been measured.
+        evaluation: if the model has been measured.
     """
-    # as the files say it: what is not finite is null
-    meta, measured = as_filed(meta), as_filed(evaluation)
     front = {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",
-        **({"base_model": meta["encoder"]} if "/" in meta["encoder"] else {}),
+        **({"base_model": meta.encoder} if "/" in meta.encoder else {}),
         "tags": ["multi-label", "imbalanced", "imbtool"],
-        "model-index": [{"name": "imbtool model", "results": list(_results(meta, measured))}],
+        "model-index": [{"name": "imbtool model", "results": list(_results(meta, evaluation))}],
     }
     head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
-    return f"---\n{head}---\n\n" + "\n\n".join(_sections(meta, measured)) + "\n"
+    return f"---\n{head}---\n\n" + "\n\n".join(_sections(meta, evaluation)) + "\n"
 
 
-def _results(meta: Document, evaluation: Document | None) -> Iterator[Document]:
+def _results(meta: CheckpointMeta, evaluation: Evaluation | None) -> Iterator[dict[str, Any]]:
     """What the model-index holds: the test split where it was measured, and validation."""
     if evaluation:
-        overall, split = evaluation["overall"], evaluation["data"]["split"]
+        overall = evaluation.overall
         yield _result(
-            split,
+            evaluation.data.split,
             {
-                "f1_macro": overall["macro"]["f1"]["value"],
-                "f1_micro": overall["micro"]["f1"]["value"],
-                "average_precision_macro": overall["macro"]["average_precision"]["value"],
+                "f1_macro": overall.macro.f1.value,
+                "f1_micro": overall.micro.f1.value,
+                "average_precision_macro": overall.macro.average_precision.value,
             },
         )
-    names = ("f1_macro", "average_precision_macro")
-    yield _result("validation", {name: meta["validation"][name] for name in names})
+    best = meta.validation
+    values = {"f1_macro": best.f1_macro, "average_precision_macro": best.average_precision_macro}
+    yield _result("validation", values)
 
 
-def _result(split: str, figures: dict[str, float | None]) -> Document:
-    metrics = [{"type": name, "value": value} for name, value in figures.items()]
+def _result(split: str, values: dict[str, float | None]) -> dict[str, Any]:
     return {
         "task": {"type": "text-classification"},
         "dataset": {"name": f"{split} split", "type": "custom", "split": split},
-        "metrics": [metric for metric in metrics if metric["value"] is not None],
+        "metrics": [
+            {"type": name, "value": value} for name, value in values.items() if is_known(value)
+        ],
     }
 
 
-def _sections(meta: Document, evaluation: Document | None) -> list[str]:
-    validation = meta["validation"]
+def _sections(meta: CheckpointMeta, evaluation: Evaluation | None) -> list[str]:
+    validation = meta.validation
     return [
         "# A multi-label text classifier for rare labels",
-        f"Fine-tuned from {_code(meta['encoder'])} with imbtool {markdown_text(meta['version'])}, "
-        f"epoch {validation['epoch']} of the run. {_reading(meta)}",
-        f"Macro-F1 on validation {_score(validation['f1_macro'])}, decisions cross-fitted on "
-        f"half-splits; mean average precision {_score(validation['average_precision_macro'])}.",
+        f"Fine-tuned from {_code(meta.encoder)} with imbtool {markdown_text(meta.version)}, "
+        f"epoch {validation.epoch} of the run. {_reading(meta)}",
+        f"Macro-F1 on validation {_score(validation.f1_macro)}, decisions cross-fitted on "
+        f"half-splits; mean average precision {_score(validation.average_precision_macro)}.",
         *(_measured(evaluation) if evaluation else ()),
         "## Use",
         "A label is decided where its score is at or above its threshold below, not at 0.5"
@@ -116,9 +116,9 @@ def _sections(meta: Document, evaluation: Document | None) -> list[str]:
         f"```python\n{DECIDE}```",
         *_columns(meta),
         "## Labels",
-        _labels_table(meta["labels"]),
-        f"Thresholds were chosen on validation by the rule {_code(meta['threshold_rule'])}. "
-        "A threshold that rests on few validation positives says little.",
+        _labels_table(meta),
+        f"Thresholds were chosen on validation by the rule {_code(meta.threshold_rule)}. "
+        "A threshold that rests on few validation positives is uncertain.",
     ]
 
 
@@ -127,101 +127,98 @@ def _code(name: str) -> str:
     return f"`{printable(' '.join(name.split())).replace('`', chr(39))}`"
 
 
-def _reading(meta: Document) -> str:
-    """What is read of a text; a plain pipeline reads the beginning of a long one."""
+def _reading(meta: CheckpointMeta) -> str:
+    """Which tokens of a text are read; a plain pipeline reads the beginning of a long one."""
     longer = {
         "truncate": "",
         "head-tail": ", of a longer one a quarter of them from its head and the rest from its tail",
         "windows": " at once, a longer one in windows, whose highest scores count",
-    }[meta["long_texts"]]
+    }[meta.long_texts]
     plain = "; the code below reads the beginning alone, and may decide otherwise" if longer else ""
-    return f"It reads {meta['max_length']} tokens of a text{longer}{plain}.{_neighbours(meta)}"
+    return f"It reads {meta.max_length} tokens of a text{longer}{plain}.{_neighbours(meta)}"
 
 
-def _neighbours(meta: Document) -> str:
-    """What is said beside the head; a plain pipeline has the head alone."""
-    if not (heard := meta["neighbours"]):
+def _neighbours(meta: CheckpointMeta) -> str:
+    """How much the nearest training texts count; a plain pipeline has the head alone."""
+    if not (nearest := meta.neighbours):
         return ""
     return (
-        f" The labels of the nearest of {counted(heard['texts'], 'training text')} are "
-        f"{heard['share']:.0%} of a probability; the code below has the model alone, with "
+        f" The labels of the nearest of {counted(nearest.texts, 'training text')} are "
+        f"{nearest.share:.0%} of a probability; the code below has the model alone, with "
         "thresholds of its own, and may decide otherwise. `neighbours.safetensors` holds what the "
         "encoder makes of these texts, and their labels."
     )
 
 
 def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return f"{value:.3f}" if is_known(value) else "–"
 
 
-def _measured(evaluation: Document) -> Iterator[str]:
-    data, overall = evaluation["data"], evaluation["overall"]
-    yield f"## On {data['split']}"
+def _measured(evaluation: Evaluation) -> Iterator[str]:
+    data, overall = evaluation.data, evaluation.overall
+    yield f"## On {data.split}"
     yield (
-        f"Macro-F1 {figure_text(overall['macro']['f1'])}, micro-F1 "
-        f"{figure_text(overall['micro']['f1'])}, mean average precision "
-        f"{figure_text(overall['macro']['average_precision'])} on "
-        f"{counted(data['texts'], 'text')}, with 95% intervals."
+        f"Macro-F1 {estimate_text(overall.macro.f1)}, micro-F1 "
+        f"{estimate_text(overall.micro.f1)}, mean average precision "
+        f"{estimate_text(overall.macro.average_precision)} on "
+        f"{counted(data.texts, 'text')}, with 95% intervals."
     )
     rows = (
-        (
-            markdown_text(name),
-            f"{row['support']:,}",
-            figure_text(row["f1"]),
-            figure_text(row["recall"]),
-        )
-        for name, row in evaluation["labels"].items()
+        (markdown_text(name), f"{row.support:,}", estimate_text(row.f1), estimate_text(row.recall))
+        for name, row in evaluation.labels.items()
     )
     yield markdown_table(("label", "positives", "F1", "recall"), rows)
-    yield _calibration(evaluation["calibration"]["overall"])
+    yield _calibration(evaluation.calibration.overall)
     yield _limits(evaluation)
 
 
-def _calibration(overall: Document) -> str:
-    raw, calibrated = overall["raw"], overall["calibrated"]
-    after = f", {calibrated['ece']:.3f} once calibrated" if calibrated else ""
-    return f"Expected calibration error of the scores {raw['ece']:.3f}{after}."
+def _calibration(overall: ReliabilityPair) -> str:
+    calibrated = overall.calibrated
+    after = f", {_score(calibrated.ece)} once calibrated" if calibrated else ""
+    return f"Expected calibration error of the scores {_score(overall.raw.ece)}{after}."
 
 
-def _limits(evaluation: Document) -> str:
-    bar = evaluation["data"]["min_support"]
-    few = [markdown_text(name) for name, row in evaluation["labels"].items() if row["few"]]
-    limits = f"Labels with fewer than {bar} positives here are too few to say: " + ", ".join(few)
+def _limits(evaluation: Evaluation) -> str:
+    few = [markdown_text(name) for name, row in evaluation.labels.items() if row.few]
+    limits = (
+        f"Labels with fewer than {evaluation.data.min_support} positives here are too few to say: "
+        + ", ".join(few)
+    )
     return (f"{limits}. " if few else "") + (
         "The intervals are those of other texts of the same kind; on texts of another kind it may "
         "do worse."
     )
 
 
-def _columns(meta: Document) -> Iterator[str]:
-    if joiner := meta["joiner"]:
-        text = meta["data"]["text"]
-        columns = ", ".join(map(markdown_text, as_list(text)))
+def _columns(meta: CheckpointMeta) -> Iterator[str]:
+    if joiner := meta.joiner:
+        columns = ", ".join(map(markdown_text, as_list(meta.data.text)))
         yield (
             f"A text is the columns {columns}, those that are not empty, joined: "
             f"`decide({json.dumps(joiner)}.join(filter(None, columns)))`."
         )
 
 
-def _coherence(meta: Document) -> str:
+def _coherence(meta: CheckpointMeta) -> str:
     ways = {
-        "add-parents": ", and brings the parents of every decided label along",
-        "drop-children": ", and falls with a parent that is not decided",
+        "add-parents": ", together with all parents of a decided label",
+        "drop-children": ", unless a parent of it is not decided",
+        None: "",
     }
-    return ways.get(meta["coherence"], "")
+    return ways[meta.coherence]
 
 
-def _labels_table(labels: dict[str, Document]) -> str:
+def _labels_table(meta: CheckpointMeta) -> str:
     titles = ("label", "parent", "threshold", "validation +", "training +", "weight")
     rows = (
         (
             markdown_text(name),
-            markdown_text(label["parent"] or ""),
-            f"{label['threshold']:.3f}",
-            str(label["validation_positives"]),
-            str(label["training_positives"]),
-            f"{label['weight']:.3g}",
+            markdown_text(label.parent or ""),
+            f"{label.threshold:.3f}",
+            str(label.validation_positives),
+            str(label.training_positives),
+            f"{label.weight:.3g}",
         )
-        for name, label in labels.items()
+        for name, label in meta.labels.items()
     )
     return markdown_table(titles, rows, left=2)

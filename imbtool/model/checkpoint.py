@@ -20,6 +20,7 @@ from imbtool.data.corpus import Corpus
 from imbtool.data.weights import LabelWeight
 from imbtool.errors import TextError, user_error
 from imbtool.evaluation.calibration import Calibration, sigmoid
+from imbtool.evaluation.predictions import decide
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files.json_text import write_json
 from imbtool.files.model_folder import is_file, is_folder
@@ -36,7 +37,6 @@ from imbtool.model.metadata import (
     DataMeta,
     KnnMeta,
     LabelMeta,
-    RequirementMeta,
     ValidationMeta,
     read_meta,
 )
@@ -108,9 +108,7 @@ class Checkpoint:
 
     def decide(self, probabilities: NDArray[np.float64]) -> Decisions:
         """Decisions [n, L] by the thresholds, made consistent with the hierarchy."""
-        decisions: Decisions = probabilities >= self.meta.thresholds
-        how = self.meta.coherence
-        return self.labels.coherent(decisions, how) if how else decisions
+        return decide(self.labels, probabilities, self.meta.thresholds, self.meta.coherence)
 
 
 def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
@@ -194,7 +192,7 @@ def make_meta(
             slope=float(calibration.slope[index]),
             bias=float(calibration.bias[index]),
             rule=choice.rules[index],
-            requirement=_requirement(choice, weight.label),
+            requirement=choice.requirements.get(weight.label),
         )
         for index, weight in enumerate(weights)
     }
@@ -216,11 +214,6 @@ def make_meta(
         validation=validation,
         neighbours=knn,
     )
-
-
-def _requirement(choice: ThresholdChoice, label: str) -> RequirementMeta | None:
-    found = choice.requirements.get(label)
-    return RequirementMeta.model_validate(found) if found else None
 
 
 def write_checkpoint(
@@ -248,8 +241,8 @@ def write_checkpoint(
         digests = {
             path.name: sha256(path, TENSORS) for path in sorted(folder.glob("*.safetensors"))
         }
-        document = meta.model_copy(update={"digests": digests}).model_dump(mode="json")
-        write_json(folder / META, document)
-        write_text(folder / "README.md", model_card(document))
+        complete = meta.model_copy(update={"digests": digests})
+        write_json(folder / META, complete)
+        write_text(folder / "README.md", model_card(complete))
 
     publish_folder(link, fill)

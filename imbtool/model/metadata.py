@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from imbtool.config.hierarchy import Coherence, Labels, label_set
 from imbtool.config.schema import DataSection, LongTexts, contradiction
 from imbtool.data.imbalance import Tier
 from imbtool.evaluation.calibration import Calibration
+from imbtool.evaluation.document import RequirementResult
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
 from imbtool.files.model_folder import PART
 from imbtool.files.text_format import TextFormat
@@ -62,23 +63,6 @@ class _Meta(Typed):
     model_config = ConfigDict(extra="ignore")
 
 
-class Interval(_Meta):
-    """A figure with its 95% interval; null where it is undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-class RequirementMeta(_Meta):
-    """A requirement of a label, and whether validation meets it."""
-
-    asked: Name
-    verdict: Literal["met", "likely", "unmet"]
-    validation: Interval
-    sentence: str
-
-
 class LabelMeta(_Meta):
     """The metadata of one label."""
 
@@ -95,7 +79,7 @@ class LabelMeta(_Meta):
     bias: Finite | None = None
     rule: str | None = None
     """The rule that chose the threshold; None means the checkpoint's `threshold_rule`."""
-    requirement: RequirementMeta | None = None
+    requirement: RequirementResult | None = None
 
 
 class DataMeta(_Meta):

@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from imbtool.evaluation.document import Evaluation
 from imbtool.evaluation.mistakes import mistakes_frame
 from imbtool.events import Event
 from imbtool.files.json_text import write_json
@@ -25,15 +26,12 @@ from imbtool.report.html.evaluation import write_evaluation_page
 from imbtool.report.markdown import write_markdown
 from imbtool.report.ownership import our_document, require_ours
 
-Document = dict[str, Any]
-
-FIGURES: dict[str, Callable[[Document], Figure | None]] = {
+FIGURES: dict[str, Callable[[Evaluation], Figure | None]] = {
     "f1": draw_f1_by_positives,
     "intervals": draw_intervals,
     "reliability": draw_reliability,
     "comparison": draw_comparison,
 }
-
 TEXTS = (("report", ".html"), ("report", ".md"), ("errors", ".csv"))
 """Names of the other files, and how they end."""
 
@@ -46,7 +44,7 @@ def result_suffix(split: str, table: Path | None) -> str:
 
 
 def write_evaluation(
-    document: Document, events: Sequence[Event], folder: Path, suffix: str = ""
+    evaluation: Evaluation, events: Sequence[Event], folder: Path, suffix: str = ""
 ) -> Path:
     """Write the JSON, the page, the Markdown report, the figures and the errors to read.
 
@@ -54,7 +52,7 @@ def write_evaluation(
     are now withheld, are removed.
 
     Args:
-        document: the evaluation document.
+        evaluation: what to write.
         events: of the run that trained the checkpoint; none if they are not at hand.
         folder: where to.
         suffix: of the files' names.
@@ -64,19 +62,19 @@ def write_evaluation(
     """
     page, errors = folder / f"report{suffix}.html", folder / f"errors{suffix}.csv"
     pictures = {name: folder / "plots" / f"{name}{suffix}.png" for name in FIGURES}
-    drawn = {name: draw(document) for name, draw in FIGURES.items()}
+    drawn = {name: draw(evaluation) for name, draw in FIGURES.items()}
     figures = {name: figure for name, figure in drawn.items() if figure}
     # before the document that says which files it has made
     for path in (errors, *pictures.values()):
         path.unlink(missing_ok=True)
-    write_json(folder / f"evaluation{suffix}.json", document)
+    write_json(folder / f"evaluation{suffix}.json", evaluation)
     course = {"training": draw_training(events)} if events else {}
-    write_evaluation_page(document, events, figures | course, page)
-    write_markdown(document, folder / f"report{suffix}.md")
+    write_evaluation_page(evaluation, events, figures | course, page)
+    write_markdown(evaluation, folder / f"report{suffix}.md")
     for name, figure in figures.items():
         write_png(figure, pictures[name])
-    if document["mistakes"] is not None:
-        write_text(errors, mistakes_frame(document["mistakes"]).to_csv(index=False))
+    if evaluation.mistakes is not None:
+        write_text(errors, mistakes_frame(evaluation.mistakes).to_csv(index=False))
     return page
 
 
@@ -105,5 +103,5 @@ def require_unwritten(folder: Path, suffix: str = "") -> None:
     require_ours(folder, names, ours)
 
 
-def _is_evaluation(document: Document) -> bool:
+def _is_evaluation(document: Any) -> bool:
     return "checkpoint" in document["data"] and isinstance(document["labels"], dict)

@@ -12,10 +12,8 @@ from imbtool.files.json_text import read_json
 from imbtool.files.writing import require_utf8
 from imbtool.wording import some
 
-Document = dict[str, Any]
 
-
-def our_document(path: Path, is_ours: Callable[[Document], bool]) -> Document | None:
+def our_document(path: Path, is_ours: Callable[[Any], bool]) -> dict[str, Any] | None:
     """The document in a file; None where there is none, or it is not of imbtool's making.
 
     Args:
@@ -23,7 +21,7 @@ def our_document(path: Path, is_ours: Callable[[Document], bool]) -> Document | 
         is_ours: tells so of any JSON; it may fail with a KeyError or a TypeError of others' files.
     """
     try:
-        document: Document = read_json(path)
+        document: dict[str, Any] = read_json(path)
         return document if is_ours(document) else None
     except (UserError, KeyError, TypeError, AttributeError):
         return None

@@ -102,7 +102,7 @@ def read_run_profile(folder: Path) -> Profile:
 
 
 def hold_run(folder: Path, first: bool) -> AbstractContextManager[object]:
-    """Lock the folder of a run; of several processes only the first, which writes all, locks it."""
+    """Lock a run's folder; of several processes only the first locks it, since it writes all."""
     return locked(folder) if first else nullcontext()
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.measures import is_known
+from imbtool.evaluation.metrics import WEAK_PRECISION
 from imbtool.events import EpochEvent, LabelMetrics, WarningEvent
 from imbtool.types import Floats
 
 UNPROVEN_RECALL = 0.3
 """Where chance alone still allows a larger recall, positives are too few to say."""
-WEAK_PRECISION = 0.5
 
 CLEAR_RISE, SLIGHT_RISE = 0.03, 0.01
 """Of validation loss over its minimum: enough at once, and enough with two rises in a row."""

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from imbtool.config.hierarchy import Labels
-from imbtool.evaluation.calibration import Calibration, pooled_calibration
+from imbtool.evaluation.calibration import Calibration, fit_each_label
 from imbtool.evaluation.metrics import confusion, mean_defined
-from imbtool.evaluation.summary import validation_figures
+from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.events import Requirement, ValidationMetrics, Violations
 from imbtool.training.failures import logits_not_finite
@@ -55,15 +55,17 @@ def validate(setup: TrainingSetup, logits: Floats) -> ValidationResult:
     metrics = ValidationMetrics(
         validation_loss=_loss(setup, logits),
         f1_macro_at_half=mean_defined(confusion(logits >= 0, targets).f1),
-        **validation_figures(labels, choice, logits, targets),
+        **validation_metrics(labels, choice, logits, targets),
         threshold_rule=choice.rule,
         threshold_scores=choice.scores,
         threshold_recalls=choice.recalls,
         coherence=choice.coherence,
         violations=_violations(labels, logits >= choice.logits),
-        requirements={name: Requirement(**found) for name, found in choice.requirements.items()},
+        requirements={
+            name: Requirement(**result.model_dump()) for name, result in choice.requirements.items()
+        },
     )
-    calibration = pooled_calibration(logits, targets, profile.training.seed)
+    calibration = fit_each_label(logits, targets, profile.training.seed)
     return ValidationResult(metrics, choice, calibration)
 
 

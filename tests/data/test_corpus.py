@@ -9,7 +9,7 @@ import pytest
 
 from imbtool.config.hierarchy import label_set
 from imbtool.config.reader import Override, make_profile, overlay
-from imbtool.data.corpus import read_corpus, read_split
+from imbtool.data.corpus import SPLITS, read_corpus, read_own_split, read_split
 from imbtool.data.tables import read_table
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK, joined_text, shown_text
@@ -82,6 +82,21 @@ def test_missing_splits_take_a_tenth_each_the_same_for_the_same_seed(tmp_path):
     assert [s.fingerprint for s in first.splits.values()] == [
         s.fingerprint for s in second.splits.values()
     ]
+
+
+@pytest.mark.parametrize("tables", [SPLITS, ("train", "test"), ("train",)])
+@pytest.mark.parametrize("name", SPLITS)
+def test_one_split_is_read_as_with_the_others_and_from_no_table_but_its_own(
+    tmp_path: Path, name: str, tables: tuple[str, ...]
+) -> None:
+    rows = [(f"text {number}", "a" if number % 3 else "b") for number in range(40)]
+    profile = profile_of(tmp_path, rows, tables)
+    corpus = read_corpus(profile)
+    for other in set(tables) - {name if name in tables else "train"}:
+        (tmp_path / f"{other}.csv").unlink()
+    alone = read_own_split(name, profile, corpus.labels)
+    assert (alone.name, alone.fingerprint) == (name, corpus.splits[name].fingerprint)
+    assert list(alone.rows) == list(corpus.splits[name].rows)
 
 
 def test_near_duplicates_never_straddle_a_split_that_is_made(tmp_path):

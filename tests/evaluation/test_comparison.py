@@ -1,34 +1,37 @@
 """Two systems are compared on the same texts, and the difference is never surer than they show."""
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from binormal import binormal
 from numpy.typing import NDArray
+from predicted import predicted
 
 from imbtool.data.imbalance import Tier
 from imbtool.errors import UserError
-from imbtool.evaluation import intervals as bootstrap
-from imbtool.evaluation.comparison import Judged, comparison_document
+from imbtool.evaluation import intervals
+from imbtool.evaluation.comparison import compare
+from imbtool.evaluation.document import METRICS, Comparison, Difference
+from imbtool.evaluation.estimates import SplitMetrics
 from imbtool.evaluation.intervals import exact_interval, paired_interval, shared_correlation
 from imbtool.evaluation.metrics import mean_defined, measure
+from imbtool.evaluation.predictions import Predictions
 
-MEASURES = ["precision", "recall", "f1", "average_precision", "roc_auc"]
 NAMES = ("a", "b", "c", "never")
 TIERS: tuple[Tier, ...] = ("severe", "moderate", "moderate", "head")
 
 
 @pytest.fixture(autouse=True)
 def fewer_resamples(monkeypatch):
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 300)
+    monkeypatch.setattr(intervals, "RESAMPLES", 300)
 
 
-def judged(scores: NDArray, names: tuple[str, ...] = NAMES, cut: float = 1.5) -> Judged:
-    return Judged(names, scores >= cut, scores)
+def judged(scores: NDArray, names: tuple[str, ...] = NAMES, cut: float = 1.5) -> Predictions:
+    return predicted(scores >= cut, scores, names)
 
 
-def sample(texts: int = 400, seed: int = 0) -> tuple[Judged, Judged, NDArray]:
+def sample(texts: int = 400, seed: int = 0) -> tuple[Predictions, Predictions, NDArray]:
     """Ours, theirs, which hears less of three of four labels, and targets; one has no positives."""
     rng = np.random.default_rng(seed)
     targets = (rng.random((texts, 4)) < [0.1, 0.2, 0.3, 0.0]).astype(np.float32)
@@ -37,85 +40,85 @@ def sample(texts: int = 400, seed: int = 0) -> tuple[Judged, Judged, NDArray]:
     return judged(ours), judged(noise[0] + noise[2] + targets), targets
 
 
-def document(ours: Judged, theirs: Judged, targets: NDArray) -> dict[str, Any]:
-    return comparison_document(ours, theirs, targets, TIERS, "other.csv")
+def compared(ours: Predictions, theirs: Predictions, targets: NDArray) -> Comparison:
+    return compare(SplitMetrics(ours, targets), theirs, targets, TIERS, "other.csv")
 
 
-def is_nothing(difference: dict[str, float]) -> bool:
-    return bool(np.isnan([*difference.values()]).all())
+def is_nothing(difference: Difference) -> bool:
+    return {value for _, value in difference} == {None}
 
 
 def test_a_difference_is_ours_less_theirs_as_the_metrics_have_them():
     ours, theirs, targets = sample()
-    result = document(ours, theirs, targets)
-    values = [measure(of.decisions, of.scores, targets).by_name() for of in (ours, theirs)]
-    for name in MEASURES:
+    result = compared(ours, theirs, targets)
+    values = [measure(of.decisions, of.probabilities, targets).by_name() for of in (ours, theirs)]
+    for name in METRICS:
         mine, others = (mean_defined(of[name]) for of in values)
-        row = result["overall"]["macro"][name]
-        assert [row["ours"], row["theirs"]] == pytest.approx([mine, others])
-        assert row["value"] == pytest.approx(mine - others)
-        assert row["low"] < row["value"] < row["high"]
-        assert result["labels"]["a"][name]["ours"] == pytest.approx(values[0][name][0])
-    assert set(result["overall"]) == {"macro", "micro", "severe", "moderate", "head"}
-    assert set(result["overall"]["micro"]) == {"precision", "recall", "f1"}
-    assert result["overall"]["severe"]["f1"] == result["labels"]["a"]["f1"]
-    assert (result["against"], result["texts"], result["has_scores"]) == ("other.csv", 400, True)
-    assert (result["decided_by"], result["left_out"]) == ("its thresholds", [])
+        row = result.overall["macro"].metric(name)
+        assert [row.ours, row.theirs] == pytest.approx([mine, others])
+        assert row.value == pytest.approx(mine - others)
+        assert row.low < row.value < row.high
+        assert result.labels["a"].metric(name).ours == pytest.approx(values[0][name][0])
+    assert set(result.overall) == {"macro", "micro", "severe", "moderate", "head"}
+    assert set(dict(result.overall["micro"])) == {"precision", "recall", "f1"}
+    assert result.overall["severe"].f1 == result.labels["a"].f1
+    assert (result.against, result.texts, result.has_scores) == ("other.csv", 400, True)
+    assert (result.decided_by, result.left_out) == ("its thresholds", [])
 
 
 def test_the_verdict_is_that_of_the_interval_and_all_are_counted():
     ours, theirs, targets = sample()
-    result = document(ours, theirs, targets)
-    verdicts = {name: row["verdict"] for name, row in result["labels"].items()}
+    result = compared(ours, theirs, targets)
+    verdicts = {name: row.verdict for name, row in result.labels.items()}
     assert verdicts == {"a": "better", "b": "better", "c": "better", "never": "cannot be told"}
-    assert result["counts"] == {"better": 3, "worse": 0, "cannot be told": 1}
-    turned = document(theirs, ours, targets)
-    assert turned["counts"] == {"better": 0, "worse": 3, "cannot be told": 1}
-    there, back = result["labels"]["b"]["f1"], turned["labels"]["b"]["f1"]
-    assert [back["low"], back["high"]] == pytest.approx([-there["high"], -there["low"]])
+    assert result.counts == {"better": 3, "worse": 0, "cannot be told": 1}
+    turned = compared(theirs, ours, targets)
+    assert turned.counts == {"better": 0, "worse": 3, "cannot be told": 1}
+    there, back = result.labels["b"].f1, turned.labels["b"].f1
+    assert [back.low, back.high] == pytest.approx([-there.high, -there.low])
 
 
 def test_a_difference_that_chance_could_have_made_is_no_verdict():
     ours, _, targets = sample()
     noise = np.random.default_rng(1).normal(size=targets.shape)
-    theirs = judged(ours.scores + noise / 2)
+    theirs = judged(ours.probabilities + noise / 2)
     for first, second in ((ours, theirs), (theirs, ours)):
-        row = document(first, second, targets)["labels"]["c"]
-        assert row["f1"]["value"] != 0
-        assert row["f1"]["low"] < 0 < row["f1"]["high"]
-        assert row["verdict"] == "cannot be told"
+        row = compared(first, second, targets).labels["c"]
+        assert row.f1.value != 0
+        assert row.f1.low < 0 < row.f1.high
+        assert row.verdict == "cannot be told"
 
 
 def test_two_systems_that_never_differ_are_one_and_their_difference_is_nothing():
     ours, _, targets = sample()
-    row = document(ours, ours, targets)["labels"]["a"]
-    for name in MEASURES:
-        assert [row[name][key] for key in ("value", "low", "high")] == [0, 0, 0]
-    assert row["verdict"] == "cannot be told"
+    row = compared(ours, ours, targets).labels["a"]
+    for name in METRICS:
+        assert [getattr(row.metric(name), key) for key in ("value", "low", "high")] == [0, 0, 0]
+    assert row.verdict == "cannot be told"
 
 
 def test_other_thresholds_leave_the_ranking_the_same():
     ours, _, targets = sample()
-    row = document(ours, judged(ours.scores, cut=0.5), targets)["labels"]["a"]
-    assert [row["roc_auc"]["low"], row["roc_auc"]["high"]] == [0, 0]
-    assert row["recall"]["low"] < row["recall"]["high"]
+    row = compared(ours, judged(ours.probabilities, cut=0.5), targets).labels["a"]
+    assert [row.roc_auc.low, row.roc_auc.high] == [0, 0]
+    assert row.recall.low < row.recall.high
 
 
 @pytest.mark.parametrize("found", [6, 3, 0])
 def test_two_systems_that_agree_on_all_six_positives_may_still_differ(found):
     ours, _, targets = sample()
     targets[:, 0] = np.arange(400) < 6
-    scores = ours.scores.copy()
+    scores = ours.probabilities.copy()
     scores[:, 0] = np.where(np.arange(400) < found, 9, -9) - np.arange(400) / 1e4
     ours, theirs = judged(scores), judged(scores + np.array([0, 0.5, 0, 0]))
-    row = document(ours, theirs, targets)["labels"]["a"]
+    row = compared(ours, theirs, targets).labels["a"]
     # Bonett and Price's interval for no pair of six that differs is 0 +- 0.35
-    assert row["recall"]["value"] == 0
-    assert row["recall"]["low"] < -0.2
-    assert row["recall"]["high"] > 0.2
-    for name in MEASURES:
-        assert row[name]["low"] < 0 < row[name]["high"]
-    assert row["verdict"] == "cannot be told"
+    assert row.recall.value == 0
+    assert row.recall.low < -0.2
+    assert row.recall.high > 0.2
+    for name in METRICS:
+        assert row.metric(name).low < 0 < row.metric(name).high
+    assert row.verdict == "cannot be told"
 
 
 def test_what_they_share_is_no_part_of_the_difference():
@@ -126,58 +129,66 @@ def test_what_they_share_is_no_part_of_the_difference():
     apart = [judged(part + 2 * targets) for part in (first, second)]
     widths = []
     for ours, theirs in (alike, apart):
-        row = document(ours, theirs, targets)["overall"]["macro"]["f1"]
-        widths.append(row["high"] - row["low"])
+        row = compared(ours, theirs, targets).overall["macro"].f1
+        widths.append(row.high - row.low)
     assert widths[0] < 0.7 * widths[1]
 
 
 def test_without_their_scores_ranking_is_undefined_and_the_rest_is_not():
     ours, theirs, targets = sample()
-    result = document(ours, Judged(NAMES, theirs.decisions, None, "0/1 columns"), targets)
-    assert not result["has_scores"]
-    assert result["decided_by"] == "0/1 columns"
-    rows = [result["overall"]["macro"], result["labels"]["a"]]
+    result = compared(
+        ours, replace(predicted(theirs.decisions, None, NAMES), decided_by="0/1 columns"), targets
+    )
+    assert not result.has_scores
+    assert result.decided_by == "0/1 columns"
+    rows = [result.overall["macro"], result.labels["a"]]
     for row in rows:
-        assert is_nothing(row["average_precision"])
-        assert is_nothing(row["roc_auc"])
-        assert row["f1"]["value"] > 0
-    assert result["counts"]["better"] == 3
+        assert is_nothing(row.average_precision)
+        assert is_nothing(row.roc_auc)
+        assert row.f1.value > 0
+    assert result.counts["better"] == 3
 
 
 def test_a_label_without_positives_has_no_difference():
-    row = document(*sample())["labels"]["never"]
-    assert all(is_nothing(row[name]) for name in MEASURES)
-    assert row["support"] == 0
+    row = compared(*sample()).labels["never"]
+    assert all(is_nothing(row.metric(name)) for name in METRICS)
+    assert row.support == 0
 
 
 def test_only_labels_that_both_have_are_compared_and_the_others_are_named():
     ours, theirs, targets = sample()
-    full = document(ours, theirs, targets)
-    other = Judged(("d", "c", "a"), theirs.decisions[:, [3, 2, 0]], theirs.scores[:, [3, 2, 0]])
-    result = document(ours, other, targets)
-    assert result["left_out"] == ["b", "never", "d"]
-    assert list(result["labels"]) == ["a", "c"]
-    assert result["labels"]["c"] == full["labels"]["c"]
-    assert set(result["overall"]) == {"macro", "micro", "severe", "moderate"}
+    full = compared(ours, theirs, targets)
+    other = predicted(
+        theirs.decisions[:, [3, 2, 0]], theirs.probabilities[:, [3, 2, 0]], ("d", "c", "a")
+    )
+    result = compared(ours, other, targets)
+    assert result.left_out == ["b", "never", "d"]
+    assert list(result.labels) == ["a", "c"]
+    assert result.labels["c"] == full.labels["c"]
+    assert set(result.overall) == {"macro", "micro", "severe", "moderate"}
 
 
 def test_no_label_in_common_is_said_with_the_nearest():
     ours, theirs, targets = sample()
-    other = Judged(("NEVER", "x", "y", "z"), theirs.decisions, theirs.scores)
+    other = predicted(theirs.decisions, theirs.probabilities, ("NEVER", "x", "y", "z"))
     with pytest.raises(UserError, match=r"other.csv\n.*none of our labels: NEVER, x, y, z"):
-        document(ours, other, targets)
+        compared(ours, other, targets)
     with pytest.raises(UserError, match="did you mean 'never'"):
-        document(ours, Judged(("nevr", "x", "y", "z"), theirs.decisions, theirs.scores), targets)
+        compared(
+            ours,
+            predicted(theirs.decisions, theirs.probabilities, ("nevr", "x", "y", "z")),
+            targets,
+        )
 
 
 def test_an_unknown_target_counts_for_neither():
     ours, theirs, targets = sample()
     unknown = np.arange(400) % 3 == 0
     targets[unknown, 1] = np.nan
-    row = document(ours, theirs, targets)["labels"]["b"]
+    row = compared(ours, theirs, targets).labels["b"]
     known = [of.decisions[~unknown, 1] for of in (ours, theirs)]
     recalls = [of[targets[~unknown, 1] == 1].mean() for of in known]
-    assert [row["recall"]["ours"], row["recall"]["theirs"]] == pytest.approx(recalls)
+    assert [row.recall.ours, row.recall.theirs] == pytest.approx(recalls)
 
 
 def test_square_and_add_is_that_of_independent_shares_where_nothing_is_shared():
@@ -215,16 +226,16 @@ def test_intervals_of_a_difference_hold_it_in_at_least_92_of_100_simulated_split
     ]
     names = tuple(map(str, range(labels)))
     ours, theirs = (judged(part, names, cut) for part in scores)
-    document = comparison_document(ours, theirs, targets, ["head"] * labels, "")
+    found = compare(SplitMetrics(ours, targets), theirs, targets, ["head"] * labels, "")
     truth = [binormal(prevalence, distance, cut) for distance in (3, 2)]
     for name in ("precision", "recall", "f1"):
         true = truth[0][name] - truth[1][name]
-        rows = [row[name] for row in document["labels"].values()]
-        held = np.mean([row["low"] <= true <= row["high"] for row in rows])
+        rows = [row.metric(name) for row in found.labels.values()]
+        held = np.mean([row.low <= true <= row.high for row in rows])
         assert held >= 0.92, name
         # and they are not so wide that nothing can be told
-        assert np.mean([row["high"] - row["low"] for row in rows]) < 0.6
-        assert np.mean([row["low"] > 0 for row in rows]) > 0.2, name
+        assert np.mean([row.high - row.low for row in rows]) < 0.6
+        assert np.mean([row.low > 0 for row in rows]) > 0.2, name
 
 
 def test_a_label_s_own_figures_are_what_the_difference_is_made_of():
@@ -233,6 +244,21 @@ def test_a_label_s_own_figures_are_what_the_difference_is_made_of():
     found = targets[:, 0] == 1
     for of in (ours, theirs):
         of.decisions[found, 0] = True
-    row = document(ours, theirs, targets)["labels"]["a"]["recall"]
+    row = compared(ours, theirs, targets).labels["a"].recall
     low, _ = exact_interval(found.sum(), found.sum())
-    assert [row["low"], row["high"]] == pytest.approx([low - 1, 1 - low])
+    assert [row.low, row.high] == pytest.approx([low - 1, 1 - low])
+
+
+def test_our_own_side_is_bootstrapped_once(monkeypatch):
+    ours, theirs, targets = sample()
+    metrics, seen = SplitMetrics(ours, targets), []
+
+    def resample(decisions, *rest):
+        seen.append(decisions)
+        return intervals.resample(decisions, *rest)
+
+    monkeypatch.setattr("imbtool.evaluation.estimates.resample", resample)
+    found = compare(metrics, theirs, targets, TIERS, "other.csv")
+    assert [decisions.tolist() for decisions in seen] == [theirs.decisions.tolist()]
+    for index, name in enumerate(NAMES[:3]):
+        assert found.labels[name].f1.ours == metrics.label(index)["f1"].value

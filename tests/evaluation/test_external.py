@@ -1,4 +1,4 @@
-"""What another tool says of the texts of a split, in whatever shape it wrote it down."""
+"""External predictions are read in whatever shape another tool wrote them."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, read_split, split_column
 from imbtool.errors import UserError
-from imbtool.evaluation.comparison import Judged
-from imbtool.evaluation.external import read_rival
+from imbtool.evaluation.external import read_external_predictions
+from imbtool.evaluation.predictions import Predictions
 from imbtool.files.text_format import AS_FOUND
 
 NAMES = ("a", "b", "c")
@@ -27,7 +27,7 @@ FLAGS = {"a": ["1", "0", "0", "1"], "b": ["1", "0", "", "0"], "c": ["0", "0", "1
 SCORES = {"a": [0.9, 0.2, 0.5, 0.1], "b": [0.4, 0.6, 0.0, 1.0]}
 
 
-def write(folder: Path, columns: dict[str, Any], name: str = "rival.csv") -> Path:
+def write(folder: Path, columns: dict[str, Any], name: str = "theirs.csv") -> Path:
     path, frame = folder / name, pd.DataFrame(columns)
     match path.suffix:
         case ".jsonl":
@@ -49,10 +49,14 @@ def split_of(folder: Path, table: dict[str, Any] | None = None, **columns: Any) 
     return read_split("test", path, section(path, **columns), label_set(NAMES, []))
 
 
-def read(folder: Path, columns: dict[str, Any], name: str = "rival.csv", **data: Any) -> Judged:
+def read(
+    folder: Path, columns: dict[str, Any], name: str = "theirs.csv", **data: Any
+) -> Predictions:
     """Read predictions for the split of `TABLE`."""
     split = split_of(folder, **data)
-    return read_rival(write(folder, columns, name), section(split.source, **data), NAMES, split)
+    return read_external_predictions(
+        write(folder, columns, name), section(split.source, **data), NAMES, split
+    )
 
 
 def prefixed(scores: dict[str, Any] = SCORES) -> dict[str, Any]:
@@ -65,89 +69,89 @@ def refused(folder: Path, columns: dict[str, Any], **data: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["rival.csv", "rival.tsv", "rival.jsonl", "rival.parquet"])
+@pytest.mark.parametrize("name", ["theirs.csv", "theirs.tsv", "theirs.jsonl", "theirs.parquet"])
 def test_probabilities_alone_are_decided_at_a_half(tmp_path, name):
-    rival = read(tmp_path, prefixed(), name)
-    assert rival.names == ("a", "b")
-    assert rival.scores is not None
-    np.testing.assert_array_equal(rival.scores, np.transpose([*SCORES.values()]))
-    assert rival.decisions.tolist() == [[True, False], [False, True], [True, False], [False, True]]
-    assert rival.decided_by == "probabilities at 0.5"
+    theirs = read(tmp_path, prefixed(), name)
+    assert theirs.labels.names == ("a", "b")
+    assert theirs.probabilities is not None
+    np.testing.assert_array_equal(theirs.probabilities, np.transpose([*SCORES.values()]))
+    assert theirs.decisions.tolist() == [[True, False], [False, True], [True, False], [False, True]]
+    assert theirs.decided_by == "probabilities at 0.5"
 
 
 def test_columns_named_as_the_labels_hold_probabilities(tmp_path):
-    rival = read(tmp_path, {"c": [0.0, 1.0, 1.0, 0.0], "b": SCORES["b"], "other": ["x"] * 4})
-    assert rival.names == ("b", "c")
-    assert rival.scores[:, 1].tolist() == [0, 1, 1, 0]
-    assert rival.decided_by == "probabilities at 0.5"
+    theirs = read(tmp_path, {"c": [0.0, 1.0, 1.0, 0.0], "b": SCORES["b"], "other": ["x"] * 4})
+    assert theirs.labels.names == ("b", "c")
+    assert theirs.probabilities[:, 1].tolist() == [0, 1, 1, 0]
+    assert theirs.decided_by == "probabilities at 0.5"
 
 
 @pytest.mark.parametrize(
     ("name", "flags"),
     [
-        ("rival.csv", [1, 0, 0, 1]),
-        ("rival.jsonl", [True, False, False, True]),
-        ("rival.parquet", [1.0, 0.0, 0.0, 1.0]),
+        ("theirs.csv", [1, 0, 0, 1]),
+        ("theirs.jsonl", [True, False, False, True]),
+        ("theirs.parquet", [1.0, 0.0, 0.0, 1.0]),
     ],
 )
 def test_columns_named_as_the_labels_hold_decisions(tmp_path, name, flags):
-    rival = read(tmp_path, {"a": flags, "b": [0] * 4}, name)
-    assert rival.decisions[:, 0].tolist() == [True, False, False, True]
-    assert not rival.decisions[:, 1].any()
-    assert (rival.scores, rival.decided_by) == (None, "0/1 columns")
+    theirs = read(tmp_path, {"a": flags, "b": [0] * 4}, name)
+    assert theirs.decisions[:, 0].tolist() == [True, False, False, True]
+    assert not theirs.decisions[:, 1].any()
+    assert (theirs.probabilities, theirs.decided_by) == (None, "0/1 columns")
 
 
 def test_probabilities_of_0_and_1_under_their_own_name_are_probabilities(tmp_path):
-    rival = read(tmp_path, {"p:a": [1, 0, 0, 1]})
-    assert rival.scores is not None
-    assert rival.decided_by == "probabilities at 0.5"
+    theirs = read(tmp_path, {"p:a": [1, 0, 0, 1]})
+    assert theirs.probabilities is not None
+    assert theirs.decided_by == "probabilities at 0.5"
 
 
 def test_a_column_of_decided_names_needs_no_probabilities(tmp_path):
-    rival = read(tmp_path, {"predicted": ["a | c", "", "b", "x"]})
-    assert rival.names == ("a", "b", "c", "x")
-    assert np.argwhere(rival.decisions).tolist() == [[0, 0], [0, 2], [2, 1], [3, 3]]
-    assert (rival.scores, rival.decided_by) == (None, "their column predicted")
+    theirs = read(tmp_path, {"predicted": ["a | c", "", "b", "x"]})
+    assert theirs.labels.names == ("a", "b", "c", "x")
+    assert np.argwhere(theirs.decisions).tolist() == [[0, 0], [0, 2], [2, 1], [3, 3]]
+    assert (theirs.probabilities, theirs.decided_by) == (None, "their column predicted")
 
 
 def test_decided_names_may_be_a_list_or_have_the_separator_of_the_data(tmp_path):
-    lists = read(tmp_path, {"predicted": [["a", "b|"], [], ["c"], ["b"]]}, "rival.jsonl")
-    assert lists.names == ("a", "b", "c", "b|")
+    lists = read(tmp_path, {"predicted": [["a", "b|"], [], ["c"], ["b"]]}, "theirs.jsonl")
+    assert lists.labels.names == ("a", "b", "c", "b|")
     labels = {"column": "labels", "separator": ";"}
     table = {**TABLE, "labels": ["a;b", "", "c", "a"]}
     split = split_of(tmp_path, table, labels=labels)
     path = write(tmp_path, {"predicted": ["a; b", "", "", ""]})
-    rival = read_rival(path, section(split.source, labels=labels), NAMES, split)
-    assert rival.decisions[0].tolist() == [True, True, False]
+    theirs = read_external_predictions(path, section(split.source, labels=labels), NAMES, split)
+    assert theirs.decisions[0].tolist() == [True, True, False]
 
 
 def test_decided_names_win_over_probabilities_at_a_half(tmp_path):
-    rival = read(tmp_path, {**prefixed(), "predicted": ["", "a", "a|b", ""]})
-    assert rival.names == ("a", "b")
-    assert rival.decisions.tolist() == [[0, 0], [1, 0], [1, 1], [0, 0]]
-    assert rival.scores[:, 0].tolist() == SCORES["a"]
-    assert rival.decided_by == "their column predicted"
+    theirs = read(tmp_path, {**prefixed(), "predicted": ["", "a", "a|b", ""]})
+    assert theirs.labels.names == ("a", "b")
+    assert theirs.decisions.tolist() == [[0, 0], [1, 0], [1, 1], [0, 0]]
+    assert theirs.probabilities[:, 0].tolist() == SCORES["a"]
+    assert theirs.decided_by == "their column predicted"
 
 
 def test_flags_beside_decided_names_are_left_alone(tmp_path):
     # they are the truth of a table that was predicted
     columns = {**FLAGS, "predicted": ["b", "", "", ""]}
-    rival = read(tmp_path, columns)
-    assert np.argwhere(rival.decisions).tolist() == [[0, 1]]
-    assert rival.scores is None
-    rival = read(tmp_path, {**columns, **prefixed()})
-    assert rival.scores[:, 0].tolist() == SCORES["a"]
+    theirs = read(tmp_path, columns)
+    assert np.argwhere(theirs.decisions).tolist() == [[0, 1]]
+    assert theirs.probabilities is None
+    theirs = read(tmp_path, {**columns, **prefixed()})
+    assert theirs.probabilities[:, 0].tolist() == SCORES["a"]
 
 
 def test_rows_are_matched_by_their_id_and_others_are_passed_over(tmp_path):
     columns = {"id": ["004", "x", "003", "001", "002"], "p:a": [0.4, 0.9, 0.3, 0.1, 0.2]}
-    rival = read(tmp_path, columns, id="id")
-    assert rival.scores[:, 0].tolist() == [0.1, 0.2, 0.3, 0.4]
+    theirs = read(tmp_path, columns, id="id")
+    assert theirs.probabilities[:, 0].tolist() == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_ids_that_are_missing_or_repeated_are_named(tmp_path):
     columns = {"id": ["001", "002", "002", "003"], "p:a": [0.1] * 4}
-    assert "rival.csv: id\n  found     1 id more than once: 002" in refused(
+    assert "theirs.csv: id\n  found     1 id more than once: 002" in refused(
         tmp_path, columns, id="id"
     )
     columns["id"] = ["001", "x", "y", "004"]
@@ -162,16 +166,18 @@ def test_without_ids_there_are_as_many_rows_as_texts(tmp_path):
 
 def test_without_ids_the_texts_must_agree(tmp_path):
     texts = ["ONE", "two words", "three", "four"]
-    assert read(tmp_path, {"text": texts, **prefixed()}).names == ("a", "b")
+    assert read(tmp_path, {"text": texts, **prefixed()}).labels.names == ("a", "b")
     message = refused(tmp_path, {"text": ["One", "two words", "four", "three"], **prefixed()})
-    assert "rival.csv: text\n  found     another text in row 3: 'four'" in message
+    assert "theirs.csv: text\n  found     another text in row 3: 'four'" in message
     assert "expected  'three', as in row 3 of" in message
 
 
 def test_cells_that_are_no_probabilities_are_named_with_their_rows(tmp_path):
     message = refused(tmp_path, prefixed({"a": [1.5, 0.1, -0.1, 0.2], "b": ["x", "", "nan", 1]}))
-    assert "rival.csv: p:a\n  found     2 cells that hold no probability: '1.5' in row 1" in message
-    assert "rival.csv: p:b\n  found     3 cells" in message
+    assert (
+        "theirs.csv: p:a\n  found     2 cells that hold no probability: '1.5' in row 1" in message
+    )
+    assert "theirs.csv: p:b\n  found     3 cells" in message
     assert "'x' in row 1, '' in row 2, 'nan' in row 3" in message
 
 
@@ -198,20 +204,20 @@ def test_the_labels_of_the_texts_are_no_predictions(tmp_path):
     split = split_of(tmp_path, table, labels=labels)
     data = section(split.source, labels=labels)
     with pytest.raises(UserError, match="labels of the texts, every one"):
-        read_rival(split.source, data, NAMES, split)
+        read_external_predictions(split.source, data, NAMES, split)
     better = write(tmp_path, {**table, "b": ["1", "1", "0", "0"]})
-    assert read_rival(better, data, NAMES, split).decided_by == "0/1 columns"
+    assert read_external_predictions(better, data, NAMES, split).decided_by == "0/1 columns"
 
 
 def test_another_separator_is_seen_before_every_name_is_lost(tmp_path):
     message = refused(tmp_path, {"predicted": ["a", "", "b; c", ""]})
-    assert "rival.csv: predicted\n  found     'b; c' in row 3" in message
+    assert "theirs.csv: predicted\n  found     'b; c' in row 3" in message
     assert "write '|' between two labels" in message
 
 
 def test_a_cell_that_is_no_list_of_names_is_not_taken_for_none(tmp_path):
     message = refused(tmp_path, {"predicted": ["a", "", "[b, c]", ""]})
-    assert "rival.csv: predicted\n  found     '[b, c]' in row 3" in message
+    assert "theirs.csv: predicted\n  found     '[b, c]' in row 3" in message
 
 
 def test_a_decided_name_without_probabilities_is_refused(tmp_path):

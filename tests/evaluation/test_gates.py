@@ -1,23 +1,23 @@
-"""A gate is a bar for one figure of an evaluation; one that cannot be read is refused."""
+"""A gate is a bar for one metric of an evaluation; one that cannot be read is refused."""
 
-import json
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from imbtool.config.hierarchy import label_set
 from imbtool.errors import Problem, UserError
+from imbtool.evaluation.document import METRICS, Estimate, GateResult, Metrics
+from imbtool.evaluation.estimates import SplitMetrics, estimates
 from imbtool.evaluation.gates import (
-    MEASURES,
     Gate,
     check_gates,
     gate_sentence,
     judge_gates,
     read_gate,
 )
-from imbtool.evaluation.summary import evaluation_document
-from imbtool.files.json_text import to_json
+from imbtool.evaluation.predictions import Predictions
+from imbtool.evaluation.summary import summarise_overall, summarise_tiers
 
 LABELS = label_set(
     ["abuse", "praise: war", "a>=b", "macro", "never"],
@@ -27,18 +27,28 @@ TIERS = ["head", "severe", "moderate", "head", "moderate"]
 
 
 @pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
+def measured() -> SimpleNamespace:
+    """The metrics of the labels and of the groups of an evaluation."""
     rng = np.random.default_rng(0)
     targets = (rng.random((80, 5)) < [0.5, 0.3, 0.3, 0.3, 0]).astype(np.float32)
     scores = 1 / (1 + np.exp(-rng.normal(size=targets.shape) - targets))
-    return evaluation_document(LABELS, scores, targets, np.full(5, 0.6), "drop-children", TIERS)
+    thresholds = np.full(5, 0.6)
+    metrics = SplitMetrics(
+        Predictions.by_thresholds(LABELS, scores, thresholds, "drop-children"), targets
+    )
+    labels = {
+        name: Metrics[Estimate](**estimates(metrics.label(index)))
+        for index, name in enumerate(LABELS.names)
+    }
+    groups = {**summarise_overall(metrics).groups, **summarise_tiers(metrics, TIERS)}
+    return SimpleNamespace(labels=labels, groups=groups)
 
 
-def judge(document: dict[str, Any], text: str) -> dict[str, Any]:
+def judge(measured: SimpleNamespace, text: str) -> GateResult:
     gates = [read_gate(text)]
     check_gates(gates, LABELS, TIERS)
-    (entry,) = judge_gates(gates, document)
-    return entry
+    (result,) = judge_gates(gates, measured.labels, measured.groups)
+    return result
 
 
 def problem(text: str) -> Problem:
@@ -71,7 +81,7 @@ def test_the_measure_ends_at_the_first_colon_and_the_bar_begins_at_the_last_oper
         ("recall", "another shape", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
         ("recall>=0.8", "another shape", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
         ("recall:threats>0.8", "another shape", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
-        ("recal:threats>=0.8", "the measure 'recal'", "did you mean 'recall'?"),
+        ("recal:threats>=0.8", "the metric 'recal'", "did you mean 'recall'?"),
         ("recall:threats>=80", "the bar '80'", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
         ("recall:threats>=nan", "the bar 'nan'", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
         ("recall:threats>=", "the bar ''", "e.g. recall:LABEL>=0.8, or f1:macro>=0.5"),
@@ -83,54 +93,47 @@ def test_a_gate_that_cannot_be_read_is_refused(text: str, found: str, fix: str):
 
 
 @pytest.mark.parametrize("of", ["abuse", "praise: war", "a>=b"])
-@pytest.mark.parametrize("measure", MEASURES)
-def test_a_label_s_figure_is_held_against_the_bar(document: dict[str, Any], of: str, measure: str):
-    figure = document["labels"][of][measure]
-    value = figure["value"]
-    assert judge(document, f"{measure}:{of}>={value!r}") == {
-        "requirement": f"{measure}:{of}>={value!r}",
-        "measure": measure,
-        "of": of,
-        "kind": "label",
-        "operator": ">=",
-        "bar": value,
-        "figure": figure,
-        "met": True,
-    }
-    assert judge(document, f"{measure}:{of}<={value!r}")["met"]
-    assert not judge(document, f"{measure}:{of}>={value + 1e-9!r}")["met"]
-    assert not judge(document, f"{measure}:{of}<={value - 1e-9!r}")["met"]
+@pytest.mark.parametrize("measure", METRICS)
+def test_a_label_s_metric_is_held_against_the_bar(measured: SimpleNamespace, of: str, measure: str):
+    found = measured.labels[of].metric(measure)
+    value = found.value
+    assert judge(measured, f"{measure}:{of}>={value!r}") == GateResult(
+        requirement=f"{measure}:{of}>={value!r}",
+        measure=measure,
+        of=of,
+        kind="label",
+        operator=">=",
+        bar=value,
+        figure=found,
+        met=True,
+    )
+    assert judge(measured, f"{measure}:{of}<={value!r}").met
+    assert not judge(measured, f"{measure}:{of}>={value + 1e-9!r}").met
+    assert not judge(measured, f"{measure}:{of}<={value - 1e-9!r}").met
 
 
 @pytest.mark.parametrize(
-    ("of", "section"),
-    [
-        *((name, "overall") for name in ("micro", "weighted", "primary", "secondary")),
-        *((name, "tiers") for name in ("severe", "moderate", "head")),
-    ],
+    "of", ["micro", "weighted", "primary", "secondary", "severe", "moderate", "head"]
 )
-def test_a_group_s_figure_is_held_against_the_bar(document: dict[str, Any], of: str, section: str):
-    entry = judge(document, f"recall:{of}>=0.5")
-    assert entry["figure"] == document[section][of]["recall"]
-    assert entry["kind"] == "group"
+def test_a_group_s_metric_is_held_against_the_bar(measured: SimpleNamespace, of: str):
+    result = judge(measured, f"recall:{of}>=0.5")
+    assert result.figure == measured.groups[of].recall
+    assert result.kind == "group"
 
 
-def test_a_label_with_the_name_of_a_group_is_meant_and_called_a_label(document: dict[str, Any]):
-    entry = judge(document, "f1:macro>=0")
-    assert entry["figure"] == document["labels"]["macro"]["f1"]
-    assert gate_sentence(entry).startswith("f1 of the label macro is ")
+def test_a_label_with_the_name_of_a_group_is_meant_and_called_a_label(measured: SimpleNamespace):
+    result = judge(measured, "f1:macro>=0")
+    assert result.figure == measured.labels["macro"].f1
+    assert gate_sentence(result).startswith("f1 of the label macro is ")
 
 
-def test_an_undefined_figure_meets_no_bar(document: dict[str, Any]):
+def test_an_undefined_metric_meets_no_bar(measured: SimpleNamespace):
     for operator in (">=", "<="):
-        entry = judge(document, f"recall:never{operator}0")
-        assert not entry["met"]
-        assert gate_sentence(entry) == (
+        result = judge(measured, f"recall:never{operator}0")
+        assert not result.met
+        assert gate_sentence(result) == (
             "recall of never is undefined, so it does not meet the bar 0"
         )
-    read_back = judge(json.loads(to_json(document)), "recall:never>=0")
-    assert not read_back["met"]
-    assert gate_sentence(read_back) == gate_sentence(entry)
 
 
 def test_a_name_that_the_model_lacks_is_refused_with_the_nearest_one():
@@ -146,17 +149,13 @@ def test_a_measure_that_a_group_lacks_is_refused():
 
 
 def test_a_measure_is_refused_of_a_group_exactly_where_the_evaluation_lacks_it(
-    document: dict[str, Any],
+    measured: SimpleNamespace,
 ):
-    groups = {name: document["overall"][name] for name in ("micro", "weighted", "primary")}
-    for of, figures in {
-        **groups,
-        **document["tiers"],
-        "abuse": document["labels"]["abuse"],
-    }.items():
-        for measure in MEASURES:
-            if measure in figures:
-                assert judge(document, f"{measure}:{of}>=0")["figure"] == figures[measure]
+    groups = {name: measured.groups[name] for name in ("micro", "weighted", "primary", *TIERS)}
+    for of, metrics in {**groups, "abuse": measured.labels["abuse"]}.items():
+        for measure in METRICS:
+            if (found := metrics.metric(measure)) is not None:
+                assert judge(measured, f"{measure}:{of}>=0").figure == found
             else:
                 assert problem(f"{measure}:{of}>=0").found == f"no {measure} of {of}"
 
@@ -175,24 +174,25 @@ def test_without_a_hierarchy_there_are_no_levels():
         ("<=", 0.8, True, ", meets the bar 0.8"),
     ],
 )
-def test_a_sentence_says_figure_interval_and_bar(operator: str, bar: float, met: bool, end: str):
-    entry = {
-        "measure": "recall",
-        "of": "praising violence",
-        "kind": "label",
-        "operator": operator,
-        "bar": bar,
-        "figure": {"value": 2 / 3, "low": 0.3, "high": 0.9},
-        "met": met,
-    }
-    assert gate_sentence(entry) == "recall of praising violence is 0.67 [.30–.90]" + end
+def test_a_sentence_says_metric_interval_and_bar(operator: str, bar: float, met: bool, end: str):
+    result = GateResult(
+        requirement="",
+        measure="recall",
+        of="praising violence",
+        kind="label",
+        operator=operator,
+        bar=bar,
+        figure=Estimate(value=2 / 3, low=0.3, high=0.9),
+        met=met,
+    )
+    assert gate_sentence(result) == "recall of praising violence is 0.67 [.30–.90]" + end
 
 
-def test_a_sentence_names_a_group_as_one(document: dict[str, Any]):
+def test_a_sentence_names_a_group_as_one(measured: SimpleNamespace):
     starts = {
         "average_precision:weighted>=0": "average precision of all labels (weighted) is ",
         "recall:severe>=0": "recall of severe labels is ",
         "recall:primary>=0": "recall of primary labels is ",
     }
     for text, start in starts.items():
-        assert gate_sentence(judge(document, text)).startswith(start)
+        assert gate_sentence(judge(measured, text)).startswith(start)

@@ -11,6 +11,7 @@ from scipy.stats import binomtest, norm
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import Requirement
 from imbtool.data.splitting import stratified_split
+from imbtool.evaluation.document import RequirementResult
 from imbtool.evaluation.requirements import Fit, fit_requirement, judge_requirement
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 
@@ -20,16 +21,16 @@ PREVALENCE, LIFT = 0.1, 2.0
 
 
 def fit(scores: Any, targets: Any, **asked: float) -> Fit | None:
-    wanted = Requirement(**asked)
-    return fit_requirement(wanted, np.asarray(scores, float), np.asarray(targets, np.float32))
+    requirement = Requirement(**asked)
+    return fit_requirement(requirement, np.asarray(scores, float), np.asarray(targets, np.float32))
 
 
-def judged(scores: Any, targets: Any, coherent: Any = None, **asked: float) -> dict[str, Any]:
-    wanted, targets = Requirement(**asked), np.asarray(targets, np.float32)
-    found = fit_requirement(wanted, np.asarray(scores, float), targets)
+def judged(scores: Any, targets: Any, coherent: Any = None, **asked: float) -> RequirementResult:
+    requirement, targets = Requirement(**asked), np.asarray(targets, np.float32)
+    found = fit_requirement(requirement, np.asarray(scores, float), targets)
     decided = np.asarray(scores) >= (found.threshold if found else 0.0)
     after = decided if coherent is None else np.asarray(coherent, bool)
-    return judge_requirement("threats", wanted, found, targets, decided, after)
+    return judge_requirement("threats", requirement, found, targets, decided, after)
 
 
 def surely(hits: int, trials: int, confidence: float = 0.95) -> float:
@@ -152,12 +153,12 @@ def test_what_is_said_to_be_met_is_not_met_in_at_most_five_of_a_hundred_sets(
 def test_what_is_met_is_said_with_its_confidence_and_counts():
     scores, targets = ladder(54, 100)
     row = judged(scores, targets, recall=0.8)
-    assert (row["asked"], row["verdict"]) == ("recall >= 0.8", "met")
+    assert (row.asked, row.verdict) == ("recall >= 0.8", "met")
     exact = binomtest(49, 54).proportion_ci(0.95, method="exact")
-    assert row["validation"] == pytest.approx(
+    assert dict(row.validation) == pytest.approx(
         {"value": 49 / 54, "low": exact.low, "high": exact.high}
     )
-    assert row["sentence"] == (
+    assert row.sentence == (
         "recall of threats: at least 0.8 with 95% confidence; "
         "0.91 [.80–.97] on validation, 49 of 54 positives found"
     )
@@ -165,8 +166,8 @@ def test_what_is_met_is_said_with_its_confidence_and_counts():
 
 def test_with_few_positives_the_bar_is_reached_there_and_it_is_said_what_they_can_support():
     row = judged(*ladder(6, 100), recall=0.8)
-    assert row["verdict"] == "likely"
-    assert row["sentence"] == (
+    assert row.verdict == "likely"
+    assert row.sentence == (
         "recall of threats: at least 0.8 is likely, not certain; 0.83 [.36–1.00] on validation, "
         "5 of 6 positives found; 6 positives can support 0.60 at best"
     )
@@ -176,55 +177,55 @@ def test_with_few_positives_the_bar_is_reached_there_and_it_is_said_what_they_ca
 def test_precision_that_no_threshold_reaches_has_the_best_there_is():
     scores, targets = [5.0, 4.0, 3.0, 2.0, 1.0], [0.0, 1.0, 1.0, 0.0, 0.0]
     row = judged(scores, targets, precision=0.9)
-    assert row["verdict"] == "unmet"
-    assert row["sentence"].startswith("precision of threats: at least 0.9 is not reached; 0.67 [")
-    assert "2 of 3 decided texts right; validation can support 0.00 at best" in row["sentence"]
+    assert row.verdict == "unmet"
+    assert row.sentence.startswith("precision of threats: at least 0.9 is not reached; 0.67 [")
+    assert "2 of 3 decided texts right; validation can support 0.00 at best" in row.sentence
 
 
 def test_flags_are_told_in_a_thousand_texts():
     row = judged(*ladder(30, 970), flags_per_1000=20)
-    assert (row["asked"], row["verdict"]) == ("flags_per_1000 <= 20", "met")
-    assert row["validation"]["value"] == 12
-    assert row["sentence"].startswith("flags of threats: at most 20 in 1,000 texts with 95%")
-    assert row["sentence"].endswith("; 12.0 [6.2–20.9] on validation, 12 of 1,000 texts decided")
+    assert (row.asked, row.verdict) == ("flags_per_1000 <= 20", "met")
+    assert row.validation.value == 12
+    assert row.sentence.startswith("flags of threats: at most 20 in 1,000 texts with 95%")
+    assert row.sentence.endswith("; 12.0 [6.2–20.9] on validation, 12 of 1,000 texts decided")
 
 
 def test_one_flag_may_be_too_many():
     row = judged(*ladder(3, 57), flags_per_1000=10)
-    assert row["verdict"] == "unmet"
-    assert "1 of 60 texts decided; 60 texts can support 76.7 at best" in row["sentence"]
+    assert row.verdict == "unmet"
+    assert "1 of 60 texts decided; 60 texts can support 76.7 at best" in row.sentence
 
 
 @pytest.mark.parametrize("asked", [{"recall": 0.5}, {"precision": 0.5}])
 def test_a_label_without_positives_cannot_be_judged(asked: dict[str, float]):
     row = judged([1.0, 0.0, -1.0], [0, NAN, 0], **asked)
-    assert row["verdict"] == "unmet"
-    assert np.isnan(list(row["validation"].values())).all()
-    assert "no positives on validation" in row["sentence"]
+    assert row.verdict == "unmet"
+    assert {value for _, value in row.validation} == {None}
+    assert "no positives on validation" in row.sentence
 
 
 def test_flags_of_a_label_without_positives_can_be_limited():
-    assert judged(np.arange(1000.0), np.zeros(1000), flags_per_1000=20)["verdict"] == "met"
+    assert judged(np.arange(1000.0), np.zeros(1000), flags_per_1000=20).verdict == "met"
 
 
 def test_a_recall_of_one_is_never_certain():
     row = judged(*ladder(500, 10), recall=1)
-    assert (row["verdict"], row["validation"]["value"]) == ("likely", 1.0)
+    assert (row.verdict, row.validation.value) == ("likely", 1.0)
 
 
 def test_the_verdict_is_about_decisions_that_fit_the_forest():
     scores, targets = ladder(54, 10)
     kept = np.arange(64) < 44  # 5 of the 49 positives found fall with their parents
     row = judged(scores, targets, kept, recall=0.8)
-    assert row["verdict"] == "likely"
-    assert "44 of 54 positives found" in row["sentence"]
-    assert row["sentence"].endswith("0.91 [.80–.97] before decisions were made coherent")
-    assert judged(scores, targets, kept & (scores > 20), recall=0.8)["verdict"] == "unmet"
+    assert row.verdict == "likely"
+    assert "44 of 54 positives found" in row.sentence
+    assert row.sentence.endswith("0.91 [.80–.97] before decisions were made coherent")
+    assert judged(scores, targets, kept & (scores > 20), recall=0.8).verdict == "unmet"
 
 
 def test_decisions_that_all_fall_have_precision_zero():
     row = judged(*ladder(60, 10), np.zeros(70), precision=0.5)
-    assert (row["verdict"], row["validation"]["value"]) == ("unmet", 0.0)
+    assert (row.verdict, row.validation.value) == ("unmet", 0.0)
 
 
 # among the thresholds of all labels
@@ -265,7 +266,7 @@ def test_without_positives_the_threshold_is_the_rule_s():
     required = choose(logits, targets, FLAT, "blended", b=Requirement(precision=0.9))
     assert np.array_equal(required.logits, plain.logits)
     assert required.rules == ["blended", "global (no positives)"]
-    assert required.requirements["b"]["verdict"] == "unmet"
+    assert required.requirements["b"].verdict == "unmet"
 
 
 @pytest.mark.parametrize("method", ["auto", "0.5"])
@@ -301,7 +302,7 @@ def test_the_way_to_coherence_is_the_one_that_keeps_requirements():
     assert choose(*sample, FOREST, "0.5").coherence == "drop-children"
     choice = choose(*sample, FOREST, "0.5", child=Requirement(recall=0.8))
     assert choice.coherence == "add-parents"
-    assert choice.requirements["child"]["verdict"] == "met"
+    assert choice.requirements["child"].verdict == "met"
 
 
 def test_a_child_that_falls_with_its_parent_loses_its_verdict():
@@ -309,9 +310,9 @@ def test_a_child_that_falls_with_its_parent_loses_its_verdict():
     require = {"child": Requirement(recall=0.8), "parent": Requirement(precision=0.8)}
     choice = choose(logits, targets, FOREST, "0.5", **require)
     assert choice.coherence == "drop-children"  # one is kept either way; this way F1 is better
-    assert choice.requirements["parent"]["verdict"] == "met"
+    assert choice.requirements["parent"].verdict == "met"
     row = choice.requirements["child"]
-    assert row["verdict"] == "unmet"
+    assert row.verdict == "unmet"
     kept = (logits >= choice.logits).all(axis=1)[targets[:, 0] == 1]
-    assert row["validation"]["value"] == pytest.approx(kept.mean())
-    assert "before decisions were made coherent" in row["sentence"]
+    assert row.validation.value == pytest.approx(kept.mean())
+    assert "before decisions were made coherent" in row.sentence

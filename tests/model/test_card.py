@@ -7,39 +7,45 @@ from typing import Any
 
 import pytest
 from conftest import Imbtool, read_csv
-from evaluations import NAMES, Document, evaluation, full_evaluation
+from evaluations import NAMES, evaluation, full_evaluation, typed
 from huggingface_hub import ModelCard
 
 from imbtool.files.json_text import read_json, write_json
 from imbtool.model.card import DECIDE, model_card, write_card
+from imbtool.model.metadata import CheckpointMeta
 from imbtool.wording import markdown_text
 
 SHARE = Path(__file__).parents[2] / "docs" / "share.md"
 FOLDER = Path("runs/first/checkpoint")
 
 
-def meta(**parts: Any) -> Document:
+def meta(text: str | list[str] = "text", **parts: Any) -> CheckpointMeta:
     """The content of an imbtool.json."""
     label = {
         "parent": None,
         "threshold": 0.25,
         "validation_positives": 7,
         "training_positives": 40,
+        "training_negatives": 200,
+        "tier": "moderate",
         "weight": 5.0,
+        "reason": "5:1",
     }
-    return {
+    document = {
         "version": "0.1.0",
         "encoder": "somebody/encoder",
         "max_length": 256,
-        "long_texts": "truncate",
         "labels": {name: {**label, "parent": NAMES[2]} for name in NAMES[:2]} | {NAMES[2]: label},
         "threshold_rule": "mean",
+        "threshold_scores": {},
         "coherence": "add-parents",
-        "joiner": None,
-        "neighbours": None,
+        "separator": "|",
+        "data": {"text": text, "labels": {"column": "labels"}, "id": None, "encoding": "utf-8"},
+        "fingerprints": dict.fromkeys(("train", "validation", "test"), "0" * 64),
         "validation": {"epoch": 2, "f1_macro": 0.345, "average_precision_macro": 0.31},
         **parts,
     }
+    return CheckpointMeta.model_validate(document)
 
 
 def results(card: str) -> list[tuple[str | None, str, float]]:
@@ -47,8 +53,8 @@ def results(card: str) -> list[tuple[str | None, str, float]]:
     return [(each.dataset_split, each.metric_type, each.metric_value) for each in found]
 
 
-def test_the_hub_reads_the_figures_of_test_before_those_of_validation() -> None:
-    assert results(model_card(meta(), evaluation())) == [
+def test_the_hub_reads_the_metrics_of_test_before_those_of_validation() -> None:
+    assert results(model_card(meta(), typed(evaluation()))) == [
         ("test", "f1_macro", 0.3721),
         ("test", "f1_micro", 0.6),
         ("test", "average_precision_macro", 0.3721),
@@ -72,15 +78,15 @@ def test_without_an_evaluation_the_card_speaks_of_validation_alone() -> None:
     assert "## On" not in card
 
 
-def test_a_figure_that_is_undefined_is_a_dash_and_no_result() -> None:
+def test_a_metric_that_is_undefined_is_a_dash_and_no_result() -> None:
     nothing = {"epoch": 1, "f1_macro": math.nan, "average_precision_macro": None}
     card = model_card(meta(validation=nothing))
     assert results(card) == []
     assert "Macro-F1 on validation –," in card
 
 
-def test_each_label_has_its_test_figures_and_what_is_too_few_is_said() -> None:
-    card = model_card(meta(), full_evaluation())
+def test_each_label_has_its_test_metrics_and_what_is_too_few_is_said() -> None:
+    card = model_card(meta(), typed(full_evaluation()))
     assert f"| {markdown_text(NAMES[1])} | 10 | 0.40 [.12–.74] | 0.40 [.12–.74] |" in card
     assert (
         "Labels with fewer than 10 positives here are too few to say: "
@@ -90,22 +96,23 @@ def test_each_label_has_its_test_figures_and_what_is_too_few_is_said() -> None:
 
 
 def test_names_make_no_markup_in_the_card() -> None:
-    card = model_card(meta(), full_evaluation())
+    card = model_card(meta(), typed(full_evaluation()))
     assert "<script" not in card
     assert "\u202e" not in card
 
 
 def test_a_card_says_how_columns_are_joined_if_there_are_several() -> None:
-    data = {"text": ["title", "<b>"]}
-    card = model_card(meta(joiner=" [SEP] ", data=data))
+    card = model_card(meta(["title", "<b>"], joiner=" [SEP] "))
     assert "the columns title, &lt;b&gt;, those" in card
     assert 'decide(" [SEP] ".join(filter(None, columns)))' in card
-    assert "columns" not in model_card(meta(data={"text": "text"}))
+    assert "columns" not in model_card(meta())
 
 
 def test_a_card_is_written_whole_into_the_folder(tmp_path: Path) -> None:
-    write_card(tmp_path, meta(), evaluation())
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == model_card(meta(), evaluation())
+    write_card(tmp_path, meta(), typed(evaluation()))
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == model_card(
+        meta(), typed(evaluation())
+    )
 
 
 def code_of(page: str) -> str:
@@ -148,5 +155,5 @@ def test_names_in_a_card_stay_what_they_are() -> None:
 
 
 def test_one_column_with_a_joiner_is_one_column() -> None:
-    card = model_card(meta(joiner=" ", data={"text": "body"}))
+    card = model_card(meta("body", joiner=" "))
     assert "the columns body, those" in card

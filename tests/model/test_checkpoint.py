@@ -13,6 +13,7 @@ from transformers import BertweetTokenizer, pipeline
 from imbtool.errors import UserError
 from imbtool.model.card import model_card
 from imbtool.model.checkpoint import read_checkpoint, write_checkpoint
+from imbtool.model.metadata import CheckpointMeta
 
 FOLDER = Path("runs/first/checkpoint")
 TEXTS = [
@@ -136,8 +137,9 @@ def test_a_second_checkpoint_takes_the_place_of_the_first(project: Path) -> None
 
 
 def test_the_model_card_takes_a_label_for_text(project: Path) -> None:
-    meta = read_json(FOLDER / "imbtool.json")
-    meta["labels"]["a|b <i>x"] = meta["labels"].pop("insults")
+    document = read_json(FOLDER / "imbtool.json")
+    document["labels"]["a|b <i>x"] = document["labels"].pop("insults")
+    meta = CheckpointMeta.model_validate(document)
     row = next(line for line in model_card(meta).splitlines() if "&lt;i&gt;x" in line)
     assert r"a\|b &lt;i&gt;x" in row
     assert row.replace(r"\|", "").count("|") == 7

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from analyses import hostile_analysis
-from evaluations import HOSTILE, NAMES, full_evaluation
+from evaluations import HOSTILE, NAMES, full_evaluation, typed
 from tunings import tuning
 
 from imbtool.report.analysis_files import write_analysis
@@ -58,7 +58,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("pages")
-    page = write_evaluation(full_evaluation(), EVENTS, target)
+    page = write_evaluation(typed(full_evaluation()), EVENTS, target)
     assert page == target / "report.html"
     write_tuning_page(tuning(), target / "tuning.html")
     write_analysis(*hostile_analysis(HOSTILE), target)

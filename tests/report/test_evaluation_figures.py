@@ -1,15 +1,15 @@
 """The figures of an evaluation: any evaluation can be drawn, and they show what it says."""
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluations import NAMES, Document, evaluation, full_evaluation
+from evaluations import NAMES, Document, evaluation, full_evaluation, typed
 from figurefiles import require_picture
 from matplotlib.figure import Figure
 
+from imbtool.evaluation.document import Evaluation
 from imbtool.report.figures.evaluation import (
     draw_comparison,
     draw_f1_by_positives,
@@ -18,7 +18,7 @@ from imbtool.report.figures.evaluation import (
 )
 from imbtool.report.figures.figure import write_png
 
-Draw = Callable[[Document], Figure]
+Draw = Callable[[Evaluation], Figure]
 
 DRAW = (draw_f1_by_positives, draw_intervals, draw_reliability, draw_comparison)
 
@@ -46,12 +46,12 @@ DOCUMENTS = {
 def test_any_evaluation_is_drawn_without_a_warning(
     draw: Draw, document: str, tmp_path: Path
 ) -> None:
-    write_png(draw(DOCUMENTS[document]), tmp_path / "figure.png")
+    write_png(draw(typed(DOCUMENTS[document])), tmp_path / "figure.png")
     require_picture(tmp_path / "figure.png")
 
 
 def test_without_a_comparison_there_is_no_figure_of_one() -> None:
-    assert draw_comparison(evaluation()) is None
+    assert draw_comparison(typed(evaluation())) is None
 
 
 def segments(axes: Any) -> list[list[list[float]]]:
@@ -59,7 +59,7 @@ def segments(axes: Any) -> list[list[list[float]]]:
 
 
 def test_each_measure_of_each_label_has_its_point_and_interval_rarest_at_the_top() -> None:
-    figure = draw_intervals(full_evaluation())
+    figure = draw_intervals(typed(full_evaluation()))
     assert [axes.get_xlabel() for axes in figure.axes] == ["Precision", "Recall", "F1"]
     recall = figure.axes[1]
     assert segments(recall) == [[[0.122, 2], [0.738, 2]]]
@@ -71,7 +71,7 @@ def test_each_measure_of_each_label_has_its_point_and_interval_rarest_at_the_top
 
 
 def test_reliability_draws_raw_and_calibrated_with_the_shares_intervals() -> None:
-    (axes,) = draw_reliability(full_evaluation()).axes
+    (axes,) = draw_reliability(typed(full_evaluation())).axes
     lines = {line.get_label(): line for line in axes.lines}
     raw = lines["as the model gives them, ECE 0.031"]
     assert list(raw.get_xdata()) == [0.001, 0.05, 0.6]
@@ -81,7 +81,7 @@ def test_reliability_draws_raw_and_calibrated_with_the_shares_intervals() -> Non
 
 
 def test_differences_stand_around_zero_in_the_colour_of_their_verdict() -> None:
-    (axes,) = draw_comparison(full_evaluation()).axes
+    (axes,) = draw_comparison(typed(full_evaluation())).axes
     low, high = axes.get_xlim()
     assert low == -high and high == pytest.approx(1.08 * 0.25)
     zero, *points = axes.lines
@@ -91,7 +91,7 @@ def test_differences_stand_around_zero_in_the_colour_of_their_verdict() -> None:
 
 
 def test_a_point_stands_at_its_positives_and_f1_and_links_to_its_row() -> None:
-    (axes,) = draw_f1_by_positives(full_evaluation()).axes
+    (axes,) = draw_f1_by_positives(typed(full_evaluation())).axes
     points = [(*line.get_xydata()[0], line.get_url()) for line in axes.lines]
     assert points == [(3, 0, "#label-2"), (40, 0.4, "#label-3"), (900, 0.8, "#label-4")]
     assert segments(axes) == [[[40, 0.122], [40, 0.738]]]
@@ -102,5 +102,5 @@ def test_a_point_stands_at_its_positives_and_f1_and_links_to_its_row() -> None:
 @pytest.mark.parametrize("draw", DRAW)
 def test_the_same_evaluation_gives_the_same_bytes(draw: Draw, tmp_path: Path) -> None:
     for name in ("first.png", "second.png"):
-        write_png(draw(copy.deepcopy(full_evaluation())), tmp_path / name)
+        write_png(draw(typed(full_evaluation())), tmp_path / name)
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()

@@ -1,4 +1,3 @@
-import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from evaluations import (
     full_evaluation,
     item,
     label,
+    typed,
 )
 from pages import Page, plain
 
@@ -33,16 +33,16 @@ def epoch(number: int, loss: float, best: bool, **parts: Any) -> EpochEvent:
 
 def rendered(document: Document, events: list[Event]) -> str:
     """The page without figures."""
-    return render_evaluation_page(document, events, {})
+    return render_evaluation_page(typed(document), events, {})
 
 
 def rendered_with_figures(document: Document, events: list[Event]) -> str:
     figures = {
-        "f1": draw_f1_by_positives(document),
-        "reliability": draw_reliability(document),
+        "f1": draw_f1_by_positives(typed(document)),
+        "reliability": draw_reliability(typed(document)),
         "training": draw_training(events),
     }
-    return render_evaluation_page(document, events, figures)
+    return render_evaluation_page(typed(document), events, figures)
 
 
 START = StartEvent.model_validate(
@@ -105,7 +105,7 @@ def test_an_interval_stands_beside_its_figure() -> None:
     document["labels"][NAMES[1]]["recall"] = figure(0.4, 0.122, 0.738)
     document["overall"]["macro"]["roc_auc"] = figure(0.9, 0.85, 0.95)
     page = Page(rendered(document, []))
-    assert page.table("Figures of each group of labels")[0][-1] == "0.900 0.850–0.950"
+    assert page.table("Metrics of each group of labels")[0][-1] == "0.900 0.850–0.950"
     assert page.table("Labels, rarest first")[2][6] == "0.400 0.122–0.738"
 
 
@@ -133,9 +133,9 @@ def test_sections_stand_in_the_order_of_what_matters() -> None:
     ]  # fmt: skip
 
 
-def test_each_required_figure_says_whether_it_is_met() -> None:
+def test_each_required_metric_says_whether_it_is_met() -> None:
     html = rendered(full_evaluation(), [])
-    rows = Page(html).table("Required figures")
+    rows = Page(html).table("Required metrics")
     assert rows[0] == [NAMES[2], "recall >= 0.7", "0.800 0.000–0.900", "✓ met"]
     assert rows[1][-1] == "✗ not met"
     assert "1 of 2 not met." in plain(html)
@@ -161,7 +161,7 @@ def test_a_comparison_shows_what_is_worse_first() -> None:
     assert "The strips go from −0.5 to +0.5." in text
 
 
-def test_a_rival_without_scores_has_no_columns_for_them() -> None:
+def test_external_predictions_without_probabilities_has_no_columns_for_them() -> None:
     document = full_evaluation()
     document["comparison"]["has_scores"] = False
     page = Page(rendered(document, []))
@@ -171,7 +171,7 @@ def test_a_rival_without_scores_has_no_columns_for_them() -> None:
 
 def test_slices_are_shown_as_they_stand() -> None:
     page = Page(rendered(full_evaluation(), []))
-    rows = page.table("Figures by slice")
+    rows = page.table("Metrics by slice")
     assert [row[1] for row in rows] == ["40 too few to say", "900"]
     cells = {row[0]: row[1:] for row in page.table("F1 of each label in each slice")}
     assert cells[NAMES[2]] == ["–", "–"]
@@ -218,7 +218,7 @@ def test_errors_are_folded_and_hold_the_whole_text() -> None:
     text = plain(html)
     assert LONG.strip() in text
     assert "row 2 · probability 0.125, decided from 0.25 · given: &lt;script&gt;" in text
-    assert "is given; the model doubts it." in text
+    assert "is given; the model does not expect it." in text
     assert html.count('<details class="quoted">') == 1, "only the long one is cut"
 
 
@@ -234,12 +234,6 @@ def test_a_text_beyond_all_measure_is_cut_and_the_page_stays_small() -> None:
     assert len(html.encode()) < 3_000_000
     assert html.count("x" * MOST_LETTERS + "<") == 60 * 20
     assert "The rest stands in the table." in html
-
-
-def test_a_document_that_never_was_a_file_looks_the_same() -> None:
-    undefined = evaluation()
-    undefined["labels"][NAMES[3]].update(figures(float("nan")))
-    assert rendered(undefined, []) == rendered(evaluation(), [])
 
 
 def test_without_forest_positives_or_events() -> None:
@@ -342,11 +336,10 @@ def test_the_losses_and_figures_of_each_epoch_are_a_table_too() -> None:
 
 def test_a_failed_page_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    write_evaluation_page(evaluation(), [], {}, path)
+    write_evaluation_page(typed(evaluation()), [], {}, path)
     before = path.read_text(encoding="utf-8")
-    broken = copy.deepcopy(evaluation())
-    del broken["data"]["fingerprint"]
-    with pytest.raises(Exception, match="fingerprint"):
-        write_evaluation_page(broken, [], {}, path)
+    broken = [{**START, "encoder": object()}]
+    with pytest.raises(TypeError, match="serializable"):
+        write_evaluation_page(typed(evaluation()), broken, {}, path)
     assert path.read_text(encoding="utf-8") == before
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evaluations import NAMES, Document, evaluation, figure, full_evaluation
+from evaluations import NAMES, Document, evaluation, figure, full_evaluation, typed
 from markdown_it import MarkdownIt
 
 from imbtool.report.markdown import render_markdown, write_markdown
@@ -18,7 +18,7 @@ def renamed(document: Document, old: str, new: str) -> Document:
 
 
 def html(document: Document) -> str:
-    return MarkdownIt("gfm-like", {"linkify": False}).render(render_markdown(document))
+    return MarkdownIt("gfm-like", {"linkify": False}).render(render_markdown(typed(document)))
 
 
 def test_a_name_stays_one_cell_of_plain_text() -> None:
@@ -34,7 +34,7 @@ def test_a_name_stays_one_cell_of_plain_text() -> None:
 
 
 def test_labels_stand_rarest_first_with_intervals() -> None:
-    lines = render_markdown(full_evaluation()).splitlines()
+    lines = render_markdown(typed(full_evaluation())).splitlines()
     start = lines.index("### Labels, rarest first")
     rows = [line for line in lines[start:] if line.startswith("| ")][2:]
     positives = [row.split(" | ")[2] for row in rows]
@@ -44,15 +44,15 @@ def test_labels_stand_rarest_first_with_intervals() -> None:
     assert rows[0].endswith("| – | – | – | – | – |")
 
 
-def test_verdict_gates_and_comparison_come_before_the_figures() -> None:
+def test_verdict_gates_and_comparison_come_before_the_metrics() -> None:
     document = full_evaluation()
     document["overall"]["macro"]["f1"] = figure(0.3721, 0.3, 0.44)
-    text = render_markdown(document)
+    text = render_markdown(typed(document))
     places = [
         text.index(part)
         for part in (
             "- **Rare labels.** Severe labels (2)",
-            "### Required figures",
+            "### Required metrics",
             "| **not met** |",
             "**1 label** better, **1 label** worse, **2 labels** cannot be told.",
             "| macro | 0.37 [.30–.44] |",
@@ -64,11 +64,13 @@ def test_verdict_gates_and_comparison_come_before_the_figures() -> None:
 
 
 def test_parts_without_content_are_absent() -> None:
-    text = render_markdown(evaluation())
-    assert "Required figures" not in text
+    text = render_markdown(typed(evaluation()))
+    assert "Required metrics" not in text
     assert "Against" not in text
 
 
 def test_the_file_holds_what_is_rendered(tmp_path: Path) -> None:
-    write_markdown(evaluation(), tmp_path / "report.md")
-    assert (tmp_path / "report.md").read_text(encoding="utf-8") == render_markdown(evaluation())
+    write_markdown(typed(evaluation()), tmp_path / "report.md")
+    assert (tmp_path / "report.md").read_text(encoding="utf-8") == render_markdown(
+        typed(evaluation())
+    )

@@ -1,13 +1,22 @@
 """Three sentences that say no more than the numbers do."""
 
-from evaluations import NAMES, comparison, evaluation, figure, figures, full_evaluation, gate
+from evaluations import (
+    NAMES,
+    Document,
+    comparison,
+    evaluation,
+    figure,
+    figures,
+    full_evaluation,
+    gate,
+    typed,
+)
 
-from imbtool.files.json_text import as_filed
-from imbtool.report.verdict import Document, Name, verdict
+from imbtool.report.verdict import Name, verdict
 
 
 def said(document: Document) -> dict[str, str]:
-    return {about: "".join(pieces) for about, pieces in verdict(as_filed(document)).items()}
+    return {about: "".join(pieces) for about, pieces in verdict(typed(document)).items()}
 
 
 def quiet() -> Document:
@@ -64,7 +73,7 @@ def test_where_nothing_is_amiss_no_more_than_that_is_said() -> None:
     quietly = "no label is at zero recall, none is mostly wrong for sure."
     assert said(quiet())["Beware"] == f"nothing stands out: {quietly}"
     gated = {**quiet(), "gates": [gate("f1", "one", 0.1, True)]}
-    assert said(gated)["Beware"] == (f"nothing stands out: every required figure is met, {quietly}")
+    assert said(gated)["Beware"] == (f"nothing stands out: every required metric is met, {quietly}")
 
 
 def test_a_label_never_found_is_named_with_what_to_do() -> None:
@@ -88,8 +97,8 @@ def test_the_worst_three_come_first_and_names_are_few() -> None:
     document["data"]["seen_in_training"] = True
     document["comparison"] = comparison([-0.2, -0.2, -0.2, -0.2])
     sentence = said(document)["Beware"]
-    assert sentence.startswith("these texts were used in training, so all figures are too good; ")
-    assert "; 1 of 2 required figures is not met; never found: " in sentence
+    assert sentence.startswith("these texts were used in training, so all metrics are too good; ")
+    assert "; 1 of 2 required metrics is not met; never found: " in sentence
     assert "worse than" not in sentence
     document["data"]["seen_in_training"] = False
     sentence = said(document)["Beware"]
@@ -99,6 +108,6 @@ def test_the_worst_three_come_first_and_names_are_few() -> None:
 
 
 def test_what_others_named_is_set_apart() -> None:
-    pieces = [piece for it in verdict(as_filed(full_evaluation())).values() for piece in it]
+    pieces = [piece for it in verdict(typed(full_evaluation())).values() for piece in it]
     for piece in pieces:
         assert isinstance(piece, Name) == (piece in NAMES or piece == "runs/<b>old</b>")

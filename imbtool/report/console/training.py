@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from imbtool.evaluation.measures import is_known
+from imbtool.evaluation.metrics import WEAK_PRECISION
 from imbtool.events import (
     EndEvent,
     EpochEvent,
@@ -36,7 +37,6 @@ from imbtool.wording import counted, printable, some
 
 LINE_EVERY = 30.0
 """Seconds between two lines of progress where there is no terminal for a bar."""
-WEAK_PRECISION = 0.5
 
 
 def dry_run_views(plan: DryRun) -> Iterator[RenderableType]:

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
 
+from imbtool.evaluation.document import LabelMetrics
 from imbtool.files.writing import replacing
-from imbtool.report.cells import Row
 from imbtool.wording import printable
 
 COLOURS = {"severe": "#b3391f", "moderate": "#e0a030", "head": "#4a83b5"}
@@ -100,21 +100,21 @@ def marker(colour: str, shape: str = "o", hollow: bool = False) -> dict[str, Any
     }
 
 
-def tier_handles(rows: Sequence[Row], min_support: int) -> list[Artist]:
+def tier_handles(rows: Sequence[tuple[str, LabelMetrics]], min_support: int) -> list[Artist]:
     """The entries of a legend for labels that are drawn as points."""
-    present = {row["tier"] for _, row in rows}
+    present = {row.tier for _, row in rows}
     handles: list[Artist] = [
         Line2D([], [], label=tier, **marker(colour, SHAPES[tier]))
         for tier, colour in COLOURS.items()
         if tier in present
     ]
-    if any(row["few"] for _, row in rows):
+    if any(row.few for _, row in rows):
         label = f"hollow: fewer than {min_support} positives, too few to say"
         handles.append(Line2D([], [], label=label, **marker(FAINT, hollow=True)))
     return handles
 
 
-def name_rows(axes: Axes, rows: Sequence[Row]) -> None:
+def name_rows(axes: Axes, rows: Sequence[tuple[str, object]]) -> None:
     """Write the labels' names beside the rows of a figure, the first at the top."""
     axes.set_yticks(range(len(rows)), labels=[short_name(name) for name, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)

@@ -5,41 +5,43 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from imbtool.data.corpus import SPLITS
 from imbtool.data.imbalance import TIERS
+from imbtool.evaluation.document import (
+    Comparison,
+    DecisionMetrics,
+    Estimate,
+    Evaluation,
+    LabelDifference,
+    LabelMetrics,
+)
 from imbtool.events import EpochEvent, Event, StartEvent, of_kind
-from imbtool.files.json_text import as_filed
 from imbtool.files.writing import write_text
-from imbtool.report.cells import Row, rarest_first
 from imbtool.report.figures.svg import inline_svg
 from imbtool.report.html.environment import make_environment
 from imbtool.report.verdict import rare_rows, verdict
 from imbtool.wording import counted
 
-Document = dict[str, Any]
-
-VERDICTS = ("worse", "better", "cannot be told")
 REACHES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """How far strips of differences may go to either side of zero."""
 DESCRIPTIONS = {
     "f1": "F1 of each label by its training positives; each point links to its row in the table",
     "reliability": "Share of texts that have the label, by predicted probability; tables follow",
-    "training": "Losses and figures on validation during training; a table follows",
+    "training": "Losses and metrics on validation during training; a table follows",
 }
 """The figures of the page, and what a screen reader says of them."""
 
 
 def write_evaluation_page(
-    evaluation: Document, events: Sequence[Event], figures: Mapping[str, Figure], path: Path
+    evaluation: Evaluation, events: Sequence[Event], figures: Mapping[str, Figure], path: Path
 ) -> None:
     """Write the page of an evaluation.
 
     Args:
-        evaluation: the evaluation document.
+        evaluation: what it shows.
         events: of the run that trained the checkpoint; none if they are not at hand.
         figures: the drawn figures by name; the page shows those of `DESCRIPTIONS`.
         path: of the HTML file.
@@ -48,27 +50,26 @@ def write_evaluation_page(
 
 
 def render_evaluation_page(
-    evaluation: Document, events: Sequence[Event], figures: Mapping[str, Figure]
+    evaluation: Evaluation, events: Sequence[Event], figures: Mapping[str, Figure]
 ) -> str:
     """The HTML of `write_evaluation_page`."""
-    document = as_filed(evaluation)
-    rows, comparison = rarest_first(document["labels"]), document["comparison"]
+    comparison, rows = evaluation.comparison, evaluation.rarest_first()
     return (
         make_environment()
         .get_template("evaluation.html")
         .render(
-            **document,
+            **dict(evaluation),
             rows=rows,
-            verdict=verdict(document),
-            rare=rare_rows(document),
+            verdict=verdict(evaluation),
+            rare=rare_rows(evaluation),
             tier_order=TIERS,
-            groups=_groups(document),
-            requirements=_requirements(document),
+            groups=_groups(evaluation),
+            requirements=evaluation.requirements,
             compared=comparison and _compared(comparison),
             reach=comparison and _reach(comparison),
             start=_start(events),
             epochs=of_kind(events, EpochEvent),
-            command=_command(document),
+            command=_command(evaluation),
             figures={
                 name: inline_svg(figures[name], name, about, _links(rows) if name == "f1" else {})
                 for name, about in DESCRIPTIONS.items()
@@ -78,20 +79,21 @@ def render_evaluation_page(
     )
 
 
-def _links(rows: Sequence[Row]) -> dict[str, str]:
+def _links(rows: Sequence[tuple[str, LabelMetrics]]) -> dict[str, str]:
     """What a screen reader says of each point of the F1 figure, which leads to its label's row."""
     return {
-        f"#label-{number}": f"{name}: F1 {row['f1']['value']:.3f}, "
-        + counted(row["training_positives"], "training positive")
+        f"#label-{number}": f"{name}: F1 {row.f1.value:.3f}, "
+        + counted(row.training_positives, "training positive")
         for number, (name, row) in enumerate(rows, start=1)
-        if row["f1"]["value"] is not None
+        if row.f1.value is not None
     }
 
 
-def _reach(comparison: Document) -> float:
+def _reach(comparison: Comparison) -> float:
     """How far the strips of differences go to either side of zero."""
-    groups = [*comparison["overall"].values(), *comparison["labels"].values()]
-    ends = [abs(group["f1"][end] or 0) for group in groups for end in ("value", "low", "high")]
+    groups = (*comparison.overall.values(), *comparison.labels.values())
+    differences = [group.f1 for group in groups]
+    ends = [abs(end or 0) for f1 in differences for end in (f1.value, f1.low, f1.high)]
     return next((each for each in REACHES if each >= max(ends, default=0)), REACHES[-1])
 
 
@@ -105,38 +107,33 @@ def _says_all(start: StartEvent) -> bool:
     return told and bool(start.learning_rate.reason) and "train" in start.texts
 
 
-def _groups(document: Document) -> list[tuple[str, Document]]:
-    """Every group of labels with its figures: all of them three ways, tiers, levels."""
-    overall = document["overall"]
-    levels = [(name, overall[name]) for name in ("primary", "secondary") if name in overall]
-    return [
-        ("macro", overall["macro"]),
-        ("micro", overall["micro"]),
-        ("weighted by positives", overall["weighted"]),
-        *document["tiers"].items(),
-        *levels,
-    ]
+def _groups(evaluation: Evaluation) -> dict[str, DecisionMetrics[Estimate]]:
+    """Every group of labels with its metrics: all of them three ways, tiers, levels."""
+    overall = evaluation.overall
+    levels = {"primary": overall.primary, "secondary": overall.secondary}
+    return {
+        "macro": overall.macro,
+        "micro": overall.micro,
+        "weighted by positives": overall.weighted,
+        **evaluation.tiers,
+        **{name: level for name, level in levels.items() if level},
+    }
 
 
-def _requirements(document: Document) -> list[Row]:
-    labels = document["thresholds"]["labels"]
-    return [(name, row["requirement"]) for name, row in labels.items() if row["requirement"]]
+def _compared(comparison: Comparison) -> list[tuple[str, LabelDifference]]:
+    """Labels by verdict, worse ones first, and the largest difference first."""
+
+    def order(item: tuple[str, LabelDifference]) -> tuple[bool, bool, float]:
+        row = item[1]
+        return row.verdict != "worse", row.verdict != "better", -abs(row.f1.value or 0)
+
+    return sorted(comparison.labels.items(), key=order)
 
 
-def _compared(comparison: Document) -> Sequence[Row]:
-    """Labels by verdict, the largest difference first."""
-
-    def place(item: Row) -> tuple[int, float]:
-        return VERDICTS.index(item[1]["verdict"]), -abs(item[1]["f1"]["value"] or 0)
-
-    return sorted(comparison["labels"].items(), key=place)
-
-
-def _command(document: Document) -> str:
-    data, slices, comparison = (document[key] for key in ("data", "slices", "comparison"))
-    own = data["split"] in SPLITS
-    where = ("--split", data["split"]) if own else ("--data", data["source"])
-    against = ("--against", comparison["against"]) if comparison else ()
-    by = ("--by", slices["column"]) if slices else ()
-    gates = (part for gate in document["gates"] for part in ("--require", gate["requirement"]))
-    return shlex.join(("imbtool", "evaluate", data["checkpoint"], *where, *against, *by, *gates))
+def _command(evaluation: Evaluation) -> str:
+    data, slices, comparison = evaluation.data, evaluation.slices, evaluation.comparison
+    where = ("--split", data.split) if data.split in SPLITS else ("--data", data.source)
+    against = ("--against", comparison.against) if comparison else ()
+    by = ("--by", slices.column) if slices else ()
+    gates = (part for gate in evaluation.gates for part in ("--require", gate.requirement))
+    return shlex.join(("imbtool", "evaluate", data.checkpoint, *where, *against, *by, *gates))

@@ -1,6 +1,4 @@
-"""Bins, calibration error and Brier score say how far probabilities can be taken at their word."""
-
-from typing import Any
+"""Bins, calibration error and Brier score say how far probabilities are off."""
 
 import numpy as np
 import pytest
@@ -11,14 +9,16 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss
 
-from imbtool.evaluation.calibration import Calibration, sigmoid
-from imbtool.evaluation.reliability import (
+from imbtool.evaluation.calibration import (
     BINS,
+    Calibration,
     brier_scores,
-    calibration_document,
     calibration_error,
+    measure_calibration,
     reliability_bins,
+    sigmoid,
 )
+from imbtool.evaluation.document import CalibrationReport
 
 NAN = np.nan
 
@@ -37,8 +37,8 @@ def error_of(probabilities: NDArray, targets: NDArray) -> float:
 def test_bins_are_of_equal_mass_and_rise():
     logits, targets = honest(1_000)
     bins = reliability_bins(sigmoid(logits[:, 0]), targets[:, 0])
-    assert [row["texts"] for row in bins] == [100] * BINS
-    said = [row["mean_probability"] for row in bins]
+    assert [row.texts for row in bins] == [100] * BINS
+    said = [row.mean_probability for row in bins]
     assert said == sorted(said)
 
 
@@ -46,17 +46,17 @@ def test_a_bin_holds_what_was_said_and_what_came_true_with_its_exact_interval():
     probabilities = np.repeat([0.1, 0.7], [20, 10])
     targets = np.concatenate([np.eye(1, 20)[0], [1] * 6 + [0] * 4])
     low, high = reliability_bins(probabilities, targets)
-    assert (low["texts"], high["texts"]) == (20, 10)
-    assert [low["mean_probability"], high["mean_probability"]] == pytest.approx([0.1, 0.7])
+    assert (low.texts, high.texts) == (20, 10)
+    assert [low.mean_probability, high.mean_probability] == pytest.approx([0.1, 0.7])
     for row, hits in ((low, 1), (high, 6)):
-        exact = binomtest(hits, row["texts"]).proportion_ci()
-        assert list(row["share"].values()) == pytest.approx([hits / row["texts"], *exact])
+        exact = binomtest(hits, row.texts).proportion_ci()
+        assert [value for _, value in row.share] == pytest.approx([hits / row.texts, *exact])
 
 
 @pytest.mark.parametrize("common", [0.0, 1.0])
 def test_equal_probabilities_share_a_bin_with_no_others(common: float):
     bins = reliability_bins(np.array([common] * 90 + [0.5] * 10), np.zeros(100))
-    assert sorted(row["mean_probability"] for row in bins) == sorted([common, 0.5])
+    assert sorted(row.mean_probability for row in bins) == sorted([common, 0.5])
 
 
 @given(
@@ -65,10 +65,10 @@ def test_equal_probabilities_share_a_bin_with_no_others(common: float):
 )
 def test_every_known_text_is_in_one_bin(probabilities, targets):
     bins, known = reliability_bins(probabilities, targets), ~np.isnan(targets)
-    assert sum(row["texts"] for row in bins) == known.sum()
-    hits = sum(row["texts"] * row["share"]["value"] for row in bins)
+    assert sum(row.texts for row in bins) == known.sum()
+    hits = sum(row.texts * row.share.value for row in bins)
     assert hits == pytest.approx(np.nansum(targets))
-    assert all(0 <= row["mean_probability"] <= 1 + 1e-12 for row in bins)
+    assert all(0 <= row.mean_probability <= 1 + 1e-12 for row in bins)
     assert len(bins) <= BINS
 
 
@@ -96,12 +96,12 @@ def test_brier_scores_are_those_of_scikit_learn():
     targets[::3, 1] = NAN
     probabilities, known = sigmoid(logits), ~np.isnan(targets)
     overall, *labels = brier_scores(probabilities, targets)
-    assert overall["value"] == pytest.approx(brier_score_loss(targets[known], probabilities[known]))
+    assert overall.value == pytest.approx(brier_score_loss(targets[known], probabilities[known]))
     for label, row in enumerate(labels):
         rows = known[:, label]
         expected = brier_score_loss(targets[rows, label], probabilities[rows, label])
-        assert row["value"] == pytest.approx(expected)
-        assert row["low"] < row["value"] < row["high"]
+        assert row.value == pytest.approx(expected)
+        assert row.low < row.value < row.high
 
 
 @pytest.mark.parametrize("prevalence", [0.02, 0.3])
@@ -111,7 +111,7 @@ def test_intervals_of_brier_scores_hold_the_truth_as_often_as_they_say(prevalenc
     held = []
     for seed in range(100):
         some, targets = honest(300, seed, prevalence)
-        held += [row["low"] <= true <= row["high"] for row in brier_scores(sigmoid(some), targets)]
+        held += [row.low <= true <= row.high for row in brier_scores(sigmoid(some), targets)]
     assert 0.9 < np.mean(held) < 0.99
 
 
@@ -127,43 +127,43 @@ def test_texts_that_nobody_judged_take_no_part(extra: int):
     for row, kept in zip(
         brier_scores(sigmoid(more), unknown), brier_scores(sigmoid(logits), targets), strict=True
     ):
-        assert row["value"] == pytest.approx(kept["value"])
+        assert row.value == pytest.approx(kept.value)
 
 
-def document(targets: NDArray, logits: NDArray, calibration: Calibration | None) -> dict[str, Any]:
-    calibrated = calibration.probabilities(logits) if calibration else None
-    return calibration_document(["a", "b"], sigmoid(logits), calibrated, targets, calibration)
+def report(targets: NDArray, logits: NDArray, calibration: Calibration | None) -> CalibrationReport:
+    return measure_calibration(["a", "b"], logits, targets, calibration)
 
 
-def test_the_document_holds_raw_and_calibrated_together_and_for_each_label():
+def test_the_report_holds_raw_and_calibrated_together_and_for_each_label():
     logits, targets = honest(500)
     moved = Calibration(np.array([1.0, 1.0]), np.array([-2.0, 0.0]))
-    found = document(targets, logits + np.array([2.0, 0.0]), moved)
-    assert found["labels"]["a"]["bias"] == -2.0
-    assert found["labels"]["b"]["slope"] == 1.0
-    assert found["labels"]["a"]["raw"]["ece"] > 0.2
-    assert found["labels"]["a"]["calibrated"]["ece"] < 0.05
-    assert found["labels"]["b"]["calibrated"] == found["labels"]["b"]["raw"]
-    assert found["overall"]["calibrated"]["ece"] < found["overall"]["raw"]["ece"]
-    assert sum(row["texts"] for row in found["overall"]["raw"]["bins"]) == 1_000
+    found = report(targets, logits + np.array([2.0, 0.0]), moved)
+    assert found.labels["a"].bias == -2.0
+    assert found.labels["b"].slope == 1.0
+    assert found.labels["a"].raw.ece > 0.2
+    assert found.labels["a"].calibrated.ece < 0.05
+    assert found.labels["b"].calibrated == found.labels["b"].raw
+    assert found.overall.calibrated.ece < found.overall.raw.ece
+    assert sum(row.texts for row in found.overall.raw.bins) == 1_000
 
 
 def test_without_a_calibration_only_raw_probabilities_are_judged():
     logits, targets = honest(50)
-    found = document(targets, logits, None)
-    for part in (found["overall"], found["labels"]["a"]):
-        assert part["raw"]["bins"]
-        assert part["calibrated"] is None
-    assert found["labels"]["a"]["slope"] is None
-    assert found["labels"]["a"]["bias"] is None
+    found = report(targets, logits, None)
+    for part in (found.overall, found.labels["a"]):
+        assert part.raw.bins
+        assert part.calibrated is None
+    assert found.labels["a"].slope is None
+    assert found.labels["a"].bias is None
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_label_that_nobody_judged_has_no_figures():
+def test_a_label_that_nobody_judged_has_no_numbers():
     logits, targets = honest(50)
     targets[:, 1] = NAN
-    found = document(targets, logits, None)
-    silent = found["labels"]["b"]["raw"]
-    assert silent["bins"] == []
-    assert np.isnan([silent["ece"], *silent["brier"].values()]).all()
-    assert found["overall"]["raw"] == found["labels"]["a"]["raw"]
+    found = report(targets, logits, None)
+    silent = found.labels["b"].raw
+    assert silent.bins == []
+    assert silent.ece is None
+    assert {value for _, value in silent.brier} == {None}
+    assert found.overall.raw == found.labels["a"].raw
