@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from imbtool.model.checkpoint import Checkpoint as Checkpoint
     from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.training.run import train as train
-
-__version__ = "0.2.0"
+    from imbtool.version import __version__ as __version__
 
 _HOMES = {
+    "__version__": "version",
     "Checkpoint": "model.checkpoint",
     "Profile": "config.schema",
     "assign_weights": "data.weights",
@@ -31,7 +31,7 @@ _HOMES = {
     "read_profile": "config.reader",
     "train": "training.run",
 }
-__all__ = list(_HOMES)
+__all__ = [name for name in _HOMES if name != "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from imbtool.wording import printable, shortened
+from imbtool.wording import cut, printable, shortened
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class TextError(UserError):
 
     def __init__(self, place: int, text: str, found: str, fix: str) -> None:
         self.place = place
-        beginning = text if len(text) <= 40 else f"{text[:40]}..."
-        where = f"the text {beginning!r}"
+        where = f"the text {cut(text, 40)!r}"
         super().__init__(Problem(where, found, "a text that the model can read", fix))
 
 

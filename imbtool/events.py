@@ -11,7 +11,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.documents import Count, Number, Share, Typed, damaged
-from imbtool.files.writing import lines_of, parse_json
+from imbtool.files.json_text import parse_json
+from imbtool.files.writing import lines_of
 from imbtool.wording import counted, some
 
 Event = dict[str, Any]

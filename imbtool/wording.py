@@ -1,8 +1,9 @@
-"""Words and numbers as people read them: counts, lists, shortened texts, Markdown."""
+"""Words and numbers as people read them: counts, lists, values, shortened texts, Markdown."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -27,6 +28,16 @@ def shortened(text: str, most: int = 1500) -> str:
     half = most // 2
     left_out = counted(len(text) - 2 * half, "character")
     return f"{text[:half]} ... {left_out} left out ... {text[-half:]}"
+
+
+def cut(text: str, most: int = 160) -> str:
+    """The beginning of a text that may be long, with dots where something is missing."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def shown(value: object, most: int = 120) -> str:
+    """A value from a file as JSON in one line, short enough for a message."""
+    return cut(json.dumps(value, default=str), most)
 
 
 def printable(text: str) -> str:
@@ -55,6 +66,11 @@ def some(items: Iterable[object], most: int = 5) -> str:
     shown = [str(item) for item in items]
     more = len(shown) - most
     return ", ".join(shown[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def as_list(names: str | Sequence[str]) -> list[str]:
+    """One name, or several, as a list."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def markdown_text(text: str) -> str:

@@ -19,7 +19,7 @@ from fnmatch import fnmatch
 from multiprocessing import get_context
 from pathlib import Path
 
-from conftest import FILLERS, Imbtool, write_csv
+from conftest import FILLERS, KEY_WORDS, PARENTS, Imbtool, write_csv
 from encoders import make_encoder
 from fuzzing import Mutation, drawn, mutations_of
 from fuzztrial import run_command
@@ -29,8 +29,8 @@ import imbtool as package
 SECONDS = 180
 """A command that takes longer hangs; without a mutation the longest takes three."""
 SIZES = {"train": 48, "validation": 24, "test": 24, "new": 12}
-WORDS = {"violence": "fighting", "threats": "knife", "abuse": "bother", "insults": "stupid"}
-PARENTS = {"threats": "violence", "insults": "abuse"}
+LABELS = ("violence", "threats", "abuse", "insults")
+WORDS = {label: KEY_WORDS[label] for label in LABELS}
 PROFILE = """\
 data:
   train: train.csv

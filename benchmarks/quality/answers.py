@@ -24,8 +24,7 @@ from imbtool.evaluation.estimates import ResampledMetric, SplitMetrics
 from imbtool.evaluation.intervals import resampled_interval
 from imbtool.evaluation.measures import figure
 from imbtool.evaluation.predictions import Predictions
-from imbtool.files.json_text import to_json
-from imbtool.files.writing import read_json, write_json
+from imbtool.files.json_text import read_json, to_json, write_json
 from imbtool.types import Decisions
 
 SHOWN_TIERS: tuple[Tier, ...] = ("common", "moderate", "severe")

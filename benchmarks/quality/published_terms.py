@@ -65,7 +65,7 @@ def task_figures(
 
 def levels_of(labels: Labels) -> list[list[int]]:
     """Columns of the labels on each of the three levels of the hierarchy."""
-    depths = [len(labels.lineage(label)) for label in range(len(labels))]
+    depths = [len(labels.with_ancestors(label)) for label in range(len(labels))]
     levels = [
         [label for label, depth in enumerate(depths) if depth == level] for level in (1, 2, 3)
     ]

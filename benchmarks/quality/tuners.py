@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.shared.finetunes import Document, Part, cached, forget_weights, texts_trained
 from benchmarks.shared.tasks import LEARNING_RATE
 from benchmarks.shared.turns import say
-from imbtool.files.writing import append_line
+from imbtool.files.json_text import append_line
 from imbtool.tuning.decision_log import DECISIONS
 from imbtool.tuning.guide import BOUNDS, CONSTRAINT, GAMMA, RATE, WEIGHT, Place
 from imbtool.tuning.loop import resume, tune

@@ -23,7 +23,8 @@ import numpy as np
 from benchmarks.shared.tasks import find_profile
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
-from imbtool.data.corpus import SPLITS, Corpus, Split, read_corpus, text_key
+from imbtool.data.corpus import SPLITS, Corpus, Split, read_corpus
+from imbtool.data.duplicates import text_key
 from imbtool.data.imbalance import count_labels
 from imbtool.data.splitting import stratified_split
 from imbtool.data.tables import read_table
@@ -32,8 +33,8 @@ from imbtool.data.writer import TableWriter
 from imbtool.errors import NotFiniteError
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.events import read_events
-from imbtool.files.json_text import to_json
-from imbtool.files.writing import append_line, cut_half_line, read_json, replacing, write_json
+from imbtool.files.json_text import append_line, read_json, to_json, write_json
+from imbtool.files.writing import cut_half_line, replacing
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.training.automatic import choose_epochs
 from imbtool.training.run import train

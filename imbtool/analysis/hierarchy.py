@@ -120,7 +120,7 @@ def _candidates(
     None of those that stand below it. `texts`: of which each label is known [L].
     """
     positives = together.diagonal()
-    roots = np.array([labels.lineage(label)[-1] for label in range(len(labels))])
+    roots = np.array([labels.with_ancestors(label)[-1] for label in range(len(labels))])
     for child in np.flatnonzero(np.array(labels.parents) < 0):
         implied = together[child] >= IMPLIES * np.maximum(known[child], 1)
         implied &= (positives > positives[child]) & (positives < COMMON * texts) & (roots != child)

@@ -10,7 +10,6 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from imbtool import __version__
 from imbtool.cli.analyze import analyze
 from imbtool.cli.common import complain, hint, show_notes
 from imbtool.cli.evaluate import evaluate
@@ -23,6 +22,7 @@ from imbtool.cli.tune import tune
 from imbtool.cli.weights import weights
 from imbtool.distributed.signals import stopped_by_signals
 from imbtool.errors import UserError, user_error
+from imbtool.version import __version__
 
 
 class Guarded(TyperGroup):

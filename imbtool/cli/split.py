@@ -76,8 +76,8 @@ def split(
     """
     from imbtool.data.corpus import read_train
     from imbtool.data.partition import part_files, part_shares, partition, write_parts
+    from imbtool.files.json_text import write_json
     from imbtool.files.locks import locked
-    from imbtool.files.writing import write_json
     from imbtool.report.console.split import split_views
 
     shares = part_shares(validation, test)

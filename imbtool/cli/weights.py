@@ -55,7 +55,7 @@ def weights(
     from imbtool.analysis.analyze import explain_weights
     from imbtool.analysis.document import Weights
     from imbtool.config.reader import read_profile
-    from imbtool.config.writer import render_profile
+    from imbtool.config.writer import rewrite_profile
     from imbtool.data.corpus import read_corpus
     from imbtool.data.weights import weigh_labels, with_custom_weights
     from imbtool.files.locks import locked
@@ -77,7 +77,7 @@ def weights(
             ("weights", "custom", row.label): row.reason for row in assigned
         }
         saved = with_custom_weights(settings, assigned)
-        write_text(save, render_profile(saved, comments, save.parent))
+        write_text(save, rewrite_profile(profile, saved, comments, save))
     show(document, weight_views(document.labels), json)
     hint(f"\nwrote weights.json, weights.png to {output}/" + (f" and {save}" if save else ""))
     hint(f"next: imbtool train --profile {save or profile}")

@@ -6,14 +6,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.types import Decisions
 
-Hierarchy = Mapping[str, Any] | Sequence[Any] | str | None
+Hierarchy = Mapping[str, object] | Sequence[object] | str | None
 """Nested maps and lists of label names: `{violence: [praise, {threats: [armed threats]}]}`."""
 
 Coherence = Literal["add-parents", "drop-children"]
@@ -53,7 +53,7 @@ class Labels:
             "primary": sorted({parent for _, parent in self.edges}),
         }
 
-    def lineage(self, label: int) -> list[int]:
+    def with_ancestors(self, label: int) -> list[int]:
         """A label and those above it, the highest last."""
         line = [label]
         while (parent := self.parents[line[-1]]) >= 0:
@@ -152,7 +152,7 @@ def spelled_alike(names: Iterable[str]) -> list[list[str]]:
 
 def _walk(tree: Hierarchy) -> Iterator[tuple[str, str]]:
     """The pairs of a tree of any depth, from the top down and in the order written."""
-    left: list[tuple[Any, str | None]] = [(tree, None)]
+    left: list[tuple[object, str | None]] = [(tree, None)]
     while left:
         part, parent = left.pop()
         if isinstance(part, str):
@@ -162,7 +162,7 @@ def _walk(tree: Hierarchy) -> Iterator[tuple[str, str]]:
             left += reversed(_parts(part, parent))
 
 
-def _parts(part: Any, parent: str | None) -> list[tuple[Any, str | None]]:
+def _parts(part: object, parent: str | None) -> list[tuple[object, str | None]]:
     """What a map or a list under a label is made of, each with the label above it."""
     if isinstance(part, Mapping):
         return [pair for name, below in part.items() for pair in ((name, parent), (below, name))]

@@ -11,11 +11,11 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from imbtool.config.data_section import is_hub
-from imbtool.config.schema import Profile, Section
+from imbtool.config.schema import Profile, Section, is_hub
 from imbtool.config.yaml_text import Key, YamlText, parse_yaml
 from imbtool.errors import Problem, UserError, user_error
-from imbtool.wording import did_you_mean
+from imbtool.files.documents import found_and_expected
+from imbtool.wording import cut, did_you_mean
 
 ENCODER_KEY: Key = ("model", "encoder")
 PATH_KEYS: tuple[Key, ...] = (
@@ -28,8 +28,6 @@ PATH_KEYS: tuple[Key, ...] = (
 
 FORBIDDEN = re.compile("[\0\ud800-\udfff]")
 """NUL, and halves of a character: as a file's name that is not UTF-8 has them in Python."""
-QUOTED = 160
-"""Characters of a value that a message quotes."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,16 @@ def read_profile(path: Path, overrides: Sequence[Override] = ()) -> Profile:
         >>> read_profile(Path("profile.yaml")).loss.gamma
         2.0
     """
-    document = parse_yaml(_text_of(path), str(path))
+    return parse_profile(profile_text(path), path, overrides)
+
+
+def parse_profile(text: str, path: Path, overrides: Sequence[Override] = ()) -> Profile:
+    """The profile of a text that stands in a file, or is to be written to it.
+
+    Raises:
+        UserError: as `read_profile`.
+    """
+    document = parse_yaml(text, str(path))
     if not isinstance(document.value, dict):
         found = "an empty file" if document.value is None else "no map at the top"
         raise user_error(path, found, "sections such as `data:`", "`imbtool init` writes a profile")
@@ -64,7 +71,12 @@ def read_profile(path: Path, overrides: Sequence[Override] = ()) -> Profile:
     return _build(document, overrides, origins, str(path))
 
 
-def _text_of(path: Path) -> str:
+def profile_text(path: Path) -> str:
+    """The text of a profile's file.
+
+    Raises:
+        UserError: there is no such file, or it is not text in UTF-8.
+    """
     if FORBIDDEN.search(str(path)):
         fix = "rename the file, or the folder it is in"
         raise user_error(path, "a path that is not UTF-8 or holds NUL", "a profile", fix)
@@ -90,12 +102,12 @@ def parse_override(text: str) -> Override:
     """
     key, equals, value = text.partition("=")
     if not equals:
-        origin = f"--set {_cut(text)}"
+        origin = f"--set {cut(text)}"
         raise user_error(origin, "no '='", "--set key=value", "e.g. --set loss.gamma=1.5")
-    return Override(key.strip(), value, f"--set {_cut(text)}")
+    return Override(key.strip(), value, f"--set {cut(text)}")
 
 
-def make_profile(values: dict[str, Any]) -> Profile:
+def make_profile(values: dict[str, object]) -> Profile:
     """Build a profile from nested values, as `init` proposes them."""
     return _build(YamlText(values), (), {}, "profile")
 
@@ -127,7 +139,7 @@ def _build(
 
 
 def _lay_over(
-    values: dict[str, Any], override: Override, origins: dict[Key, str], problems: list[Problem]
+    values: dict[str, object], override: Override, origins: dict[Key, str], problems: list[Problem]
 ) -> None:
     key = _split_key(override.key)
     if not all(key) or not key:
@@ -169,7 +181,7 @@ def _take_origin(origins: dict[Key, str], key: Key, parsed: YamlText, origin: st
     origins |= dict.fromkeys([key, *((*key, *below) for below in parsed.lines)], origin)
 
 
-def _drop_displaced(values: dict[str, Any], overrides: Sequence[Override]) -> None:
+def _drop_displaced(values: dict[str, object], overrides: Sequence[Override]) -> None:
     """Another loss on the command line takes the file's gamma, which was meant for its own."""
     keys = {override.key for override in overrides}
     loss = values.get("loss")
@@ -181,7 +193,7 @@ def _drop_displaced(values: dict[str, Any], overrides: Sequence[Override]) -> No
 def _split_key(text: str) -> tuple[str, ...]:
     """`weights.custom.1.1 threats` -> (weights, custom, 1.1 threats): labels may hold dots."""
     key: list[str] = []
-    model: Any = Profile
+    model: object = Profile
     rest: str | None = text
     while rest is not None:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
@@ -195,7 +207,7 @@ def _split_key(text: str) -> tuple[str, ...]:
 
 
 def _resolve_paths(
-    values: dict[str, Any], folder: Path, keys: Iterable[Key], origins: Mapping[Key, str]
+    values: dict[str, object], folder: Path, keys: Iterable[Key], origins: Mapping[Key, str]
 ) -> Iterator[Problem]:
     """Make paths absolute; a problem for each that leads nowhere."""
     for section, name in keys:
@@ -225,12 +237,12 @@ def _resolved(path: str, folder: Path) -> str:
     try:
         expanded = folder / Path(path).expanduser()
     except RuntimeError:
-        raise ValueError(f"{_cut(repr(path))}, a home folder that is not there") from None
+        raise ValueError(f"{cut(repr(path))}, a home folder that is not there") from None
     try:
         return str(expanded.resolve())
     except (OSError, RuntimeError) as error:  # RuntimeError: a circle, before Python 3.13
         reason = error.strerror if isinstance(error, OSError) else "a circle of symbolic links"
-        raise ValueError(f"{_cut(repr(path))}: {reason}") from None
+        raise ValueError(f"{cut(repr(path))}: {reason}") from None
 
 
 def _is_folder(encoder: str, folder: Path) -> bool:
@@ -242,7 +254,9 @@ def _is_folder(encoder: str, folder: Path) -> bool:
         return False
 
 
-def _forbidden(value: Any, key: Key, origins: Mapping[Key, str], where: str) -> Iterator[Problem]:
+def _forbidden(
+    value: object, key: Key, origins: Mapping[Key, str], where: str
+) -> Iterator[Problem]:
     """A problem for each key and value that no file, table or JSON document could hold."""
     if isinstance(value, Mapping):
         for name, below in value.items():
@@ -253,13 +267,8 @@ def _forbidden(value: Any, key: Key, origins: Mapping[Key, str], where: str) -> 
             yield from _forbidden(item, (*key, index), origins, where)
     elif isinstance(value, str) and (match := FORBIDDEN.search(value)):
         place = f"{_nearest(key, origins, where)}: {'.'.join(map(str, key))}"
-        found = f"the character {match[0]!r} in {_cut(repr(value))}"
+        found = f"the character {match[0]!r} in {cut(repr(value))}"
         yield Problem(place, found, "text of UTF-8 without NUL", "write it without, or rename it")
-
-
-def _cut(text: str) -> str:
-    """A text that may be very long, as a message quotes it."""
-    return text if len(text) <= QUOTED else f"{text[:QUOTED]}... ({len(text):,} characters)"
 
 
 def _problems(error: ValidationError, origins: Mapping[Key, str], where: str) -> Iterable[Problem]:
@@ -284,18 +293,17 @@ def _known_part(location: Key, origins: Mapping[Key, str]) -> Key:
 
 
 def _problem(place: str, key: Key, details: Sequence[ErrorDetails]) -> Problem:
-    first = details[0]
-    match first["type"]:
+    found, expected = found_and_expected(details[0])
+    match details[0]["type"]:
         case "extra_forbidden":
             fix = did_you_mean(str(key[-1]), _siblings(key))
             return Problem(place, f"an unknown key {key[-1]!r}", "a key of the profile", fix)
         case "missing":
-            return Problem(place, "nothing", "a value", f"add `{key[-1]}:`")
+            return Problem(place, found, expected, f"add `{key[-1]}:`")
         case "imbtool":
-            context = first.get("ctx", {})
-            return Problem(place, _cut(context["found"]), context["expected"], context["fix"])
-    wanted = dict.fromkeys(map(_wanted, _deepest(details)))
-    found = "nothing" if first["input"] is None else _cut(repr(first["input"]))
+            return Problem(place, found, expected, details[0]["ctx"]["fix"])
+    found = "nothing" if details[0]["input"] is None else cut(repr(details[0]["input"]))
+    wanted = dict.fromkeys(found_and_expected(each)[1] for each in _deepest(details))
     return Problem(place, found, " or ".join(wanted), "correct the value, or leave it out")
 
 
@@ -326,11 +334,3 @@ def _siblings(key: Key) -> list[str]:
         field = model.model_fields.get(name)
         model = field.annotation if field else Profile
     return list(model.model_fields)
-
-
-def _wanted(detail: ErrorDetails) -> str:
-    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return "a map"
-    if detail["type"] == "path_type":
-        return "a path"
-    return re.sub(r"^Input should be ", "", detail["msg"].partition(", unable to")[0])

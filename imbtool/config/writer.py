@@ -7,13 +7,13 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from imbtool.config.data_section import is_hub
-from imbtool.config.schema import Profile, Section
+from imbtool.config.reader import parse_profile, profile_text
+from imbtool.config.schema import Profile, Section, is_hub
 from imbtool.config.yaml_text import Key
+from imbtool.errors import UserError
 
 
 def render_profile(
@@ -27,6 +27,43 @@ def render_profile(
         folder: of the file, if paths shall be relative to it.
     """
     return _Renderer(comments or {}, folder).render(profile)
+
+
+def rewrite_profile(path: Path, profile: Profile, comments: Mapping[Key, str], target: Path) -> str:
+    """A profile as YAML: the text it was read from, comments included, with its custom weights.
+
+    Args:
+        path: of the file that it was read from.
+        profile: what to write.
+        comments: by key, beside the weights.
+        target: the file to be written. Where it would say anything else than `profile`, since
+            options changed other keys or its paths are relative to another folder, it is written
+            anew, with the comments of `render_profile`.
+    """
+    block = _Renderer(comments, None).entries(profile.weights.custom, ("weights", "custom"))
+    try:
+        text = _replaced(profile_text(path), ["  custom:\n", *(f"{line}\n" for line in block)])
+        if parse_profile(text, target) == profile:
+            return text
+    except UserError:  # two keys named weights, say, of which an option replaces one
+        pass
+    return render_profile(profile, comments, target.parent)
+
+
+def _replaced(text: str, custom: list[str]) -> str:
+    """A profile's text with other lines for `weights.custom`, or more of them."""
+    lines = text.splitlines(keepends=True)
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    sections = {key.value: section for key, section in root.value} if root else {}
+    if "weights" not in sections:
+        return "".join([*lines, "\n", "weights:\n", *custom])
+    section = sections["weights"]
+    start = end = section.start_mark.line
+    for key, value in section.value:
+        if key.value == "custom":
+            last = value.value[-1][1] if isinstance(value.value, list) and value.value else value
+            start, end = key.start_mark.line, last.end_mark.line + 1
+    return "".join([*lines[:start], *custom, *lines[end:]])
 
 
 @dataclass(frozen=True)
@@ -57,11 +94,12 @@ class _Renderer:
                 yield f"{pad}# {name}:{note}"
             elif isinstance(value, dict) and value:
                 yield f"{pad}{name}:{note}"
-                yield from self._map(value, here)
+                yield from self.entries(value, here)
             else:
                 yield f"{pad}{name}: {self._flow(value)}{note}"
 
-    def _map(self, values: Mapping[str, Any], key: Key) -> Iterable[str]:
+    def entries(self, values: Mapping[str, object], key: Key) -> Iterable[str]:
+        """The lines of a map below a key."""
         pad = "  " * len(key)
         for entry, value in values.items():
             if isinstance(value, Section):
@@ -77,7 +115,7 @@ class _Renderer:
         comment = self.comments.get(key, default)
         return f"  # {comment}" if comment else ""
 
-    def _flow(self, value: Any) -> str:
+    def _flow(self, value: object) -> str:
         """A value on one line, quoted where YAML would otherwise read something else."""
         if isinstance(value, Path):
             moves = self.folder is not None and not is_hub(value)
@@ -99,7 +137,7 @@ def _quoted_breaks(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _quoted_breaks)
 
 
-def _block(value: Any, flow: bool = False) -> str:
+def _block(value: object, flow: bool = False) -> str:
     text: str = yaml.dump(
         value,
         Dumper=_Dumper,

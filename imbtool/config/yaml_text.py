@@ -94,7 +94,7 @@ class _Reader:
     where: str
     nodes: int = 0
 
-    def read(self, node: yaml.Node, key: Key) -> Any:
+    def read(self, node: yaml.Node, key: Key) -> object:
         self.nodes += 1
         place = f"{self.where}:{node.start_mark.line + 1}"
         if len(key) > MAX_DEPTH:
@@ -114,8 +114,8 @@ class _Reader:
         plain = isinstance(node, yaml.ScalarNode) and node.style is None
         return None if plain and node.value in ("", "~") else _joined(node.value)
 
-    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
-        mapping: dict[str, Any] = {}
+    def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, object]:
+        mapping: dict[str, object] = {}
         for name_node, value_node in node.value:
             line = name_node.start_mark.line + 1
             if not isinstance(name_node, yaml.ScalarNode):

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import DataSection, Profile
 from imbtool.data.datasets import dataset_splits, split_among, split_path
-from imbtool.data.duplicates import near_duplicate_groups
-from imbtool.data.duplicates import text_key as text_key
+from imbtool.data.duplicates import near_duplicate_groups, text_key
 from imbtool.data.splitting import stratified_split
-from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table
+from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table, row_in_words
 from imbtool.errors import Problem, UserError, user_error
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import (
     cell_text,
     joined_cells,
@@ -29,7 +29,7 @@ from imbtool.formats.cells import (
     text_cells,
 )
 from imbtool.labels.cells import LabelCells, label_cells
-from imbtool.types import Targets
+from imbtool.types import Rows, Targets
 from imbtool.wording import counted, did_you_mean, some
 
 SPLITS = ("train", "validation", "test")
@@ -70,6 +70,11 @@ class Split:
     def row_text(self, index: int) -> str:
         """The row of a text in words, with its file."""
         return "{}: row {}".format(*self.place(index))
+
+    def part(self, name: str, rows: Rows) -> Split:
+        """Some of the texts as a split of another name."""
+        texts, places = [self.texts[row] for row in rows], [self.rows[row] for row in rows]
+        return replace(self, name=name, texts=texts, targets=self.targets[rows], rows=places)
 
     @property
     def fingerprint(self) -> str:
@@ -114,11 +119,6 @@ class _Read:
     texts: list[str]
     cells: LabelCells
     files: Files
-
-    def told(self, row: int) -> str:
-        """A row (from 1) in words."""
-        path, place = place_of(self.files, row)
-        return str(row) if len(self.files) == 1 else f"{place} of {path.name}"
 
     def split(self, names: Sequence[str]) -> Split:
         targets, rows = self.cells.targets(names), range(1, len(self.texts) + 1)
@@ -207,21 +207,21 @@ def read_own_split(name: str, profile: Profile, labels: Labels) -> Split:
     return _complete(dict.fromkeys(paths, split), profile.training.seed)[name]
 
 
-def split_column(split: Split, column: str, encoding: str, quotes: bool | None = None) -> list[str]:
+def split_column(split: Split, column: str, text_format: TextFormat) -> list[str]:
     """The cells of another column of a split's table, one a text, as text.
 
     Raises:
         UserError: the table cannot be read, or has no such column.
     """
-    frame = read_table(split.source, encoding, quotes)
+    frame = read_table(split.source, text_format)
     require_columns(frame, [column], split.source)
     cells = frame[column].tolist()
     return [cell_text(cells[row - 1]) for row in split.rows]
 
 
 def _read(name: str, path: Path, data: DataSection) -> _Read:
-    table = read_arrow(path, data.encoding, data.quotes)
-    text_columns = [data.text] if isinstance(data.text, str) else data.text
+    table = read_arrow(path, data.text_format)
+    text_columns = data.text_columns
     label_columns = data.labels.columns or [data.labels.column or ""]
     wanted = [*text_columns, *label_columns, *filter(None, [data.id])]
     require_columns(table.data.column_names, wanted, path)
@@ -247,7 +247,9 @@ def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> No
     for column in text:
         if column in labels:
             found, fix = "the same column as text and as labels", "set data.text or data.labels"
-            raise user_error(f"{path}: {column}", found, "texts that do not hold the answer", fix)
+            raise user_error(
+                f"{path}: {column}", found, "text columns that do not hold the labels", fix
+            )
 
 
 def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:
@@ -275,7 +277,10 @@ def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
     names = tuple(sorted(seen) if columns is None else columns)
     strangers = list(_strangers(names, profile))
     # where labels are not told apart, none of them is known
-    told = (table.cells.separator_problems(table.path, table.told) for table in tables)
+    told = (
+        table.cells.separator_problems(table.path, partial(row_in_words, table.files))
+        for table in tables
+    )
     problems = strangers and ([*chain.from_iterable(told)] or strangers)
     if not names:
         fix = "set data.labels.column to the column that holds the labels"
@@ -332,7 +337,7 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
         if len(rows) == 0:
             found = f"{counted(len(train), 'row')}, too few to split off {name}"
             raise user_error(train.source, found, "more rows", f"give data.{name}, or more texts")
-        result[name] = _subset(train, name, rows)
+        result[name] = train.part(name, rows)
     return result
 
 
@@ -341,14 +346,3 @@ def _kept_together(texts: Sequence[str]) -> list[int] | list[str]:
     if len(texts) > MOST_NEAR:
         return list(map(text_key, texts))
     return list(near_duplicate_groups(texts).tolist())
-
-
-def _subset(split: Split, name: str, rows: NDArray[np.int64]) -> Split:
-    return Split(
-        name,
-        split.source,
-        [split.texts[row] for row in rows],
-        split.targets[rows],
-        [split.rows[row] for row in rows],
-        split.files,
-    )

@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbtool.config.data_section import HUB, is_hub
+from imbtool.config.schema import HUB, is_hub
 from imbtool.errors import user_error
 from imbtool.formats.cells import require_text_bytes
-from imbtool.formats.classes import Classes, with_names
+from imbtool.formats.classes import classes_in, with_names
 from imbtool.wording import did_you_mean, some
 
 SPLIT_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -70,8 +70,7 @@ def dataset_table(path: Path) -> pa.Table:
     data = _load(path / splits[0] if splits else path)
     table: pa.Table = data.with_format("arrow")[:]
     require_text_bytes(path, table)
-    classes = {name: _classes(feature) for name, feature in data.features.items()}
-    return with_names(path, table, {name: each for name, each in classes.items() if each})
+    return with_names(path, table, classes_in(data.features.to_dict()))
 
 
 def _is_saved(path: Path) -> bool:
@@ -128,12 +127,3 @@ def _hub_name(path: Path) -> tuple[str, str | None, str | None]:
         raise user_error(path, f"{len(parts)} parts", expected, "name the owner and the data set")
     name, _, config = parts[1].partition(":")
     return f"{parts[0]}/{name}", config or None, parts[2] if len(parts) == 3 else None
-
-
-def _classes(feature: Any, depth: int = 0) -> Classes | None:
-    """The classes of a feature, alone or in lists of any kind."""
-    inner = getattr(feature, "feature", None)
-    if inner is not None:
-        return _classes(inner, depth + 1)
-    names = getattr(feature, "names", None)
-    return Classes(names, depth) if names else None

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from imbtool import __version__
 from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, split_column
 from imbtool.data.datasets import is_dataset, split_path
@@ -27,6 +24,7 @@ from imbtool.files.documents import Typed
 from imbtool.files.writing import replacing, require_utf8
 from imbtool.formats.sources import FORMATS, source_format, table_files
 from imbtool.types import Rows
+from imbtool.version import __version__
 from imbtool.wording import counted
 
 Parts = Mapping[str, Rows]
@@ -141,7 +139,7 @@ def partition(
         UserError: no such column, or a part that would be empty.
     """
     near = near_duplicate_groups(split.texts, seed).tolist()
-    cells = split_column(split, group, data.encoding, data.quotes) if group else []
+    cells = split_column(split, group, data.text_format) if group else []
     bound = [cell or row for row, cell in enumerate(cells)]
     together = _together(near, bound) if group else near
     found = stratified_split(split.targets, list(shares.values()), seed, together)
@@ -184,7 +182,7 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
         drafts = [stack.enter_context(replacing(path)) for path in paths]
         writers = [stack.enter_context(TableWriter(draft, paths[0].suffix)) for draft in drafts]
         start = 0
-        for frame in read_chunks(source, data.encoding, quotes=data.quotes):
+        for frame in read_chunks(source, data.text_format):
             here = part_of_row[start : start + len(frame)]
             for number, writer in enumerate(writers):
                 if (here == number).any():
@@ -204,7 +202,7 @@ def part_files(source: Path, folder: Path, parts: Collection[str], data: DataSec
     """
     own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
     is_csv = own in (".csv", ".tsv")
-    changes = is_csv and is_export(source, data.encoding, data.quotes)
+    changes = is_csv and is_export(source, data.text_format)
     suffix = own if own in FORMATS and not changes else ".jsonl"
     require_utf8(folder)
     paths = [folder / f"{name}{suffix}" for name in parts]
@@ -239,16 +237,10 @@ def _part_reports(split: Split, parts: Parts, shares: Mapping[str, float]) -> di
         name: PartReport(
             share=SharePair(asked=round(shares[name], 12), got=len(rows) / len(split)),
             rows=RowsPair(asked=int(size), got=len(rows)),
-            fingerprint=_taken(split, name, rows).fingerprint,
+            fingerprint=split.part(name, rows).fingerprint,
         )
         for (name, rows), size in zip(parts.items(), wanted, strict=True)
     }
-
-
-def _taken(split: Split, name: str, rows: Rows) -> Split:
-    texts = [split.texts[row] for row in rows]
-    places = [split.rows[row] for row in rows]
-    return replace(split, name=name, texts=texts, targets=split.targets[rows], rows=places)
 
 
 def _positives(split: Split, names: Sequence[str], parts: Parts) -> dict[str, LabelParts]:

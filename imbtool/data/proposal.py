@@ -11,10 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbtool.config.data_section import DataSection, is_hub
 from imbtool.config.hierarchy import Labels, spelled_alike
 from imbtool.config.reader import Override, make_profile, overlay
-from imbtool.config.schema import Profile
+from imbtool.config.schema import DataSection, Profile, is_hub
 from imbtool.config.yaml_text import Key
 from imbtool.data.corpus import Split, read_train
 from imbtool.data.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path
@@ -29,7 +28,7 @@ from imbtool.labels.guess import guess_labels
 from imbtool.labels.layout import LabelGuess, read_flags, read_labels, read_named
 from imbtool.notes import tell
 from imbtool.types import Targets
-from imbtool.wording import counted, some
+from imbtool.wording import as_list, counted, some
 
 TEXT_NAMES = (
     *("text", "comment_text", "comment", "sentence", "message", "body", "content", "post"),
@@ -82,13 +81,13 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     known = _known_of_labels(overrides)
     others = [each for each in overrides if each.key.removeprefix(LABELS) not in known]
     given = overlay(make_profile({"data": {"train": str(path)}}), others).data
-    table = read_arrow(split_path(path, "train"), given.encoding, given.quotes)
+    table = read_arrow(split_path(path, "train"), given.text_format)
     columns = _columns(table.data)
     comments: dict[Key, str] = {}
     data: dict[str, Any] = {"train": str(path)}
     if "text" not in given.model_fields_set:
         data["text"], comments["data", "text"] = _texts(columns, table.texts, train)
-    used = _as_list(data.get("text", given.text))
+    used = as_list(data.get("text", given.text))
     rest = [column for column in columns if column.name not in used]
     identity = given.id if "id" in given.model_fields_set else _id_column(rest)
     if identity:
@@ -163,10 +162,6 @@ def _spelling_notes(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _as_list(names: str | list[str]) -> list[str]:
-    return [names] if isinstance(names, str) else names
-
-
 def _refuse_long(train: Split) -> None:
     """One row a text and label, as databases have them, is not one row a text.
 
@@ -187,7 +182,7 @@ def _refuse_long(train: Split) -> None:
     if 2 * len(differ) >= len(several):
         first, second = (train.rows[row] for row in differ[0][:2])
         found = f"the same text with different labels in rows {first} and {second}, and so for most"
-        fix = "join the labels of a text: pandas' groupby('text') and agg('|'.join), say"
+        fix = "join the labels of a text, in pandas by groupby('text') and agg('|'.join)"
         raise user_error(train.source, found, "one row for each text, with all its labels", fix)
 
 
@@ -231,8 +226,8 @@ def _unusable(path: Path, data: DataSection) -> str:
     Raises:
         UserError: it cannot be read.
     """
-    table = read_arrow(path, data.encoding, data.quotes).data
-    needed = [*_as_list(data.text), *(data.labels.columns or [data.labels.column or ""])]
+    table = read_arrow(path, data.text_format).data
+    needed = [*data.text_columns, *(data.labels.columns or [data.labels.column or ""])]
     lacking = [repr(name) for name in needed if name not in table.column_names]
     if lacking:
         return f"since it has no column {some(lacking)}"
@@ -243,7 +238,7 @@ def _unusable(path: Path, data: DataSection) -> str:
 
 def _stranger_notes(path: Path, data: DataSection, labels: Labels) -> list[str]:
     """Labels that only another table has: it may be written in another way."""
-    names = label_cells(read_arrow(path, data.encoding, data.quotes).data, data.labels).names
+    names = label_cells(read_arrow(path, data.text_format).data, data.labels).names
     strangers = [repr(name) for name in sorted(names - set(labels.names))]
     if not strangers:
         return []
@@ -306,7 +301,7 @@ def _implied_parents(names: Sequence[str], targets: Targets) -> dict[str, str]:
     return parents
 
 
-def _subtree(name: str, parent_of: Mapping[str, str]) -> list[Any]:
+def _subtree(name: str, parent_of: Mapping[str, str]) -> list[object]:
     children = [child for child, parent in parent_of.items() if parent == name]
     below = {child: _subtree(child, parent_of) for child in children}
     return [{child: below[child]} if below[child] else child for child in children]

@@ -56,7 +56,7 @@ def stratified_split(
     group_of_row = np.argsort(order)[group_of_row]
     counts = _counts(targets, group_of_row, len(order))
     wanted = _wanted(counts, np.asarray(shares, dtype=float))
-    part_of_group = _mended(counts, wanted, _assigned(counts, wanted), rng)
+    part_of_group = _improved(counts, wanted, _assigned(counts, wanted), rng)
     part_of_row = part_of_group[group_of_row]
     return [np.flatnonzero(part_of_row == part) for part in range(len(shares))]
 
@@ -134,7 +134,7 @@ def _most_positives_first(by_label: csc_array, label: int) -> list[int]:
     return [int(group) for group in groups[np.argsort(-positives, kind="stable")]]
 
 
-def _mended(counts: csr_array, wanted: Floats, part: Rows, rng: np.random.Generator) -> Rows:
+def _improved(counts: csr_array, wanted: Floats, part: Rows, rng: np.random.Generator) -> Rows:
     """Exchange groups until every part has what it should, or insisting on it is in vain.
 
     What costs more where it is lacking, and sizes that are left loose for a while, lead out of

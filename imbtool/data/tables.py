@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from imbtool.data.datasets import dataset_table, is_dataset
 from imbtool.errors import UserError, user_error
-from imbtool.exports import Export, export_of, read_export
+from imbtool.exports.recognition import export_of, read_export
+from imbtool.exports.shape import Export
+from imbtool.files.text_format import AS_FOUND, TextFormat
 from imbtool.formats.arrow import parquet_batches, read_file
 from imbtool.formats.sources import source_format, table_files
 from imbtool.formats.text_files import text_chunks
@@ -37,6 +39,7 @@ class Table:
             each.
         labels: the columns that hold the labels, where the files say it.
         texts: the columns that hold the texts, where the files say it.
+        are_merged: whether a row is made of several rows of a file.
     """
 
     data: pa.Table
@@ -44,55 +47,42 @@ class Table:
     notes: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    are_merged: bool = False
 
     def row_text(self, row: int) -> str:
         """A row (from 1) in words: its number, and the file it stands in if there are several."""
-        if len(self.files) == 1:
-            return str(row)
-        path, place = place_of(self.files, row)
-        return f"{place} of {path.name}"
+        return row_in_words(self.files, row)
 
 
-def read_arrow(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> Table:
+def read_arrow(path: Path, text_format: TextFormat = AS_FOUND) -> Table:
     """Read a whole table into memory: a file, a folder or glob of files, or a data set.
 
     Args:
         path: of the table.
-        encoding: of text files.
-        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
+        text_format: of csv, tsv, jsonl and json.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
-    if is_dataset(path):
-        files, read = [path], [_dataset(path)]
-    else:
-        files = table_files(path)
-        read = [_file(file, encoding, quotes) for file in files]
-    tables = [each.data for each in read]
-    for file, table in zip(files, tables, strict=True):
-        _require_same(files[0], tables[0].column_names, file, table.column_names)
-    if not any(map(len, tables)):
+    parts = [_whole(each, text_format) for each in _files(path)]
+    files = [file for part in parts for file in part.files]
+    for part, (file, _) in zip(parts, files, strict=True):
+        _require_same(files[0][0], parts[0].data.column_names, file, part.data.column_names)
+    if not any(rows for _, rows in files):
         raise _no_rows(path)
-    sizes = list(zip(files, map(len, tables), strict=True))
-    notes = tuple(note for each in read for note in each.notes)
+    notes = tuple(note for part in parts for note in part.notes)
     tell(notes)
-    return Table(
-        _together(path, tables),
-        sizes,
-        notes=notes,
-        labels=_same([each.labels for each in read]),
-        texts=_same([each.texts for each in read]),
-    )
+    labels, texts = (_same([part.labels for part in parts]), _same([part.texts for part in parts]))
+    return Table(_together(path, [part.data for part in parts]), files, notes, labels, texts)
 
 
-def read_table(path: Path, encoding: str = "utf-8", quotes: bool | None = None) -> pd.DataFrame:
+def read_table(path: Path, text_format: TextFormat = AS_FOUND) -> pd.DataFrame:
     """Read a whole table as a frame; see `read_chunks`.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
     """
-    frames = list(read_chunks(path, encoding, quotes=quotes))
+    frames = list(read_chunks(path, text_format))
     if not frames:
         raise _no_rows(path)
     return pd.concat(frames, ignore_index=True)
@@ -100,9 +90,8 @@ def read_table(path: Path, encoding: str = "utf-8", quotes: bool | None = None) 
 
 def read_chunks(
     path: Path,
-    encoding: str = "utf-8",
+    text_format: TextFormat = AS_FOUND,
     rows: int = CHUNK_ROWS,
-    quotes: bool | None = None,
     *,
     each_row: bool = False,
 ) -> Iterator[pd.DataFrame]:
@@ -110,9 +99,8 @@ def read_chunks(
 
     Args:
         path: of the table.
-        encoding: of text files.
+        text_format: of csv, tsv, jsonl and json.
         rows: of a frame.
-        quotes: whether they enclose the cells of csv and tsv; None decides by each file.
         each_row: refuse an export that is read as fewer rows than it has.
 
     Raises:
@@ -121,15 +109,15 @@ def read_chunks(
             different columns.
     """
     if is_dataset(path):
-        read = _dataset(path)
+        table = _whole(path, text_format)
         if each_row:
-            _refuse_merged(path, read.are_merged)
-        yield from _frames(read.data.to_batches(rows))
+            _refuse_merged(path, table.are_merged)
+        yield from _frames(table.data.to_batches(rows))
         return
     files = table_files(path)
     columns: list[str] | None = None
     for file in files:
-        for frame in _file_frames(file, encoding, rows, quotes, each_row):
+        for frame in _file_frames(file, text_format, rows, each_row):
             # rows of JSON may lack keys
             if "json" not in source_format(file):
                 columns = columns or list(frame.columns)
@@ -139,26 +127,27 @@ def read_chunks(
 
 
 def _file_frames(
-    file: Path, encoding: str, rows: int, quotes: bool | None, each_row: bool
+    file: Path, text_format: TextFormat, rows: int, each_row: bool
 ) -> Iterator[pd.DataFrame]:
-    export = read_export(file, encoding, quotes)
+    export = read_export(file, text_format)
     if export:
         if each_row:
             _refuse_merged(file, export.are_merged)
-        tell(_Read.of(file, export).notes)
-        return export.frames(rows)
+        table = _of_export(file, export)
+        tell(table.notes)
+        return _frames(table.data.to_batches(rows))
     if source_format(file) == ".parquet":
         return _frames(parquet_batches(file, rows))
-    return text_chunks(file, encoding, rows, quotes)
+    return text_chunks(file, text_format, rows)
 
 
-def is_export(path: Path, encoding: str, quotes: bool | None = None) -> bool:
+def is_export(path: Path, text_format: TextFormat) -> bool:
     """Whether a file, or the first of several, is an export of an annotation tool.
 
     Raises:
         UserError: as `read_chunks`.
     """
-    return read_export(table_files(path)[0], encoding, quotes) is not None
+    return read_export(table_files(path)[0], text_format) is not None
 
 
 def place_of(files: Files, row: int) -> tuple[Path, int]:
@@ -169,31 +158,30 @@ def place_of(files: Files, row: int) -> tuple[Path, int]:
     return path, row - ends[number] + count
 
 
-@dataclass(frozen=True)
-class _Read:
-    """One file's table, and what is known of it."""
-
-    data: pa.Table
-    notes: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
-    are_merged: bool = False
-
-    @classmethod
-    def of(cls, path: Path, export: Export) -> _Read:
-        note = f"{path.name} {export.note}"
-        return cls(export.table, (note,), export.labels, export.texts, export.are_merged)
+def row_in_words(files: Files, row: int) -> str:
+    """A row (from 1) in words: its number, and the file it stands in if there are several."""
+    path, place = place_of(files, row)
+    return str(row) if len(files) == 1 else f"{place} of {path.name}"
 
 
-def _dataset(path: Path) -> _Read:
-    table = dataset_table(path)
-    export = export_of(path, table)
-    return _Read.of(path, export) if export else _Read(table)
+def _files(path: Path) -> list[Path]:
+    return [path] if is_dataset(path) else table_files(path)
 
 
-def _file(path: Path, encoding: str, quotes: bool | None) -> _Read:
-    export = read_export(path, encoding, quotes)
-    return _Read.of(path, export) if export else _Read(*read_file(path, encoding, quotes))
+def _whole(path: Path, text_format: TextFormat) -> Table:
+    """One file or data set, and what is known of it."""
+    if is_dataset(path):
+        data, notes = dataset_table(path), tuple[str, ...]()
+        export = export_of(path, data)
+    elif not (export := read_export(path, text_format)):
+        data, notes = read_file(path, text_format)
+    return _of_export(path, export) if export else Table(data, [(path, len(data))], notes)
+
+
+def _of_export(path: Path, export: Export) -> Table:
+    data, note = export.table, f"{path.name} {export.note}"
+    files = [(path, len(data))]
+    return Table(data, files, (note,), export.labels, export.texts, export.are_merged)
 
 
 def _same(columns: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -232,7 +220,7 @@ def _refuse_merged(path: Path, are_merged: bool) -> None:
         return
     found = "an export of Prodigy with several rows a text, which are read as one"
     fix = "make a table of the texts, each in one row, and name that instead"
-    raise user_error(path, found, "a table whose rows stay as they are", fix)
+    raise user_error(path, found, "a table with one row for each text", fix)
 
 
 def _no_rows(path: Path) -> UserError:

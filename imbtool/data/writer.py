@@ -100,16 +100,16 @@ class TableWriter:
         self._parquet.write_table(table)
 
 
-def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[Any, ...]]:
+def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[object, ...]]:
     """The rows as Python's own values: a list stays one, whatever holds it."""
     columns = [_values(frame.iloc[:, place]) for place in range(frame.shape[1])]
     for row in zip(*columns, strict=True):
-        yield tuple(missing if _is_missing(cell) else cell for cell in row)
+        yield tuple(missing if is_missing(cell) else cell for cell in row)
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
     if isinstance(column.dtype, pd.ArrowDtype) and stands_for_text(column.dtype.pyarrow_dtype):
-        texts: list[Any] = text_cells(column.array.__arrow_array__()).to_pylist()
+        texts: list[object] = text_cells(column.array.__arrow_array__()).to_pylist()
         return texts
     try:
         return column.tolist()
@@ -117,11 +117,7 @@ def _values(column: pd.Series[Any]) -> list[Any]:
         return python_values(column.array.__arrow_array__())
 
 
-def _is_missing(cell: Any) -> bool:
-    return not isinstance(cell, list | dict) and is_missing(cell)
-
-
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import DataSection
-from imbtool.data.corpus import Split, split_column, text_key
+from imbtool.data.corpus import Split, split_column
+from imbtool.data.duplicates import text_key
 from imbtool.data.tables import read_table
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.evaluation.predictions import PREDICTED, PROBABILITY_PREFIX, Predictions
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import cell_text, joined_text, shown_text
 from imbtool.labels.cells import shown_cell
 from imbtool.labels.separators import STRONG, WEAK, joined_by
@@ -52,7 +54,7 @@ def read_external_predictions(
     Raises:
         UserError: no predictions in it, not those of these texts, cells that are no probabilities.
     """
-    frame = _matched(read_table(path, data.encoding), path, data, split)
+    frame = _matched(read_table(path, TextFormat(data.encoding)), path, data, split)
     table = _Table(path, frame, tuple(names))
     if PREDICTED in frame.columns:
         return table.by_names(data.labels.separator)
@@ -185,9 +187,7 @@ def _predictions(
 def _matched(frame: pd.DataFrame, path: Path, data: DataSection, split: Split) -> pd.DataFrame:
     """The rows of the split's texts, in their order."""
     if data.id and data.id in frame.columns:
-        return _by_id(
-            frame, path, data.id, split_column(split, data.id, data.encoding, data.quotes)
-        )
+        return _by_id(frame, path, data.id, split_column(split, data.id, data.text_format))
     if len(frame) != len(split):
         expected = f"{counted(len(split), 'row')}, one for each text of {split.name}"
         fix = "predict these texts in their order, or give both tables an id column (data.id)"
@@ -212,7 +212,7 @@ def _by_id(frame: pd.DataFrame, path: Path, column: str, wanted: Sequence[str]) 
 
 
 def _require_same_texts(frame: pd.DataFrame, path: Path, data: DataSection, split: Split) -> None:
-    columns = [data.text] if isinstance(data.text, str) else data.text
+    columns = data.text_columns
     if not set(columns) <= set(frame.columns):
         return
     pairs = zip(joined_text(frame, data.text), split.texts, split.rows, strict=True)

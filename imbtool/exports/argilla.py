@@ -6,7 +6,7 @@ import ast
 import io
 import json
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +15,7 @@ from imbtool.exports.responses import Record, labelled
 from imbtool.exports.shape import (
     LABELS,
     Export,
-    ExportRows,
-    Row,
+    ExportRow,
     Tool,
     columns_of,
     kept,
@@ -24,7 +23,8 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
-from imbtool.wording import counted
+from imbtool.formats.json_rows import Row
+from imbtool.wording import counted, cut
 
 NAME = "Argilla"
 SUBMITTED = "submitted"
@@ -40,23 +40,23 @@ def _is_record(row: Row) -> bool:
     return {"annotation", "prediction", "status"} <= set(row) and is_task
 
 
-def _records(rows: ExportRows) -> Export:
+def _records(rows: Sequence[ExportRow]) -> Export:
     """Validated annotations of version 1."""
     labels: list[list[str] | None] = []
     texts: list[Row] = []
-    for number, row in rows:
+    for row in rows:
         if not _is_record(row):
-            raise rows.foreign(number)
+            raise row.foreign()
         if row.get("tokens"):
             fix = "export a dataset of text classification"
-            raise rows.user_error(number, "tokens and their spans", "labels of whole texts", fix)
-        texts.append(_inputs(rows, number, row))
-        labels.append(_annotation(rows, number, row))
+            raise row.user_error("tokens and their spans", "labels of whole texts", fix)
+        texts.append(_inputs(row))
+        labels.append(_annotation(row))
     text_columns = list(dict.fromkeys(name for cells in texts for name in cells))
     leave = ("text", *ANSWER, *BULKY)
     cells = [
         {**text, **kept(row, leave, [LABELS, *text_columns], "record")}
-        for text, (_, row) in zip(texts, rows, strict=True)
+        for text, row in zip(texts, rows, strict=True)
     ]
     columns = {**columns_of(cells), LABELS: labels}
     note = told(
@@ -67,21 +67,21 @@ def _records(rows: ExportRows) -> Export:
     return Export(columns, (LABELS,), tuple(text_columns), note)
 
 
-def _inputs(rows: ExportRows, number: int, row: Row) -> Row:
+def _inputs(row: ExportRow) -> Row:
     """The texts of a record: one, or several with names."""
-    inputs = parsed(rows, number, row.get("inputs"), "inputs")
+    inputs = parsed(row, row.get("inputs"), "inputs")
     if isinstance(row.get("text"), str) or not isinstance(inputs, dict) or not inputs:
-        return {"text": rows.text(number, row.get("text"))}
-    return {key: rows.text(number, text, f"inputs.{key}") for key, text in inputs.items()}
+        return {"text": row.text(row.get("text"))}
+    return {key: row.text(text, f"inputs.{key}") for key, text in inputs.items()}
 
 
-def _annotation(rows: ExportRows, number: int, row: Row) -> list[str] | None:
+def _annotation(row: ExportRow) -> list[str] | None:
     if row["status"] != "Validated" or row["annotation"] in (None, ""):
         return None
     several = str(row.get("multi_label")).lower() == "true"
     value = row["annotation"]
-    value = parsed(rows, number, value, "annotation") if several else value
-    return rows.names(number, value if isinstance(value, list) else [value], "annotation")
+    value = parsed(row, value, "annotation") if several else value
+    return row.names(value if isinstance(value, list) else [value], "annotation")
 
 
 def _is_nested(row: Row) -> bool:
@@ -91,13 +91,13 @@ def _is_nested(row: Row) -> bool:
     )
 
 
-def _nested(rows: ExportRows) -> Export:
+def _nested(rows: Sequence[ExportRow]) -> Export:
     """Feedback records and version 2, with all that belongs to a record in objects."""
     records, fields, unmarked = [], dict[str, None](), 0
-    for number, row in rows:
+    for row in rows:
         if not _is_nested(row):
-            raise rows.foreign(number)
-        texts = {key: _field(rows, number, key, value) for key, value in row["fields"].items()}
+            raise row.foreign()
+        texts = {key: _field(row, key, value) for key, value in row["fields"].items()}
         texts = kept(texts, (), [LABELS], "fields")
         fields |= dict.fromkeys(texts)
         metadata = row.get("metadata")
@@ -105,8 +105,10 @@ def _nested(rows: ExportRows) -> Export:
             kept(metadata, (), [LABELS, *fields], "metadata") if isinstance(metadata, dict) else {}
         )
         leave = ("fields", "responses", "suggestions", "vectors", "metadata")
-        record = Record({**texts, **kept(row, leave, [LABELS, *fields, *extra], "record"), **extra})
-        for question, value, status in _answers(rows, number, row["responses"]):
+        record = Record(
+            row, {**texts, **kept(row, leave, [LABELS, *fields, *extra], "record"), **extra}
+        )
+        for question, value, status in _answers(row, row["responses"]):
             unmarked += status is None
             record.add(question, value, status in (None, SUBMITTED))
         records.append(record)
@@ -117,19 +119,17 @@ def _nested(rows: ExportRows) -> Export:
         else "",
         _unfinished(records),
     ]
-    return labelled(rows, records, list(fields), facts)
+    return labelled(records, list(fields), facts)
 
 
-def _field(rows: ExportRows, number: int, key: str, value: Any) -> Any:
+def _field(row: ExportRow, key: str, value: object) -> object:
     """A field of texts; a chat is written as JSON, and one that is not required may be missing."""
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
-    return None if value is None else rows.text(number, value, f"fields.{key}")
+    return None if value is None else row.text(value, f"fields.{key}")
 
 
-def _answers(
-    rows: ExportRows, number: int, responses: Any
-) -> Iterator[tuple[str, Any, str | None]]:
+def _answers(row: ExportRow, responses: object) -> Iterator[tuple[str, object, str | None]]:
     """Questions, values and statuses of a record, whichever of the two ways it has them."""
     try:
         if isinstance(responses, dict):  # by question
@@ -140,14 +140,12 @@ def _answers(
             for question, given in (answer["values"] or {}).items():
                 yield question, given["value"], answer.get("status")
     except (KeyError, TypeError, AttributeError):
-        raise _odd(rows, number) from None
+        raise _odd(row) from None
 
 
-def _odd(rows: ExportRows, number: int) -> UserError:
+def _odd(row: ExportRow) -> UserError:
     expected = "a value and a status of each response"
-    return rows.user_error(
-        number, "responses of another form", expected, "export the dataset again"
-    )
+    return row.user_error("responses of another form", expected, "export the dataset again")
 
 
 def _unfinished(records: Iterable[Record]) -> str:
@@ -168,36 +166,34 @@ def _is_flat(row: Row) -> bool:
     return bool(_flat_questions(row))
 
 
-def _flat(rows: ExportRows) -> Export:
+def _flat(rows: Sequence[ExportRow]) -> Export:
     """The flat form of version 2: QUESTION.responses and its users and status."""
-    questions = dict.fromkeys(name for _, row in rows for name in _flat_questions(row))
+    questions = dict.fromkeys(name for row in rows for name in _flat_questions(row))
     ends = (RESPONSES, USERS, STATUS, SUGGESTION, f"{SUGGESTION}.score", f"{SUGGESTION}.agent")
     leave = [name + end for name in questions for end in ends]
     records = []
-    for number, row in rows:
+    for row in rows:
         vectors = [key for key, value in row.items() if _is_vector(value)]
-        record = Record(kept(row, [*leave, *vectors], [LABELS], "record"))
+        record = Record(row, kept(row, [*leave, *vectors], [LABELS], "record"))
         for question in questions:
-            for value, status in _columns_of_answers(rows, number, row, question):
+            for value, status in _columns_of_answers(row, question):
                 record.add(question, value, status == SUBMITTED)
         records.append(record)
-    return labelled(rows, records, (), [_unfinished(records)])
+    return labelled(records, (), [_unfinished(records)])
 
 
-def _columns_of_answers(
-    rows: ExportRows, number: int, row: Row, question: str
-) -> list[tuple[Any, str | None]]:
+def _columns_of_answers(row: ExportRow, question: str) -> list[tuple[object, str | None]]:
     ends = (RESPONSES, STATUS)
-    values, statuses = (parsed(rows, number, row.get(question + end), question) for end in ends)
+    values, statuses = (parsed(row, row.get(question + end), question) for end in ends)
     if values is None:
         return []
     same = isinstance(values, list) and isinstance(statuses, list) and len(values) == len(statuses)
     if not same:
-        raise _odd(rows, number)
+        raise _odd(row)
     return list(zip(values, statuses, strict=True))
 
 
-def _is_vector(value: Any) -> bool:
+def _is_vector(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(x, float) for x in value)
 
 
@@ -210,31 +206,31 @@ def _is_feedback(row: Row) -> bool:
     return bool(_asked(row))
 
 
-def _feedback(rows: ExportRows) -> Export:
+def _feedback(rows: Sequence[ExportRow]) -> Export:
     """Feedback records of version 1 as a data set has them."""
-    questions = dict.fromkeys(name for _, row in rows for name in _asked(row))
+    questions = dict.fromkeys(name for row in rows for name in _asked(row))
     aside = [f"{name}-suggestion{end}" for name in questions for end in ("", "-metadata")]
     records = []
-    for number, row in rows:
+    for row in rows:
         vectors = [key for key, value in row.items() if _is_vector(value) or key == "vectors"]
-        record = Record(kept(row, [*questions, *aside, *vectors], [LABELS], "record"))
+        record = Record(row, kept(row, [*questions, *aside, *vectors], [LABELS], "record"))
         for question in questions:
-            for answer in _as_responses(rows, number, row.get(question)):
+            for answer in _as_responses(row, row.get(question)):
                 record.add(question, answer.get("value"), answer.get("status") == SUBMITTED)
         records.append(record)
-    return labelled(rows, records, (), [_unfinished(records), left_out(aside)])
+    return labelled(records, (), [_unfinished(records), left_out(aside)])
 
 
-def _as_responses(rows: ExportRows, number: int, cell: Any) -> list[Row]:
+def _as_responses(row: ExportRow, cell: object) -> list[Row]:
     """Responses as a list of objects, which some writers make an object of lists of."""
     if isinstance(cell, dict) and all(isinstance(each, list) for each in cell.values()):
         return [dict(zip(cell, each, strict=True)) for each in zip(*cell.values(), strict=True)]
     if not isinstance(cell, list | None) or not all(isinstance(each, dict) for each in cell or []):
-        raise _odd(rows, number)
+        raise _odd(row)
     return cell or []
 
 
-def parsed(rows: ExportRows, number: int, cell: Any, column: str) -> Any:
+def parsed(row: ExportRow, cell: object, column: str) -> Any:
     """What a cell says that a csv has as text: lists and objects as Python or JSON writes them.
 
     Raises:
@@ -252,7 +248,7 @@ def parsed(rows: ExportRows, number: int, cell: Any, column: str) -> Any:
     except (ValueError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError):
         pass
     fix = "export it as json, which keeps lists"
-    raise rows.user_error(number, f"{cell[:60]!r} in {column!r}", "a list as text", fix)
+    raise row.user_error(f"{cut(cell, 60)!r} in {column!r}", "a list as text", fix)
 
 
 def _has_joined_text(cell: str) -> bool:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from imbtool.exports.shape import (
     Export,
-    ExportRows,
-    Row,
+    ExportRow,
     Tool,
     columns_of,
     flat_cell,
     left_out,
     told,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "doccano"
@@ -38,7 +37,7 @@ def _has_spans(row: Row) -> bool:
     return entities or any(_are_spans(row.get(name)) for name in COLUMNS)
 
 
-def _are_spans(cell: Any) -> bool:
+def _are_spans(cell: object) -> bool:
     """`[[0, 4, "NAME"]]`."""
     return isinstance(cell, list) and any(
         isinstance(item, list)
@@ -49,7 +48,7 @@ def _are_spans(cell: Any) -> bool:
     )
 
 
-def _are_entities(cell: Any) -> bool:
+def _are_entities(cell: object) -> bool:
     return isinstance(cell, list) and any(
         isinstance(item, Mapping) and {"start_offset", "end_offset"} <= set(item) for item in cell
     )
@@ -68,20 +67,20 @@ def _is_slot_filling(row: Row) -> bool:
     return "entities" in row and isinstance(cats, list) and all(isinstance(x, str) for x in cats)
 
 
-def _flatten(rows: ExportRows) -> Export:
-    for number, row in rows:
-        _refuse(rows, number, row)
+def _flatten(rows: Sequence[ExportRow]) -> Export:
+    for row in rows:
+        _refuse(row)
     column = _label_column(rows)
-    lists = [_labels(rows, number, row, column) for number, row in rows]
+    lists = [_labels(row, column) for row in rows]
     others = [
         {key: flat_cell(value) for key, value in row.items() if key not in (column, "entities")}
-        for _, row in rows
+        for row in rows
     ]
     columns = {**columns_of(others), column: lists}
     empty = sum(
-        names == [] and not row.get(MARKS[1]) for names, (_, row) in zip(lists, rows, strict=True)
+        names == [] and not row.get(MARKS[1]) for names, row in zip(lists, rows, strict=True)
     )
-    spans = [key for _, row in rows for key in row if key == "entities"]
+    spans = [key for row in rows for key in row if key == "entities"]
     doubt = (
         f"{counted(empty, 'text')} of an empty list read as having no label, though doccano writes "
         "the same for texts that nobody has annotated: export approved texts alone if there are any"
@@ -91,30 +90,28 @@ def _flatten(rows: ExportRows) -> Export:
     return Export(columns, (column,), texts, told(NAME, f"the labels are in {column!r}", facts))
 
 
-def _refuse(rows: ExportRows, number: int, row: Row) -> None:
+def _refuse(row: ExportRow) -> None:
     fix = "export a project of text classification"
     if _has_spans(row) and not _is_slot_filling(row):
-        raise rows.user_error(
-            number, "spans of a text with their labels", "labels of whole texts", fix
-        )
+        raise row.user_error("spans of a text with their labels", "labels of whole texts", fix)
     if _has_numbers(row):
         fix = "export it as JSONL (text label), which has the names of labels"
-        raise rows.user_error(number, "numbers of labels in 'annotations'", "names of labels", fix)
+        raise row.user_error("numbers of labels in 'annotations'", "names of labels", fix)
 
 
-def _label_column(rows: ExportRows) -> str:
-    found = [name for name in COLUMNS if any(name in row for _, row in rows)]
+def _label_column(rows: Sequence[ExportRow]) -> str:
+    found = [name for name in COLUMNS if any(name in row for row in rows)]
     if len(found) == 1:
         return found[0]
     named = " and ".join(map(repr, found)) or "none of 'label', 'labels' and 'cats'"
-    raise rows.user_error(1, f"the columns {named}", "one column of labels", "keep one of them")
+    raise rows[0].user_error(f"the columns {named}", "one column of labels", "keep one of them")
 
 
-def _labels(rows: ExportRows, number: int, row: Row, column: str) -> Sequence[str] | None:
+def _labels(row: ExportRow, column: str) -> Sequence[str] | None:
     value = row.get(column)
     if value is None:
         return None
-    return rows.names(number, value if isinstance(value, list) else [value], column)
+    return row.names(value if isinstance(value, list) else [value], column)
 
 
 TOOL = Tool(NAME, _matches, _flatten)

@@ -8,8 +8,7 @@ from typing import Any
 from imbtool.exports.shape import (
     LABELS,
     Export,
-    ExportRows,
-    Row,
+    ExportRow,
     Tool,
     agreed,
     columns_of,
@@ -19,6 +18,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "Label Studio"
@@ -47,39 +47,38 @@ def _annotations(row: Row) -> Any:
 class _Project:
     """What all tasks have in common, found out while they are read."""
 
-    def __init__(self, rows: ExportRows) -> None:
-        self.rows = rows
+    def __init__(self) -> None:
         self.questions: dict[str, int] = {}
         self.texts: set[str] = set()
         self.aside: set[str] = set()
         self.path_of: dict[str, tuple[str, ...]] = {}
         self.cancelled = 0
 
-    def labels(self, number: int, task: Row) -> list[list[str]]:
+    def labels(self, row: ExportRow) -> list[list[str]]:
         """The different sets of labels that people have given to a task."""
         found = []
-        annotations = _annotations(task)
-        counted_ones = [each for each in annotations if not _is_cancelled(each)]
+        annotations = _annotations(row)
+        counted_ones = [
+            each for each in annotations if not (each.get("was_cancelled") or each.get("skipped"))
+        ]
         self.cancelled += len(annotations) - len(counted_ones)
         truths = [each for each in counted_ones if each.get("ground_truth")]
         for annotation in truths or counted_ones:
-            answers = self._answers(number, self._result(number, annotation["result"] or []))
+            answers = self._answers(row, self._result(row, annotation["result"] or []))
             names = [name for _, _, names in answers for name in names]
             found.append(list(dict.fromkeys(names)))
         return list({frozenset(names): names for names in found}.values())
 
-    def _result(self, number: int, result: Any) -> list[Row]:
+    def _result(self, row: ExportRow, result: Any) -> list[Row]:
         are_objects = isinstance(result, list) and all(
             isinstance(item, dict) and isinstance(item.get("value") or {}, dict) for item in result
         )
         if not are_objects:
             expected = "a list of results, each with its value"
-            raise self.rows.user_error(
-                number, "results of another form", expected, "export it again"
-            )
+            raise row.user_error("results of another form", expected, "export it again")
         return list(result)
 
-    def _answers(self, number: int, result: list[Row]) -> Iterator[Answer]:
+    def _answers(self, row: ExportRow, result: list[Row]) -> Iterator[Answer]:
         for item in result:
             kind, value = item.get("type"), item.get("value") or {}
             is_region = {"start", "end", "x", "points"} & set(value)
@@ -88,67 +87,61 @@ class _Project:
                 continue
             if is_region or kind not in KINDS:
                 fix = "export a project that labels whole texts with Choices or Taxonomy"
-                raise self.rows.user_error(
-                    number, f"regions ({kind})", "labels of whole texts", fix
-                )
+                raise row.user_error(f"regions ({kind})", "labels of whole texts", fix)
             question, about = str(item.get("from_name")), str(item.get("to_name"))
-            self._ask(number, question)
+            self._ask(row, question)
             self.texts.add(about)
-            yield question, about, self._named(number, kind, value)
+            yield question, about, self._named(row, kind, value)
 
-    def _ask(self, number: int, question: str) -> None:
-        self.questions.setdefault(question, number)
+    def _ask(self, row: ExportRow, question: str) -> None:
+        self.questions.setdefault(question, row.number)
         if len(self.questions) > 1:
             first, second = self.questions
             found = f"answers to {second!r} beside those to {first!r}"
             fix = "export a project of one question, or delete the results of the others"
-            raise self.rows.user_error(number, found, "answers to one question", fix)
+            raise row.user_error(found, "answers to one question", fix)
 
-    def _named(self, number: int, kind: str, value: Row) -> list[str]:
+    def _named(self, row: ExportRow, kind: str, value: Row) -> list[str]:
         if kind == "choices":
-            return self.rows.names(number, value.get(kind), kind)
+            return row.names(value.get(kind), kind)
         paths = value.get(kind)
         if not isinstance(paths, list):
             fix = "write a list of paths"
-            raise self.rows.user_error(number, f"{paths!r} in 'taxonomy'", "a list of paths", fix)
-        return [name for path in paths for name in self._levels(number, path)]
+            raise row.user_error(f"{paths!r} in 'taxonomy'", "a list of paths", fix)
+        return [name for path in paths for name in self._levels(row, path)]
 
-    def _levels(self, number: int, path: Any) -> list[str]:
+    def _levels(self, row: ExportRow, path: object) -> list[str]:
         """A path of a taxonomy: each level is a label, which may stand in one place alone."""
-        names = self.rows.names(number, path, "taxonomy")
+        names = row.names(path, "taxonomy")
         for depth, name in enumerate(names, start=1):
             place = tuple(names[:depth])
             known = self.path_of.setdefault(name, place)
             if known != place:
                 found = f"{name!r} in two places: {' > '.join(known)} and {' > '.join(place)}"
                 fix = "give the two different names in the taxonomy, or in the file"
-                raise self.rows.user_error(number, found, "each name in one place", fix)
+                raise row.user_error(found, "each name in one place", fix)
         return names
 
 
-def _is_cancelled(annotation: Row) -> bool:
-    return bool(annotation.get("was_cancelled") or annotation.get("skipped"))
-
-
-def _flatten(rows: ExportRows) -> Export:
-    project = _Project(rows)
+def _flatten(rows: Sequence[ExportRow]) -> Export:
+    project = _Project()
     cells, lists = [], []
-    for number, row in rows:
+    for row in rows:
         if not _matches(row):
-            raise rows.foreign(number)
+            raise row.foreign()
         data = kept(row["data"], (), [LABELS, "id"], "data")
         own = {key: row[key] for key in KEPT if isinstance(row.get(key), str | int)}
         cells.append({**own, **data})
-        lists.append(project.labels(number, row))
+        lists.append(project.labels(row))
     columns = {**columns_of(cells), LABELS: agreed(lists)}
     texts = _text_columns(project, rows)
     return Export(columns, (LABELS,), texts, _note(project, lists))
 
 
-def _text_columns(project: _Project, rows: ExportRows) -> tuple[str, ...]:
+def _text_columns(project: _Project, rows: Sequence[ExportRow]) -> tuple[str, ...]:
     """The field that was asked about, if its name tells, or the only field of text."""
     fields = dict.fromkeys(
-        key for _, row in rows for key, value in row["data"].items() if isinstance(value, str)
+        key for row in rows for key, value in row["data"].items() if isinstance(value, str)
     )
     named = [key for key in fields if key in project.texts]
     found = named or list(fields)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imbtool.exports.shape import (
     LABELS,
     Export,
-    ExportRows,
-    Row,
+    ExportRow,
     Tool,
     columns_of,
     kept,
@@ -19,6 +18,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "Prodigy"
@@ -42,31 +42,31 @@ def matches(row: Row) -> bool:
     return row.get("answer") in ANSWERS and (has_own_key or has_list)
 
 
-def flatten(rows: ExportRows) -> Export:
+def flatten(rows: Sequence[ExportRow]) -> Export:
     """A text a row with the accepted options, or a text with 0/1 columns of yes and no.
 
     Raises:
         UserError: naming the row or rows that cannot be read.
     """
-    kinds = [_kind(rows, number, row) for number, row in rows]
+    kinds = [_kind(row) for row in rows]
     if "options" in kinds and "label" in kinds:
         other = kinds.index("label" if kinds[0] == "options" else "options") + 1
         found = f"a row with {kinds[other - 1]!r} after rows with {kinds[0]!r}"
         fix = "export the two kinds of questions into a file each"
-        raise rows.user_error(other, found, "answers to one kind of question", fix)
+        raise rows[other - 1].user_error(found, "answers to one kind of question", fix)
     return _choices(rows) if kinds[0] == "options" else _one_label_a_row(rows)
 
 
-def _kind(rows: ExportRows, number: int, row: Row) -> str:
+def _kind(row: ExportRow) -> str:
     if not matches(row):
-        raise rows.foreign(number)
+        raise row.foreign()
     if isinstance(row.get("options"), list):
         return "options"
     # a pattern that was found in the text is a span beside the label
     if isinstance(row.get("label"), str) and not any(row.get(part) for part in PARTS):
         return "label"
     found = "spans of a text" if row.get("spans") else "neither 'options' nor a 'label' of the text"
-    raise rows.user_error(number, found, "labels of whole texts", SPANS_FIX)
+    raise row.user_error(found, "labels of whole texts", SPANS_FIX)
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class _Choice:
     accepted: list[str] | None
 
 
-def _choices(rows: ExportRows) -> Export:
-    choices = [_choice(rows, number, row) for number, row in rows]
-    texts = [rows.text(number, row.get("text")) for number, row in rows]
+def _choices(rows: Sequence[ExportRow]) -> Export:
+    choices = [_choice(row) for row in rows]
+    texts = [row.text(row.get("text")) for row in rows]
     _refuse_contradictions(rows, texts, choices)
     cells: list[Row] = [{"text": text} for text in texts]
     names = dict.fromkeys(name for choice in choices for name in choice.options)
@@ -89,7 +89,7 @@ def _choices(rows: ExportRows) -> Export:
     else:
         label_columns = dict(known_by_label([_flags(each) for each in choices], list(names)))
     _refuse_taken(rows, label_columns)
-    for cell, (_, row) in zip(cells, rows, strict=True):
+    for cell, row in zip(cells, rows, strict=True):
         cell |= kept(row, ("text", *USED), label_columns, "prodigy")
     columns = {**columns_of(cells), **label_columns}
     facts = [
@@ -100,11 +100,11 @@ def _choices(rows: ExportRows) -> Export:
     return Export(columns, tuple(label_columns), ("text",), note)
 
 
-def _choice(rows: ExportRows, number: int, row: Row) -> _Choice:
-    names = [_label(rows, number, option) for option in row["options"]]
-    _refuse_twice(rows, number, names)
+def _choice(row: ExportRow) -> _Choice:
+    names = [_label(row, option) for option in row["options"]]
+    _refuse_twice(row, names)
     options = {_id(option): name for option, name in zip(row["options"], names, strict=True)}
-    _refuse_twice(rows, number, list(map(_id, row["options"])))
+    _refuse_twice(row, list(map(_id, row["options"])))
     if row["answer"] != "accept":
         return _Choice(tuple(options.values()), None)
     accepted = row.get("accept") or []
@@ -113,27 +113,27 @@ def _choice(rows: ExportRows, number: int, row: Row) -> _Choice:
         if not isinstance(chosen, str | int) or chosen not in options:
             found = f"{chosen!r} in 'accept', which is none of its options"
             fix = "correct 'accept', or add the option"
-            raise rows.user_error(number, found, f"ids of its options: {list(options)}", fix)
+            raise row.user_error(found, f"ids of its options: {list(options)}", fix)
     return _Choice(tuple(options.values()), [options[chosen] for chosen in dict.fromkeys(accepted)])
 
 
-def _refuse_twice(rows: ExportRows, number: int, values: list[Any]) -> None:
+def _refuse_twice(row: ExportRow, values: list[Any]) -> None:
     for value in values:
         if values.count(value) > 1:
             found = f"two options named {value!r}"
-            raise rows.user_error(number, found, "each option once", "rename or delete one of them")
+            raise row.user_error(found, "each option once", "rename or delete one of them")
 
 
-def _id(option: Any) -> Any:
+def _id(option: object) -> object:
     return option.get("id") if isinstance(option, dict) else None
 
 
-def _label(rows: ExportRows, number: int, option: Any) -> str:
+def _label(row: ExportRow, option: Any) -> str:
     """The name of an option: its id, or its text where the id is a mere number."""
     identity = _id(option)
     if isinstance(identity, int) and isinstance(option.get("text"), str):
-        return rows.name(number, option["text"], "options")
-    return rows.name(number, identity, "options")
+        return row.name(option["text"], "options")
+    return row.name(identity, "options")
 
 
 def _flags(choice: _Choice) -> Mapping[str, float] | None:
@@ -141,79 +141,78 @@ def _flags(choice: _Choice) -> Mapping[str, float] | None:
     return None if accepted is None else {name: int(name in accepted) for name in choice.options}
 
 
-def _refuse_contradictions(rows: ExportRows, texts: list[str], choices: list[_Choice]) -> None:
+def _refuse_contradictions(
+    rows: Sequence[ExportRow], texts: list[str], choices: list[_Choice]
+) -> None:
     said: dict[tuple[str, str], tuple[int, float]] = {}
-    for number, (text, choice) in enumerate(zip(texts, choices, strict=True), start=1):
+    for row, text, choice in zip(rows, texts, choices, strict=True):
         for name, flag in (_flags(choice) or {}).items():
-            earlier, before = said.setdefault((text, name), (number, flag))
+            earlier, before = said.setdefault((text, name), (row.number, flag))
             if before != flag:
                 found = f"another answer to {name!r} than row {earlier} gives for the same text"
                 fix = "settle it with Prodigy's recipe `review` and export that, or delete one row"
-                raise rows.user_error(number, found, "one answer a text", fix)
+                raise row.user_error(found, "one answer a text", fix)
 
 
-def _without_answer(rows: ExportRows, answer: str) -> str:
-    number = sum(row["answer"] == answer for _, row in rows)
+def _without_answer(rows: Sequence[ExportRow], answer: str) -> str:
+    number = sum(row["answer"] == answer for row in rows)
     return unknown(number, f"whose answer is {answer!r}")
 
 
-def _one_label_a_row(rows: ExportRows) -> Export:
+def _one_label_a_row(rows: Sequence[ExportRow]) -> Export:
     """Yes and no to one label a row: one row a text, the labels nobody asked about unknown."""
     known: dict[str, dict[str, float]] = {}
     said: dict[tuple[str, str], int] = {}
-    for number, row in rows:
-        text, label = rows.text(number, row.get("text")), rows.name(number, row["label"], "label")
+    for row in rows:
+        text, label = row.text(row.get("text")), row.name(row["label"], "label")
         of_text = known.setdefault(text, {})
         if row["answer"] == "ignore":
             continue
         flag = int(row["answer"] == "accept")
-        earlier = said.setdefault((text, label), number)
+        earlier = said.setdefault((text, label), row.number)
         if of_text.setdefault(label, flag) != flag:
             found = (
                 f"{row['answer']!r} to the label {label!r}, which row {earlier} answers otherwise"
             )
-            raise rows.user_error(
-                number, found, "one answer to a label of a text", "delete one of the two"
-            )
-    names = list(dict.fromkeys(row["label"] for _, row in rows))
+            raise row.user_error(found, "one answer to a label of a text", "delete one of the two")
+    names = list(dict.fromkeys(row["label"] for row in rows))
     labels = known_by_label(list(known.values()), names)
     _refuse_taken(rows, labels)
     columns = {"text": list(known), **_constant(rows, names), **labels}
-    ignored = sum(row["answer"] == "ignore" for _, row in rows)
+    ignored = sum(row["answer"] == "ignore" for row in rows)
     facts = [
-        f"{counted(len(rows.rows), 'row')} are {counted(len(known), 'text')}",
+        f"{counted(len(rows), 'row')} are {counted(len(known), 'text')}",
         "a label that a text was not asked about is unknown of it",
         f"{counted(ignored, 'answer')} 'ignore' left unknown" if ignored else "",
         left_out(_changing(rows)),
     ]
     note = told(NAME, "'accept' is 1 and 'reject' 0 for the label of the row", facts)
-    are_merged = len(known) < len(rows.rows)
+    are_merged = len(known) < len(rows)
     return Export(columns, tuple(names), ("text",), note, are_merged)
 
 
-def _refuse_taken(rows: ExportRows, labels: Mapping[str, Any]) -> None:
+def _refuse_taken(rows: Sequence[ExportRow], labels: Mapping[str, object]) -> None:
     if "text" in labels:
-        row = next(number for number, _ in rows)
-        raise rows.user_error(
-            row, "a label named 'text'", "another name than the texts'", "rename it"
+        raise rows[0].user_error(
+            "a label named 'text'", "another name than the texts'", "rename it"
         )
 
 
-def _changing(rows: ExportRows) -> set[str]:
+def _changing(rows: Sequence[ExportRow]) -> set[str]:
     """Fields that say different things in the rows of one text."""
-    seen: dict[tuple[str, str], Any] = {}
+    seen: dict[tuple[str, str], object] = {}
     changing = set()
-    for _, row in rows:
+    for row in rows:
         for key in set(row) - {"text", "answer", "label", *USED}:
             if seen.setdefault((row["text"], key), row[key]) != row[key]:
                 changing.add(key)
     return changing
 
 
-def _constant(rows: ExportRows, labels: list[str]) -> dict[str, list[Any]]:
+def _constant(rows: Sequence[ExportRow], labels: list[str]) -> dict[str, list[Any]]:
     leave = {"text", "answer", "label", *USED, *_changing(rows)}
     cells: dict[str, Row] = {}
-    for _, row in rows:
+    for row in rows:
         cells.setdefault(row["text"], {}).update(kept(row, leave, ["text", *labels], "prodigy"))
     return columns_of(list(cells.values()))
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from imbtool.exports import argilla, doccano, label_studio, prodigy, spacy
-from imbtool.exports.shape import Export, ExportRows, Row, Tool
+from imbtool.exports.shape import Export, ExportRow, Tool
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.arrow import parquet_batches, parquet_columns
 from imbtool.formats.cells import python_values
+from imbtool.formats.json_rows import Row
 from imbtool.formats.lines import codec_of
 from imbtool.formats.sources import open_bytes, source_format
 from imbtool.formats.text_files import text_chunks
@@ -29,7 +30,7 @@ AS_TEXT = argilla.AS_TEXT
 """Those whose cells can be told in a csv."""
 
 SAMPLE = 100
-"""ExportRows of which one tells the tool."""
+"""Rows of which one tells the tool."""
 HEAD = 1 << 20
 """Bytes of a JSON file that show whether it is worth a closer look."""
 HEADER = 1 << 14
@@ -47,28 +48,23 @@ TELLING_COLUMNS = re.compile(
 )
 
 
-def read_export(path: Path, encoding: str, quotes: bool | None = None) -> Export | None:
+def read_export(path: Path, text_format: TextFormat) -> Export | None:
     """A file of an annotation tool as a flat table; None where it is an ordinary table.
 
     Args:
         path: of the file.
-        encoding: of text files.
-        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
+        text_format: of csv, tsv, jsonl and json.
 
     Raises:
         UserError: the rows are a tool's, but not all, or do not say what the labels are; or the
             file cannot be read.
     """
-    if not _may_be_export(path, encoding):
+    if not _may_be_export(path, text_format.encoding):
         return None
     kind = source_format(path)
     tools = TOOLS if kind in (".jsonl", ".json", ".parquet") else AS_TEXT
-    tool = _tool_of(list(islice(_rows(path, encoding, quotes), SAMPLE)), tools)
-    return (
-        tool.flatten(ExportRows(path, tool.name, list(_rows(path, encoding, quotes))))
-        if tool
-        else None
-    )
+    tool = _tool_of(list(islice(_rows(path, text_format), SAMPLE)), tools)
+    return _flat(path, tool, _rows(path, text_format)) if tool else None
 
 
 def export_of(path: Path, data: pa.Table) -> Export | None:
@@ -80,7 +76,12 @@ def export_of(path: Path, data: pa.Table) -> Export | None:
     if not any(map(TELLING_COLUMNS.fullmatch, data.column_names)):
         return None
     tool = _tool_of(_records(data.slice(0, SAMPLE)), TOOLS)
-    return tool.flatten(ExportRows(path, tool.name, _records(data))) if tool else None
+    return _flat(path, tool, _records(data)) if tool else None
+
+
+def _flat(path: Path, tool: Tool, rows: Iterable[Row]) -> Export:
+    numbered = enumerate(rows, start=1)
+    return tool.flatten([ExportRow(path, tool.name, number, cells) for number, cells in numbered])
 
 
 def _may_be_export(path: Path, encoding: str) -> bool:
@@ -109,11 +110,11 @@ def _tool_of(rows: Sequence[Row], tools: Sequence[Tool]) -> Tool | None:
     return next((tool for tool in tools if any(map(tool.matches, rows))), None)
 
 
-def _rows(path: Path, encoding: str, quotes: bool | None) -> Iterator[Row]:
+def _rows(path: Path, text_format: TextFormat) -> Iterator[Row]:
     if source_format(path) == ".parquet":
         batches = parquet_batches(path, SAMPLE)
         return chain.from_iterable(_records(pa.Table.from_batches([each])) for each in batches)
-    frames = text_chunks(path, encoding, SAMPLE, quotes)
+    frames = text_chunks(path, text_format, SAMPLE)
     return (_without_missing(row) for frame in frames for row in frame.to_dict("records"))
 
 
@@ -124,6 +125,6 @@ def _records(table: pa.Table) -> list[Row]:
     ]
 
 
-def _without_missing(row: Mapping[Any, Any]) -> Row:
+def _without_missing(row: Mapping[object, object]) -> Row:
     """A row without the keys that only other rows have."""
     return {str(key): value for key, value in row.items() if value == value}

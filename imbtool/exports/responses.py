@@ -9,14 +9,14 @@ from typing import Any
 from imbtool.exports.shape import (
     LABELS,
     Export,
-    ExportRows,
-    Row,
+    ExportRow,
     agreed,
     columns_of,
     differing,
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 
 LONG = 80
 """Characters from which an answer is a text rather than the name of a label."""
@@ -29,17 +29,19 @@ class Record:
     """A text with what was answered.
 
     Attributes:
+        row: that it was made of, for messages.
         cells: the columns besides the labels.
         answers: for each question the answers that count, one a person.
         unfinished: how many answers do not count: drafts, and those discarded.
     """
 
+    row: ExportRow
     cells: Row
-    answers: dict[str, list[Any]] = field(default_factory=dict)
+    answers: dict[str, list[object]] = field(default_factory=dict)
     unfinished: int = 0
 
-    def add(self, question: str, value: Any, counts: bool) -> None:
-        """Take an answer note of."""
+    def add(self, question: str, value: object, counts: bool) -> None:
+        """Take in an answer, which counts or does not."""
         values = self.answers.setdefault(question, [])
         if counts and value is not None:
             values.append(value)
@@ -47,13 +49,10 @@ class Record:
             self.unfinished += 1
 
 
-def labelled(
-    rows: ExportRows, records: Sequence[Record], texts: Sequence[str], facts: Sequence[str] = ()
-) -> Export:
+def labelled(records: Sequence[Record], texts: Sequence[str], facts: Sequence[str] = ()) -> Export:
     """The records with the answers to their only question for labels.
 
     Args:
-        rows: that the records were made of, for messages.
         records: one a row.
         texts: the columns of texts.
         facts: what else the note tells.
@@ -61,34 +60,34 @@ def labelled(
     Raises:
         UserError: no question, or several, or answers that are no labels.
     """
-    question = _question(rows, records)
-    lists = [_names(rows, row, record, question) for row, record in enumerate(records, start=1)]
+    question = _question(records)
+    lists = [_names(record, question) for record in records]
     source = (
         f"the submitted responses to {question!r}" if question else "unknown, without responses"
     )
     columns = {**columns_of([record.cells for record in records]), LABELS: agreed(lists)}
     without = sum(not names for names in lists)
     note = told(
-        rows.tool,
+        records[0].row.tool,
         f"the labels are {source}",
         [unknown(without, "without a submitted response"), differing(lists), *facts],
     )
     return Export(columns, (LABELS,), tuple(texts), note)
 
 
-def _names(rows: ExportRows, row: int, record: Record, question: str | None) -> list[list[str]]:
+def _names(record: Record, question: str | None) -> list[list[str]]:
     """The different sets of labels that were answered."""
     if question is None:
         return []
     answers = record.answers.get(question, [])
     lists = [value if isinstance(value, list) else [value] for value in answers]
-    found = [rows.names(row, value, question) for value in lists]
+    found = [record.row.names(value, question) for value in lists]
     return list({frozenset(names): names for names in found}.values())
 
 
-def _question(rows: ExportRows, records: Sequence[Record]) -> str | None:
+def _question(records: Sequence[Record]) -> str | None:
     """The question whose answers are labels; None where nobody has answered anything."""
-    answers: dict[str, list[Any]] = {}
+    answers: dict[str, list[object]] = {}
     for record in records:
         for question, values in record.answers.items():
             answers.setdefault(question, []).extend(values)
@@ -102,8 +101,8 @@ def _question(rows: ExportRows, records: Sequence[Record]) -> str | None:
     else:
         found = f"no question that asks for labels: {', '.join(map(repr, answers))}"
         fix = "export a dataset with a label or multi-label question"
-    first = next(row for row, record in enumerate(records, start=1) if any(record.answers.values()))
-    raise rows.user_error(first, found, "one label or multi-label question", fix)
+    first = next(record.row for record in records if any(record.answers.values()))
+    raise first.user_error(found, "one label or multi-label question", fix)
 
 
 def _may_be_labels(values: Sequence[Any]) -> bool:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 
 from imbtool.errors import UserError, user_error
 from imbtool.formats.cells import as_arrow
-from imbtool.wording import counted, some
-
-Row = dict[str, Any]
-"""One JSON object of a file; a key that is missing is not in it."""
+from imbtool.formats.json_rows import Row
+from imbtool.wording import counted, shown, some
 
 LABELS = "labels"
 """The column of labels that a flat table has where all labels of a text are known or none is."""
@@ -34,7 +31,7 @@ class Export:
         are_merged: whether a row is made of several rows of the file.
     """
 
-    columns: dict[str, list[Any]]
+    columns: dict[str, list[object]]
     labels: tuple[str, ...]
     texts: tuple[str, ...]
     note: str
@@ -45,11 +42,6 @@ class Export:
         """The columns in Arrow's types; labels are lists of text."""
         return pa.table({name: self._arrow(name) for name in self.columns})
 
-    def frames(self, rows: int) -> Iterator[pd.DataFrame]:
-        """Yield frames of `rows` rows."""
-        for batch in self.table.to_batches(rows):
-            yield batch.to_pandas(types_mapper=pd.ArrowDtype)
-
     def _arrow(self, name: str) -> pa.Array:
         cells = self.columns[name]
         are_lists = name in self.labels and any(isinstance(cell, list) for cell in cells)
@@ -58,32 +50,33 @@ class Export:
         return as_arrow(cells)
 
 
-@dataclass(frozen=True)
-class ExportRows:
-    """The rows of a file that a tool has written."""
+class ExportRow(dict[str, Any]):
+    """One JSON object of a file that a tool has written; a key that is missing is not in it.
 
-    path: Path
-    tool: str
-    rows: Sequence[Row]
+    Attributes:
+        path: of the file.
+        tool: that has written it.
+        number: of the row in the file, from 1.
+    """
 
-    def __iter__(self) -> Iterator[tuple[int, Row]]:
-        """ExportRows with their numbers, from 1."""
-        return enumerate(self.rows, start=1)
+    def __init__(self, path: Path, tool: str, number: int, cells: Row) -> None:
+        super().__init__(cells)
+        self.path, self.tool, self.number = path, tool, number
 
-    def user_error(self, row: int, found: str, expected: str, fix: str) -> UserError:
-        """An error about a row that names the tool."""
-        where = f"{self.path}: row {row}"
-        return user_error(where, f"{found}, in an export of {self.tool}", expected, fix)
+    def user_error(self, found: str, expected: str, fix: str) -> UserError:
+        """An error about this row that names the tool."""
+        found = f"{found}, in an export of {self.tool}"
+        return user_error(f"{self.path}: row {self.number}", found, expected, fix)
 
-    def foreign(self, row: int) -> UserError:
+    def foreign(self) -> UserError:
         """An error about a row that is of another shape than those that told the tool."""
-        found = f"a row with the columns {some(self.rows[row - 1], 8)}"
+        found = f"a row with the columns {some(self, 8)}"
         expected = f"rows as {self.tool} writes them, like those before it"
         return self.user_error(
-            row, found, expected, "keep the rows of one export in a file of their own"
+            found, expected, "keep the rows of one export in a file of their own"
         )
 
-    def text(self, row: int, value: Any, column: str = "text") -> str:
+    def text(self, value: object, column: str = "text") -> str:
         """A text that must be there.
 
         Raises:
@@ -91,10 +84,10 @@ class ExportRows:
         """
         if isinstance(value, str):
             return value
-        found = f"no text in {column!r}" if value is None else f"{_shown(value)} in {column!r}"
-        raise self.user_error(row, found, "a text in every row", "delete the row, or add its text")
+        found = f"no text in {column!r}" if value is None else f"{shown(value, 60)} in {column!r}"
+        raise self.user_error(found, "a text in every row", "delete the row, or add its text")
 
-    def name(self, row: int, value: Any, column: str) -> str:
+    def name(self, value: object, column: str) -> str:
         """The name of a label.
 
         Raises:
@@ -105,9 +98,9 @@ class ExportRows:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         fix = f"write names of labels into {column!r}"
-        raise self.user_error(row, f"{_shown(value)} in {column!r}", "the name of a label", fix)
+        raise self.user_error(f"{shown(value, 60)} in {column!r}", "the name of a label", fix)
 
-    def names(self, row: int, value: Any, column: str) -> list[str]:
+    def names(self, value: object, column: str) -> list[str]:
         """The names of a list of labels, each once.
 
         Raises:
@@ -115,8 +108,8 @@ class ExportRows:
         """
         if not isinstance(value, list):
             fix = f"write a list of names into {column!r}"
-            raise self.user_error(row, f"{_shown(value)} in {column!r}", "a list of labels", fix)
-        return list(dict.fromkeys(self.name(row, item, column) for item in value))
+            raise self.user_error(f"{shown(value, 60)} in {column!r}", "a list of labels", fix)
+        return list(dict.fromkeys(self.name(item, column) for item in value))
 
 
 @dataclass(frozen=True)
@@ -131,11 +124,11 @@ class Tool:
 
     name: str
     matches: Callable[[Row], bool]
-    flatten: Callable[[ExportRows], Export]
+    flatten: Callable[[Sequence[ExportRow]], Export]
 
 
 def columns_of(cells: Sequence[Row]) -> dict[str, list[Any]]:
-    """ExportRows of flat cells as columns; a cell that is missing is None."""
+    """Rows of flat cells as columns; a cell that is missing is None."""
     names = dict.fromkeys(name for row in cells for name in row)
     return {name: [row.get(name) for row in cells] for name in names}
 
@@ -154,7 +147,7 @@ def kept(row: Row, leave: Iterable[str] = (), taken: Iterable[str] = (), prefix:
     return {f"{prefix}.{key}" if key in used else key: cell for key, cell in others.items()}
 
 
-def flat_cell(value: Any) -> Any:
+def flat_cell(value: object) -> object:
     """A cell as it is, or as JSON where it is nested."""
     nested = isinstance(value, dict | list)
     return json.dumps(value, ensure_ascii=False, default=str) if nested else value
@@ -198,7 +191,3 @@ def left_out(names: Iterable[str]) -> str:
     """A fact of a note: the fields that were left out; nothing where there are none."""
     fields = sorted(set(names))
     return f"left out: {some(fields, 8)}" if fields else ""
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)[:60]

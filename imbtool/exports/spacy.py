@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imbtool.exports.shape import (
     Export,
-    ExportRows,
-    Row,
+    ExportRow,
     Tool,
     columns_of,
     kept,
@@ -17,6 +16,7 @@ from imbtool.exports.shape import (
     told,
     unknown,
 )
+from imbtool.formats.json_rows import Row
 from imbtool.wording import counted
 
 NAME = "spaCy"
@@ -24,7 +24,7 @@ ANNOTATIONS = ("tokens", "ents", "sents", "spans", "entities", "sentences")
 """What spaCy writes of a text besides its categories."""
 
 
-def _is_score(value: Any) -> bool:
+def _is_score(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and 0 <= value <= 1)
 
 
@@ -38,25 +38,27 @@ def _matches(row: Row) -> bool:
     )
 
 
-def _flatten(rows: ExportRows) -> Export:
+def _flatten(rows: Sequence[ExportRow]) -> Export:
     known = []
-    for number, row in rows:
+    for row in rows:
         cats = row.get("cats")
         if not isinstance(cats, dict | None) or not ({"cats", "text"} & set(row)):
-            raise rows.foreign(number)
-        known.append(_scores(rows, number, cats or {}))
-    texts = [rows.text(number, row.get("text")) for number, row in rows]
-    others = [row for _, row in rows]
-    return _export(rows, texts, others, known)
+            raise row.foreign()
+        known.append(_scores(row, cats or {}))
+    texts = [row.text(row.get("text")) for row in rows]
+    return _export(rows, texts, rows, known)
 
 
 def _export(
-    rows: ExportRows, texts: list[str], others: list[Row], known: list[dict[str, float]]
+    rows: Sequence[ExportRow],
+    texts: list[str],
+    others: Sequence[Row],
+    known: list[dict[str, float]],
 ) -> Export:
     names = list(dict.fromkeys(name for scores in known for name in scores))
     if "text" in names:
         found = "a category named 'text'"
-        raise rows.user_error(1, found, "another name than that of the texts", "rename it")
+        raise rows[0].user_error(found, "another name than that of the texts", "rename it")
     leave = ("text", "cats", *ANNOTATIONS)
     cells = [kept(row, leave, ["text", *names], "spacy") for row in others]
     labels = known_by_label(known, names)
@@ -72,13 +74,13 @@ def _export(
     return Export(columns, tuple(names), ("text",), told(NAME, "a column a category", facts))
 
 
-def _scores(rows: ExportRows, number: int, cats: Row) -> dict[str, float]:
+def _scores(row: ExportRow, cats: Row) -> dict[str, float]:
     """The scores that are there: whole ones as 0 and 1, others as they are."""
     for name, value in cats.items():
-        rows.name(number, name, "cats")
+        row.name(name, "cats")
         if not _is_score(value):
             found = f"{value!r} for {name!r} in 'cats'"
-            raise rows.user_error(number, found, "a score of 0 to 1", "correct it, or delete it")
+            raise row.user_error(found, "a score of 0 to 1", "correct it, or delete it")
     known = {name: value for name, value in cats.items() if value is not None}
     return {name: int(value) if value in (0, 1) else value for name, value in known.items()}
 
@@ -90,25 +92,25 @@ def _has_paragraphs(row: Row) -> bool:
     )
 
 
-def _paragraphs(rows: ExportRows) -> Export:
+def _paragraphs(rows: Sequence[ExportRow]) -> Export:
     """The corpora of version 2: a text a paragraph."""
     texts: list[str] = []
     known, others = [], []
-    for number, row in rows:
-        for paragraph in _each(rows, number, row):
-            texts.append(rows.text(number, paragraph.get("raw"), "raw"))
-            known.append(_scores(rows, number, _listed(rows, number, paragraph.get("cats"))))
+    for row in rows:
+        for paragraph in _each(row):
+            texts.append(row.text(paragraph.get("raw"), "raw"))
+            known.append(_scores(row, _listed(row, paragraph.get("cats"))))
             others.append({"id": row.get("id")})
     return _export(rows, texts, others, known)
 
 
-def _each(rows: ExportRows, number: int, row: Row) -> Iterator[Row]:
+def _each(row: ExportRow) -> Iterator[Row]:
     if not _has_paragraphs(row):
-        raise rows.foreign(number)
+        raise row.foreign()
     yield from (each for each in row["paragraphs"] if isinstance(each, dict))
 
 
-def _listed(rows: ExportRows, number: int, cats: Any) -> Row:
+def _listed(row: ExportRow, cats: Any) -> Row:
     """Categories from a list of labels and their values."""
     cats = [] if cats is None else cats
     are_pairs = isinstance(cats, list) and all(
@@ -116,7 +118,7 @@ def _listed(rows: ExportRows, number: int, cats: Any) -> Row:
     )
     if not are_pairs:
         expected = "a label and its value in each of 'cats'"
-        raise rows.user_error(number, "other categories", expected, "export it again")
+        raise row.user_error("categories of another form", expected, "export it again")
     return {cat["label"]: cat.get("value") for cat in cats}
 
 

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from imbtool.errors import UserError, user_error
-from imbtool.files.third_party import shown
-from imbtool.files.writing import read_json
-from imbtool.wording import printable
+from imbtool.files.json_text import read_json
+from imbtool.wording import cut, printable, shown
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Number = Annotated[float, Field(ge=-1e30, le=1e30, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-MOST_SHOWN = 120
-"""Characters of a value in a message."""
 WORDS = {
     "^input should be ": "",
     r"^(\w+) should have ": r"a \1 with ",
     r"^(\w+) should match pattern ": r"a \1 of the pattern ",
+    "^input is not a valid path.*": "a path",
+    ", unable to.*": "",
 }
 """What pydantic says, as what was expected."""
 
@@ -77,28 +77,27 @@ def damaged(where: object, error: ValidationError, fix: str) -> UserError:
 def first_fault(error: ValidationError) -> tuple[str, str, str]:
     """The first key that is wrong (empty: the whole), what was found, and what should have been."""
     first = error.errors(include_url=False)[0]
-    key = ".".join(map(str, first["loc"]))
-    if first["type"] == "imbtool":
-        return key, first["ctx"]["found"], first["ctx"]["expected"]
-    if first["type"] == "value_error":
-        return key, first["msg"].removeprefix("Value error, "), "what imbtool writes"
-    if first["type"] == "missing":
-        return key, "nothing", "a value"
-    return key, shown(first["input"]), _expected(first["type"], first["msg"])
+    return ".".join(map(str, first["loc"])), *found_and_expected(first)
+
+
+def found_and_expected(detail: ErrorDetails) -> tuple[str, str]:
+    """What pydantic found in a place, and what it expected there."""
+    match detail["type"]:
+        case "imbtool":
+            return cut(detail["ctx"]["found"]), detail["ctx"]["expected"]
+        case "value_error":
+            return detail["msg"].removeprefix("Value error, "), "what imbtool writes"
+        case "missing":
+            return "nothing", "a value"
+    return shown(detail["input"]), _expected(detail["type"], detail["msg"])
 
 
 def _expected(kind: str, message: str) -> str:
-    if kind in ("model_type", "dict_type"):
-        return "an object"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "a map"
     if kind == "extra_forbidden":
         return "no such key"
     expected = message[:1].lower() + message[1:]
     for pattern, words in WORDS.items():
         expected = re.sub(pattern, words, expected)
     return expected
-
-
-def short(value: object) -> str:
-    """A value in one line that fits a message."""
-    text = repr(value)
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."

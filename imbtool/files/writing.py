@@ -1,30 +1,24 @@
-"""The one way to write a file, and to read JSON: what is on disk is whole, always."""
+"""Writing files and folders: a reader finds them whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
 
 from safetensors import SafetensorError
 
 from imbtool.errors import UserError, user_error
-from imbtool.files.json_text import to_json
 from imbtool.files.locks import hold, is_abandoned, let_go
-from imbtool.files.third_party import once
 
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
 SURROGATE = re.compile(r"[\ud800-\udfff]")
-MOST_DEPTH = 100
-"""Levels of a JSON document; none of imbtool's has a tenth of them."""
 UNWRITABLE = (OSError, RuntimeError, SafetensorError)
 """What writing files, tensors among them, raises where a disk is full."""
 
@@ -74,7 +68,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise
             raise user_error(
-                path, "something of this name", "a new name", "choose another"
+                path, "a file or folder of this name", "a new name", "choose another"
             ) from None
         _sync(path.parent)
     finally:
@@ -141,58 +135,6 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
-def write_json(path: Path, document: Any) -> None:
-    """Write a JSON document; numbers that are not finite become null."""
-    write_text(path, to_json(document) + "\n")
-
-
-def read_json(path: Path, fix: str = "restore it or write it anew", unique: bool = False) -> Any:
-    """Read a JSON document.
-
-    Args:
-        path: of the file.
-        fix: how the user can help, where it is not JSON.
-        unique: whether to refuse a key that stands twice in an object; else the last one counts.
-
-    Raises:
-        UserError: the file is missing or is not JSON.
-    """
-    try:
-        return parse_json(path.read_bytes(), unique)
-    except FileNotFoundError:
-        raise user_error(path, "no such file", "a JSON file", "check the path") from None
-    except (OSError, ValueError) as error:
-        raise user_error(path, str(error), "a JSON file", fix) from None
-
-
-def parse_json(content: bytes, unique: bool = False) -> Any:
-    """The document in UTF-8 bytes.
-
-    Args:
-        content: the bytes.
-        unique: whether to refuse a key that stands twice in an object; else the last one counts.
-
-    Raises:
-        ValueError: they are no JSON, or are nested so deep that nothing could work on it.
-    """
-    try:
-        document = json.loads(content.decode("utf-8"), object_pairs_hook=once if unique else None)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    level = [document]
-    for _ in range(MOST_DEPTH):
-        level = [item for each in level for item in _children(each)]
-    if level:
-        raise ValueError(f"nested more than {MOST_DEPTH} deep")
-    return document
-
-
-def _children(value: Any) -> Collection[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
 def sha256(path: Path, expected: str) -> str:
     """The digest of a file.
 
@@ -217,12 +159,6 @@ def lines_of(path: Path) -> Iterator[tuple[str, bytes]]:
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     for number, line in enumerate(lines, start=1):
         yield f"{path}:{number}", line
-
-
-def append_line(path: Path, document: Any) -> None:
-    """Append one JSON object as a line, in a single write."""
-    with path.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write(to_json(document, indent=None) + "\n")
 
 
 def cut_half_line(path: Path) -> None:

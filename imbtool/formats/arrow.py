@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,12 +20,13 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import as_arrow, require_text_bytes
 from imbtool.formats.classes import classes_of, with_names
 from imbtool.formats.delimited import Layout, empty_rows_note, layout_of, refuse_repeated
 from imbtool.formats.headers import SAMPLE_ROWS, refuse_row_as_header
 from imbtool.formats.json_rows import MOST_DEPTH
-from imbtool.formats.lines import UTF8, codec_of, damaged
+from imbtool.formats.lines import UTF8, codec_of, unreadable
 from imbtool.formats.quoting import decided
 from imbtool.formats.sources import CODECS, open_bytes, source_format
 from imbtool.formats.text_files import delimited_chunks, text_chunks
@@ -43,15 +44,12 @@ QUOTE, LINE_FEED = ord('"'), ord("\n")
 LINE_ENDS, MARK = b"\r\n", b"\xef\xbb\xbf"
 
 
-def read_file(
-    path: Path, encoding: str, quotes: bool | None = None
-) -> tuple[pa.Table, tuple[str, ...]]:
+def read_file(path: Path, text_format: TextFormat) -> tuple[pa.Table, tuple[str, ...]]:
     """Read a file: text columns for csv and tsv, else its types; and the notes on it.
 
     Args:
         path: of the file.
-        encoding: of its text.
-        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
+        text_format: of a text file.
 
     Raises:
         UserError: as the careful reader, whose messages name file and line.
@@ -60,10 +58,10 @@ def read_file(
     if kind == ".parquet":
         return _parquet(path), ()
     if kind in (".csv", ".tsv"):
-        return _delimited(layout_of(path, encoding, quotes))
-    is_lines = kind == ".jsonl" and codec_of(path, encoding) == UTF8
+        return _delimited(layout_of(path, text_format))
+    is_lines = kind == ".jsonl" and codec_of(path, text_format.encoding) == UTF8
     table = _json_lines(path) if is_lines else None
-    return _careful(text_chunks(path, encoding, BLOCK)) if table is None else table, ()
+    return _careful(text_chunks(path, text_format, BLOCK)) if table is None else table, ()
 
 
 def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
@@ -83,7 +81,7 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
                 yield from named.to_batches() if classes else [batch]
                 before += len(batch)
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def parquet_columns(path: Path) -> list[str]:
@@ -96,7 +94,7 @@ def parquet_columns(path: Path) -> list[str]:
         with _opened(path) as file:
             return list(file.schema_arrow.names)
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def _parquet(path: Path) -> pa.Table:
@@ -106,26 +104,22 @@ def _parquet(path: Path) -> pa.Table:
             require_text_bytes(path, table)
             return with_names(path, table, classes_of(path, file.schema_arrow))
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise unreadable(path, error) from None
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    with _seekable(path) as stream:
-        file = pq.ParquetFile(stream)
+    with open_bytes(path) as stream:
+        # parquet is read from its end: a compressed file must be decompressed first
+        is_packed = path.suffix.lower() in CODECS
+        file = pq.ParquetFile(pa.BufferReader(stream.read()) if is_packed else stream)
         refuse_repeated(str(path), file.schema_arrow.names)
         yield file
 
 
-def _seekable(path: Path) -> Any:
-    """Parquet is read from its end: a compressed file must be decompressed first."""
-    stream = open_bytes(path)
-    return pa.BufferReader(stream.read()) if path.suffix.lower() in CODECS else stream
-
-
 def _careful(frames: Iterable[pd.DataFrame]) -> pa.Table:
     """The careful reader's rows as an Arrow table, missing cells as such."""
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[object]] = {}
     rows = 0
     for frame in frames:
         for name in frame.columns:
@@ -177,14 +171,12 @@ def _csv(layout: Layout) -> tuple[pa.Table | None, bool]:
     if table is not None and layout.width > 1 and pc.any(pc.equal(table[0], first[0])).as_py():
         return None, False  # the header once more, perhaps
     named = len(layout.columns)
-    if table is not None and any(_has_text(column) for column in table.columns[named:]):
+    if table is not None and any(
+        pc.any(pc.not_equal(column, "")).as_py() for column in table.columns[named:]
+    ):
         return None, False  # the careful reader says in which line
     table = table and table.select(range(named))
     return table, any(has_long_rows for _, has_long_rows in parts)
-
-
-def _has_text(column: pa.ChunkedArray) -> bool:
-    return bool(pc.any(pc.not_equal(column, "")).as_py())
 
 
 def _in_threads(work: Callable[[bytes], T], blocks: Iterable[bytes]) -> Iterator[T]:
@@ -200,7 +192,7 @@ def _in_threads(work: Callable[[bytes], T], blocks: Iterable[bytes]) -> Iterator
             yield last.result()
 
 
-def _row_blocks(stream: Any, layout: Layout) -> Iterator[bytes]:
+def _row_blocks(stream: BinaryIO, layout: Layout) -> Iterator[bytes]:
     """Yield a csv file in blocks of whole rows, from the header on.
 
     Raises:

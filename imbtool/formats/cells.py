@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbtool.errors import user_error
-from imbtool.wording import did_you_mean, some
+from imbtool.wording import as_list, cut, did_you_mean, some
 
 COLUMN_MARK = " \x1f "
 """Between two columns of one text: the ASCII unit separator, in blanks as it hardly ever stands."""
@@ -45,7 +45,7 @@ def require_columns(columns: Iterable[object], names: Iterable[str], where: obje
             raise user_error(where, found, f"a column {name!r}", did_you_mean(name, known))
 
 
-def cell_text(value: Any) -> str:
+def cell_text(value: object) -> str:
     """A cell as text; true and false as 1 and 0, 1.0 as 1, a missing value as nothing.
 
     An object or a list is JSON behind `OBJECT_MARK`.
@@ -61,7 +61,7 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Whether a value stands for none."""
     return value is None or value is pd.NA or bool(value != value)
 
@@ -140,8 +140,8 @@ def python_values(column: pa.ChunkedArray) -> list[Any]:
         return _listed(column.cast(_with_texts_for_times(column.type)))
 
 
-def _listed(column: pa.ChunkedArray) -> list[Any]:
-    values: list[Any] = column.to_pylist(maps_as_pydicts="lossy")
+def _listed(column: pa.ChunkedArray) -> list[object]:
+    values: list[object] = column.to_pylist(maps_as_pydicts="lossy")
     return values
 
 
@@ -217,7 +217,7 @@ def require_text(column: pa.ChunkedArray, where: object, told: Callable[[int], s
         row = pc.index(pc.fill_null(has_object, False), True).as_py()
         if row >= 0:
             cell = column[row].as_py().replace(OBJECT_MARK, "").replace(ITEM_MARK, "")
-            found = f"an object or a list of them in row {told(row + 1)}: {cell[:60]!r}"
+            found = f"an object or a list of them in row {told(row + 1)}: {cut(cell, 60)!r}"
             raise user_error(where, found, "text, or lists of it", fix)
 
 
@@ -280,9 +280,8 @@ def joined_text(frame: pd.DataFrame, columns: str | Sequence[str]) -> list[str]:
 
     An encoder puts its own separator there (`TextModel.encode`), people see a line break.
     """
-    names = [columns] if isinstance(columns, str) else list(columns)
-    texts: list[str] = joined_cells([_column(frame[name]) for name in names]).to_pylist()
-    return texts
+    texts = joined_cells([_column(frame[name]) for name in as_list(columns)])
+    return list(texts.to_pylist())
 
 
 def _column(series: pd.Series[Any]) -> pa.ChunkedArray:
@@ -297,7 +296,7 @@ def _items_apart(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring(behind, ITEM_MARK, " ")
 
 
-def as_arrow(values: Sequence[Any]) -> pa.Array:
+def as_arrow(values: Sequence[object]) -> pa.Array:
     """Python values as one column: of their common type, or, if they have none, as text."""
     try:
         return pa.array(values, from_pandas=True)
@@ -305,11 +304,11 @@ def as_arrow(values: Sequence[Any]) -> pa.Array:
         return _texts([_item_text(value) if isinstance(value, list) else value for value in values])
 
 
-def _item_text(items: Sequence[Any]) -> str:
+def _item_text(items: Sequence[object]) -> str:
     return "".join(cell_text(item) + ITEM_MARK for item in items)
 
 
-def _texts(values: Iterable[Any]) -> pa.Array:
+def _texts(values: Iterable[object]) -> pa.Array:
     return pa.array(
         [None if is_missing(value) else cell_text(value) for value in values], pa.string()
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbtool.errors import UserError, user_error
+from imbtool.errors import user_error
 
 METADATA = b"huggingface"
 """Where a parquet file that `datasets` wrote has the types of its columns."""
@@ -35,30 +35,30 @@ def classes_of(where: object, schema: pa.Schema) -> dict[str, Classes]:
     if written is None:
         return {}
     try:
-        features = json.loads(written).get("info", {}).get("features", {})
-        found = {name: _classes_in(feature) for name, feature in features.items()}
+        return classes_in(json.loads(written).get("info", {}).get("features", {}))
     except (ValueError, AttributeError, RecursionError):
         fix = "write the file again with to_parquet"
         raise user_error(
-            where, "damaged types of columns", "those that datasets writes", fix
+            where, "column types that cannot be read", "those that datasets writes", fix
         ) from None
+
+
+def classes_in(features: Mapping[str, object]) -> dict[str, Classes]:
+    """The columns of classes among the features of a data set, as `datasets` writes them."""
+    found = {name: _classes_of_feature(feature) for name, feature in features.items()}
     return {name: classes for name, classes in found.items() if classes}
 
 
-def _classes_in(feature: Any, depth: int = 0) -> Classes | None:
-    """The classes of a feature in JSON: alone, in a list, or in one of several list types."""
+def _classes_of_feature(feature: object, depth: int = 0) -> Classes | None:
+    """The classes of a feature: alone, in a list, or in one of several list types."""
     if isinstance(feature, list):
-        return _classes_in(feature[0], depth + 1) if feature else None
-    if isinstance(feature, Mapping) and isinstance(feature.get("feature"), list | Mapping):
-        return _classes_in(feature["feature"], depth + 1)
-    names = _names(feature)
-    return Classes(names, depth) if names else None
-
-
-def _names(feature: Any) -> list[str]:
-    is_class = isinstance(feature, Mapping) and feature.get("_type") == "ClassLabel"
-    names = feature.get("names") if is_class else None
-    return list(map(str, names)) if isinstance(names, list) else []
+        return _classes_of_feature(feature[0], depth + 1) if feature else None
+    if not isinstance(feature, Mapping):
+        return None
+    if isinstance(feature.get("feature"), list | Mapping):
+        return _classes_of_feature(feature["feature"], depth + 1)
+    names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
+    return Classes(list(map(str, names)), depth) if names and isinstance(names, list) else None
 
 
 def with_names(
@@ -130,7 +130,7 @@ def _nested(where: str, column: pa.Array, classes: Classes, before: int) -> pa.C
     if not _are_numbers(kind):
         return pa.chunked_array([column])
 
-    def named(value: Any, row: int) -> Any:
+    def named(value: object, row: int) -> object:
         if isinstance(value, list):
             return [named(item, row) for item in value]
         return _looked_up(where, pa.array([value], kind), classes.names, [row])[0].as_py()
@@ -144,7 +144,11 @@ def _nested(where: str, column: pa.Array, classes: Classes, before: int) -> pa.C
 
 
 def _looked_up(where: str, numbers: pa.Array, names: Sequence[str], rows: Any) -> pa.Array:
-    places = _whole(where, numbers)
+    try:
+        places = numbers.cast(pa.int64())
+    except pa.ArrowInvalid:
+        found, fix = "numbers that are not whole", "write whole numbers"
+        raise user_error(where, found, "numbers of classes", fix) from None
     missing = pc.fill_null(pc.equal(places, -1), True)
     known = pc.and_(pc.greater_equal(places, 0), pc.less(places, len(names)))
     wrong = pc.invert(pc.or_(missing, pc.fill_null(known, False)))
@@ -154,16 +158,3 @@ def _looked_up(where: str, numbers: pa.Array, names: Sequence[str], rows: Any) -
         fix = "correct the number, or the names that the file has for its classes"
         raise user_error(where, found, f"0 to {len(names) - 1}, or -1 for unknown", fix)
     return pa.array(names, pa.string()).take(pc.if_else(missing, None, places))
-
-
-def _whole(where: str, numbers: pa.Array) -> pa.Array:
-    try:
-        return numbers.cast(pa.int64())
-    except pa.ArrowInvalid:
-        raise _no_number(where) from None
-
-
-def _no_number(where: str) -> UserError:
-    return user_error(
-        where, "numbers that are not whole", "numbers of classes", "write whole numbers"
-    )

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.lines import MOST_CHARACTERS, numbered_lines, open_text, too_long
 from imbtool.formats.sources import FASTTEXT, fasttext, source_format
 from imbtool.notes import tell
-from imbtool.wording import counted
+from imbtool.wording import counted, cut
 
 DELIMITER_LINE = re.compile(r'"?sep=(\\t|tab|[^\s\w"]|\t)"?[,;\t]*\s*', re.IGNORECASE)
 """The line that spreadsheets write and read above the header."""
@@ -77,17 +78,17 @@ class Layout:
         return line.rstrip("\r\n").split(self.delimiter)
 
 
-def layout_of(path: Path, encoding: str, quotes: bool | None = None) -> Layout:
+def layout_of(path: Path, text_format: TextFormat) -> Layout:
     """Read what stands above the rows.
 
     Args:
         path: of a csv or tsv file.
-        encoding: of its text.
-        quotes: whether they enclose cells; None leaves it to be decided.
+        text_format: of the file; whether quotes enclose cells may be left open.
 
     Raises:
         UserError: the file cannot be read, or two of its columns have one name.
     """
+    encoding, quotes = text_format.encoding, text_format.quotes
     with open_text(path, encoding) as stream:
         above: list[str] = []
         named, first = None, ""
@@ -181,7 +182,7 @@ def empty_rows_note(layout: Layout, rows: int) -> tuple[str, ...]:
 def _refuse_nameless(layout: Layout, line: int, cells: Sequence[str]) -> None:
     cell = next(filter(None, cells), None)
     if cell is not None:
-        found = f"{cell[:60]!r} in a column without a name"
+        found = f"{cut(cell, 60)!r} in a column without a name"
         fix = f"give the column a name in line {layout.line}, or empty its cells"
         raise user_error(
             f"{layout.path}:{line}", found, "a name for each column that has cells", fix
@@ -260,7 +261,7 @@ def _recorded(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
 
 def _ragged(layout: Layout, line: int, row: Sequence[str], text: str) -> UserError:
     """A row of another width than the header, which may as well be to blame."""
-    found = f"{counted(len(row), 'cell')}, beginning with {row[0][:60]!r}"
+    found = f"{counted(len(row), 'cell')}, beginning with {cut(row[0], 60)!r}"
     expected = f"{counted(layout.width, 'cell')}, as in the header"
     return user_error(
         f"{layout.path}:{line}", found, expected, _ragged_fix(layout, line, row, text)

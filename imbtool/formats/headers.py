@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from imbtool.errors import user_error
 from imbtool.formats.delimited import Layout
-from imbtool.formats.quote_evidence import Column, is_number
-from imbtool.wording import some
+from imbtool.formats.quote_evidence import CellShapes, is_number
+from imbtool.wording import cut, some
 
 SAMPLE_ROWS = 2_000
 """So many rows are compared with the header."""
@@ -49,11 +49,17 @@ def refuse_row_as_header(layout: Layout, columns: Sequence[Sequence[str]]) -> No
         UserError: the header looks like the cells below it.
     """
     header = layout.columns
-    if _are_numbered(header) or any(map(_is_plain, header, columns)):
+    # the short way for most tables: a usual name that stands in no cell
+    pairs = zip(header, columns, strict=False)
+    if _are_numbered(header) or any(
+        _is_usual(name) and not any(name in cell for cell in cells) for name, cells in pairs
+    ):
         return
     if len(header) == 1 and _is_usual(header[0]):
         return
-    signs = [_sign(name, Column.of(cells)) for name, cells in zip(header, columns, strict=False)]
+    signs = [
+        _sign(name, CellShapes.of(cells)) for name, cells in zip(header, columns, strict=False)
+    ]
     named = zip(header, signs, strict=False)
     if any(not sign and _is_usual(name) for name, sign in named):
         return
@@ -81,7 +87,7 @@ class _Sign:
     weight: int = 1
 
 
-def _sign(name: str, column: Column) -> _Sign | None:
+def _sign(name: str, column: CellShapes) -> _Sign | None:
     are_numbers = 0 < column.numbers == column.cells - column.empty
     if not name.strip():
         # pandas leaves the column of row numbers without a name
@@ -92,7 +98,7 @@ def _sign(name: str, column: Column) -> _Sign | None:
         return _Sign(kind, f"{name!r} above numbers", 1 + is_cell)
     if len(name.split()) >= LEAST_WORDS and column.mean_words >= LEAST_WORDS - 1:
         is_question = name.strip().endswith(QUESTION)
-        return None if is_question else _Sign("text", f"the text {name[:60]!r}")
+        return None if is_question else _Sign("text", f"the text {cut(name, 60)!r}")
     if not column.is_free_text and column.has(name):
         return _Sign("cell", f"{name!r}, which stands in cells below it", 2)
     return None
@@ -102,11 +108,6 @@ def _are_numbered(header: Sequence[str]) -> bool:
     """Whether the names are the numbers that pandas gives, the column of row numbers aside."""
     names = [name for place, name in enumerate(header) if name or place]
     return len(header) > 1 and names == [str(number) for number in range(len(names))]
-
-
-def _is_plain(name: str, cells: Sequence[str]) -> bool:
-    """Whether a name is a usual one and stands in no cell: the short way for most tables."""
-    return _is_usual(name) and not any(name in cell for cell in cells)
 
 
 def _is_usual(name: str) -> bool:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.json_text import parse_json
 from imbtool.formats.lines import numbered_lines
-from imbtool.formats.pairs import as_object
 from imbtool.notes import tell
 from imbtool.wording import counted, some
 
@@ -24,6 +23,9 @@ MOST_DEPTH = 64
 MOST_ARRAY = 1 << 28
 """Characters of a JSON array, which is read at once."""
 
+Row = dict[str, Any]
+"""A JSON object."""
+
 KINDS = {dict: "object", list: "array", str: "string", int: "number", float: "number"}
 RECORDS = 'write an array of objects, [{...}, {...}]; in pandas: to_json(path, orient="records")'
 LINES = 'orient="records", lines=True'
@@ -35,7 +37,7 @@ CONTAINERS = (
 """Keys under which an object that also says other things has its rows."""
 
 
-def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
+def json_lines(path: Path, stream: IO[str]) -> Iterator[Row]:
     """Yield the objects of a file of one object a line.
 
     Raises:
@@ -44,14 +46,14 @@ def json_lines(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     for number, line in numbered_lines(path, stream):
         if not line.strip():
             continue
-        row = as_object(_line_json(line.strip(), path, number))
+        row = _as_object(_line_json(line.strip(), path, number))
         if not isinstance(row, dict):
             fix = ARRAY_FIX if isinstance(row, list) else "fix the line"
             raise user_error(f"{path}:{number}", _kind(row), "one JSON object a line", fix)
         yield row
 
 
-def _line_json(line: str, path: Path, number: int) -> Any:
+def _line_json(line: str, path: Path, number: int) -> object:
     where, expected = f"{path}:{number}", "one JSON object a line"
     if line.endswith(","):
         fix = f"delete the comma behind each object; {ARRAY_FIX}"
@@ -62,7 +64,7 @@ def _line_json(line: str, path: Path, number: int) -> Any:
     return _json(line, path, number, "fix the line")
 
 
-def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
+def json_array(path: Path, stream: IO[str]) -> Iterator[Row]:
     """Yield the objects of a file that is one array of them.
 
     Two other ways to write a table are read too: one object a line, and one object of columns, as
@@ -82,7 +84,7 @@ def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     rows = _rows_of(path, value) if isinstance(value, dict) else value
     if not isinstance(rows, list):
         raise user_error(f"{path}:1", _kind(value), "an array of objects", fix)
-    rows = list(map(as_object, rows))
+    rows = list(map(_as_object, rows))
     for number, row in enumerate(rows, start=1):
         if isinstance(row, list):
             raise _of_orient(path, "values")
@@ -92,7 +94,7 @@ def json_array(path: Path, stream: IO[str]) -> Iterator[dict[str, Any]]:
     return iter(rows)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     name = "null" if value is None else KINDS.get(type(value), "truth value")
     return f"a JSON {name}"
 
@@ -109,7 +111,7 @@ def _are_lines(text: str) -> bool:
     return True
 
 
-def _rows_of(path: Path, value: dict[str, Any]) -> list[Any] | None:
+def _rows_of(path: Path, value: Row) -> list[Any]:
     """The rows of an object: of columns, or with the rows as one of several things it says.
 
     Raises:
@@ -133,10 +135,13 @@ def _rows_of(path: Path, value: dict[str, Any]) -> list[Any] | None:
         raise user_error(
             path, found, "an array of objects", f"write each into a file of its own; {RECORDS}"
         )
-    return _transposed(value) if _has_width(columns) else _no_rows(path, value)
+    if _has_width(columns):
+        return _transposed(value)
+    found = f"one JSON object with the keys {some(value, 8)}" if value else "an empty JSON object"
+    raise user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
-def _is_table(column: Any, kind: type) -> bool:
+def _is_table(column: object, kind: type) -> bool:
     """Whether a value is a list of rows, each an object or each a list."""
     return (
         isinstance(column, list) and bool(column) and all(isinstance(row, kind) for row in column)
@@ -149,7 +154,7 @@ def _has_width(columns: list[Any]) -> bool:
     return bool(columns) and are_lists and len(set(map(len, columns))) == 1
 
 
-def _of_named_rows(path: Path, value: dict[str, Any]) -> list[Any]:
+def _of_named_rows(path: Path, value: Row) -> list[Any]:
     """The rows of an object of columns, each a map from the names of the rows to cells."""
     columns = list(value.values())
     names = list(columns[0])
@@ -165,40 +170,31 @@ def _of_orient(path: Path, orient: str) -> UserError:
     return user_error(f"{path}:1", found, "an array of objects", RECORDS)
 
 
-def _no_rows(path: Path, value: dict[str, Any]) -> list[Any]:
-    found = f"one JSON object with the keys {some(value, 8)}" if value else "an empty JSON object"
-    raise user_error(f"{path}:1", found, "an array of objects", RECORDS)
-
-
-def _transposed(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+def _transposed(columns: dict[str, list[object]]) -> list[Row]:
     cells = zip(*columns.values(), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in cells]
 
 
-def _json(text: str, path: Path, line: int, fix: str) -> Any:
+def _json(text: str, path: Path, line: int, fix: str) -> object:
     """What the JSON that begins on a line says.
 
     Half of a surrogate pair, which is no text, becomes a question mark. NaN, which is no JSON
     but is written by many for a missing value, stays one.
     """
-    where = f"{path}:{line}"
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=partial(_object, where),
-            parse_constant=partial(_constant, where),
-        )
+        value = parse_json(text, unique=True, most_depth=MOST_DEPTH, constant=_nan)
     except json.JSONDecodeError as error:
         found, fix = _syntax(text, error, fix)
         raise user_error(f"{path}:{line + error.lineno - 1}", found, "JSON", fix) from None
-    except RecursionError:
-        raise user_error(where, "values nested too deep", "JSON", fix) from None
-    except ValueError as error:  # a number of thousands of digits
-        raise user_error(where, str(error).partition(":")[0], "JSON", fix) from None
-    if text.count("[") + text.count("{") > MOST_DEPTH and _depth(value) > MOST_DEPTH:
-        expected = f"lists and objects at most {MOST_DEPTH} deep in each other"
-        raise user_error(where, "values nested too deep", expected, fix)
+    except ValueError as error:  # a number of thousands of digits is one of them
+        raise user_error(f"{path}:{line}", str(error).partition(":")[0], "JSON", fix) from None
     return _encodable(value) if HALF_PAIR in text.lower() else value
+
+
+def _nan(name: str) -> float:
+    if name == "NaN":
+        return float("nan")
+    raise ValueError(f"{name} instead of a number; null is what is missing")
 
 
 def _syntax(text: str, error: json.JSONDecodeError, fix: str) -> tuple[str, str]:
@@ -213,32 +209,7 @@ def _syntax(text: str, error: json.JSONDecodeError, fix: str) -> tuple[str, str]
     return error.msg, fix
 
 
-def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        found = f"the key {repeated!r} twice in one object, beginning with {str(pairs)[:60]}"
-        raise user_error(where, found, "each key once", "delete one of the two")
-    return value
-
-
-def _constant(where: str, name: str) -> float:
-    if name == "NaN":
-        return float("nan")
-    raise user_error(where, name, "a number", "write null for what is missing")
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        inner = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [item for items in inner for item in items if isinstance(item, list | dict)]
-    return depth
-
-
-def _encodable(value: Any) -> Any:
+def _encodable(value: object) -> object:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
@@ -246,3 +217,12 @@ def _encodable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_encodable(key): _encodable(inner) for key, inner in value.items()}
     return value
+
+
+def _as_object(row: object) -> Any:
+    """A pair of a text and its annotations, as spaCy writes it, as one object."""
+    if not isinstance(row, list) or len(row) != 2:
+        return row
+    text, annotations = row
+    is_pair = isinstance(text, str) and isinstance(annotations, dict) and "cats" in annotations
+    return {"text": text, **annotations} if is_pair else row

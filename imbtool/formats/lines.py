@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from imbtool.config.data_section import text_codec
 from imbtool.errors import UserError, user_error
+from imbtool.files.text_format import text_codec
 from imbtool.formats.sources import open_bytes
 from imbtool.wording import counted
 
@@ -56,7 +56,7 @@ def open_text(path: Path, encoding: str) -> Iterator[IO[str]]:
     except UnicodeError:
         raise _broken_encoding(path, codec) from None
     except OSError as error:
-        raise damaged(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def numbered_lines(path: Path, stream: IO[str]) -> Iterator[tuple[int, str]]:
@@ -102,7 +102,7 @@ def codec_of(path: Path, encoding: str) -> str:
         try:
             start = stream.read(64)
         except OSError as error:
-            raise damaged(path, error) from None
+            raise unreadable(path, error) from None
     _refuse_other_kinds(path, start)
     mark = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
     codec = codec.removesuffix("-sig")
@@ -122,7 +122,7 @@ def _refuse_other_kinds(path: Path, start: bytes) -> None:
         raise user_error(path, f"{kind}, by its first bytes", "text", fix)
 
 
-def damaged(path: Path, error: Exception) -> UserError:
+def unreadable(path: Path, error: Exception) -> UserError:
     """A file whose bytes cannot be read, a compressed one that was cut off, say."""
     expected = f"a {''.join(path.suffixes[-2:])} file"
     return user_error(path, str(error).splitlines()[0], expected, "write it anew")
@@ -141,7 +141,7 @@ def _broken_encoding(path: Path, codec: str) -> UserError:
             found = f"bytes that are not {codec} ({error.object[error.start : error.start + 4]!r})"
         except UnicodeError as error:  # no mark where the codec needs one
             found = f"bytes that are not {codec} ({error})"
-    fix = f"save it as UTF-8, or name its encoding: {encoding_key('cp1252')}, say"
+    fix = f"save it as UTF-8, or name its encoding, for example: {encoding_key('cp1252')}"
     if codec in MARKS.values() and codec != UTF8:
         fix = f"save it as UTF-8, or {encoding_key(f'{codec}-le')}, or -be"
     return user_error(f"{path}:{line}", found, f"text in {codec}", fix)

@@ -37,7 +37,7 @@ class Fit(Enum):
 
 
 @dataclass
-class Column:
+class CellShapes:
     """What is known of a column's cells."""
 
     cells: int = 0
@@ -51,7 +51,7 @@ class Column:
     shapes: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, cells: Iterable[str]) -> Column:
+    def of(cls, cells: Iterable[str]) -> CellShapes:
         """The column of these cells."""
         column = cls()
         for cell in cells:

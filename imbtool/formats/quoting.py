@@ -18,8 +18,9 @@ from typing import IO
 from imbtool.errors import UserError, user_error
 from imbtool.formats.delimited import QUOTES_KEY, Layout, is_enclosed, reader_of
 from imbtool.formats.lines import numbered_lines, open_text
-from imbtool.formats.quote_evidence import Column, Fit
+from imbtool.formats.quote_evidence import CellShapes, Fit
 
+QUOTE = '"'
 ROWS_LEARNT_FROM = 20_000
 """They say what the cells of each column look like."""
 ROWS_TO_ONE = 3
@@ -89,7 +90,7 @@ class _Scan:
                 self.ranges.append(_Range(line, row, lines))
         elif any('"' in line for line in lines):
             marked = [cell for cell in row if '"' in cell]
-            if any(_enclosed(cell) not in lines[0] for cell in marked):
+            if any(f'"{cell.replace(QUOTE, 2 * QUOTE)}"' not in lines[0] for cell in marked):
                 self.has_loose_quotes = True
             elif marked or any(self.layout.delimiter in cell for cell in row):
                 self.has_enclosed_marks = True
@@ -176,9 +177,9 @@ def _doubtful(scan: _Scan) -> _Range | None:
     return None
 
 
-def _learnt(layout: Layout, ranges: list[_Range]) -> list[Column]:
+def _learnt(layout: Layout, ranges: list[_Range]) -> list[CellShapes]:
     """What the cells of each column look like in rows that nobody doubts."""
-    columns = [Column() for _ in layout.header]
+    columns = [CellShapes() for _ in layout.header]
     with open_text(layout.path, layout.encoding) as stream:
         rows = _rows_with_lines(layout, stream, all_rows=True)
         for _, row, lines in islice(rows, ROWS_LEARNT_FROM):
@@ -192,13 +193,14 @@ def _learnt(layout: Layout, ranges: list[_Range]) -> list[Column]:
     return columns
 
 
-def _fit(scan: _Scan, columns: list[Column], doubted: _Range) -> Fit:
+def _fit(scan: _Scan, columns: list[CellShapes], doubted: _Range) -> Fit:
     """Whether the lines of a row are rows: more of them look so than do not."""
     broken = [place for place, cell in enumerate(doubted.row) if _has_line_break(cell)]
     first, last = broken[0], broken[-1]
     layout = scan.layout
     lines = [layout.cells(line) for line in doubted.lines]
-    if any(_shows_quotes(cells, first, last) for cells in lines):
+    beside = (cell for cells in lines for cell in (*cells[:first], *cells[last + 1 :]))
+    if any(map(is_enclosed, beside)):
         return Fit.FOREIGN
     found: Counter[Fit] = Counter()
     for number, cells in enumerate(lines):
@@ -227,16 +229,6 @@ def _line_fit(fits: Counter[Fit]) -> Fit:
     if fits[Fit.NATIVE] > fits[Fit.NEW]:
         return Fit.NATIVE
     return Fit.EMPTY if fits[Fit.EMPTY] else Fit.UNKNOWN
-
-
-def _shows_quotes(cells: list[str], first: int, last: int) -> bool:
-    """Whether a line has cells beside the text that quotes enclose."""
-    return any(is_enclosed(cell) for place, cell in enumerate(cells) if not first <= place <= last)
-
-
-def _enclosed(cell: str) -> str:
-    escaped = cell.replace('"', '""')
-    return f'"{escaped}"'
 
 
 def _has_line_break(cell: str) -> bool:

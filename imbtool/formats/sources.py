@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ READABLE = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 KNOWN = f"{', '.join(READABLE)}, each also with {' or '.join(CODECS)}"
 
-EXPORTS = {
+OTHER_SUFFIXES = {
     ".xlsx .xls .xlsm .xlsb .ods .numbers": "open it and save it as CSV UTF-8",
     ".doc .docx .odt .rtf .pdf .html .htm": "put the texts into a spreadsheet, one a row, and "
     "save that as CSV UTF-8",
@@ -32,7 +32,7 @@ EXPORTS = {
     "its cells, to .tsv where tabs do; lines of plain text need a header, `text`, as first line",
 }
 """What to do with files of other kinds, by suffix."""
-EXPORT = "save it as one of these, .csv in UTF-8 say"
+SAVE_AS = "save it as one of these, for example as .csv in UTF-8"
 
 FASTTEXT = "__label__"
 """How the labels of fastText begin, each a word at the start of a line."""
@@ -46,7 +46,7 @@ MOST_RATIO = 50
 SPLIT_RECORD = "split.json"
 """What `imbtool split` writes beside its tables."""
 GLOB = re.compile(r"[*?\[]")
-SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|val|dev|test)(?:ing|ation)?(?![a-z])")
+SPLIT_WORD = re.compile(r"(?<![a-z])(train|valid|val|dev|test)(?:ing|ation)?(?![a-z])")
 
 
 def table_format(path: Path) -> str:
@@ -73,7 +73,9 @@ def source_format(path: Path) -> str:
     if suffix not in READABLE:
         if path.is_file() and _begins_as_fasttext(path):
             raise fasttext(path)
-        fix = next((told for known, told in EXPORTS.items() if suffix in known.split()), EXPORT)
+        fix = next(
+            (told for known, told in OTHER_SUFFIXES.items() if suffix in known.split()), SAVE_AS
+        )
         raise user_error(path, f"the suffix {suffix!r}", f"one of {KNOWN}", fix)
     return suffix
 
@@ -141,7 +143,7 @@ def is_there(path: Path) -> bool:
     return path.exists() or bool(_matches(path))
 
 
-def open_bytes(path: Path) -> Any:
+def open_bytes(path: Path) -> BinaryIO:
     """A file's bytes, decompressed by its suffix, as a binary stream.
 
     Raises:
@@ -162,7 +164,7 @@ def open_bytes(path: Path) -> Any:
 class _Unpacked(io.RawIOBase):
     """A compressed file's content, as long as it is in proportion."""
 
-    def __init__(self, path: Path, content: Any, size: int) -> None:
+    def __init__(self, path: Path, content: BinaryIO, size: int) -> None:
         self._path, self._content = path, content
         self._left = max(MOST_UNPACKED, MOST_RATIO * size)
 
@@ -195,7 +197,7 @@ def _matches(pattern: Path) -> list[Path]:
     try:
         return sorted(root.glob(str(pattern.relative_to(root))))
     except ValueError as error:
-        fix = "** is a whole part of a path: data/**/*.csv, say"
+        fix = "write ** as a whole part of a path, for example data/**/*.csv"
         raise user_error(pattern, str(error), "a glob pattern", fix) from None
 
 
@@ -221,7 +223,7 @@ def _folder_files(folder: Path) -> list[Path]:
 
 def _refuse_several_splits(folder: Path, files: Sequence[Path]) -> None:
     """Training on a folder that holds the test table too would make every figure worthless."""
-    matches = {file.name: SPLIT_NAME.search(file.name.lower()) for file in files}
+    matches = {file.name: SPLIT_WORD.search(file.name.lower()) for file in files}
     splits = {match[1].removesuffix("id") for match in matches.values() if match}
     if len(splits) > 1:
         found = f"files of several splits: {some([file.name for file in files])}"

@@ -8,38 +8,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pandas as pd
 
+from imbtool.files.text_format import TextFormat
 from imbtool.formats.delimited import Layout, delimited_rows, layout_of
 from imbtool.formats.headers import SAMPLE_ROWS, refuse_row_as_header
-from imbtool.formats.json_rows import json_array, json_lines
+from imbtool.formats.json_rows import Row, json_array, json_lines
 from imbtool.formats.lines import numbered_lines, open_text
 from imbtool.formats.quoting import decided
 from imbtool.formats.sources import source_format
 from imbtool.notes import tell
 
 
-def text_chunks(
-    path: Path, encoding: str, rows: int, quotes: bool | None = None
-) -> Iterator[pd.DataFrame]:
+def text_chunks(path: Path, text_format: TextFormat, rows: int) -> Iterator[pd.DataFrame]:
     """Yield the rows of a csv, tsv, jsonl or json file in frames of `rows`.
 
     Args:
         path: of the file.
-        encoding: of its text.
+        text_format: of the file.
         rows: of a frame.
-        quotes: whether they enclose the cells of csv and tsv; None decides by the file.
 
     Raises:
         UserError: with the file and the line.
     """
     kind = source_format(path)
     if kind in JSON:
-        yield from _json_chunks(path, encoding, rows, JSON[kind])
+        yield from _json_chunks(path, text_format.encoding, rows, JSON[kind])
     else:
-        layout = decided(layout_of(path, encoding, quotes))
+        layout = decided(layout_of(path, text_format))
         tell(layout.notes)
         yield from delimited_chunks(layout, rows)
 
@@ -61,7 +59,7 @@ def delimited_chunks(layout: Layout, rows: int) -> Iterator[pd.DataFrame]:
 
 
 def _json_chunks(
-    path: Path, encoding: str, rows: int, parse: Callable[[Path, IO[str]], Iterator[dict[str, Any]]]
+    path: Path, encoding: str, rows: int, parse: Callable[[Path, IO[str]], Iterator[Row]]
 ) -> Iterator[pd.DataFrame]:
     with open_text(path, encoding) as stream:
         objects = parse(path, stream)
@@ -69,7 +67,7 @@ def _json_chunks(
             yield pd.DataFrame(block, dtype=object)
 
 
-JSON: dict[str, Callable[[Path, IO[str]], Iterator[dict[str, Any]]]] = {
+JSON: dict[str, Callable[[Path, IO[str]], Iterator[Row]]] = {
     ".jsonl": json_lines,
     ".json": json_array,
 }

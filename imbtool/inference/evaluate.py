@@ -198,8 +198,7 @@ def _thresholds(meta: CheckpointMeta) -> Thresholds:
 
 def _slice_values(meta: CheckpointMeta, split: Split, column: str | None) -> list[str]:
     """The value of each text in a column; none where no slices are wanted."""
-    data = meta.data
-    return [] if column is None else split_column(split, column, data.encoding, data.quotes)
+    return [] if column is None else split_column(split, column, meta.data.text_format)
 
 
 def _other_predictions(

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from imbtool.config.data_section import text_codec
 from imbtool.data.tables import CHUNK_ROWS, read_chunks
 from imbtool.data.writer import TableWriter
 from imbtool.errors import rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.predictions import PREDICTED, PROBABILITY_PREFIX
+from imbtool.files.text_format import text_codec
 from imbtool.files.writing import replacing
 from imbtool.formats.cells import joined_text, require_columns
 from imbtool.formats.lines import MOST_CHARACTERS, UTF8, too_long
@@ -25,7 +25,7 @@ from imbtool.labels.syntax import joined, needs_list
 from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.metadata import CheckpointMeta
 from imbtool.types import Floats
-from imbtool.wording import some
+from imbtool.wording import as_list, some
 
 MOST_BYTES = 4 * MOST_CHARACTERS
 """Of a line: as many as its characters can have."""
@@ -49,8 +49,8 @@ def predict_table(
     shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
     frame, before = None, 0
     source = checkpoint.meta.data
-    for frame in read_chunks(path, source.encoding, quotes=source.quotes, each_row=True):
-        require_columns(frame, [text] if isinstance(text, str) else text, path)
+    for frame in read_chunks(path, source.text_format, each_row=True):
+        require_columns(frame, as_list(text), path)
         taken = [name for name in frame.columns if _is_ours(str(name))]
         if taken:
             fix = "rename or remove them: predict would write columns of these names"

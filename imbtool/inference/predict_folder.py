@@ -12,14 +12,14 @@ from pydantic import ConfigDict
 
 from imbtool.data.datasets import is_dataset
 from imbtool.errors import UserError, user_error
-from imbtool.files.documents import Typed, read_document, short
-from imbtool.files.json_text import to_json
-from imbtool.files.writing import require_utf8, sha256, write_json
+from imbtool.files.documents import Typed, read_document
+from imbtool.files.json_text import to_json, write_json
+from imbtool.files.writing import require_utf8, sha256
 from imbtool.formats.sources import names_table, separate_files, written_name
 from imbtool.inference.predict import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.metadata import read_meta
-from imbtool.wording import some
+from imbtool.wording import as_list, shown, some
 
 MANIFEST = "_predict.json"
 """Who reads the folder as one table passes over it, as over all names that begin so."""
@@ -108,7 +108,7 @@ def make_job(
     meta = read_meta(folder)
     shown_probabilities(folder, meta, calibrated)
     trained_on = meta.data.text
-    columns = text or ([trained_on] if isinstance(trained_on, str) else trained_on)
+    columns = text or as_list(trained_on)
     return Job(folder, _fingerprint(folder), source, list(columns), calibrated, trust_remote_code)
 
 
@@ -223,7 +223,7 @@ def _is_claimed(folder: Path) -> bool:
 def _other_job(folder: Path, before: Record, now: Record) -> UserError:
     known = before.model_dump()
     changed = [
-        f"{key} ({short(known[key])} -> {short(value)})"
+        f"{key} ({shown(known[key])} -> {shown(value)})"
         for key, value in now.model_dump().items()
         if known[key] != value
     ]

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +19,8 @@ from imbtool.formats.cells import ITEM_MARK, OBJECT_MARK, is_list, text_cells
 from imbtool.labels.separators import guess_separator
 from imbtool.labels.syntax import Written, flag_of, read_cell, unquoted
 from imbtool.types import Targets
-from imbtool.wording import printable
+from imbtool.wording import cut, printable
 
-"""[n, L]: 1 the text has the label, 0 it has not, NaN nobody knows."""
 Codes = NDArray[np.int32]
 
 RowText = Callable[[int], str]
@@ -31,23 +29,6 @@ SCORED = re.compile(r"\w\W*(?:[\s:=(]\s*[01]?\.\d+|[:=]\s*[01])\)?$")
 """A name with a score or a flag: `spam (0.93)`, `spam: 0.93`, `spam=1`."""
 UNKNOWN_SCORE = -1.0
 """What many tables write for a label that nobody knows."""
-
-
-class LabelCells(Protocol):
-    """The label cells of a table."""
-
-    @property
-    def names(self) -> set[str]:
-        """The labels that stand in them."""
-
-    def targets(self, names: Sequence[str]) -> Targets:
-        """Targets [n, L] for labels that contain all of `names`."""
-
-    def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
-        """What is wrong with them; `told` says which row (from 1) is meant."""
-
-    def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:
-        """A separator that seems to be another one, whether it was chosen or not."""
 
 
 def label_cells(data: pa.Table, source: LabelSource) -> LabelCells:
@@ -75,6 +56,14 @@ class _Coded:
         rows = np.flatnonzero(np.array([*holds, False])[self.codes])
         more = f" and {len(rows) - 1:,} more" * (len(rows) > 1)
         return f"{told(int(rows[0]) + 1)}{more}" if len(rows) else ""
+
+    def problem(
+        self, place: str, holds: Sequence[bool], told: RowText, found: str, *expected_and_fix: str
+    ) -> Iterable[Problem]:
+        """A problem of some distinct cells, with the first row and cell; nothing without a row."""
+        if row := self.first(holds, told):
+            cell = shown_cell(self.cells[holds.index(True)])
+            yield Problem(place, f"{found} in row {row}: {cell}", *expected_and_fix)
 
 
 @dataclass(frozen=True)
@@ -112,6 +101,7 @@ class _Names:
         return rows.take(self.coded.codes, axis=0, mode="wrap", out=result)
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
+        """What is wrong with them; `told` says which row (from 1) is meant."""
         place = f"{where}: {self.source.column}"
         yield from self._unreadable(place, told)
         yield from self._flag_lists(place, told)
@@ -145,15 +135,14 @@ class _Names:
         return zip(self.coded.cells, self.read, strict=False)
 
     def _unreadable(self, place: str, told: RowText) -> Iterable[Problem]:
-        wrong = [said.form == "unreadable" for _, said in self._distinct()]
-        if row := self.coded.first(wrong, told):
-            cell = shown_cell(self.coded.cells[wrong.index(True)])
-            yield Problem(
-                place,
-                f"a list or an object that holds more than label names in row {row}: {cell}",
-                "label names, a list of them, or a map from names to 0 and 1",
-                "write the names alone, joined by a separator, or a 0/1 column for each label",
-            )
+        return self.coded.problem(
+            place,
+            [said.form == "unreadable" for _, said in self._distinct()],
+            told,
+            "a list or an object that holds more than label names",
+            "label names, a list of them, or a map from names to 0 and 1",
+            "write the names alone, joined by a separator, or a 0/1 column for each label",
+        )
 
     def _flag_lists(self, place: str, told: RowText) -> Iterable[Problem]:
         """Lists of 0 and 1 instead of names, all of one length."""
@@ -161,12 +150,12 @@ class _Names:
         lengths = {written.flags for written in said}
         repeats = any(len(written.names) > len(set(written.names)) for written in said)
         if not lengths or min(lengths) < 1 + (not repeats) or (len(lengths) > 1 and not repeats):
-            return
-        flags = [written.flags > 1 for _, written in self._distinct()]
-        yield Problem(
+            return ()
+        return self.coded.problem(
             place,
-            f"lists of 0 and 1 in row {self.coded.first(flags, told)}: "
-            f"{shown_cell(self.coded.cells[flags.index(True)])}",
+            [written.flags > 1 for _, written in self._distinct()],
+            told,
+            "lists of 0 and 1",
             "the names of the labels",
             "the file does not say which label each place stands for: write a list of names, "
             "or one 0/1 column for each label (data.labels.columns)",
@@ -174,46 +163,42 @@ class _Names:
 
     def _scored_names(self, place: str, told: RowText) -> Iterable[Problem]:
         """Names with a score behind each would be as many labels as there are scores."""
-        scored = [
-            any(SCORED.search(name[-40:]) for name in written.names)
-            for _, written in self._distinct()
-        ]
-        named = [bool(written.names) for _, written in self._distinct()]
-        if scored and 2 * sum(scored) > sum(named):
-            yield Problem(
-                place,
-                f"names with a number behind them in row {self.coded.first(scored, told)}: "
-                f"{shown_cell(self.coded.cells[scored.index(True)])}",
-                "label names alone",
-                "write the names of the labels that a text has, or a column of scores for each "
-                "label and data.labels.threshold",
-            )
+        names = [written.names for _, written in self._distinct()]
+        scored = [any(SCORED.search(name[-40:]) for name in each) for each in names]
+        if 2 * sum(scored) <= sum(map(bool, names)):
+            return ()
+        return self.coded.problem(
+            place,
+            scored,
+            told,
+            "names with a number behind them",
+            "label names alone",
+            "write the names of the labels that a text has, or a column of scores for each "
+            "label and data.labels.threshold",
+        )
 
     def _sparse_maps(self, place: str, told: RowText) -> Iterable[Problem]:
         """Maps that name some labels only: the others may be unknown, or 0."""
         keys = {said.keys for said in self.read if said.keys is not None}
         whole = max(keys, key=len, default=frozenset())
-        short = [said.keys is not None and said.keys != whole for _, said in self._distinct()]
-        if row := self.coded.first(short, told):
-            cell = self.coded.cells[short.index(True)]
-            yield Problem(
-                place,
-                f"a map that names other labels than the largest one in row {row}: "
-                f"{shown_cell(cell)}",
-                "a 0 or 1 for each label in every row",
-                "add what is missing, or write a 0/1 column for each label, empty where unknown",
-            )
+        return self.coded.problem(
+            place,
+            [said.keys is not None and said.keys != whole for _, said in self._distinct()],
+            told,
+            "a map that names other labels than the largest one",
+            "a 0 or 1 for each label in every row",
+            "add what is missing, or write a 0/1 column for each label, empty where unknown",
+        )
 
     def _marks_beside_labels(self, place: str, told: RowText) -> Iterable[Problem]:
-        beside = [self.source.unknown in said.names for said in self.read[:-1]]
-        if row := self.coded.first(beside, told):
-            mark = f"{self.source.unknown!r}, which means unknown, beside labels"
-            yield Problem(
-                place,
-                f"{mark} in row {row}",
-                "the mark alone, or labels alone: either all labels of a text are known or none",
-                "delete the mark or the labels; 0/1 columns know each label for itself",
-            )
+        return self.coded.problem(
+            place,
+            [self.source.unknown in said.names for said in self.read[:-1]],
+            told,
+            f"{self.source.unknown!r}, which means unknown, beside labels",
+            "the mark alone, or labels alone: either all labels of a text are known or none",
+            "delete the mark or the labels; 0/1 columns know each label for itself",
+        )
 
 
 @dataclass(frozen=True)
@@ -253,7 +238,7 @@ class _Flags:
             return "a number or nothing", fix
         if _number(cell) is not None:
             fix = "write 0, 1 or nothing; of scores say from which on a text has the label: "
-            return "0, 1 or empty (unknown)", f"{fix}data.labels.threshold, 0.5 say"
+            return "0, 1 or empty (unknown)", f"{fix}data.labels.threshold, for example 0.5"
         fix = "write 0, 1 or nothing; for names in one column use data.labels.column"
         return "0, 1 or empty (unknown)", fix
 
@@ -294,6 +279,10 @@ class _Flags:
                 return
 
 
+LabelCells = _Names | _Flags
+"""The label cells of a table: names in one column, or a column for each label."""
+
+
 def _number(cell: str) -> float | None:
     """A finite number; None for anything else."""
     try:
@@ -307,7 +296,7 @@ def shown_cell(cell: str) -> str:
     """A cell for a message: its beginning, a list as one."""
     if ITEM_MARK in cell:
         cell = f"[{', '.join(cell.split(ITEM_MARK)[:-1])}]"
-    return repr(printable(cell.replace(OBJECT_MARK, "")[:60]))
+    return repr(printable(cut(cell.replace(OBJECT_MARK, ""), 60)))
 
 
 def _room(texts: int, labels: int) -> Targets:

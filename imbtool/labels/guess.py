@@ -73,6 +73,11 @@ class _Guesser:
     known: Mapping[str, str] = field(default_factory=dict)
 
     def guess(self) -> LabelGuess:
+        """The best evidence wins: a firm name, then columns of yes and no, then a usual name.
+
+        Only where there is none of them do the cells of all columns decide. A second column that
+        could hold labels is refused at each step, since its labels would be lost.
+        """
         if not self.columns:
             fix = "add a column of labels, or one column of 0 and 1 a label"
             raise user_error(self.where, "no column besides text and id", "labels", fix)

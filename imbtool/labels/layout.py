@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imbtool.labels.cells import shown_cell
 from imbtool.labels.columns import ZERO_AND_ONE, Column
@@ -32,7 +31,7 @@ class LabelGuess:
         notes: what was understood in a way that changes its meaning, one sentence each.
     """
 
-    source: dict[str, Any]
+    source: dict[str, object]
     reason: str
     notes: tuple[str, ...] = ()
 
@@ -67,7 +66,7 @@ def read_named(column: Column, where: Path, known: Mapping[str, str], why: str =
         UserError: it cannot be told what separates the names.
     """
     notes = tuple(_unknown_notes(column)) if "unknown" not in known else ()
-    source: dict[str, Any] = {"column": column.name}
+    source: dict[str, object] = {"column": column.name}
     because = f"{why}; " * bool(why)
     if column.holds_lists:
         told = "its cells are lists" if column.is_list else "its cells are lists or objects as text"
@@ -93,7 +92,7 @@ def read_flags(columns: Sequence[Column], where: Path, known: Mapping[str, str])
         UserError: they hold scores, and nobody has said which of them mean yes.
     """
     names = [column.name for column in columns]
-    source: dict[str, Any] = {"columns": names}
+    source: dict[str, object] = {"columns": names}
     holders = "its column holds" if len(names) == 1 else f"{len(names)} columns hold"
     scores = [column for column in columns if column.is_score]
     if scores and "threshold" not in known:

@@ -36,7 +36,7 @@ def which_column(among: Sequence[Column], columns: Sequence[Column], where: Path
     return user_error(
         f"{where}: line 1",
         f"{counted(len(names), 'column')} that could hold the labels: {some(names, 8)}",
-        "a column whose name says so (labels, tags, ...), or to be told",
+        "one column named labels, tags or the like, or an option that names it",
         f"{set_option('data.labels.column', among[0].name)}, or for one 0/1 column a label "
         f"{set_option('data.labels.columns', [each.name for each in among[:2]])}",
     )
@@ -83,7 +83,7 @@ def which_kind(named: Column, telling: Sequence[Column], where: Path) -> UserErr
     return user_error(
         f"{where}: line 1",
         f"a column {named.name!r} of names beside columns of 0 and 1: {some(names, 8)}",
-        "to be told which are the labels",
+        "an option that says which columns hold the labels",
         f"{set_option('data.labels.column', named.name)}, or "
         f"{set_option('data.labels.columns', names)}",
     )
@@ -109,7 +109,7 @@ def which_separator(column: Column, where: Path, mark: str, example: str, other:
         f"{where}: {column.name}",
         f"{shown_cell(cell)} in row {column.row_of(cell)}: {mark!r} may stand between two labels "
         "or be part of a name",
-        "to be told which",
+        "an option that says what the mark is",
         f"{set_option('data.labels.separator', mark)} if it separates labels, "
         f"{set_option('data.labels.separator', other)} if it is part of names",
     )

@@ -121,7 +121,9 @@ def read_cell(cell: object, separator: str) -> Written:
     if text.startswith(OBJECT_MARK):
         return _of_value(_item(text))
     text = unquoted(text)
-    return _of_literal(text.strip()) or Written(_plain_names(text, separator))
+    return _of_literal(text.strip()) or Written(
+        tuple(name for part in text.split(separator) if (name := part.strip()))
+    )
 
 
 def unquoted(cell: str) -> str:
@@ -150,11 +152,7 @@ def _listed(names: Iterable[str]) -> Written:
     return Written(tuple(name for each in names if (name := each.strip())), "list")
 
 
-def _plain_names(text: str, separator: str) -> tuple[str, ...]:
-    return tuple(name for part in text.split(separator) if (name := part.strip()))
-
-
-def _item(text: str) -> Any:
+def _item(text: str) -> object:
     """An item of a list as the table's reader writes it."""
     return json.loads(text[len(OBJECT_MARK) :]) if text.startswith(OBJECT_MARK) else text
 
@@ -197,7 +195,7 @@ def _json_text(text: str) -> str | None:
     return inner.strip() if isinstance(inner, str) else None
 
 
-def _value_of(maker: str, body: str) -> Any:
+def _value_of(maker: str, body: str) -> object:
     """The value that a literal stands for; None where it is none that holds names."""
     body = SCALAR.sub(r"\1", DTYPE.sub(")", body) if maker else body)
     if maker:  # set(), array([...]), c("a", "b")
@@ -221,7 +219,7 @@ def _postgres_item(item: str) -> str:
     return re.sub(r"\\(.)", r"\1", item[1:-1]) if item[:1] in ("'", '"') else item
 
 
-def _parsed(body: str) -> Any:
+def _parsed(body: str) -> object:
     """A literal of JSON or Python as a list or dict; None where it is neither."""
     try:
         value = json.loads(body)
@@ -247,11 +245,11 @@ def _has_neighbours(body: str) -> bool:
     return any(one and other for one, other in pairwise(quoted))
 
 
-def _is_nest(value: Any) -> bool:
+def _is_nest(value: object) -> bool:
     return isinstance(value, list | dict)
 
 
-def _of_value(value: Any) -> Written:
+def _of_value(value: object) -> Written:
     """What a list or an object says."""
     if isinstance(value, dict):
         return _of_object(value)
@@ -270,7 +268,7 @@ def _of_value(value: Any) -> Written:
     return Written(tuple(names), "object" if any(map(_is_nest, value)) else "list")
 
 
-def _only_name(item: dict[Any, Any]) -> str | None:
+def _only_name(item: dict[object, object]) -> str | None:
     """The name in an object that holds nothing else: `{"label": "spam"}`."""
     if len(item) != 1:
         return None
@@ -278,7 +276,7 @@ def _only_name(item: dict[Any, Any]) -> str | None:
     return name if key in NAMING_KEYS and isinstance(name, str) else None
 
 
-def _of_object(value: dict[Any, Any]) -> Written:
+def _of_object(value: dict[Any, object]) -> Written:
     """Names in the only part of an object, or a map from labels to 0 and 1.
 
     Parts that are null are taken for parts that are not there: the reader of a table makes no
@@ -301,7 +299,7 @@ def _of_object(value: dict[Any, Any]) -> Written:
     return UNREADABLE
 
 
-def _flag(value: Any) -> bool | None:
+def _flag(value: object) -> bool | None:
     """Whether a value of a map means yes or no; None where it means neither."""
     meaning = flag_of(cell_text(value)) if isinstance(value, str | int | float) else None
     return None if meaning is None or meaning != meaning else bool(meaning)

@@ -14,7 +14,7 @@ from imbtool.evaluation.estimates import estimate_text
 from imbtool.evaluation.measures import is_known
 from imbtool.files.writing import write_text
 from imbtool.model.metadata import CheckpointMeta
-from imbtool.wording import counted, markdown_table, markdown_text, printable
+from imbtool.wording import as_list, counted, markdown_table, markdown_text, printable
 
 DECIDE = """\
 import json
@@ -191,8 +191,7 @@ def _limits(evaluation: Evaluation) -> str:
 
 def _columns(meta: CheckpointMeta) -> Iterator[str]:
     if joiner := meta.joiner:
-        text = meta.data.text
-        columns = ", ".join(map(markdown_text, [text] if isinstance(text, str) else text))
+        columns = ", ".join(map(markdown_text, as_list(meta.data.text)))
         yield (
             f"A text is the columns {columns}, those that are not empty, joined: "
             f"`decide({json.dumps(joiner)}.join(filter(None, columns)))`."

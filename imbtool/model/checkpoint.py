@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imbtool import __version__
 from imbtool.config.hierarchy import Labels
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
@@ -24,8 +23,9 @@ from imbtool.errors import TextError, user_error
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.predictions import decide
 from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.files.third_party import is_file, is_folder
-from imbtool.files.writing import publish_folder, sha256, write_json, write_text
+from imbtool.files.json_text import write_json
+from imbtool.files.model_folder import is_file, is_folder
+from imbtool.files.writing import publish_folder, sha256, write_text
 from imbtool.model.card import model_card
 from imbtool.model.encoder import TextModel, load_trained
 from imbtool.model.encoder_files import public_name
@@ -41,6 +41,7 @@ from imbtool.model.metadata import (
     read_meta,
 )
 from imbtool.types import Decisions
+from imbtool.version import __version__
 
 TENSORS = "the tensors that the thresholds were chosen with"
 LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imbtool.config.schema import LongTexts, ModelSection
-from imbtool.files.third_party import CONFIG, TOKENIZER, Folder
+from imbtool.files.model_folder import CONFIG, TOKENIZER, Folder
 from imbtool.model.encoder_files import encoder_folder
 from imbtool.model.loading import (
     SEEN,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imbtool.errors import user_error
-from imbtool.files.third_party import is_folder
+from imbtool.files.model_folder import is_folder
 from imbtool.files.writing import sha256
 
 BUNDLED = "bundled"

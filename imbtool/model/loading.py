@@ -19,7 +19,7 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from imbtool.files.third_party import CONFIG, TOKENIZER, WEIGHTS, Folder
+from imbtool.files.model_folder import CONFIG, TOKENIZER, WEIGHTS, Folder
 from imbtool.model.head import head_names, renew_head
 from imbtool.model.metadata import FIX
 from imbtool.wording import some

@@ -19,15 +19,15 @@ from pydantic import (
     model_validator,
 )
 
-from imbtool.config.data_section import DataSection, contradiction
 from imbtool.config.hierarchy import Coherence, Labels, label_set
-from imbtool.config.schema import LongTexts
+from imbtool.config.schema import DataSection, LongTexts, contradiction
 from imbtool.data.imbalance import Tier, current_tier
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.document import RequirementResult
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
-from imbtool.files.third_party import PART, shown
-from imbtool.wording import some
+from imbtool.files.model_folder import PART
+from imbtool.files.text_format import TextFormat
+from imbtool.wording import shown, some
 
 META = "imbtool.json"
 FIX = "restore it, or train it again"
@@ -100,6 +100,11 @@ class DataMeta(_Meta):
     def section(self, table: Path) -> DataSection:
         """The same columns of another table."""
         return DataSection.model_validate({"train": table, **self.model_dump()})
+
+    @property
+    def text_format(self) -> TextFormat:
+        """How the text files were written."""
+        return TextFormat(self.encoding, self.quotes)
 
 
 class NeighboursMeta(_Meta):

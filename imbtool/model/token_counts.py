@@ -11,7 +11,7 @@ from imbtool.analysis.corpus_texts import sample_rows
 from imbtool.analysis.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Corpus
-from imbtool.files.third_party import TOKENIZER
+from imbtool.files.model_folder import TOKENIZER
 from imbtool.formats.cells import COLUMN_MARK
 from imbtool.model.encoder_files import encoder_folder
 from imbtool.model.excerpts import AT_ONCE, by_characters, pieces

@@ -9,7 +9,7 @@ from typing import Any
 
 from imbtool.config.schema import LongTexts
 from imbtool.errors import TextError
-from imbtool.files.third_party import Folder
+from imbtool.files.model_folder import Folder
 from imbtool.formats.cells import COLUMN_MARK
 from imbtool.model.excerpts import MOST_CHARACTERS, by_characters, ends, is_far_longer
 from imbtool.model.long_texts import (

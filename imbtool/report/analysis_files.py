@@ -9,7 +9,8 @@ from imbtool.analysis.document import Analysis, Weights
 from imbtool.analysis.finding import CATALOGUE, frames, listed_rows
 from imbtool.data.corpus import Corpus
 from imbtool.data.writer import TableWriter
-from imbtool.files.writing import replacing, write_json
+from imbtool.files.json_text import write_json
+from imbtool.files.writing import replacing
 from imbtool.report.figures.analysis import draw_co_occurrence, draw_counts, draw_weights
 from imbtool.report.figures.figure import write_png
 from imbtool.report.html.analysis import write_analysis_page

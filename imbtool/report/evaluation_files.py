@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from imbtool.evaluation.document import Evaluation
 from imbtool.evaluation.mistakes import mistakes_frame
 from imbtool.events import Event
-from imbtool.files.writing import write_json, write_text
+from imbtool.files.json_text import write_json
+from imbtool.files.writing import write_text
 from imbtool.report.figures.evaluation import (
     draw_comparison,
     draw_f1_by_positives,

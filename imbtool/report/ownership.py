@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from imbtool.errors import UserError, user_error
-from imbtool.files.writing import read_json, require_utf8
+from imbtool.files.json_text import read_json
+from imbtool.files.writing import require_utf8
 from imbtool.wording import some
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from imbtool.events import read_events
-from imbtool.files.writing import append_line, cut_half_line
-from imbtool.events import Emit, Event
+from imbtool.events import Emit, Event, read_events
+from imbtool.files.json_text import append_line
+from imbtool.files.writing import cut_half_line
 from imbtool.runs.warnings import Finding, findings
 
 EVERY_STEPS = 10

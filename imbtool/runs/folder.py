@@ -13,9 +13,10 @@ from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import user_error
 from imbtool.events import read_events
+from imbtool.files.json_text import write_json
 from imbtool.files.locks import locked
-from imbtool.files.third_party import is_file
-from imbtool.files.writing import new_folder, require_utf8, write_json, write_text
+from imbtool.files.model_folder import is_file
+from imbtool.files.writing import new_folder, require_utf8, write_text
 from imbtool.runs.manifest import FIX, MANIFEST, Manifest
 
 PROFILE = "profile.yaml"

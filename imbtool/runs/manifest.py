@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from imbtool import __version__
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.errors import user_error
-from imbtool.wording import some
-from imbtool.files.documents import Count, Typed, read_document, short
+from imbtool.files.documents import Count, Typed, read_document
 from imbtool.model.encoder_files import encoder_files
+from imbtool.version import __version__
+from imbtool.wording import shown, some
 
 MANIFEST = "manifest.json"
 MOST_THREADS = max(1024, os.cpu_count() or 1)
@@ -131,7 +131,7 @@ def refuse_changes(folder: Path, before: Manifest, now: Manifest) -> None:
     trees = [each.model_dump(mode="json") for each in (before, now)]
     parts = [part for part in PARTS if part != "encoder" or before.encoder is not None]
     changed = [
-        f"{key} ({short(before_value)} -> {short(now_value)})"
+        f"{key} ({shown(before_value)} -> {shown(now_value)})"
         for part in parts
         for key, before_value, now_value in differences(part, *(_at(tree, part) for tree in trees))
     ]

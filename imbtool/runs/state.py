@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import user_error
-from imbtool.files.documents import read_document, short
-from imbtool.files.json_text import to_json
-from imbtool.files.writing import parse_json, publish_folder, read_json, sha256, write_json
+from imbtool.files.documents import read_document
+from imbtool.files.json_text import parse_json, read_json, to_json, write_json
+from imbtool.files.writing import publish_folder, sha256
 from imbtool.runs.manifest import FIX
 from imbtool.runs.state_check import (
     Extent,
@@ -26,6 +26,7 @@ from imbtool.runs.state_check import (
     check_progress,
     check_tensors,
 )
+from imbtool.wording import shown
 
 TENSORS, PROGRESS = "state.safetensors", "progress.json"
 OF_TENSORS = "the tensors of a state"
@@ -115,14 +116,14 @@ def _check_pair(link: Path, progress: Saved, written: Tensor | None) -> None:
     """Check that tensors and progress were written together and have not changed since."""
     path = link / TENSORS
     if progress.sha256 is not None and (found := sha256(path, OF_TENSORS)) != progress.sha256:
-        expected = f"sha256 {short(progress.sha256)}, as saved"
+        expected = f"sha256 {shown(progress.sha256)}, as saved"
         raise user_error(path, f"sha256 {found}", expected, FIX)
     if written is None:  # by a version that did not
         return
     before, now = parse_json(written.numpy().tobytes()), read_json(link / PROGRESS)
     for key, value in before.items():
         if now.get(key) != value:
-            found, expected = short(now.get(key)), f"{short(value)}, as saved"
+            found, expected = shown(now.get(key)), f"{shown(value)}, as saved"
             raise user_error(f"{link / PROGRESS}: {key}", found, expected, FIX)
     if progress.sha256 is None:
         raise user_error(f"{link / PROGRESS}: sha256", "nothing", "that of the tensors", FIX)

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imbtool.types import Floats
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.metrics import WEAK_PRECISION
 from imbtool.events import Event
-
+from imbtool.types import Floats
 
 UNPROVEN_RECALL = 0.3
 """Where chance alone still allows a larger recall, positives are too few to say."""

@@ -24,13 +24,13 @@ from typing import BinaryIO, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool import __version__
 from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing
 from imbtool.model.encoder import TextModel, Tokens
+from imbtool.version import __version__
 
 FOLDER = "token-cache"
 LEAST_CHARACTERS = 10_000_000

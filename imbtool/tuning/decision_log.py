@@ -14,9 +14,10 @@ from imbtool.config.reader import Override, make_profile, overlay
 from imbtool.config.schema import Profile
 from imbtool.errors import UserError, user_error
 from imbtool.events import Event, LabelFigures
-from imbtool.files.documents import Number, Share, Typed, first_fault, short
+from imbtool.files.documents import Number, Share, Typed, first_fault
+from imbtool.files.json_text import parse_json
 from imbtool.files.locks import LOCK
-from imbtool.files.writing import cut_half_line, leftovers, lines_of, parse_json
+from imbtool.files.writing import cut_half_line, leftovers, lines_of
 from imbtool.runs.manifest import differences
 from imbtool.tuning.diagnosis import Finding, Verdict
 from imbtool.tuning.guide import (
@@ -31,7 +32,7 @@ from imbtool.tuning.guide import (
     Place,
 )
 from imbtool.tuning.history import Outcome, Round
-from imbtool.wording import some
+from imbtool.wording import shown, some
 
 DECISIONS = "decisions.jsonl"
 
@@ -137,7 +138,7 @@ class Memory:
             each.model_dump(mode="json", exclude={"data"}) for each in (self.profiles[0], given)
         )
         changed = [
-            f"{key} ({short(old)} -> {short(new)})"
+            f"{key} ({shown(old)} -> {shown(new)})"
             for key, old, new in differences("", before, now)
         ]
         if changed:

@@ -13,16 +13,14 @@ from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import NotFiniteError, user_error
 from imbtool.events import Emit, Event, require_events
+from imbtool.files.json_text import append_line, read_json, write_json
 from imbtool.files.locks import locked
 from imbtool.files.writing import (
-    append_line,
     cut_half_line,
     delete,
     publish_folder,
     published,
-    read_json,
     require_utf8,
-    write_json,
     write_text,
 )
 from imbtool.runs.folder import read_run_profile

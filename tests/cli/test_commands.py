@@ -14,7 +14,7 @@ from conftest import Imbtool, read_csv, write_csv
 from scipy.special import expit, logit
 from sklearn.metrics import f1_score
 
-from imbtool.files.writing import read_json
+from imbtool.files.json_text import read_json
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.training.loop import Engine
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import PARENTS, Imbtool, read_csv
 from transformers import pipeline
 
-from imbtool.files.writing import read_json
+from imbtool.files.json_text import read_json
 
 LABELS = {*PARENTS, *PARENTS.values()}
 PROFILE = """\

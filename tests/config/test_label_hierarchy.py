@@ -112,7 +112,7 @@ def test_a_chain_of_thousands_of_labels_is_a_forest_like_any_other():
     names = [f"n{number}" for number in range(length)]
     labels = label_set(sorted(names), hierarchy_edges(chain(length)))
     deepest = labels.names.index(names[-1])
-    assert [labels.names[label] for label in labels.lineage(deepest)] == names[::-1]
+    assert [labels.names[label] for label in labels.with_ancestors(deepest)] == names[::-1]
     children, _ = labels.pairs()
     assert [labels.names[child] for child in children] == names[1:]
     decisions = np.zeros((1, length), dtype=np.bool_)

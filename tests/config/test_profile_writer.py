@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbtool.config.reader import make_profile, read_profile
+from imbtool.config.reader import Override, make_profile, read_profile
 from imbtool.config.schema import Profile
-from imbtool.config.writer import render_profile
+from imbtool.config.writer import render_profile, rewrite_profile
 
 
 def rendered(tmp: Path, values: dict[str, Any], inside: bool = False) -> tuple[Profile, Profile]:
@@ -123,3 +123,46 @@ def test_paths_are_written_relative_to_the_folder_of_the_file(tmp_path: Path):
     profile = make_profile({"data": {"train": str(tmp_path / "t" / "train.csv")}})
     text = render_profile(profile, folder=tmp_path / "profiles")
     assert line_with(text, "train:").partition("  #")[0] == "  train: ../t/train.csv"
+
+
+CUSTOM = "  custom:\n    a: 2.5  # 412:1\n    'no': 3\n"
+DATA = "# mine\ndata: {train: t.csv}  # the table\n\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", f"\nweights:\n{CUSTOM}"),
+        ("weights:\n  cap: 2  # low\n\n# end\n", f"weights:\n{CUSTOM}  cap: 2  # low\n\n# end\n"),
+        (
+            "weights:  # rules\n  custom: {a: 1,\n    b: 2}\n  cap: 2\n",
+            f"weights:  # rules\n{CUSTOM}  cap: 2\n",
+        ),
+        (
+            "weights:\n  cap: 2\n  custom:\n    # old\n    b: 2\n    a: 1\n\n# loss\nloss: {}",
+            f"weights:\n  cap: 2\n{CUSTOM}\n# loss\nloss: {{}}",
+        ),
+    ],
+)
+def test_new_weights_leave_the_rest_of_a_file_as_its_user_wrote_it(
+    tmp_path: Path, before: str, after: str
+):
+    path = tmp_path / "p.yaml"
+    path.write_text(DATA + before)
+    rules = read_profile(path).weights.model_copy(update={"custom": {"a": 2.5, "no": 3.0}})
+    profile = read_profile(path).model_copy(update={"weights": rules})
+    comments = {("weights", "custom", "a"): "412:1"}
+    assert rewrite_profile(path, profile, comments, tmp_path / "new.yaml") == DATA + after
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [("weights: {cap: 2}\n", "new.yaml"), ("weights:\n    cap: 2\n", "new.yaml"), ("", "x/p.yaml")],
+)
+def test_a_file_whose_text_cannot_stay_is_written_anew(tmp_path: Path, text: str, target: str):
+    path = tmp_path / "p.yaml"
+    path.write_text(DATA + text)
+    profile = read_profile(path, [Override("weights.custom.a", "2", "--set")])
+    (tmp_path / "x").mkdir()
+    (tmp_path / target).write_text(rewrite_profile(path, profile, {}, tmp_path / target))
+    assert read_profile(tmp_path / target) == profile

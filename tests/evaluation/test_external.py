@@ -14,6 +14,7 @@ from imbtool.data.corpus import Split, read_split, split_column
 from imbtool.errors import UserError
 from imbtool.evaluation.external import read_external_predictions
 from imbtool.evaluation.predictions import Predictions
+from imbtool.files.text_format import AS_FOUND
 
 NAMES = ("a", "b", "c")
 TABLE = {
@@ -226,9 +227,9 @@ def test_a_decided_name_without_probabilities_is_refused(tmp_path):
 
 def test_another_column_of_the_split_follows_its_rows(tmp_path):
     split = split_of(tmp_path)
-    assert split_column(split, "lang", "utf-8") == ["en", "de", "", "en"]
+    assert split_column(split, "lang", AS_FOUND) == ["en", "de", "", "en"]
     part = Split("test", split.source, split.texts[:2], split.targets[:2], [4, 3])
-    assert split_column(part, "lang", "utf-8") == ["en", ""]
-    assert split_column(part, "id", "utf-8") == ["004", "003"]
+    assert split_column(part, "lang", AS_FOUND) == ["en", ""]
+    assert split_column(part, "id", AS_FOUND) == ["004", "003"]
     with pytest.raises(UserError, match="did you mean 'lang'"):
-        split_column(split, "langs", "utf-8")
+        split_column(split, "langs", AS_FOUND)

@@ -15,8 +15,7 @@ from test_prodigy import binary, choice
 from test_spacy import ROWS as OF_SPACY
 
 from imbtool.errors import UserError
-from imbtool.exports.recognition import TOOLS, _tool_of
-from imbtool.exports.shape import ExportRows
+from imbtool.exports.recognition import TOOLS, _flat, _tool_of
 
 SAMPLES = {
     "Prodigy, options": [choice("a", ["refund"]), choice("b", [], "ignore"), choice("c", [])],
@@ -74,7 +73,7 @@ def test_any_damage_gives_a_table_or_a_refusal_that_names_a_row(name: str):
         if used is None:
             continue
         try:
-            export = used.flatten(ExportRows(Path("train.json"), used.name, broken))
+            export = _flat(Path("train.json"), used, broken)
         except UserError as error:
             assert "train.json: row " in str(error), (way, value)
             assert used.name in str(error), (way, value)

@@ -17,6 +17,7 @@ from imbtool.data.partition import write_parts
 from imbtool.data.proposal import propose_profile
 from imbtool.data.tables import read_arrow, read_chunks
 from imbtool.exports import recognition
+from imbtool.files.text_format import TextFormat
 from imbtool.formats import arrow
 
 ROWS = [
@@ -50,7 +51,7 @@ def test_compressed_exports_and_those_in_other_encodings_are_read_the_same(tmp_p
     assert all(table(path).data == expected for path in (packed, zst, array, stored))
     wide = tmp_path / "wide.jsonl"
     wide.write_bytes(plain.read_text().encode("utf-16"))
-    assert read_arrow(wide, "utf-16").data == expected
+    assert read_arrow(wide, TextFormat("utf-16")).data == expected
     assert read_arrow(wide).data == expected
 
 

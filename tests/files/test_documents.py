@@ -45,11 +45,11 @@ def refused(folder: Path, content: str) -> Problem:
         ({"count": "1"}, ": count", '"1"', "a valid integer"),
         ({}, ": count", "nothing", "a value"),
         ({"count": 1}, "", "an odd count that is not called odd", "what imbtool writes"),
-        ({"count": 2, "part": []}, ": part", "[]", "an object"),
+        ({"count": 2, "part": []}, ": part", "[]", "a map"),
         ({"count": 2, "part": {"n": 1}}, ": part.n", "1", "no such key"),
         ({"count": 2, "part": {"name": ""}}, ": part.name", '""', "a string with at least 1 char"),
         ({"count": 2, "part": {"name": "A"}}, ": part.name", '"A"', "a string of the pattern '^"),
-        ([], "", "[]", "an object"),
+        ([], "", "[]", "a map"),
     ],
 )
 def test_the_first_fault_is_told(

@@ -1,23 +1,18 @@
 """What is on disk is whole, always: the old content or the new, never a half."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.files.json_text import to_json
 from imbtool.files.writing import (
-    append_line,
     leftovers,
     lines_of,
     new_folder,
     publish_folder,
     published,
-    read_json,
     replacing,
     sha256,
-    write_json,
     write_text,
 )
 
@@ -86,7 +81,7 @@ def test_a_new_folder_is_there_with_all_that_is_in_it_or_not_at_all(tmp_path: Pa
         assert not folder.exists()
         (draft / "f").touch()
     assert list(folder.parent.rglob("*")) == [folder, folder / "f"]
-    with pytest.raises(UserError, match="something of this name"), new_folder(folder):
+    with pytest.raises(UserError, match="a file or folder of this name"), new_folder(folder):
         pass
     assert (folder / "f").exists()
 
@@ -103,50 +98,8 @@ def test_a_name_that_is_not_utf8_is_refused_before_anything_is_written(write, tm
 def test_text_is_utf8_with_unix_line_ends(tmp_path: Path):
     write_text(tmp_path / "f.txt", "é\n€\n")
     assert (tmp_path / "f.txt").read_bytes() == "é\n€\n".encode()
-
-
-def test_numbers_that_json_lacks_become_null(tmp_path: Path):
-    document = {"a": float("nan"), "b": [1.5, float("inf"), (float("-inf"), {"c": float("nan")})]}
-    write_json(tmp_path / "f.json", document)
-    assert json.loads((tmp_path / "f.json").read_text()) == {
-        "a": None,
-        "b": [1.5, None, [None, {"c": None}]],
-    }
-
-
-def test_json_that_was_written_is_read_back(tmp_path: Path):
-    document = {"é": [1, 2.5, None, True, "x\ny"], "3": {}}
-    write_json(tmp_path / "f.json", document)
-    assert read_json(tmp_path / "f.json") == document
-
-
-def test_bytes_of_file_names_that_are_not_utf8_go_through_json_as_escapes(tmp_path: Path):
-    document = {"argv": ["a\udcff", "\U0001f600"]}
-    assert to_json(document, indent=None) == '{"argv": ["a\\udcff", "\U0001f600"]}'
-    write_json(tmp_path / "f.json", document)
-    assert read_json(tmp_path / "f.json") == document
     write_text(tmp_path / "f.txt", "a\udcff")
     assert (tmp_path / "f.txt").read_text() == "a\\udcff"
-
-
-@pytest.mark.parametrize(
-    "content", [None, b"{", b"\xff\xfe", b"[" * 100_000, b"[" * 101 + b"]" * 101]
-)
-def test_json_that_cannot_be_read_names_its_file(tmp_path: Path, content: bytes | None):
-    path = tmp_path / "f.json"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError) as caught:
-        read_json(path)
-    assert caught.value.problems[0].where == str(path)
-
-
-def test_lines_are_appended_one_object_each(tmp_path: Path):
-    path = tmp_path / "events.jsonl"
-    append_line(path, {"text": "a\nb", "loss": float("nan")})
-    append_line(path, {"n": 2})
-    lines = path.read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [{"text": "a\nb", "loss": None}, {"n": 2}]
 
 
 def publish(link: Path, content: str) -> None:
@@ -253,11 +206,6 @@ def test_a_file_at_the_links_place_stays(tmp_path: Path):
     with pytest.raises(UserError, match="a file"):
         publish(link, "new")
     assert link.read_text() == "mine"
-
-
-def test_a_name_of_bytes_that_are_no_text_is_kept(tmp_path: Path):
-    write_json(tmp_path / "a.json", {"path": "t\udcff.csv"})
-    assert read_json(tmp_path / "a.json") == {"path": "t\udcff.csv"}
 
 
 def test_what_is_published_can_be_read_by_those_who_may_read_new_files(tmp_path: Path):

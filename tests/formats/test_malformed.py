@@ -25,7 +25,7 @@ def profile(path: Path) -> Profile:
 READERS: dict[str, Callable[[Path], object]] = {
     "read_table": read_table,
     "read_arrow": read_arrow,
-    "read_chunks": lambda path: list(read_chunks(path, "utf-8")),
+    "read_chunks": lambda path: list(read_chunks(path)),
     "read_corpus": lambda path: read_corpus(profile(path), learnable=False),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tablefiles import refusal, rows, write
 
 from imbtool.data.tables import read_arrow, read_table
 from imbtool.errors import UserError
@@ -15,29 +16,8 @@ from imbtool.formats import arrow
 LABELS = ("praise", "insult", "threat", "praise|threat", "spam")
 
 
-def write(folder: Path, content: str, name: str = "t.csv") -> Path:
-    path = folder / name
-    path.write_bytes(content.encode())
-    return path
-
-
-def cells(path: Path, quotes: bool | None = None) -> list[tuple[str, ...]]:
-    """The rows, of which both readers give the same."""
-    data = read_arrow(path, quotes=quotes).data
-    rows = list(zip(*(column.to_pylist() for column in data.columns), strict=True))
-    careful = read_table(path, quotes=quotes)
-    assert list(map(tuple, careful.to_numpy().tolist())) == rows
-    return rows
-
-
-def refusal(path: Path) -> str:
-    told = []
-    for read in (read_arrow, read_table):
-        with pytest.raises(UserError) as caught:
-            read(path)
-        told.append(str(caught.value))
-    assert told[0] == told[1]
-    return told[0]
+def cells(path: Path, quotes: bool | None = None) -> list[tuple[object, ...]]:
+    return list(map(tuple, rows(path, quotes=quotes)[1:]))
 
 
 def plain_table(delimiter: str, first: int, last: int, rows: int = 12) -> str:

@@ -6,41 +6,94 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tablefiles import BOTH, place, refusal, rows, write
 
-from imbtool.config.data_section import text_codec
-from imbtool.data.tables import read_arrow, read_chunks, read_table
+from imbtool.data.tables import read_arrow, read_chunks
 from imbtool.errors import UserError
-from imbtool.formats import delimited, lines, sources
-from imbtool.formats import json_rows as json_text
+from imbtool.files.text_format import text_codec
+from imbtool.formats import delimited, json_rows, lines, sources
 
 Read = Callable[..., object]
-BOTH = pytest.mark.parametrize("read", [read_arrow, read_table])
 
 
-def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
+def test_csv_cells_stay_as_they_are(tmp_path: Path):
+    path = write(tmp_path, "a,b,c\n001,NA,null\n1e5, x ,True\n,nan,-0.0\n")
+    assert rows(path)[1:] == [["001", "NA", "null"], ["1e5", " x ", "True"], ["", "nan", "-0.0"]]
 
 
-def rows(path: Path, encoding: str = "utf-8") -> list[list[object]]:
-    """Columns and rows, of which both readers give the same."""
-    data = read_arrow(path, encoding).data
-    found = [data.column_names, *([*row.values()] for row in data.to_pylist())]
-    frame = read_table(path, encoding)
-    assert [[*frame.columns], *frame.to_numpy().tolist()] == found
-    return found
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path):
+    assert rows(write(tmp_path, b"\xef\xbb\xbfid,text\n1,a\n"))[0] == ["id", "text"]
 
 
-def refusal(path: Path, encoding: str = "utf-8") -> str:
-    """What is wrong, from `:line` on; both readers say the same of it."""
-    told = []
-    for read in (read_arrow, read_table):
-        with pytest.raises(UserError) as caught:
-            read(path, encoding)
-        told.append(str(caught.value).removeprefix(str(path)))
-    assert told[0] == told[1]
-    return told[0]
+def test_quoted_cells_may_hold_delimiters_quotes_and_line_breaks(tmp_path: Path):
+    path = write(tmp_path, 'a,b\n"x, ""y""","1\n2\r\n3"\nz,w\n')
+    assert rows(path)[1:] == [['x, "y"', "1\n2\r\n3"], ["z", "w"]]
+
+
+def test_windows_line_ends_and_blank_lines_change_nothing(tmp_path: Path):
+    assert rows(write(tmp_path, "a,b\r\n\r\n1,2\r\n\r\n")) == [["a", "b"], ["1", "2"]]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_csv_may_be_delimited_by_semicolons_or_tabs(tmp_path: Path, mark: str):
+    path = write(tmp_path, f"a{mark}b\nx, y{mark}2\n")
+    assert rows(path) == [["a", "b"], ["x, y", "2"]]
+
+
+def test_a_tsv_is_delimited_by_tabs_even_with_commas_in_its_header(tmp_path: Path):
+    assert rows(write(tmp_path, "a,b\tc\n1\t2\n", "t.tsv")) == [["a,b", "c"], ["1", "2"]]
+
+
+def test_a_csv_of_one_column_needs_no_delimiter(tmp_path: Path):
+    assert rows(write(tmp_path, "text\na b\nc\n")) == [["text"], ["a b"], ["c"]]
+
+
+def test_another_encoding_is_read_when_named(tmp_path: Path):
+    assert rows(write(tmp_path, "a\ncafé\n".encode("cp1252")), "cp1252")[1] == ["café"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("a,b\n1\n", 2),
+        ("a,b\n1,2,3\n", 2),
+        ("a,b\n1,2\n3,4\n5\n", 4),
+        ('a,b\n"1\n1",2\n3,4,5\n', 4),
+        ("a,b\n1,2\n\n3\n", 4),
+    ],
+)
+def test_a_ragged_row_is_refused_with_the_line_it_begins_on(
+    tmp_path: Path, content: str, line: int
+):
+    assert place(write(tmp_path, content)) == f":{line}"
+
+
+@pytest.mark.parametrize(("content", "line"), [('a\n"x"y\n', 2), ('a\nb\n"never closed\nc\n', 3)])
+def test_broken_quoting_is_refused_with_the_line_it_begins_on(
+    tmp_path: Path, content: str, line: int
+):
+    assert place(write(tmp_path, content)) == f":{line}"
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path):
+    path = write(tmp_path, "a,b,a\n1,2,3\n")
+    assert place(path) == ":1"
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_broken_encoding_is_refused_with_its_line(tmp_path: Path, name: str):
+    lines = b'"a"\n"b"\n"caf\xe9"\n' if name == "t.csv" else b'{"a": 1}\n\n{"a": "caf\xe9"}\n'
+    assert place(write(tmp_path, lines, name)) == ":3"
+
+
+def test_broken_encoding_far_down_is_refused_with_its_line(tmp_path: Path):
+    content = b"a\n" + b"x\n" * 20_000 + b"\xff\n"
+    assert place(write(tmp_path, content)) == ":20002"
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n"])
+def test_a_table_without_rows_is_refused(tmp_path: Path, content: str):
+    assert place(write(tmp_path, content)) == ""
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -112,23 +165,8 @@ def test_a_mark_of_utf8_is_no_text_of_another_encoding(tmp_path: Path):
     assert "data.encoding: utf-8" in refusal(path, "latin-1")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "rot13",
-        "base64",
-        "punycode",
-        "idna",
-        "undefined",
-        "unicode_escape",
-        "utf-9",
-        "a\0b",
-        "\ud800",
-    ],
-)
-def test_what_is_no_text_encoding_is_refused(tmp_path: Path, name: str):
-    assert text_codec(name) is None
-    assert "text encoding" in refusal(write(tmp_path, "text\nx\n"), name)
+def test_what_is_no_text_encoding_is_refused(tmp_path: Path):
+    assert "text encoding" in refusal(write(tmp_path, "text\nx\n"), "rot13")
 
 
 def test_any_name_of_utf8_is_utf8(tmp_path: Path):
@@ -280,7 +318,7 @@ def test_a_cell_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_an_array_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(json_text, "MOST_ARRAY", 100)
+    monkeypatch.setattr(json_rows, "MOST_ARRAY", 100)
     content = "[" + ", ".join(['{"a": 1}'] * 20) + "]"
     assert "one object a line" in refusal(write(tmp_path, content, "t.json"))
 

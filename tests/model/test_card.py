@@ -10,7 +10,7 @@ from conftest import Imbtool, read_csv
 from evaluations import NAMES, evaluation, full_evaluation, typed
 from huggingface_hub import ModelCard
 
-from imbtool.files.writing import read_json, write_json
+from imbtool.files.json_text import read_json, write_json
 from imbtool.model.card import DECIDE, model_card, write_card
 from imbtool.model.metadata import CheckpointMeta
 from imbtool.wording import markdown_text

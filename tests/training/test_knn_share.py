@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import read_events
-from imbtool.files.writing import read_json
+from imbtool.files.json_text import read_json
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.head import head_layer
 from imbtool.training import knn_share as neighbourhood

@@ -1,8 +1,8 @@
-"""What may stand in the data section of a profile."""
+"""Which encodings text files may have."""
 
 import pytest
 
-from imbtool.config.data_section import text_codec
+from imbtool.files.text_format import text_codec
 
 NONE = ["rot13", "punycode", "idna", "undefined", "hex", "zlib", "unicode_escape", "charmap"]
 

@@ -7,7 +7,6 @@ around calls into them alone, so that mistakes in imbtool itself stay visible.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -15,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.json_text import parse_json
+from imbtool.wording import cut, shown
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json or tokenizer_config.json"
@@ -124,18 +124,23 @@ class Folder:
                 raise self.refused(f"{INDEX}: {name!r}, which is no *.safetensors file beside it")
         return [folder / name for name in names]
 
-    def _indexed(self, weight_map: Any) -> list[str]:
+    def _indexed(self, weight_map: object) -> list[str]:
         if isinstance(weight_map, dict) and weight_map:
             names = list(weight_map.values())
             if all(isinstance(name, str) for name in names):
                 return sorted(set(names))
         raise self.refused(f"{INDEX}: no weight_map of tensors and their files")
 
-    def _object(self, path: Path) -> Mapping[str, Any]:
+    def _object(self, path: Path) -> Mapping[str, object]:
         try:
-            return read_object(path)
+            document = parse_json(path.read_bytes())
+        except OSError as error:
+            raise self.refused(f"{path.name}: it cannot be read ({error.strerror})") from None
         except ValueError as error:
             raise self.refused(f"{path.name}: {error}") from None
+        if not isinstance(document, dict):
+            raise self.refused(f"{path.name}: {shown(document)} instead of an object")
+        return document
 
 
 @contextmanager
@@ -177,50 +182,9 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; of a key that stands twice in an object the last one counts.
-
-    Raises:
-        ValueError: it cannot be read, or is something else.
-    """
-    try:
-        content = path.read_text(encoding="utf-8")
-        document = json.loads(content)
-    except RecursionError:
-        raise ValueError("nested too deep to be read") from None
-    except OSError as error:
-        raise ValueError(f"it cannot be read ({error.strerror})") from None
-    if not isinstance(document, dict):
-        raise ValueError(f"{shown(document)} instead of an object")
-    return document
-
-
 def said(error: BaseException) -> str:
     """The first line of a library's message, or two, with the kind of error where it says more."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = _cut(" ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]))
+    first = cut(" ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]), MOST_SAID)
     kind = type(error).__name__
     return first if first and kind in SPEAKING else f"{kind}: {first}".removesuffix(": ")
-
-
-def shown(value: object) -> str:
-    """A value from a file, short enough for a message."""
-    return _cut(json.dumps(value, ensure_ascii=True, default=str))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
-
-
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of its keys and values.
-
-    Raises:
-        ValueError: a key stands twice.
-    """
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {shown(twice)} twice")
-    return document

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.files.third_party import INDEX, WEIGHTS, Folder, said
+from imbtool.files.model_folder import INDEX, WEIGHTS, Folder, said
 
 
 def folder_of(path: Path) -> Folder:
