@@ -281,7 +281,7 @@ def _done(result: object) -> None:
 def _train_near(imbtool: Imbtool, patch: Callable[..., None]) -> None:
     """The run `near`, in which neighbours have a share whatever validation says."""
     gains = iter([0.1, 0.2] * 9)
-    where = "imbtool.training.knn_share"
+    where = "imbtool.training.knn_weight"
     patch(f"{where}.SHARES", (0.0, 0.3))
     patch(f"{where}.average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains))
     _done(
@@ -291,16 +291,16 @@ def _train_near(imbtool: Imbtool, patch: Callable[..., None]) -> None:
 
 def _train_stopped(imbtool: Imbtool, patch: Callable[..., None]) -> None:
     """The run `stopped`, which got a signal in its second epoch."""
-    from imbtool.training.loop import Engine
+    from imbtool.training.loop import TrainingLoop
 
-    take_step = Engine.train_step
+    take_step = TrainingLoop.train_step
 
-    def stop(engine: Engine, *arguments: object) -> None:
-        if engine.progress.step == STOP_AT - 1:
+    def stop(loop: TrainingLoop, *arguments: object) -> None:
+        if loop.progress.step == STOP_AT - 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return take_step(engine, *arguments)
+        return take_step(loop, *arguments)
 
-    patch("imbtool.training.loop.Engine.train_step", stop)
+    patch("imbtool.training.loop.TrainingLoop.train_step", stop)
     stopped = imbtool("train", "-p", "profile.yaml", "--run", "stopped")
     assert stopped.exit_code == 128 + signal.SIGTERM, stopped.stderr
 

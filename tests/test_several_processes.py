@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch.distributed import TCPStore
 
-from imbtool.distributed.workers import failures_to_answer_for, run_all
+from imbtool.distributed.workers import failures_to_report, run_workers
 from imbtool.files.locks import Lock
 
 ALONE = Lock(Path(), None)
@@ -15,8 +15,8 @@ ALONE = Lock(Path(), None)
 
 
 def test_each_process_runs_to_its_end():
-    assert run_all(2, ["--version"], ALONE) == [0, 0]
-    assert run_all(2, ["--nonsense"], ALONE) == [2, 2]
+    assert run_workers(2, ["--version"], ALONE) == [0, 0]
+    assert run_workers(2, ["--nonsense"], ALONE) == [2, 2]
 
 
 def test_one_that_dies_costs_no_other(monkeypatch, tmp_path):
@@ -31,13 +31,13 @@ def test_one_that_dies_costs_no_other(monkeypatch, tmp_path):
     monkeypatch.setattr(
         subprocess, "Popen", lambda command, **more: start([sys.executable, "-c", code], **more)
     )
-    assert run_all(3, [], ALONE) == [-9, 0, 0]
+    assert run_workers(3, [], ALONE) == [-9, 0, 0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["13", "23"]
 
 
 def test_without_torchrun_a_process_answers_for_its_own_failures():
-    assert failures_to_answer_for(0, {}) == 0
-    assert failures_to_answer_for(2, {}) == 2
+    assert failures_to_report(0, {}) == 0
+    assert failures_to_report(2, {}) == 2
 
 
 def test_under_torchrun_the_last_to_end_answers_for_all(monkeypatch):
@@ -51,6 +51,6 @@ def test_under_torchrun_the_last_to_end_answers_for_all(monkeypatch):
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert [failures_to_answer_for(failed, environment) for failed in (2, 0, 1)] == [0, 0, 3]
+    assert [failures_to_report(failed, environment) for failed in (2, 0, 1)] == [0, 0, 3]
     again = {**environment, "TORCHELASTIC_RESTART_COUNT": "1"}
-    assert [failures_to_answer_for(failed, again) for failed in (0, 0, 0)] == [0, 0, 0]
+    assert [failures_to_report(failed, again) for failed in (0, 0, 0)] == [0, 0, 0]

@@ -46,7 +46,7 @@ from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.files.json_text import to_json
 from imbtool.tuning.frozen_search import FrozenEncoder, freeze_encoder
-from imbtool.tuning.guide import BOUNDS, GAMMA, WEIGHT, Place
+from imbtool.tuning.guide import BOUNDS, GAMMA, WEIGHT, Setting
 
 SEED = 0
 CLEAR = 0.02
@@ -63,7 +63,7 @@ FIGURES = {
 
 Floats = NDArray[np.float64]
 Form = Callable[[Floats], Floats]
-Settings = dict[Place, float]
+Settings = dict[Setting, float]
 
 
 # ---- what is compared

@@ -82,7 +82,7 @@ def train_without(profile: Profile, lever: str) -> Outcome:
         start = time.perf_counter()
         best = train(profile, Path(folder) / "run", lambda _: None, []).best
         seconds = time.perf_counter() - start
-    return Outcome(best["epoch"], best["f1_macro"], best["average_precision_macro"], seconds)
+    return Outcome(best.epoch, best.f1_macro, best.average_precision_macro, seconds)
 
 
 if __name__ == "__main__":

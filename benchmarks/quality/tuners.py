@@ -14,9 +14,16 @@ import numpy as np
 from benchmarks.shared.finetunes import Document, Part, cached, forget_weights, texts_trained
 from benchmarks.shared.tasks import LEARNING_RATE
 from benchmarks.shared.turns import say
+from imbtool.events import Event
 from imbtool.files.json_text import append_line
-from imbtool.tuning.decision_log import DECISIONS
-from imbtool.tuning.guide import BOUNDS, CONSTRAINT, GAMMA, RATE, WEIGHT, Place
+from imbtool.tuning.decision_log import (
+    DECISIONS,
+    ResultRecord,
+    RoundRecord,
+    SessionRecord,
+    StopRecord,
+)
+from imbtool.tuning.guide import BOUNDS, CONSTRAINT, GAMMA, RATE, WEIGHT, Setting
 from imbtool.tuning.loop import resume, tune
 
 if TYPE_CHECKING:
@@ -69,17 +76,17 @@ def by_imbtool(part: Part, run: Path, fine_tunes: int) -> Document:
     """`imbtool tune` with a budget of so many fine-tunes."""
     watch = Deciding(run.with_suffix(".jsonl"))
     if (run / DECISIONS).is_file():
-        story = resume(run, watch, []).story
+        summary = resume(run, watch, []).summary
     else:
         shutil.rmtree(run, ignore_errors=True)
         budget = part.profile.tuning.model_copy(update={"budget_runs": fine_tunes})
-        story = tune(part.profile.model_copy(update={"tuning": budget}), run, watch, []).story
-    rounds, deciding = story["rounds"], watch.seconds()
-    texts = [texts_trained(run / "rounds" / str(each["number"])) for each in rounds]
-    seconds = [each["seconds"] for each in rounds]
+        summary = tune(part.profile.model_copy(update={"tuning": budget}), run, watch, []).summary
+    rounds, deciding = summary.rounds, watch.seconds()
+    texts = [texts_trained(run / "rounds" / str(each.number)) for each in rounds]
+    seconds = [each.seconds for each in rounds]
     # the median: a round that was killed and resumed has fewer seconds than it took
     pace = float(np.median(np.array(texts) / np.array(seconds)))
-    found = [each["outcome"]["objective"] if each["kept"] else None for each in rounds]
+    found = [each.outcome.objective if each.kept else None for each in rounds]
     steps = zip(deciding, [*texts, 0], [*seconds, 0.0], [*found, None], strict=True)
     return {
         "points": climb(
@@ -87,7 +94,7 @@ def by_imbtool(part: Part, run: Path, fine_tunes: int) -> Document:
         ),
         "fine_tunes": len(rounds),
         "deciding": {"texts": pace * sum(deciding), "seconds": sum(deciding)},
-        "stop": story["stop"]["sentence"],
+        "stop": summary.stop.sentence,
         "test": part.measure_test(run),
     }
 
@@ -98,16 +105,17 @@ class Deciding:
     def __init__(self, path: Path) -> None:
         self._path, self._since, self._round = path, time.monotonic(), 1
 
-    def __call__(self, event: Document) -> None:
+    def __call__(self, event: Event) -> None:
         """Follow the records of a tuning."""
-        match event["event"]:
-            case "session":
-                self._round = event["runs_done"] + 1
-            case "result":
-                result = event["result"]
-                say(f"  round {self._round}: {result['why']}, {result['seconds']:.0f} s")
+        match event:
+            case SessionRecord():
+                self._round = event.runs_done + 1
+            case ResultRecord(result=result):
+                say(f"  round {self._round}: {result.why}, {result.seconds:.0f} s")
                 self._round, self._since = self._round + 1, time.monotonic()
-            case "round" | "stop" if self._round > 1:  # before the first one data are read
+            case RoundRecord() | StopRecord() if (
+                self._round > 1
+            ):  # before the first one data are read
                 seconds = time.monotonic() - self._since
                 append_line(self._path, {"round": self._round, "seconds": seconds})
 
@@ -161,11 +169,11 @@ def make_study(name: str, part: Part, seed: int) -> Study:
     return study
 
 
-def suggest(trial: Trial, part: Part) -> dict[Place, float]:
+def suggest(trial: Trial, part: Part) -> dict[Setting, float]:
     """A point of the space that is searched."""
     gamma = trial.suggest_float("gamma", *BOUNDS[GAMMA])
     scale = trial.suggest_float("scale", *SCALES, log=True)
-    settings: dict[Place, float] = {(RATE, None): trial.suggest_float("rate", *RATES, log=True)}
+    settings: dict[Setting, float] = {(RATE, None): trial.suggest_float("rate", *RATES, log=True)}
     if part.profile.labels.edges:
         settings[CONSTRAINT, None] = trial.suggest_float("constraint", *BOUNDS[CONSTRAINT])
     for label in part.labels:

@@ -1,4 +1,4 @@
-"""Three ways to train the same encoder on the same rows: Trainer twice, and imbtool's engine.
+"""Three ways to train the same encoder on the same rows: Trainer twice, and imbtool.
 
 The benchmarks call them; each imports what it needs itself, so that its memory is its own.
 """
@@ -28,6 +28,7 @@ from benchmarks.shared.tasks import (
 )
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
+from imbtool.events import Event, StepEvent
 from imbtool.training.automatic import computes_bf16
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class WithTrainer:
 
 @dataclass(frozen=True)
 class WithImbtool:
-    """imbtool's engine with the profile's settings.
+    """imbtool with the profile's settings.
 
     Attributes:
         name: in the tables.
@@ -84,7 +85,7 @@ class WithImbtool:
         profile = profile_of(task)
         for lever in self.without:
             profile = LEVERS[lever](profile)
-        train_with_engine(profile, task, pace)
+        train_with_imbtool(profile, task, pace)
 
 
 Contender = WithTrainer | WithImbtool
@@ -171,28 +172,28 @@ def trainer_rows(encoded: Sequence[Tokens], targets: NDArray[np.float32]) -> lis
     ]
 
 
-def train_with_engine(profile: Profile, task: Task, pace: Pace) -> None:
-    """Train with imbtool's engine until `pace` raises."""
+def train_with_imbtool(profile: Profile, task: Task, pace: Pace) -> None:
+    """Train with imbtool until `pace` raises."""
     from accelerate import Accelerator
 
-    from imbtool.training.setup import gather_materials
+    from imbtool.training.setup import make_setup
 
-    materials = gather_materials(profile, Accelerator())
-    epochs = -(-task.steps // steps_an_epoch(materials.corpus))
-    materials = replace(
-        materials,
+    setup = make_setup(profile, Accelerator())
+    epochs = -(-task.steps // steps_an_epoch(setup.corpus))
+    setup = replace(
+        setup,
         profile=with_training(profile, epochs=epochs),
-        train=replace(materials.train, encoded=rows_of(task, materials.train.encoded)),
+        train=replace(setup.train, encoded=rows_of(task, setup.train.encoded)),
     )
 
-    def emit(event: dict[str, Any]) -> None:
-        if event["event"] == "step":
-            pace.saw(event["tokens"])
+    def emit(event: Event) -> None:
+        if isinstance(event, StepEvent):
+            pace.saw(event.tokens)
 
-    engine = materials.engine(emit)
-    pace.begin(materials.text_model.model)
+    loop = setup.make_loop(emit)
+    pace.begin(setup.text_model.model)
     for _ in range(epochs):
-        engine.run_epoch(pace.after_step)
+        loop.run_epoch(pace.after_step)
 
 
 def count_parameters(model: nn.Module) -> int:

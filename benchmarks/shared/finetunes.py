@@ -32,7 +32,7 @@ from imbtool.data.weights import LabelWeight, assign_weights
 from imbtool.data.writer import TableWriter
 from imbtool.errors import NotFiniteError
 from imbtool.evaluation.metrics import confusion, mean_defined
-from imbtool.events import read_events
+from imbtool.events import StartEvent, of_kind, read_events
 from imbtool.files.json_text import append_line, read_json, to_json, write_json
 from imbtool.files.writing import cut_half_line, replacing
 from imbtool.model.checkpoint import read_checkpoint
@@ -103,7 +103,10 @@ class Part:
 
     def with_settings(self, settings: Settings) -> Profile:
         """The profile with other values, put where the tuning guide puts them."""
-        changes = [Change(*place, np.nan, value, "", "") for place, value in settings.items()]
+        changes = [
+            Change(key=key, label=label, before=0.0, after=value, because="", finding="")
+            for (key, label), value in settings.items()
+        ]
         return apply(self.profile, changes, self.corpus.labels.names)
 
     def fine_tune(self, settings: Settings) -> Document:
@@ -171,7 +174,9 @@ class Part:
         shutil.rmtree(run, ignore_errors=True)
         start = time.perf_counter()
         try:
-            figures = self.figures_of(train(self.with_settings(settings), run, _ignore, []).best)
+            figures = self.figures_of(
+                train(self.with_settings(settings), run, _ignore, []).best.model_dump()
+            )
         except NotFiniteError:
             figures = {}
         seconds = time.perf_counter() - start
@@ -252,10 +257,9 @@ def forget_weights(folder: Path) -> None:
 def texts_trained(run: Path) -> int:
     """Texts that a run was trained on, each as often as it was."""
     events = read_events(run)
-    start = next(event for event in events if event["event"] == "start")
-    steps: int = max(event.get("step", 0) for event in events)
-    whole: int = start["texts"]["train"] * start["epochs"]
-    return round(whole * steps / int(start["steps"]))
+    start = of_kind(events, StartEvent)[0]
+    steps = max(event.at_step or 0 for event in events)
+    return round(start.texts["train"] * start.epochs * steps / start.steps)
 
 
 def add_part_options(parser: argparse.ArgumentParser, benchmark: str) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from benchmarks.shared.replacing import replace_in
 from benchmarks.speed.analyze import FOLDER, ROOT, make_table
+from imbtool.events import Event
 
 MOST_MEMORY = 4 * 2**30
 PROFILE = """\
@@ -67,11 +68,11 @@ class Stages:
 
         return staged
 
-    def hear(self, event: dict[str, Any]) -> None:
+    def hear(self, event: Event) -> None:
         """Take note of an event of the run."""
-        if event["event"] in ("start", "head"):
-            self.ended({"start": "rest", "head": "head"}[event["event"]])
-        if event["event"] == "step" and event["step"] == self.steps:
+        if event.event in ("start", "head"):
+            self.ended({"start": "rest", "head": "head"}[event.event])
+        if event.event == "step" and event.at_step == self.steps:
             self.ended("steps")
             raise EnoughError
 
@@ -84,7 +85,7 @@ def measure(profile: Path, run: Path, steps: int) -> dict[str, Any]:
     from imbtool.training.run import train
 
     stages.ended("rest")
-    for name, stage in (("read_corpus", "reading"), ("encoded_split", "tokenising")):
+    for name, stage in (("read_corpus", "reading"), ("encode_split", "tokenising")):
         replace_in(setup, name, stages.between("rest", getattr(setup, name), stage))
     try:
         train(read_profile(profile), run, stages.hear)

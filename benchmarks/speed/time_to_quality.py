@@ -32,6 +32,7 @@ from benchmarks.shared.turns import say, silence
 from benchmarks.speed.throughput import STEPS, add_task_options, choose_best, make_task
 from imbtool.data.corpus import read_corpus
 from imbtool.evaluation.metrics import average_precision, mean_defined
+from imbtool.events import Event
 
 POINTS = 6
 """Measurements an epoch."""
@@ -126,10 +127,10 @@ def judge(task: Task) -> Callable[[nn.Module], float]:
 
 def train_whole_run(task: Task, epochs: int, watch: Watch) -> None:
     """Train as `imbtool train` does, with the clock on between `start` and the last step."""
-    from imbtool.training.loop import Engine
+    from imbtool.training.loop import TrainingLoop
     from imbtool.training.run import train
 
-    def watched_epoch(engine: Engine, after_step: Callable[[], None]) -> float:
+    def watched_epoch(loop: TrainingLoop, after_step: Callable[[], None]) -> float:
         def after() -> None:
             after_step()
             watch.after_step()
@@ -137,16 +138,16 @@ def train_whole_run(task: Task, epochs: int, watch: Watch) -> None:
         if watch.points:
             watch.go()
         else:
-            watch.begin(engine.text_model.model)
-        loss = run_epoch(engine, after)
+            watch.begin(loop.text_model.model)
+        loss = run_epoch(loop, after)
         watch.pause()
         return loss
 
-    def emit(event: dict[str, Any]) -> None:
-        if event["event"] == "start":
+    def emit(event: Event) -> None:
+        if event.event == "start":
             watch.go()  # for the fit of the head
 
-    run_epoch = replace_in(Engine, "run_epoch", watched_epoch)
+    run_epoch = replace_in(TrainingLoop, "run_epoch", watched_epoch)
     profile = with_training(profile_of(task), epochs=epochs, save_every=NEVER_SAVE)
     with TemporaryDirectory() as folder:
         train(profile, Path(folder) / "run", emit, [])

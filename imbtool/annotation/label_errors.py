@@ -16,12 +16,12 @@ from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.data.duplicates import text_key
 from imbtool.data.splitting import stratified_split
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.errors import rows_named
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.model.encoder import load_encoder
 from imbtool.model.losses import Objective
-from imbtool.training.head_first import Reader, feature_reader, fit_path
-from imbtool.training.setup import make_accelerator
+from imbtool.training.head_first import FeatureReader, fit_path, make_feature_reader
 from imbtool.types import Floats, Targets
 
 FOLDS = 5
@@ -58,19 +58,19 @@ def find_label_errors(profile: Profile, corpus: Corpus, tell: Tell) -> list[Find
 def frozen_features(
     profile: Profile, names: Sequence[str], texts: Sequence[str], tell: Tell
 ) -> Tensor:
-    """The features of texts by the frozen encoder of a profile: [n, features]."""
+    """Features [n, features] of texts by the frozen encoder of a profile."""
     accelerator = make_accelerator()
     try:
         set_seed(profile.training.seed)
         model = load_encoder(profile.model, names)
         model.model.to(accelerator.device)
-        read = feature_reader(model, profile.training, accelerator)
+        read = make_feature_reader(model, profile.training, accelerator)
         return torch.cat(list(_chunks(read, model.encode(texts), tell)))
     finally:
         accelerator.end_training()
 
 
-def _chunks(read: Reader, encoded: Sequence[list[int]], tell: Tell) -> Iterator[Tensor]:
+def _chunks(read: FeatureReader, encoded: Sequence[list[int]], tell: Tell) -> Iterator[Tensor]:
     said = time.monotonic()
     for start in range(0, len(encoded), CHUNK):
         yield read(encoded[start : start + CHUNK])

@@ -1,10 +1,9 @@
-"""`imbtool predict`: apply a checkpoint to a table, to many, or to texts on stdin."""
+"""`imbtool predict`: predict the labels of a table, of many tables, or of texts on stdin."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,11 +23,8 @@ from imbtool.cli.common import (
 from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from imbtool.distributed.process_info import Place
-    from imbtool.files.locks import Lock
-    from imbtool.inference.predict_folder import Job, Outcome, Shard
+    from imbtool.distributed.process_info import ProcessInfo
+    from imbtool.inference.predict_folder import FileResult, PredictionJob
     from imbtool.model.checkpoint import Checkpoint
 
 
@@ -94,16 +90,16 @@ def predict(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Add `predicted` and one `p:LABEL` column a label to a table's columns.
+    """Add `predicted` and a column `p:LABEL` for each label to the columns of a table.
 
-    Decisions use the checkpoint's thresholds and fit its hierarchy; p:LABEL is sigmoid(logit).
-    --calibrated corrects the probabilities for class weights and focal loss. Predicted labels do
-    not change.
-    Rows stream through, so memory does not grow with the file. On stdin, one text a line.
+    `predicted` has the labels by the checkpoint's thresholds and hierarchy, p:LABEL is
+    sigmoid(logit). --calibrated corrects p:LABEL for the distortion that class weights and focal
+    loss cause; predicted labels do not change. Tables are read in chunks, so memory does not grow
+    with the table.
 
-    From a folder or glob into a folder, each file becomes one of the same name. Files that are
-    there already are skipped, so the same command goes on after a stop. Several processes, also
-    under torchrun, share the files.
+    From a folder or glob into a folder, each table gets an output of the same name. Outputs that
+    exist already are skipped, so the same command continues after a stop. Several processes, also
+    under torchrun, share the tables.
 
     Examples:
 
@@ -111,18 +107,18 @@ def predict(
     - `imbtool predict runs/moderation-1/checkpoint shards -o labelled`
     - `echo "a text" | imbtool predict runs/moderation-1/checkpoint --json`
     """
-    from imbtool.distributed.process_info import place_in
+    from imbtool.distributed.process_info import read_process_info
     from imbtool.formats.sources import names_table, table_format
     from imbtool.inference.predict_folder import make_job
     from imbtool.model.checkpoint import read_checkpoint
 
-    place = place_in(os.environ)
+    process = read_process_info(os.environ)
     into_folder = output is not None and not names_table(output)
     if source is not None and output is not None and into_folder and not source.is_file():
         job = make_job(checkpoint, source, text, calibrated, trust_remote_code)
-        _predict_folder(job, output, place, processes, force, json)
+        _predict_folder(job, output, process, processes, force, json)
     else:
-        _refuse_several(place, processes)
+        _refuse_several(process, processes)
         if source is None:
             _require_stdin()
         if output is not None:
@@ -130,7 +126,7 @@ def predict(
             require_new(output, force, "-o")
         model = read_checkpoint(checkpoint, trust_remote_code)
         _predict_table(model, source, output, text, calibrated, json)
-    if output is not None and place.processes == 1:
+    if output is not None and process.processes == 1:
         hint(f"next: label some by hand, then imbtool evaluate {checkpoint} --data LABELLED.csv")
 
 
@@ -174,92 +170,47 @@ def _require_stdin() -> None:
         raise user_error("stdin", "a closed stream", "texts", fix)
 
 
-def _refuse_several(place: Place, processes: int | None) -> None:
+def _refuse_several(process: ProcessInfo, processes: int | None) -> None:
     from imbtool.errors import user_error
 
-    if place.processes > 1 or processes is not None:
-        found = f"{place.processes} processes" if processes is None else f"--processes {processes}"
+    launched = process.processes
+    if launched > 1 or processes is not None:
+        found = f"{launched} processes" if processes is None else f"--processes {processes}"
         fix = "name a folder of tables and a folder to fill, or leave it to one process"
         raise user_error("launch", found, "one process: a table is one file", fix)
 
 
 def _predict_folder(
-    job: Job, output: Path, place: Place, processes: int | None, force: bool, json: bool
+    job: PredictionJob,
+    output: Path,
+    process: ProcessInfo,
+    processes: int | None,
+    force: bool,
+    json: bool,
 ) -> None:
-    from imbtool.distributed.launch import processes_to_start, visible_devices
-    from imbtool.errors import user_error
-    from imbtool.files.locks import Member, locked
-    from imbtool.inference.predict_folder import (
-        claim_folder,
-        job_name,
-        plan_shards,
-        require_claimable,
-    )
-
-    several = processes_to_start(processes, os.environ, visible_devices())
-    shards = plan_shards(job.source, output)
-    if force and place.processes > 1:
-        found = f"--force in {place.processes} processes"
-        fix = "delete the folder first, and leave out --force"
-        raise user_error("launch", found, "one that deletes before the others begin", fix)
-    require_claimable(output)
-    member = Member(job_name(job, place.processes), place.rank) if place.processes > 1 else None
-    with locked(output, member) as lock:
-        claim_folder(output, job, shards, force)
-        if several:
-            _launch(several, output, shards, lock, json)
-        else:
-            _take_share(job, output, place, shards, json)
-
-
-def _launch(processes: int, output: Path, shards: Sequence[Shard], lock: Lock, json: bool) -> None:
-    """Let several processes share the files; each comes back here with its number."""
-    from imbtool.distributed.workers import run_all
-    from imbtool.inference.predict_folder import count_done
-
-    before = count_done(shards)
-    codes = run_all(processes, [each for each in sys.argv[1:] if each != "--force"], lock)
-    for rank, code in enumerate(codes):
-        if code < 0:
-            hint(f"process {rank} was ended by signal {-code}; the same command does what it left")
-    done = count_done(shards)
-    left = len(shards) - done
-    _tell_end(output, Counter(done=done - before, skipped=before, failed=left), "", json)
-    if any(codes):
-        raise typer.Exit(max(2, *codes))
-
-
-def _take_share(job: Job, output: Path, place: Place, shards: Sequence[Shard], json: bool) -> None:
-    from imbtool.distributed.workers import failures_to_answer_for
-    from imbtool.inference.predict_folder import predict_shards, shared_out
-
-    sizes = [shard.source.stat().st_size for shard in shards]
-    mine = [shards[index] for index in shared_out(sizes, place.processes)[place.rank]]
-    states: Counter[str] = Counter()
-    for outcome in predict_shards(job, mine, place.local):
-        states[outcome.state] += 1
-        _tell(outcome, f"{states.total()}/{len(mine)}")
-    whose = f"process {place.rank} of {place.processes}: " if place.processes > 1 else ""
-    _tell_end(output, states, whose, json)
-    if failures_to_answer_for(states["failed"], os.environ):
-        raise typer.Exit(2)
-
-
-def _tell(outcome: Outcome, number: str) -> None:
-    if outcome.error is not None:
-        # each file is one process's: what is wrong with it no other can say
-        for problem in outcome.error.problems:
-            typer.echo(f"error: {problem}", err=True)
-    elif outcome.state == "done":
-        hint(f"{number}  {outcome.shard.source}: {outcome.texts} texts")
-
-
-def _tell_end(output: Path, states: Counter[str], whose: str, json: bool) -> None:
-    """How many files there were, and what came of them."""
+    from imbtool.inference.predict_folder import predict_folder
     from imbtool.wording import counted
 
-    counts = {state: states[state] for state in ("done", "skipped", "failed")}
+    result = predict_folder(job, output, process, processes, force, sys.argv[1:], _tell)
+    for rank, code in enumerate(result.exit_codes):
+        if code < 0:
+            hint(f"process {rank} was ended by signal {-code}; the same command does what it left")
+    files = result.counts.total()
+    counts = {state: result.counts[state] for state in ("done", "skipped", "failed")}
     if json:
-        show({"output": str(output), "files": states.total(), **counts}, [], json)
-    told = ", ".join(f"{count} {state}" for state, count in counts.items())
-    hint(f"{whose}{counted(states.total(), 'file')}: {told} -> {output}")
+        show({"output": str(output), "files": files, **counts}, [], json)
+    several = process.processes > 1
+    whose = f"process {process.rank} of {process.processes}: " if several else ""
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    hint(f"{whose}{counted(files, 'file')}: {states} -> {output}")
+    if code := result.exit_code():
+        raise typer.Exit(code)
+
+
+def _tell(result: FileResult, number: str) -> None:
+    if result.error is not None:
+        # every process reports its own files: no other process knows what is wrong with them
+        for problem in result.error.problems:
+            typer.echo(f"error: {problem}", err=True)
+    elif result.state == "done":
+        hint(f"{number}  {result.shard.source}: {result.texts} texts")

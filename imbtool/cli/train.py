@@ -189,7 +189,7 @@ def _start(
     profile = require_profile(profile)
     settings = read_profile(profile, overrides)
     if dry_run:
-        return lambda json: _rehearse(settings, profile, json)
+        return lambda json: _dry_run(settings, profile, json)
     folder = runs / run_name(run, profile, runs)
     return lambda json: _watch(lambda emit: train(settings, folder, emit, sys.argv, trackers), json)
 
@@ -237,17 +237,17 @@ def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
     document = {
         "run": str(result.folder),
         "checkpoint": str(result.checkpoint),
-        "best": result.best,
+        "best": result.best.model_dump(),
     }
     show(document, [f"checkpoint: {result.checkpoint}"], json)
     hint(f"how it went: {plot}")
     hint(f"next: imbtool evaluate {result.checkpoint}")
 
 
-def _rehearse(settings: Profile, profile: Path, json: bool) -> None:
-    from imbtool.report.console.training import rehearsal_views
-    from imbtool.training.dry_run import rehearse
+def _dry_run(settings: Profile, profile: Path, json: bool) -> None:
+    from imbtool.report.console.training import dry_run_views
+    from imbtool.training.dry_run import dry_run
 
-    document = rehearse(settings)
-    show(document, rehearsal_views(document), json)
+    plan = dry_run(settings)
+    show(plan, dry_run_views(plan), json)
     hint(f"nothing was started; next: imbtool train --profile {profile}")

@@ -1,4 +1,4 @@
-"""`imbtool tune`: the tuning guide follows itself, and shows its reasoning."""
+"""`imbtool tune`: train by the tuning guide, round after round."""
 
 from __future__ import annotations
 
@@ -122,10 +122,10 @@ def tune(
 
 
 def _refuse_several_processes() -> None:
-    from imbtool.distributed.process_info import place_in
+    from imbtool.distributed.process_info import read_process_info
     from imbtool.errors import user_error
 
-    processes = place_in(os.environ).processes
+    processes = read_process_info(os.environ).processes
     if processes > 1:
         found, fix = f"WORLD_SIZE={processes}", "start it without a launcher"
         raise user_error("launch", found, "one process: rounds come one after the other", fix)
@@ -167,13 +167,13 @@ def _preview(run: Path | None, dry_run: bool, has_settings: bool, json: bool) ->
     if has_settings:
         fix = "leave them out: the run has its own profile"
         raise user_error(f"--from-run {run}", "other settings beside it", "--dry-run alone", fix)
-    document = preview(run)
-    show(document, preview_views(document), json)
+    after = preview(run)
+    show(after, preview_views(after), json)
     hint(f"nothing was trained; next: imbtool tune --profile {run / 'profile.yaml'}")
 
 
 def _watch(folder: Path, start: Start, json: bool) -> None:
-    """Show a tuning as it goes, and its story."""
+    """Show a tuning as it goes, and its summary."""
     from imbtool.report.console.tuning import TuningView, tuning_views
     from imbtool.report.figures.figure import write_png
     from imbtool.report.figures.tuning import draw_rounds
@@ -182,14 +182,14 @@ def _watch(folder: Path, start: Start, json: bool) -> None:
 
     try:
         with TuningView(console(stderr=True)) as view:
-            story = start(view).story
+            summary = start(view).summary
     except KeyboardInterrupt:
         if is_begun(folder):
             hint(f"`imbtool tune --resume {folder}` goes on from here")
         raise
     page = folder / "tuning.html"
-    write_png(draw_rounds(story), folder / "plots" / "tuning.png")
-    write_tuning_page(story, page)
-    show(story, tuning_views(story), json)
+    write_png(draw_rounds(summary), folder / "plots" / "tuning.png")
+    write_tuning_page(summary, page)
+    show(summary, tuning_views(summary), json)
     hint(f"how it went: {page}")
-    hint(f"next: imbtool evaluate {story['checkpoint']}")
+    hint(f"next: imbtool evaluate {summary.checkpoint}")

@@ -1,1 +1,1 @@
-"""Several processes: which one this is, starting them, what they tell each other, signals."""
+"""Several processes: rank and number, starting them, collective operations, signals."""

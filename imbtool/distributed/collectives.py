@@ -1,10 +1,10 @@
-"""What the processes of a run tell each other; alone, a process talks to itself for free."""
+"""Collective operations of the processes of a run; a single process computes them at no cost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,11 +17,11 @@ from torch.distributed import DistError
 T = TypeVar("T")
 
 PEER_LOST = 70
-"""Exit code of a process that ends because another one has; the other has the reason."""
+"""Exit code of a process that ends because another process has ended, which reports the reason."""
 
 
 def lost_peer(error: RuntimeError) -> bool:
-    """Whether an error says that another process is gone."""
+    """Whether an error means that another process has ended."""
     text = str(error).lower()
     signs = ("closed by peer", "reset by peer", "gloo", "nccl")
     return isinstance(error, DistError) or any(sign in text for sign in signs)
@@ -31,8 +31,8 @@ class Ranks:
     """The processes of a run.
 
     Attributes:
-        rank: of this one, from 0.
-        processes: how many there are.
+        rank: number of this process, from 0.
+        processes: how many processes there are.
     """
 
     def __init__(self, accelerator: Accelerator) -> None:
@@ -42,20 +42,20 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Is this the process that prints and writes?"""
+        """Whether this is the process that prints and writes files."""
         return self.rank == 0
 
     @property
     def alone(self) -> bool:
-        """Is this the only process?"""
+        """Whether this is the only process."""
         return self.processes == 1
 
     def mine(self, count: int) -> NDArray[np.int64]:
-        """Of `count` rows, those of this process; together the processes have each row once."""
+        """The rows of this process, of `count` rows; each row belongs to exactly one process."""
         return np.arange(self.rank, count, self.processes)
 
-    def total(self, values: Tensor) -> Tensor:
-        """The sum over processes of a tensor that has the same shape on all."""
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over processes of a tensor that has the same shape on all of them."""
         if self.alone:
             return values
         total: Tensor = self._accelerator.reduce(values, reduction="sum")
@@ -68,7 +68,7 @@ class Ranks:
         gathered: Tensor = self._accelerator.gather(values[None].to(self._accelerator.device))
         return gathered
 
-    def most(self, values: Sequence[float]) -> list[float]:
+    def max(self, values: Sequence[float]) -> list[float]:
         """Each value's maximum over processes."""
         if self.alone:
             return list(values)
@@ -76,15 +76,14 @@ class Ranks:
         return most
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What the first process makes, on every process."""
+        """What `make` returns on the first process; all processes receive it."""
         if self.alone:
             return make()
-        made: list[Any] = broadcast_object_list([make() if self.first else None])
-        result: T = made[0]
-        return result
+        made: list[T] = broadcast_object_list([make() if self.first else None])
+        return made[0]
 
-    def same(self, tensor: Tensor) -> Tensor:
-        """The first process's tensor, on every process."""
+    def broadcast(self, tensor: Tensor) -> Tensor:
+        """The first process's tensor; all processes receive it."""
         if self.alone:
             return tensor
         shared: Tensor = broadcast(tensor)
@@ -92,7 +91,7 @@ class Ranks:
 
     @contextmanager
     def ending_together(self) -> Iterator[None]:
-        """End without a word where another process has ended: that one has the reason."""
+        """End silently if another process has ended, since that process reports the reason."""
         try:
             yield
         except RuntimeError as error:
@@ -101,6 +100,6 @@ class Ranks:
             raise SystemExit(PEER_LOST) from None
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Wait until all processes have reached this call."""
         if not self.alone:
             self._accelerator.wait_for_everyone()

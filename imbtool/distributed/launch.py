@@ -1,7 +1,7 @@
-"""Several processes on one machine, through torch's elastic launcher.
+"""Starting several training processes on one machine with torch's elastic launcher.
 
-Where a launcher has started this process already (torchrun, accelerate launch), nothing is started
-again; how many there are must then be what was asked for.
+If a launcher (torchrun, accelerate launch) has already started this process, no further process is
+started, and the launcher's number of processes must be the requested one.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ from torch.distributed.elastic.multiprocessing.errors import (
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from imbtool.distributed.collectives import PEER_LOST
-from imbtool.distributed.process_info import place_in, threads_each
+from imbtool.distributed.process_info import read_process_info, threads_per_process
 from imbtool.errors import user_error
 
 SECONDS_TO_SAVE = 300
-"""How long processes may take to save their state after a signal, before they are killed."""
+"""Processes that have not saved their state this long after a signal are killed."""
 REFUSED = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed"}
 
 
-def processes_to_start(asked: int | None, environment: Mapping[str, str], devices: int) -> int:
-    """How many processes this one must start: 0 if it is to train itself.
+def processes_to_start(requested: int | None, environment: Mapping[str, str], devices: int) -> int:
+    """How many processes this process must start; 0 means that it does the work itself.
 
     Args:
-        asked: for by the user, or None: one for each GPU.
-        environment: variables that launchers set.
-        devices: GPUs that are visible.
+        requested: number of processes that the user requests; None means one for each GPU.
+        environment: the environment variables, which hold those of a launcher.
+        devices: number of visible GPUs.
 
     Raises:
-        UserError: there are fewer processes or devices than asked for, or another way of sharding.
+        UserError: there are fewer processes or GPUs than requested, or the launcher is configured
+            for another kind of parallelism.
     """
     for variable, name in REFUSED.items():
         if environment.get(variable, "").lower() == "true":
@@ -49,10 +50,11 @@ def processes_to_start(asked: int | None, environment: Mapping[str, str], device
             fix = f"configure the launcher without {name}: encoders of this size do not need it"
             raise user_error("launch", found, "plain data parallelism", fix)
     if "RANK" in environment:
-        running = place_in(environment).processes
-        if asked is not None and asked != running:
+        running = read_process_info(environment).processes
+        if requested is not None and requested != running:
             fix = "leave --processes out, or give the launcher's number"
-            raise user_error(f"--processes {asked}", f"{running} launched", "the same number", fix)
+            where, found = f"--processes {requested}", f"{running} launched"
+            raise user_error(where, found, "the same number", fix)
         return 0
     if "MASTER_PORT" in environment:
         raise user_error(
@@ -61,7 +63,7 @@ def processes_to_start(asked: int | None, environment: Mapping[str, str], device
             "one process a rank",
             "use `--processes N` or torchrun, or unset MASTER_PORT",
         )
-    wanted = asked if asked is not None else max(1, devices)
+    wanted = requested if requested is not None else max(1, devices)
     if devices and wanted > devices:
         fix = "lower --processes, or make more GPUs visible"
         raise user_error(
@@ -71,15 +73,18 @@ def processes_to_start(asked: int | None, environment: Mapping[str, str], device
 
 
 def launch(processes: int, arguments: Sequence[str]) -> int:
-    """Run `imbtool ARGUMENTS` in several processes; the first failure's exit code, or 0.
+    """Run `imbtool ARGUMENTS` in several processes.
+
+    Returns:
+        0, or the exit code of the first failure.
 
     Raises:
-        UserError: a process other than the first has failed; the first shows its errors itself.
+        UserError: a process other than the first has failed; the first shows its own errors.
     """
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads_each(processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads_per_process(processes)))
     with tempfile.TemporaryDirectory(prefix="imbtool-") as logs:
-        # only the first process talks to the terminal
+        # only the first process writes to the terminal
         quiet: dict[int, Std] = dict.fromkeys(range(1, processes), Std.ALL)
         config = LaunchConfig(
             min_nodes=1,
@@ -105,7 +110,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
 def _first_failure(failures: Mapping[int, ProcessFailure]) -> int:
     causes = {rank: each for rank, each in failures.items() if each.exitcode != PEER_LOST}
     if 0 in causes and causes[0].exitcode > 0:
-        return causes[0].exitcode  # it has said why
+        return causes[0].exitcode  # it has shown its error itself
     rank, failure = min((causes or failures).items(), key=lambda item: item[1].timestamp)
     fix = "free memory" if failure.exitcode == -signal.SIGKILL else "fix what it says"
     raise user_error(f"process {rank}", _message(failure), "every process to stay", fix)
@@ -118,10 +123,10 @@ def _message(failure: ProcessFailure) -> str:
 
 
 def record_failure(error: BaseException) -> None:
-    """Leave an error where the launcher of this process looks for it."""
+    """Write an error to the file that the launcher of this process reads."""
     get_error_handler().record_exception(error)
 
 
 def visible_devices() -> int:
-    """How many GPUs this process sees."""
+    """Number of GPUs that are visible to this process."""
     return torch.cuda.device_count()

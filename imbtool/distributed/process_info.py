@@ -1,7 +1,7 @@
-"""Which of several processes this is, and how many threads it may have.
+"""Rank, world size and local rank of this process, and how many threads it may use.
 
-Where a launcher (torchrun, accelerate launch, a job array) has started this process, RANK and
-WORLD_SIZE say so.
+A launcher (torchrun, accelerate launch, a job array) passes them in RANK, WORLD_SIZE and
+LOCAL_RANK.
 """
 
 from __future__ import annotations
@@ -16,47 +16,47 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A process among others.
+class ProcessInfo:
+    """Which of several processes this is.
 
     Attributes:
-        rank: from 0, over all machines.
-        processes: how many there are.
-        local: from 0, on this machine.
+        rank: number of the process, from 0, over all machines.
+        processes: the world size: how many processes there are.
+        local_rank: number of the process on its machine, from 0.
     """
 
     rank: int = 0
     processes: int = 1
-    local: int = 0
+    local_rank: int = 0
 
 
-def place_in(environment: Mapping[str, str]) -> Place:
-    """This process's place, by the variables that launchers set; alone where there are none.
+def read_process_info(environment: Mapping[str, str]) -> ProcessInfo:
+    """Read what a launcher has set; without its variables this is the only process.
 
     Raises:
-        UserError: one of RANK and WORLD_SIZE is missing, or they do not fit.
+        UserError: RANK or WORLD_SIZE is missing, or they contradict each other.
     """
     given = {name: environment[name] for name in VARIABLES if name in environment}
     if "RANK" not in given and given.get("WORLD_SIZE", "1") == "1":
-        return Place()
+        return ProcessInfo()
     told = " ".join(f"{name}={value}" for name, value in given.items())
     try:
         rank, processes = int(given["RANK"]), int(given["WORLD_SIZE"])
-        local = int(given.get("LOCAL_RANK", rank))
+        local_rank = int(given.get("LOCAL_RANK", rank))
     except (KeyError, ValueError):
-        raise _misplaced(told) from None
-    if not 0 <= rank < processes or local < 0:
-        raise _misplaced(told)
-    return Place(rank, processes, local)
+        raise _inconsistent(told) from None
+    if not 0 <= rank < processes or local_rank < 0:
+        raise _inconsistent(told)
+    return ProcessInfo(rank, processes, local_rank)
 
 
-def threads_each(processes: int) -> int:
-    """How many threads a process may have so that all have a core each."""
+def threads_per_process(processes: int) -> int:
+    """How many threads each process may use without sharing a core with another process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, (cores or 1) // processes)
 
 
-def _misplaced(told: str) -> UserError:
+def _inconsistent(told: str) -> UserError:
     expected = "RANK and WORLD_SIZE, whole numbers, RANK from 0 to WORLD_SIZE - 1"
     fix = "set both or none; number the tasks of a job array from 0"
     return user_error("launch", told, expected, fix)

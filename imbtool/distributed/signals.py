@@ -1,4 +1,4 @@
-"""Signals end a command without leaving halves; a run stops between two steps, its state saved."""
+"""Signal handling: commands clean up when they are stopped, and a run saves its state first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Stopped(KeyboardInterrupt):
-    """A run that a signal ended after its state was saved."""
+    """A signal has stopped a run; its state was saved before."""
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
@@ -18,22 +18,23 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """The signal that asked for a stop, or None."""
+    """The signal that requested a stop; None as long as there was none."""
 
     signum: int | None = None
 
 
 def _endings() -> tuple[signal.Signals, ...]:
-    """The signals that end a program which does not handle them, from a terminal or a scheduler."""
+    """The signals that a scheduler or a closed terminal sends, if the system has them."""
     return tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that no half of a file is left.
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that no incomplete file is left.
 
-    A signal that is ignored, as `nohup` has it, or handled stays so. Python drops what is raised
-    while it clears objects away: a stop that was lost so comes at the end of the block.
+    A signal that is ignored (under `nohup`, for example) or handled already keeps its handler.
+    Python discards exceptions that are raised in destructors: a stop that was lost that way is
+    raised at the end of the block.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
@@ -57,14 +58,14 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def stop_on_signals(insist: bool) -> Iterator[StopRequest]:
-    """Note SIGINT, SIGTERM and SIGHUP instead of acting on them.
+def stop_on_signals(second_stops: bool) -> Iterator[StopRequest]:
+    """Record SIGINT, SIGTERM and SIGHUP instead of stopping at once.
 
-    A SIGHUP that is ignored, as `nohup` has it, stays so.
+    A SIGHUP that is ignored (under `nohup`, for example) stays ignored.
 
     Args:
-        insist: a second signal acts at once. Not so among several processes: there the launcher
-            passes on what the terminal has sent already.
+        second_stops: whether a second signal stops at once. It must not with several processes,
+            which receive each signal twice: from the terminal and from the launcher.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -76,7 +77,7 @@ def stop_on_signals(insist: bool) -> Iterator[StopRequest]:
 
     def note(signum: int, _: FrameType | None) -> None:
         request.signum = signum
-        for number, handler in before.items() if insist else ():
+        for number, handler in before.items() if second_stops else ():
             signal.signal(number, handler)
 
     for number in before:

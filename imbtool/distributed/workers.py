@@ -1,6 +1,6 @@
-"""Several processes that need not talk: starting them, and how they end.
+"""Starting several independent processes, and reporting how they end.
 
-One that dies costs its own work alone.
+The processes do not communicate: if one of them dies, only its own work is lost.
 """
 
 from __future__ import annotations
@@ -13,24 +13,27 @@ from datetime import timedelta
 
 from torch.distributed.rendezvous import rendezvous
 
-from imbtool.distributed.process_info import VARIABLES, threads_each
+from imbtool.distributed.process_info import VARIABLES, threads_per_process
 from imbtool.files.locks import Lock
 
-PATIENCE = timedelta(seconds=60)
-"""With the launcher's store."""
+STORE_TIMEOUT = timedelta(seconds=60)
+"""How long to wait for the launcher's key-value store."""
 
 
-def run_all(processes: int, arguments: Sequence[str], lock: Lock) -> list[int]:
-    """Run `imbtool ARGUMENTS` in several processes, each to its end; their exit codes.
+def run_workers(processes: int, arguments: Sequence[str], lock: Lock) -> list[int]:
+    """Run `imbtool ARGUMENTS` in several processes and wait for all of them.
 
-    The first one's stdout is left out: the caller tells the result.
+    Their stdout is discarded, since the caller reports the result.
 
     Args:
-        processes: how many.
+        processes: number of processes.
         arguments: of the command line.
-        lock: of the folder that they write to, which they hold together with this process.
+        lock: lock on the output folder, which the processes share with this one.
+
+    Returns:
+        The exit code of each process.
     """
-    environment = {"OMP_NUM_THREADS": str(threads_each(processes)), **os.environ}
+    environment = {"OMP_NUM_THREADS": str(threads_per_process(processes)), **os.environ}
     environment |= lock.environment
     command = [sys.executable, "-m", "imbtool", *arguments]
     children = [
@@ -51,20 +54,25 @@ def run_all(processes: int, arguments: Sequence[str], lock: Lock) -> list[int]:
             child.wait()
 
 
-def failures_to_answer_for(failed: int, environment: Mapping[str, str]) -> int:
-    """How many failures this process must end with an error for: its own.
+def failures_to_report(failed: int, environment: Mapping[str, str]) -> int:
+    """Number of failures for which this process must end with an error.
 
-    Torchrun ends all processes as soon as one fails, whatever they are at. So there those that end
-    first leave theirs with the launcher's store, and the last answers for all.
+    Usually these are its own. Torchrun, however, ends all processes as soon as one of them fails.
+    Under torchrun each process therefore adds its failures to the launcher's key-value store, and
+    only the process that ends last reports all of them.
+
+    Args:
+        failed: number of failures in this process.
+        environment: the environment variables, which hold those of the launcher.
     """
     if environment.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return failed
     attempt = environment.get("TORCHELASTIC_RESTART_COUNT", "0")
     try:
-        store, _, processes = next(rendezvous("env://", timeout=PATIENCE))
+        store, _, processes = next(rendezvous("env://", timeout=STORE_TIMEOUT))
         total: int = store.add(f"imbtool/failed/{attempt}", failed)
         ended: int = store.add(f"imbtool/ended/{attempt}", 1)
-    except RuntimeError:  # the machine with the store is gone
+    except RuntimeError:  # the machine that holds the store is gone
         return failed
     return total if ended == processes else 0
 

@@ -1,1 +1,1 @@
-"""A checkpoint applied: to a labelled table, to a table, to a folder of tables."""
+"""Applying a checkpoint: evaluating it, and predicting tables, lines of text and whole folders."""

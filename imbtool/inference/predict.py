@@ -1,4 +1,4 @@
-"""A checkpoint applied to a table or to lines of text, a chunk at a time."""
+"""Predicting a table or lines of text with a checkpoint, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from imbtool.types import Floats
 from imbtool.wording import as_list, some
 
 MOST_BYTES = 4 * MOST_CHARACTERS
-"""Of a line: as many as its characters can have."""
+"""Most bytes of a line: what its characters can have in UTF-8."""
 
 
 def predict_table(
     checkpoint: Checkpoint, path: Path, text: str | Sequence[str], calibrated: bool = False
 ) -> Iterator[pd.DataFrame]:
-    """Yield the table's frames with `predicted` and `p:LABEL` added, columns and order kept.
+    """Yield the frames of a table with the columns `predicted` and `p:LABEL` added.
 
     Args:
-        checkpoint: what predicts.
+        checkpoint: the trained model.
         path: of the table.
         text: its text columns.
         calibrated: whether `p:LABEL` is calibrated; `predicted` is the same either way.
 
     Raises:
         UserError: the table cannot be read, has no rows, lacks the text column, or has such columns
-            already; or the checkpoint has no calibration and is asked for it.
+            already; or calibration is requested and the checkpoint has none.
     """
     shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
     frame, before = None, 0
@@ -68,10 +68,10 @@ def predict_table(
 def predict_lines(
     checkpoint: Checkpoint, stream: TextIO, calibrated: bool = False
 ) -> Iterator[pd.DataFrame]:
-    """Yield frames of `text`, `predicted` and `p:LABEL` for the lines of a stream, as stdin is.
+    """Yield frames of `text`, `predicted` and `p:LABEL` for the lines of a stream such as stdin.
 
     Raises:
-        UserError: the lines are no text, or the checkpoint lacks the calibration asked for.
+        UserError: a line is not text, or calibration is requested and the checkpoint has none.
     """
     shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
     lines, before = _lines(stream), 0
@@ -84,13 +84,13 @@ def predict_lines(
 
 
 def _numbered(what: str, before: int) -> Callable[[int], str]:
-    """The name of the row at a place, so many rows before it."""
-    return lambda place: f"{what} {before + place + 1}"
+    """How to name the row at an index of a chunk, with `before` rows in earlier chunks."""
+    return lambda index: f"{what} {before + index + 1}"
 
 
 def _lines(stream: TextIO) -> Iterator[str]:
-    """The lines of a stream, each ended by a line feed alone, or with a carriage return before."""
-    # where the terminal's encoding is ASCII, nobody has chosen it
+    """The lines of a stream, which end with a line feed, or a carriage return and a line feed."""
+    # nobody has chosen ASCII: it is what a terminal without settings has
     codec = text_codec(stream.encoding or UTF8) or UTF8
     codec = UTF8 if codec == "ascii" else codec
     content = stream.buffer
@@ -111,13 +111,13 @@ def _lines(stream: TextIO) -> Iterator[str]:
 
 
 def write_file(frames: Iterable[pd.DataFrame], output: Path) -> int:
-    """Write frames to a file, whole or not at all; count the rows."""
+    """Write frames to a file, completely or not at all; return the number of rows."""
     with replacing(output) as temporary:
         return write_frames(frames, temporary, table_format(output))
 
 
 def write_frames(frames: Iterable[pd.DataFrame], target: Path | IO[str], suffix: str) -> int:
-    """Write frames to a path or stream as they come, in the format of `suffix`; count the rows."""
+    """Write frames to a path or stream in the format of `suffix`; return the number of rows."""
     with TableWriter(target, suffix) as writer:
         for frame in frames:
             writer.write(frame)
@@ -125,17 +125,17 @@ def write_frames(frames: Iterable[pd.DataFrame], target: Path | IO[str], suffix:
 
 
 def use_gpu(checkpoint: Checkpoint, number: int) -> None:
-    """Move the model to a GPU, if there are any.
+    """Move the model to a GPU, if there is one.
 
     Args:
-        checkpoint: whose model.
-        number: of this process on its machine. A launcher may show a process its own GPU alone, and
-            processes may outnumber the GPUs: they are counted round.
+        checkpoint: the trained model.
+        number: local rank of this process, which chooses the GPU modulo their number: a launcher
+            may show a process only its own GPU, and there may be more processes than GPUs.
     """
     if not torch.cuda.is_available():
         return
     device = torch.device("cuda", number % torch.cuda.device_count())
-    # else pinned memory would take room on the first GPU for every process
+    # otherwise pinned memory of every process would take memory of the first GPU
     torch.cuda.set_device(device)
     checkpoint.to(device)
 
@@ -143,10 +143,15 @@ def use_gpu(checkpoint: Checkpoint, number: int) -> None:
 def shown_probabilities(
     folder: Path, meta: CheckpointMeta, calibrated: bool
 ) -> Callable[[Floats], Floats]:
-    """What makes `p:LABEL` of the logits [n, L] of the checkpoint in a folder.
+    """The function from logits [n, L] to the probabilities in `p:LABEL`.
+
+    Args:
+        folder: of the checkpoint.
+        meta: its metadata.
+        calibrated: whether the probabilities are calibrated.
 
     Raises:
-        UserError: it has no calibration and is asked for it.
+        UserError: calibration is requested and the checkpoint has none.
     """
     if not calibrated:
         return sigmoid
@@ -166,16 +171,16 @@ def predict_frame(
     """A frame with `predicted` and `p:LABEL` added.
 
     Args:
-        checkpoint: what predicts.
+        checkpoint: the trained model.
         frame: n rows.
         texts: of these rows.
-        shown: what makes `p:LABEL` of logits [n, L].
+        shown: from logits [n, L] to the probabilities in `p:LABEL`.
     """
     names = checkpoint.labels.names
     logits, separator = checkpoint.logits(texts), checkpoint.meta.separator
     as_list = needs_list(names, separator)
     decided = [
-        joined([names[place] for place in np.flatnonzero(row)], separator, as_list)
+        joined([names[label] for label in np.flatnonzero(row)], separator, as_list)
         for row in checkpoint.decide(sigmoid(logits))
     ]
     columns = [f"{PROBABILITY_PREFIX}{name}" for name in names]

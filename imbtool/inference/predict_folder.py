@@ -1,53 +1,48 @@
-"""A checkpoint applied to many tables, file by file: what is done stays done."""
+"""A checkpoint applied to many tables, file by file; files that exist already are skipped.
+
+Several processes share the files: those that a launcher has started, or those that this process
+starts.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict
-
 from imbtool.data.datasets import is_dataset
+from imbtool.distributed.launch import processes_to_start, visible_devices
+from imbtool.distributed.process_info import ProcessInfo
+from imbtool.distributed.workers import failures_to_report, run_workers
 from imbtool.errors import UserError, user_error
-from imbtool.files.documents import Typed, read_document
-from imbtool.files.json_text import to_json, write_json
-from imbtool.files.writing import require_utf8, sha256
-from imbtool.formats.sources import names_table, separate_files, written_name
+from imbtool.files.json_text import to_json
+from imbtool.files.locks import Lock, Member, locked
+from imbtool.files.writing import sha256
+from imbtool.formats.sources import separate_files, written_name
+from imbtool.inference.output_folder import FolderManifest, claim_folder, require_claimable
 from imbtool.inference.predict import predict_table, shown_probabilities, use_gpu, write_file
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.metadata import read_meta
-from imbtool.wording import as_list, shown, some
+from imbtool.wording import as_list
 
-MANIFEST = "_predict.json"
-"""Who reads the folder as one table passes over it, as over all names that begin so."""
 CARD = "README.md"
 
 
-class Record(Typed):
-    """The content of the manifest: what made the outputs of a folder."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    checkpoint: str
-    input: str
-    text: list[str]
-    calibrated: bool
-
-
 @dataclass(frozen=True)
-class Job:
-    """What outputs depend on.
+class PredictionJob:
+    """What the outputs depend on.
 
     Attributes:
-        checkpoint: its folder.
-        sha256: of what it decides by.
+        checkpoint: folder of the checkpoint.
+        sha256: digest of the files that decide the predictions.
         source: the folder or glob of the tables.
         text: their text columns.
         calibrated: whether `p:LABEL` is calibrated.
-        trust_remote_code: whether to run code that the model brings along.
+        trust_remote_code: whether to run code that comes with the model.
     """
 
     checkpoint: Path
@@ -58,9 +53,9 @@ class Job:
     trust_remote_code: bool
 
     @property
-    def record(self) -> Record:
-        """The content of the manifest; where the checkpoint stands is none of it."""
-        return Record(
+    def manifest(self) -> FolderManifest:
+        """The content of the output folder's manifest."""
+        return FolderManifest(
             checkpoint=self.sha256,
             input=str(self.source.absolute()).encode(errors="backslashreplace").decode(),
             text=self.text,
@@ -69,13 +64,26 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one file.
+class Shard:
+    """One of many tables.
+
+    Attributes:
+        source: the table.
+        output: the file that its predictions are written to.
+    """
+
+    source: Path
+    output: Path
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """The result for one file.
 
     Attributes:
         shard: the file.
-        state: skipped where the output was there already.
-        texts: how many were predicted.
+        state: `skipped` if the output existed already.
+        texts: number of predicted texts.
         error: why it failed.
     """
 
@@ -85,81 +93,123 @@ class Outcome:
     error: UserError | None = None
 
 
+@dataclass(frozen=True)
+class FolderResult:
+    """The result for all files of this process, or of the processes that it has started.
+
+    Attributes:
+        counts: number of files by `FileResult.state`.
+        exit_codes: of the processes that were started; empty if there were none.
+    """
+
+    counts: Counter[str]
+    exit_codes: Sequence[int] = ()
+
+    def exit_code(self) -> int:
+        """The exit code of this process; to be called once everything else has been reported."""
+        if self.exit_codes:
+            return max(2, *self.exit_codes) if any(self.exit_codes) else 0
+        return 2 if failures_to_report(self.counts["failed"], os.environ) else 0
+
+
 def make_job(
     checkpoint: Path,
     source: Path,
     text: Sequence[str] | None,
     calibrated: bool = False,
     trust_remote_code: bool = False,
-) -> Job:
-    """Gather what outputs depend on, without loading the model.
+) -> PredictionJob:
+    """Gather what the outputs depend on, without loading the model.
 
     Args:
         checkpoint: its folder, or the run folder around it.
         source: the folder or glob of the tables.
-        text: their text columns; default: those of the training.
+        text: their text columns; default: those of the training tables.
         calibrated: whether `p:LABEL` is to be calibrated.
-        trust_remote_code: whether to run code that the model brings along.
+        trust_remote_code: whether to run code that comes with the model.
 
     Raises:
-        UserError: there is no checkpoint, or it has no calibration and is asked for it.
+        UserError: there is no checkpoint, or calibration is requested and the checkpoint has none.
     """
     folder = checkpoint_folder(checkpoint)
     meta = read_meta(folder)
     shown_probabilities(folder, meta, calibrated)
     trained_on = meta.data.text
     columns = text or as_list(trained_on)
-    return Job(folder, _fingerprint(folder), source, list(columns), calibrated, trust_remote_code)
+    return PredictionJob(
+        folder, _fingerprint(folder), source, list(columns), calibrated, trust_remote_code
+    )
 
 
-def job_name(job: Job, processes: int) -> str:
-    """What tells a job of several processes from others."""
-    digest = hashlib.sha256(to_json(job.record.model_dump()).encode()).hexdigest()
+def predict_folder(
+    job: PredictionJob,
+    folder: Path,
+    process: ProcessInfo,
+    processes: int | None,
+    start_over: bool,
+    arguments: Sequence[str],
+    tell: Callable[[FileResult, str], None],
+) -> FolderResult:
+    """Predict the files of a job into a folder, alone or with other processes.
+
+    Args:
+        job: what to predict, and how.
+        folder: of the outputs.
+        process: this process among those that a launcher has started.
+        processes: number of processes that the user requests; None means one for each GPU.
+        start_over: whether to delete outputs that exist.
+        arguments: of the command line that this process was started with; the processes that it
+            starts get the same ones.
+        tell: called with each result of this process and its number, such as `2/5`.
+
+    Raises:
+        UserError: the checkpoint, the tables or the folder cannot be used, or another command
+            writes to the folder.
+    """
+    several = processes_to_start(processes, os.environ, visible_devices())
+    shards = plan_shards(job.source, folder)
+    if start_over and process.processes > 1:
+        found = f"--force in {process.processes} processes"
+        fix = "delete the folder first, and leave out --force"
+        raise user_error("launch", found, "one that deletes before the others begin", fix)
+    require_claimable(folder)
+    member = Member(_job_name(job, process.processes), process.rank)
+    with locked(folder, member if process.processes > 1 else None) as lock:
+        claim_folder(folder, job.manifest, {shard.output for shard in shards}, start_over)
+        if several:
+            return _predict_in_workers(several, shards, arguments, lock)
+        sizes = [shard.source.stat().st_size for shard in shards]
+        mine = assign_shards(sizes, process.processes)[process.rank]
+        counts: Counter[str] = Counter()
+        for result in _predict_shards(job, [shards[at] for at in mine], process.local_rank):
+            counts[result.state] += 1
+            tell(result, f"{counts.total()}/{len(mine)}")
+        return FolderResult(counts)
+
+
+def _job_name(job: PredictionJob, processes: int) -> str:
+    """What distinguishes a job of several processes from other jobs."""
+    digest = hashlib.sha256(to_json(job.manifest.model_dump()).encode()).hexdigest()
     return f"a job of {processes} processes, {digest[:16]}"
 
 
-def require_claimable(folder: Path) -> None:
-    """Check that a folder can be one of outputs, before anything is written to it.
-
-    Raises:
-        UserError: it is a file or holds files of which nobody knows where they are from, or its
-            name is not UTF-8.
-    """
-    require_utf8(folder)
-    _is_claimed(folder)
-
-
-def claim_folder(folder: Path, job: Job, shards: Sequence[Shard], start_over: bool) -> None:
-    """Make sure that a folder's outputs are all of one job, and write down of which.
-
-    A folder without outputs may be claimed anew. The outputs of another job are deleted before this
-    one is written down, so that a kill leaves none that passes for this one's.
-
-    Args:
-        folder: of the outputs; it need not be there.
-        job: that is to fill it.
-        shards: the files that it is to hold.
-        start_over: whether to delete what is there of them.
-
-    Raises:
-        UserError: it is of another job, or holds files of which nobody knows where they are from.
-    """
-    before = _record_in(folder) if _is_claimed(folder) else None
-    if start_over:
-        _clear(folder, shards)
-    elif before is not None and before != job.record and _tables(folder):
-        raise _other_job(folder, before, job.record)
-    if before != job.record:
-        write_json(folder / MANIFEST, job.record.model_dump())
+def _predict_in_workers(
+    processes: int, shards: Sequence[Shard], arguments: Sequence[str], lock: Lock
+) -> FolderResult:
+    """Let several processes share the files; each of them runs `predict_folder` with its rank."""
+    before = _count_done(shards)
+    codes = run_workers(processes, [each for each in arguments if each != "--force"], lock)
+    done = _count_done(shards)
+    counts = Counter(done=done - before, skipped=before, failed=len(shards) - done)
+    return FolderResult(counts, codes)
 
 
-def _record_in(folder: Path) -> Record:
-    fix = "choose another -o, or delete the folder"
-    return read_document(folder / MANIFEST, Record, fix)
+def _count_done(shards: Sequence[Shard]) -> int:
+    return sum(shard.output.exists() for shard in shards)
 
 
-def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outcome]:
-    """Yield what comes of each file; a file that cannot be used costs no other.
+def _predict_shards(job: PredictionJob, shards: Sequence[Shard], gpu: int) -> Iterator[FileResult]:
+    """Yield the result of each file; a file that cannot be used does not stop the others.
 
     Args:
         job: what to do.
@@ -173,31 +223,26 @@ def predict_shards(job: Job, shards: Sequence[Shard], gpu: int) -> Iterator[Outc
     left = []
     for shard in shards:
         if shard.output.exists():
-            yield Outcome(shard, "skipped")
+            yield FileResult(shard, "skipped")
         else:
             left.append(shard)
     if left:
         checkpoint = read_checkpoint(job.checkpoint, job.trust_remote_code)
         use_gpu(checkpoint, gpu)
         for shard in left:
-            yield _predicted(checkpoint, job, shard)
+            yield _predict_shard(checkpoint, job, shard)
 
 
-def count_done(shards: Sequence[Shard]) -> int:
-    """How many of the outputs are there."""
-    return sum(shard.output.exists() for shard in shards)
-
-
-def _predicted(checkpoint: Checkpoint, job: Job, shard: Shard) -> Outcome:
+def _predict_shard(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> FileResult:
     frames = predict_table(checkpoint, shard.source, job.text, job.calibrated)
     try:
-        return Outcome(shard, "done", write_file(frames, shard.output))
+        return FileResult(shard, "done", write_file(frames, shard.output))
     except UserError as error:
-        return Outcome(shard, "failed", error=error)
+        return FileResult(shard, "failed", error=error)
 
 
 def _fingerprint(folder: Path) -> str:
-    """sha256 of all files of a checkpoint but its card, which an evaluation rewrites."""
+    """sha256 of all files of a checkpoint except its card, which an evaluation rewrites."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name != CARD and not path.name.startswith("."):
@@ -206,74 +251,14 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _is_claimed(folder: Path) -> bool:
-    """Whether a folder has a manifest; if it has none, it must be empty."""
-    if not folder.exists():
-        return False
-    if not folder.is_dir():
-        raise user_error(f"-o {folder}", "a file", "a folder", "choose another -o")
-    names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-    if names and MANIFEST not in names:
-        found = f"files, and no {MANIFEST} that says what made them: {some(sorted(names))}"
-        expected = "a new folder, or one that predict has written"
-        raise user_error(f"-o {folder}", found, expected, "choose another -o")
-    return bool(names)
-
-
-def _other_job(folder: Path, before: Record, now: Record) -> UserError:
-    known = before.model_dump()
-    changed = [
-        f"{key} ({shown(known[key])} -> {shown(value)})"
-        for key, value in now.model_dump().items()
-        if known[key] != value
-    ]
-    return user_error(
-        f"-o {folder}",
-        f"outputs made with another {', another '.join(changed)}",
-        "the checkpoint, input and options that it was begun with",
-        "choose another -o, or --force to delete them and start over",
-    )
-
-
-def _clear(folder: Path, shards: Sequence[Shard]) -> None:
-    outputs = {shard.output for shard in shards}
-    others = [path for path in _tables(folder) if path not in outputs]
-    if others:
-        found = f"tables that this input does not give: {some(others)}"
-        fix = "move them away, or choose another -o"
-        raise user_error(f"-o {folder}", found, "none but those to be written anew", fix)
-    for output in outputs:
-        output.unlink(missing_ok=True)
-
-
-def _tables(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if names_table(path) and not path.name.startswith((".", "_")) and path.is_file()
-    )
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One file of many.
-
-    Attributes:
-        source: a table.
-        output: the file that it becomes.
-    """
-
-    source: Path
-    output: Path
-
-
 def plan_shards(source: Path, folder: Path) -> list[Shard]:
-    """The tables of a folder or glob, by name, and the files of the same names in another folder.
+    """The tables of a folder or glob, by name, each with an output of the same name in `folder`.
 
-    What a glob finds in several folders keeps its folders, from the first wildcard on.
+    Tables that a glob finds in several folders keep their folders, from the first wildcard on.
 
     Raises:
-        UserError: there are none, two would become one file, or outputs would stand among inputs.
+        UserError: there are no tables, two of them would have one output, or the outputs would
+            lie among the inputs.
     """
     if is_dataset(source):
         fix = "name a file, `-o OUT.parquet` say, which takes it whole"
@@ -286,27 +271,31 @@ def plan_shards(source: Path, folder: Path) -> list[Shard]:
     return shards
 
 
-def shared_out(sizes: Sequence[int], processes: int) -> list[list[int]]:
-    """Which files each process takes, so that all have about as many bytes.
+def assign_shards(sizes: Sequence[int], processes: int) -> list[list[int]]:
+    """Distribute files over processes so that all have about the same number of bytes.
 
-    The largest file that is left goes to the process with the least (Graham 1969: at most a third
-    over the best there is). It depends on the sizes alone, so processes need not talk about it.
+    The largest remaining file goes to the process with the fewest bytes (Graham 1969: at most a
+    third above the optimum). The result depends on the sizes alone, so processes need not
+    communicate.
 
     Args:
         sizes: of the files, in bytes.
-        processes: how many there are.
+        processes: number of processes.
+
+    Returns:
+        The indices of the files of each process.
     """
     shares: list[list[int]] = [[] for _ in range(processes)]
     loads = [0] * processes
     for index in sorted(range(len(sizes)), key=lambda each: -sizes[each]):
         least = loads.index(min(loads))
         shares[least].append(index)
-        loads[least] += sizes[index] + 1  # empty files are work too
+        loads[least] += sizes[index] + 1  # so that empty files are distributed, too
     return [sorted(share) for share in shares]
 
 
 def _refuse_overlap(source: Path, base: Path, folder: Path, reaches_down: bool) -> None:
-    """Where outputs stand among inputs, the next run would take them for inputs."""
+    """Refuse outputs among the inputs: the next run would read them as inputs."""
     inside, outside = folder.resolve(), base.resolve()
     if inside == outside or (reaches_down and outside in inside.parents):
         found = f"a folder among the tables of {source}"

@@ -86,8 +86,9 @@ def _results(meta: CheckpointMeta, evaluation: Evaluation | None) -> Iterator[di
                 "average_precision_macro": overall.macro.average_precision.value,
             },
         )
-    names = ("f1_macro", "average_precision_macro")
-    yield _result("validation", {name: meta.validation[name] for name in names})
+    best = meta.validation
+    values = {"f1_macro": best.f1_macro, "average_precision_macro": best.average_precision_macro}
+    yield _result("validation", values)
 
 
 def _result(split: str, values: dict[str, float | None]) -> dict[str, Any]:
@@ -105,9 +106,9 @@ def _sections(meta: CheckpointMeta, evaluation: Evaluation | None) -> list[str]:
     return [
         "# A multi-label text classifier for rare labels",
         f"Fine-tuned from {_code(meta.encoder)} with imbtool {markdown_text(meta.version)}, "
-        f"epoch {validation['epoch']} of the run. {_reading(meta)}",
-        f"Macro-F1 on validation {_score(validation['f1_macro'])}, decisions cross-fitted on "
-        f"half-splits; mean average precision {_score(validation['average_precision_macro'])}.",
+        f"epoch {validation.epoch} of the run. {_reading(meta)}",
+        f"Macro-F1 on validation {_score(validation.f1_macro)}, decisions cross-fitted on "
+        f"half-splits; mean average precision {_score(validation.average_precision_macro)}.",
         *(_measured(evaluation) if evaluation else ()),
         "## Use",
         "A label is decided where its score is at or above its threshold below, not at 0.5"

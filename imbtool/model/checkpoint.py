@@ -1,7 +1,7 @@
-"""A trained model's folder: write it, read it, predict with it.
+"""The checkpoint, a trained model's folder: write it, read it, predict with it.
 
-It is a plain transformers folder, so that anyone can load it; `imbtool.json` beside the weights
-holds what transformers has no place for: thresholds, forest, weights, what each rests on.
+It is a plain transformers folder that other tools can load. The file `imbtool.json` beside the
+weights holds what transformers does not store: thresholds, hierarchy, label weights, their reasons.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,14 +29,15 @@ from imbtool.model.card import model_card
 from imbtool.model.encoder import TextModel, load_trained
 from imbtool.model.encoder_files import public_name
 from imbtool.model.head import head_layer
-from imbtool.model.knn import Neighbours, consult, mixed, read_neighbours
+from imbtool.model.knn import KnnIndex, interpolated, predict_with_knn, read_knn_index
 from imbtool.model.metadata import (
     FIX,
     META,
     CheckpointMeta,
     DataMeta,
+    KnnMeta,
     LabelMeta,
-    NeighboursMeta,
+    ValidationMeta,
     read_meta,
 )
 from imbtool.types import Decisions
@@ -45,18 +45,18 @@ from imbtool.version import __version__
 
 TENSORS = "the tensors that the thresholds were chosen with"
 LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))
-"""The probability of a logit far below all others rounds to 0, which every text would reach."""
+"""Least threshold: the probability of a very low logit rounds to 0, which every text reaches."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model and its decisions.
+    """A trained model and the thresholds that decide its labels.
 
     Attributes:
-        folder: where it was read from.
+        folder: that it was read from.
         text_model: model and tokenizer.
-        meta: labels, thresholds and what they rest on.
-        neighbours: training texts that have a say; None where the head alone decides.
+        meta: labels, thresholds and how they were chosen.
+        knn: index of training texts for kNN probabilities; None if the head alone decides.
 
     Examples:
         >>> from pathlib import Path
@@ -70,7 +70,7 @@ class Checkpoint:
     folder: Path
     text_model: TextModel
     meta: CheckpointMeta
-    neighbours: Neighbours | None = None
+    knn: KnnIndex | None = None
 
     @property
     def labels(self) -> Labels:
@@ -85,29 +85,29 @@ class Checkpoint:
         """
         logits = self._logits(texts)
         if (bad := np.flatnonzero(~np.isfinite(logits).all(axis=1))).size:
-            place, fix = int(bad[0]), "restore the checkpoint, or train it again"
-            raise TextError(place, texts[place], "a logit that is no finite number", fix)
+            row, fix = int(bad[0]), "restore the checkpoint, or train it again"
+            raise TextError(row, texts[row], "a logit that is no finite number", fix)
         return logits
 
     def _logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        if self.neighbours is None or self.meta.neighbours is None:
+        if self.knn is None or self.meta.neighbours is None:
             return self.text_model.logits(texts).astype(np.float64)
         encoded = self.text_model.encode(texts)
-        logits, opinion = consult(self.text_model, self.neighbours, encoded)
-        return mixed(logits, opinion, self.meta.neighbours.share).numpy()
+        logits, knn_probabilities = predict_with_knn(self.text_model, self.knn, encoded)
+        return interpolated(logits, knn_probabilities, self.meta.neighbours.share).numpy()
 
     def to(self, device: torch.device) -> None:
-        """Move the model, and the neighbours if there are any, to a device."""
-        self.text_model.model.to(device)
-        if self.neighbours is not None:
-            self.neighbours.to(device)
+        """Move the model, and its kNN index if it has one, to a device."""
+        self.text_model.model.to(device)  # type: ignore[arg-type]
+        if self.knn is not None:
+            self.knn.to(device)
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """sigmoid(logit) of each text and label [n, L]."""
+        """The probability of each text and label, sigmoid(logit) [n, L]."""
         return sigmoid(self.logits(texts))
 
     def decide(self, probabilities: NDArray[np.float64]) -> Decisions:
-        """Decisions [n, L] by the thresholds, coherent with the forest."""
+        """Decisions [n, L] by the thresholds, made consistent with the hierarchy."""
         return decide(self.labels, probabilities, self.meta.thresholds, self.meta.coherence)
 
 
@@ -116,10 +116,10 @@ def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
 
     Args:
         path: of either folder.
-        trust_remote_code: run the code in it, if its encoder came with some.
+        trust_remote_code: whether to run code that comes with the model.
 
     Raises:
-        UserError: there is none, it is damaged, or it has code that is not trusted.
+        UserError: there is no checkpoint, it is damaged, or it has code that is not trusted.
 
     Examples:
         >>> from pathlib import Path
@@ -132,9 +132,9 @@ def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
     text_model = load_trained(
         folder, list(meta.labels), meta.max_length, meta.long_texts, trust_remote_code
     )
-    neighbours = _neighbours(folder, meta, text_model) if meta.neighbours else None
+    knn = _read_knn(folder, meta.neighbours, text_model) if meta.neighbours else None
     _verify(folder, meta)
-    return Checkpoint(folder, text_model, meta, neighbours)
+    return Checkpoint(folder, text_model, meta, knn)
 
 
 def _verify(folder: Path, meta: CheckpointMeta) -> None:
@@ -145,13 +145,12 @@ def _verify(folder: Path, meta: CheckpointMeta) -> None:
             raise user_error(path, f"other bytes than {META} has the sha256 of", TENSORS, FIX)
 
 
-def _neighbours(folder: Path, meta: CheckpointMeta, text_model: TextModel) -> Neighbours:
-    assert meta.neighbours is not None
+def _read_knn(folder: Path, meta: KnnMeta, text_model: TextModel) -> KnnIndex:
     layer = head_layer(text_model.model)
     if layer is None:
-        found = "neighbours, and a model whose head does not end in one layer with a bias"
+        found = "a kNN index, and a model whose head does not end in one layer with a bias"
         raise user_error(folder, found, "a checkpoint as imbtool wrote it", FIX)
-    return read_neighbours(folder, meta.neighbours.texts, len(meta.labels), layer.in_features)
+    return read_knn_index(folder, meta.texts, len(meta.thresholds), layer.in_features)
 
 
 def checkpoint_folder(path: Path) -> Path:
@@ -175,10 +174,10 @@ def make_meta(
     choice: ThresholdChoice,
     calibration: Calibration,
     max_length: int,
-    validation: dict[str, Any],
-    neighbours: NeighboursMeta | None = None,
+    validation: ValidationMeta,
+    knn: KnnMeta | None = None,
 ) -> CheckpointMeta:
-    """Gather what a checkpoint must know."""
+    """Gather the content of imbtool.json; `knn` is None if the head alone decides."""
     parent_of = dict(profile.labels.edges)
     labels = {
         weight.label: LabelMeta(
@@ -213,12 +212,12 @@ def make_meta(
         data=DataMeta.model_validate(columns),
         fingerprints={name: split.fingerprint for name, split in corpus.splits.items()},
         validation=validation,
-        neighbours=neighbours,
+        neighbours=knn,
     )
 
 
 def write_checkpoint(
-    link: Path, text_model: TextModel, meta: CheckpointMeta, neighbours: Neighbours | None = None
+    link: Path, text_model: TextModel, meta: CheckpointMeta, knn: KnnIndex | None = None
 ) -> None:
     """Write a checkpoint beside `link` and point `link` at it, atomically."""
     if isinstance(meta.data.text, list) and len(meta.data.text) > 1:
@@ -226,19 +225,19 @@ def write_checkpoint(
 
     def fill(folder: Path) -> None:
         tokenizer = text_model.tokenizer
-        backend = getattr(tokenizer, "backend_tokenizer", None)  # one in Python has none
+        backend = getattr(tokenizer, "backend_tokenizer", None)  # None if it is written in Python
         if backend is not None:
-            # what encode() asked for last would otherwise stay in tokenizer.json
+            # the settings of the last call would otherwise be saved in tokenizer.json
             backend.no_truncation()
             backend.no_padding()
         config = text_model.model.config
         config.id2label = dict(enumerate(meta.labels))
-        config.label2id = {name: place for place, name in enumerate(meta.labels)}
+        config.label2id = {name: index for index, name in enumerate(meta.labels)}
         config.imbtool = {"version": meta.version, "max_length": meta.max_length}
         text_model.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        if neighbours is not None:
-            neighbours.save(folder)
+        if knn is not None:
+            knn.save(folder)
         digests = {
             path.name: sha256(path, TENSORS) for path in sorted(folder.glob("*.safetensors"))
         }

@@ -1,13 +1,13 @@
-"""Encoder and head through transformers: load them, and turn texts into logits."""
+"""The text model, encoder and head: load it through transformers, and compute logits of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from imbtool.config.schema import LongTexts, ModelSection
 from imbtool.files.model_folder import CONFIG, TOKENIZER, Folder
 from imbtool.model.encoder_files import encoder_folder
 from imbtool.model.loading import (
-    SEEN,
+    PROBE_TEXT,
     check_reading,
     check_tokens,
+    empty_model,
     folder_of_checkpoint,
     folder_of_encoder,
     load_config,
@@ -29,19 +30,21 @@ from imbtool.model.loading import (
     most_positions,
 )
 from imbtool.model.long_texts import (
-    Frame,
+    TokenIds,
     count_windows,
     most_windows,
     padded_tokens,
     text_of_each,
     windows_of,
 )
-from imbtool.model.long_texts import Tokens as Tokens
-from imbtool.model.tokenize import Reader
+from imbtool.model.tokenize import TextTokenizer
 from imbtool.wording import some
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
-"""Padded tokens of one forward pass without gradients, by device type."""
+"""Most padded tokens of one forward pass without gradients, by device type."""
 
 MASK = "attention_mask"
 
@@ -52,60 +55,55 @@ class TextModel:
 
     Attributes:
         model: a transformers sequence-classification model.
-        tokenizer: its tokenizer, `model_max_length` set to `max_length`.
-        max_length: tokens that are read at once.
-        long_texts: what is read of a text that has more.
+        tokenizer: its tokenizer, with `model_max_length` set to `max_length`.
+        max_length: number of tokens that the model reads at once.
+        long_texts: what is read of longer texts.
     """
 
-    model: Any
-    tokenizer: Any
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
     max_length: int
     long_texts: LongTexts = "truncate"
 
     @property
     def device(self) -> torch.device:
-        """Where the model's weights are."""
+        """The device of the model's weights."""
         device: torch.device = next(self.model.parameters()).device
         return device
 
     @cached_property
-    def reader(self) -> Reader:
-        """What makes token ids of texts."""
-        return Reader(self.tokenizer, self.max_length, self.long_texts)
+    def text_tokenizer(self) -> TextTokenizer:
+        """What turns texts into token ids."""
+        return TextTokenizer(self.tokenizer, self.max_length, self.long_texts)
 
     @property
     def joiner(self) -> str:
-        """What the encoder reads between two columns of a text."""
-        return self.reader.joiner
-
-    @property
-    def frame(self) -> Frame:
-        """The special tokens around a text."""
-        return self.reader.frame
+        """The text between two columns of a text."""
+        return self.text_tokenizer.joiner
 
     @property
     def most_tokens(self) -> int:
-        """Tokens of an encoded text at most; something of one that has so many may be left out."""
+        """Most tokens of an encoded text; a text with as many may have been cut."""
         return self.max_length * most_windows(self.long_texts)
 
-    def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        """Token ids of what is read of each text, special tokens included; see `longtexts`.
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Token ids of what is read of each text, special tokens included; see `long_texts`.
 
-        Between two columns of a text stands `joiner`.
+        `joiner` separates the columns of a text.
 
         Raises:
             UserError: the tokenizer fails, or a text is too long to be cut.
         """
-        return self.reader.encode(texts)
+        return self.text_tokenizer.encode(texts)
 
-    def windows(self, encoded: Sequence[Tokens]) -> list[int]:
-        """How many rows of a batch each encoded text takes: 1 but for one with windows."""
+    def windows(self, encoded: Sequence[TokenIds]) -> list[int]:
+        """Number of rows of a batch that each encoded text takes: 1, or its number of windows."""
         return count_windows(map(len, encoded), self.max_length)
 
-    def batch(self, encoded: Sequence[Tokens]) -> dict[str, Tensor]:
-        """Padded input ids of some texts, on the model's device; a mask only if some are padded.
+    def batch(self, encoded: Sequence[TokenIds]) -> dict[str, Tensor]:
+        """Padded input ids of texts on the model's device, and a mask if any row is padded.
 
-        A text has a row for each of its `windows`; `pooled` makes one of their outputs.
+        A text has one row for each of its `windows`; see `max_over_windows`.
         """
         windows = (window for ids in encoded for window in windows_of(ids, self.max_length))
         # where a tokenizer adds no special tokens a text may have none at all
@@ -115,15 +113,16 @@ class TextModel:
         mask = np.zeros((len(rows), width), dtype=np.int64)
         left = self.tokenizer.padding_side == "left"
         for row, ids in enumerate(rows):
-            place = slice(width - len(ids), width) if left else slice(len(ids))
-            tokens[row, place], mask[row, place] = ids, 1
+            columns = slice(width - len(ids), width) if left else slice(len(ids))
+            tokens[row, columns], mask[row, columns] = ids, 1
         arrays = {"input_ids": tokens} if mask.all() else {"input_ids": tokens, MASK: mask}
         return {name: self._moved(array) for name, array in arrays.items()}
 
-    def _with_one_end(self, ids: Tokens) -> Tokens:
-        """A window as it is, or, for an encoder with a decoder, with its end mark at its end only.
+    def _with_one_end(self, ids: TokenIds) -> TokenIds:
+        """A window; for an encoder-decoder model with the end-of-sequence token at its end only.
 
-        The head of such a model reads there, and refuses texts that have not all as many.
+        The head of such a model reads at that token, and requires the same number of them in all
+        texts.
         """
         if not self.model.config.is_encoder_decoder:
             return ids
@@ -138,8 +137,8 @@ class TextModel:
 
     def forward_all(
         self,
-        encoded: Sequence[Tokens],
-        autocast: AbstractContextManager[Any] | None = None,
+        encoded: Sequence[TokenIds],
+        autocast: AbstractContextManager[object] | None = None,
         dropout: bool = False,
     ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Yield (rows, logits) over all texts, longest first, without gradients."""
@@ -151,23 +150,23 @@ class TextModel:
                 for rows in _by_length(encoded, most, self.max_length):
                     chosen = [encoded[row] for row in rows]
                     output = self.model(**self.batch(chosen)).logits
-                    yield rows, pooled(output, self.windows(chosen))
+                    yield rows, max_over_windows(output, self.windows(chosen))
         finally:
             self.model.train(training)
 
-    def forward_seen(
+    def forward_with_inputs(
         self,
-        encoded: Sequence[Tokens],
+        encoded: Sequence[TokenIds],
         layer: nn.Linear,
-        autocast: AbstractContextManager[Any] | None = None,
+        autocast: AbstractContextManager[object] | None = None,
         dropout: bool = False,
     ) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor]]:
-        """As `forward_all`, and the input of a layer: fp32, a row for every window."""
-        seen: list[Tensor] = []
-        hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        """Like `forward_all`, with the input of a layer in fp32: one row for each window."""
+        captured: list[Tensor] = []
+        hook = layer.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
         try:
             for rows, logits in self.forward_all(encoded, autocast, dropout):
-                yield rows, logits, seen.pop().float().reshape(-1, layer.in_features)
+                yield rows, logits, captured.pop().float().reshape(-1, layer.in_features)
         finally:
             hook.remove()
 
@@ -175,19 +174,21 @@ class TextModel:
         """Logits [n, L] of texts, in fp32."""
         return self.logits_of(self.encode(texts))
 
-    def logits_of(self, encoded: Sequence[Tokens]) -> NDArray[np.float32]:
+    def logits_of(self, encoded: Sequence[TokenIds]) -> NDArray[np.float32]:
         """Logits [n, L] of encoded texts, in fp32."""
-        result = np.zeros((len(encoded), self.model.config.num_labels), dtype=np.float32)
+        labels = self.model.config.num_labels
+        assert labels is not None  # every configuration has a number of outputs
+        result = np.zeros((len(encoded), labels), dtype=np.float32)
         for rows, logits in self.forward_all(encoded):
             result[rows] = logits.float().cpu().numpy()
         return result
 
 
 def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
-    """Load an encoder with a fresh head of one output a label.
+    """Load an encoder with a fresh head that has one output for each label.
 
     Raises:
-        UserError: the encoder is not there, is damaged, or is no text encoder.
+        UserError: the encoder is missing or damaged, or is no text encoder.
     """
     folder = folder_of_encoder(encoder_folder(section.encoder), section.encoder)
     config = load_config(
@@ -204,6 +205,21 @@ def load_encoder(section: ModelSection, names: Sequence[str]) -> TextModel:
     return _checked(folder, TextModel(model, tokenizer, length, section.long_texts), len(names))
 
 
+def load_text_tokenizer(section: ModelSection) -> TextTokenizer:
+    """Load the tokenizer of an encoder alone, to read texts as the encoder would.
+
+    Raises:
+        UserError: the encoder is missing or damaged, or is no text encoder.
+    """
+    folder = folder_of_encoder(encoder_folder(section.encoder), section.encoder)
+    config = load_config(folder, section.trust_remote_code)
+    tokenizer = load_tokenizer(folder, section.trust_remote_code)
+    model = empty_model(folder, config, section.trust_remote_code)
+    check_tokens(folder, model, tokenizer)
+    length = _length(section.max_length, tokenizer, model)
+    return TextTokenizer(tokenizer, length, section.long_texts)
+
+
 def load_trained(
     path: Path,
     names: Sequence[str],
@@ -211,22 +227,23 @@ def load_trained(
     long_texts: LongTexts,
     trust_remote_code: bool = False,
 ) -> TextModel:
-    """Load a fine-tuned model as it was saved, to read texts as in training.
+    """Load a fine-tuned model, to read texts as in training.
 
     Args:
         path: of its folder.
         names: of its labels, in the order of its outputs.
-        max_length: tokens that it reads at once.
-        long_texts: what it reads of a text that has more.
-        trust_remote_code: whether to run code that it brings along.
+        max_length: number of tokens that it reads at once.
+        long_texts: what it reads of longer texts.
+        trust_remote_code: whether to run code that comes with the model.
 
     Raises:
-        UserError: its files are missing or damaged, or are of another model.
+        UserError: its files are missing or damaged, or belong to another model.
     """
     folder = folder_of_checkpoint(path)
     config = load_config(folder, trust_remote_code)
     with folder.calls(CONFIG):
-        outputs = [config.id2label[place] for place in range(len(config.id2label))]
+        id2label: Mapping[Any, str] = config.id2label or {}
+        outputs = [id2label[index] for index in range(len(id2label))]
     if outputs != list(names):
         found = f"id2label in {CONFIG} is {some(outputs, 3)}, the labels are {some(names, 3)}"
         raise folder.refused(found)
@@ -237,12 +254,12 @@ def load_trained(
     return _checked(folder, TextModel(model, tokenizer, length, long_texts), len(names))
 
 
-def pooled(output: Tensor, windows: Sequence[int]) -> Tensor:
+def max_over_windows(output: Tensor, windows: Sequence[int]) -> Tensor:
     """The logits of texts [n, L]: for each label the maximum over the windows of a text.
 
     Args:
-        output: logits of windows [rows, L], those of a text one after the other.
-        windows: how many each text has [n].
+        output: logits of windows [rows, L], ordered by text.
+        windows: number of windows of each text [n].
     """
     if len(output) == len(windows):
         return output
@@ -251,12 +268,12 @@ def pooled(output: Tensor, windows: Sequence[int]) -> Tensor:
     return lowest.scatter_reduce(0, text[:, None].expand_as(output), output, "amax")
 
 
-def averaged(features: Tensor, windows: Sequence[int]) -> Tensor:
+def mean_over_windows(features: Tensor, windows: Sequence[int]) -> Tensor:
     """The features of texts [n, features]: the mean over the windows of each.
 
     Args:
-        features: of windows [rows, features], those of a text one after the other.
-        windows: how many each text has [n].
+        features: of windows [rows, features], ordered by text.
+        windows: number of windows of each text [n].
     """
     if len(features) == len(windows):
         return features
@@ -265,19 +282,19 @@ def averaged(features: Tensor, windows: Sequence[int]) -> Tensor:
     return sums / torch.tensor(windows, device=features.device)[:, None]
 
 
-def _length(most: int, tokenizer: Any, model: Any) -> int:
-    """How many tokens are read at once; the tokenizer is told."""
+def _length(most: int, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:
+    """Set and return the number of tokens that are read at once."""
     length = int(min(most, tokenizer.model_max_length, most_positions(model)))
     tokenizer.model_max_length = length
     return length
 
 
 def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
-    """A model that has been seen to read a text."""
+    """Check that a model can read texts, and return it."""
     check_tokens(folder, text_model.model, text_model.tokenizer)
     with folder.calls(TOKENIZER):
-        room = text_model.max_length - len(text_model.frame)
-        batch = text_model.batch(text_model.encode([SEEN, f"{SEEN} {SEEN}"]))
+        room = text_model.max_length - len(text_model.text_tokenizer.special_tokens)
+        batch = text_model.batch(text_model.encode([PROBE_TEXT, f"{PROBE_TEXT} {PROBE_TEXT}"]))
     if room < 1:
         raise folder.refused(f"no room for a text in {text_model.max_length} tokens")
     for training in (True, False):
@@ -287,9 +304,9 @@ def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
 
 
 def _by_length(
-    encoded: Sequence[Tokens], most: int, max_length: int
+    encoded: Sequence[TokenIds], most: int, max_length: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Row indices, longest first, in groups of at most so many padded tokens."""
+    """Row indices, longest first, in groups of at most `most` padded tokens."""
     lengths = np.array([len(ids) for ids in encoded])
     order = np.argsort(-lengths, kind="stable")
     start = 0

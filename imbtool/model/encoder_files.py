@@ -1,4 +1,4 @@
-"""Where encoders are: the bundled one, folders, and hub ids."""
+"""Locating encoders: the bundled one, folders and hub ids; and the digests of their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 EXPECTED = "a file of an encoder"
 DECISIVE = {".json", ".safetensors", ".txt", ".model", ".codes", ".tiktoken", ".py"}
-"""Suffixes of the files that decide what an encoder makes of a text: weights, tokenizer, code."""
+"""Suffixes of the files that determine the output of an encoder: weights, tokenizer, code."""
 
 
 def encoder_folder(name: str) -> str:
@@ -45,23 +45,23 @@ def encoder_folder(name: str) -> str:
 
 
 def public_name(encoder: str) -> str:
-    """What others may read of `model.encoder`: a hub id, or a folder's last name alone."""
+    """The public form of `model.encoder`: a hub id, or the name of a folder without its path."""
     if encoder == BUNDLED:
         return BUNDLED_NAME
     return Path(encoder).name if Path(encoder).is_absolute() else encoder
 
 
 def encoder_files(name: str) -> dict[str, str]:
-    """The sha256 of every file that decides what an encoder makes of a text, by the file's name.
+    """The sha256 of every file that determines the output of an encoder, by the file's name.
 
     Args:
-        name: `model.encoder`; of a hub id the files in the cache count.
+        name: `model.encoder`; for a hub id, the files in the cache.
 
     Returns:
         Empty for a hub id that is not in the cache.
 
     Raises:
-        UserError: as `encoder_folder`; or a file cannot be read.
+        UserError: as for `encoder_folder`; or a file cannot be read.
     """
     where = encoder_folder(name)
     folder = Path(where) if is_folder(Path(where)) else _cached(where)
@@ -86,7 +86,7 @@ def _decisive(folder: Path) -> Iterator[Path]:
 
 
 def _cached(name: str) -> Path | None:
-    """The folder in the hub's cache that a hub id stands for, if it has been downloaded."""
+    """The folder of a hub id in the hub's cache, if it has been downloaded."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

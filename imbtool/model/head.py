@@ -1,28 +1,31 @@
-"""The layer of a model that gives one output a label: which it is, and that it is fresh."""
+"""The head of a model: finding its last layer, which has one output for each label."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def head_layer(model: Any) -> nn.Linear | None:
-    """The last linear layer outside the encoder that gives one output a label, if there is one.
 
-    It has a bias, unlike that of a decoder, which is laid over every token instead of every text.
+def head_layer(model: PreTrainedModel) -> nn.Linear | None:
+    """The last linear layer outside the encoder with one output for each label, if there is one.
+
+    It has a bias; the layer of a decoder, which is applied to every token, has none.
     """
     layer = _output_layer(model)
     return layer if layer is not None and layer.bias is not None else None
 
 
-def renew_head(model: Any, loaded: Mapping[str, Any]) -> None:
-    """See that the head's last layer is fresh, if a classifier of other labels was loaded.
+def renew_head(model: PreTrainedModel, loaded: Mapping[str, Any]) -> None:
+    """Initialise the head's last layer anew if it was loaded from a classifier of other labels.
 
     Args:
-        model: as loaded with another number of labels, perhaps.
-        loaded: what transformers says of its weights; those that are not the file's are fresh.
+        model: as loaded.
+        loaded: the loading report of transformers; weights that the files lack are fresh already.
     """
     layer = _output_layer(model)
     misfits = {name for name, *_ in loaded["mismatched_keys"]}
@@ -30,15 +33,15 @@ def renew_head(model: Any, loaded: Mapping[str, Any]) -> None:
         layer.reset_parameters()
 
 
-def head_names(model: Any) -> set[str]:
+def head_names(model: PreTrainedModel) -> set[str]:
     """The names of the parameters of the head's last layer."""
     layer = _output_layer(model)
     own = set() if layer is None else set(layer.parameters())
     return {name for name, tensor in model.named_parameters() if tensor in own}
 
 
-def _output_layer(model: Any) -> nn.Linear | None:
-    """As `head_layer`, with a bias or without."""
+def _output_layer(model: PreTrainedModel) -> nn.Linear | None:
+    """Like `head_layer`, with or without a bias."""
     inside = set(model.base_model.modules())
     layers = [
         module

@@ -1,9 +1,9 @@
-"""The training texts nearest to a text have a say in its labels, beside the head.
+"""kNN probabilities: the labels of the training texts nearest to a text, beside those of the head.
 
-The head draws one line a label, and a label of few positives is hard to draw a line around; the
-nearest training texts know its corners by heart. Their labels are mixed into the probabilities as
-in nearest-neighbour language models (arXiv 1911.00172), for several labels in Su et al., ACL 2022
-(aclanthology.org/2022.acl-short.75).
+A linear head separates a label with one hyperplane, which few positives do not determine well; the
+nearest training texts follow the shape of a label locally. Their labels are interpolated with the
+head's probabilities as in nearest-neighbour language models (arXiv 1911.00172), and for multi-label
+classification in Su et al., ACL 2022 (aclanthology.org/2022.acl-short.75).
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 
 from imbtool.errors import UserError, user_error
-from imbtool.model.encoder import TextModel, Tokens, averaged
+from imbtool.model.encoder import TextModel, mean_over_windows
 from imbtool.model.head import head_layer
 from imbtool.model.loading import folder_of_checkpoint
+from imbtool.model.long_texts import TokenIds
+from imbtool.types import Targets
 from imbtool.wording import some
 
 FILE = "neighbours.safetensors"
 NEAREST = 50
-"""Training texts that are heard; 20 to 100 make no difference that can be seen."""
+"""Number k of nearest training texts; 20 to 100 make no visible difference."""
 TEMPERATURE = 0.1
-"""Of the cosines: a text whose cosine is so much higher counts e times as much."""
+"""Of the cosine similarities: a text weighs e times more if its similarity is higher by this."""
 UNKNOWN = -1
 ROUNDING = 0.01
-"""How far from 1 the length of a direction may be that was rounded to 16 bits."""
+"""How far from 1 the length of a direction may be after rounding to 16 bits."""
 
 
-class Neighbours(nn.Module):
-    """Training texts as the head sees them, and their labels.
+class KnnIndex(nn.Module):
+    """The training texts, as input of the head, with their labels.
 
     Attributes:
         features: directions of the head's input [n, features], each of length 1.
@@ -52,98 +53,99 @@ class Neighbours(nn.Module):
         self.register_buffer("targets", targets)
 
     def forward(self, features: Tensor) -> Tensor:
-        """The share of the nearest training texts that have a label [m, L].
-
-        A nearer one counts more, by its cosine; NaN where all of them are unknown.
+        """The kNN probability of each label: the weighted fraction of neighbours that have it.
 
         Args:
             features: the head's input for each text [m, features].
+
+        Returns:
+            [m, L]; neighbours weigh more the more similar they are. NaN if the label is unknown for
+            all of them.
         """
         cosines = normalize(features) @ self.features.T
         nearest = cosines.topk(min(NEAREST, len(self.features)), dim=1)
         weights = torch.softmax(nearest.values / TEMPERATURE, dim=1)[:, :, None]
         targets = self.targets[nearest.indices]
-        heard = (weights * (targets != UNKNOWN)).sum(dim=1)
-        return (weights * (targets == 1)).sum(dim=1) / heard
+        known = (weights * (targets != UNKNOWN)).sum(dim=1)
+        return (weights * (targets == 1)).sum(dim=1) / known
 
     def save(self, folder: Path) -> None:
-        """Write them into a checkpoint's folder."""
+        """Write the index into the folder of a checkpoint."""
         tensors = {"features": self.features.half(), "targets": self.targets}
         save_file({name: each.cpu().contiguous() for name, each in tensors.items()}, folder / FILE)
 
 
-def remember(features: Tensor, targets: NDArray[np.float32]) -> Neighbours:
-    """Training texts by the head's input [n, features] and their targets [n, L], NaN unknown.
+def make_knn_index(features: Tensor, targets: Targets) -> KnnIndex:
+    """Index training texts by the head's input [n, features], with their targets [n, L].
 
-    Directions have the 16 bits that they are kept with: thresholds are chosen by what will decide.
+    Directions are rounded to the 16 bits that they are saved with, so that thresholds are chosen
+    with the index that will be used.
     """
     known = np.nan_to_num(targets, nan=UNKNOWN).astype(np.int8)
-    return Neighbours(
-        normalize(features).half().float(), torch.from_numpy(known).to(features.device)
-    )
+    return KnnIndex(normalize(features).half().float(), torch.from_numpy(known).to(features.device))
 
 
-def consult(
-    text_model: TextModel, neighbours: Neighbours, encoded: Sequence[Tokens]
+def predict_with_knn(
+    text_model: TextModel, index: KnnIndex, encoded: Sequence[TokenIds]
 ) -> tuple[Tensor, Tensor]:
-    """What the head and what the neighbours say of encoded texts.
+    """Compute the logits of the head and the kNN probabilities of encoded texts.
 
     Returns:
-        Logits of the head [n, L] and the neighbours' opinion [n, L], fp32, on the CPU. For the
-        neighbours a text in windows is the mean of them.
+        Both [n, L], fp32, on the CPU. For the kNN probabilities, the features of a text in windows
+        are the mean over its windows.
     """
     layer = head_layer(text_model.model)
-    assert layer is not None  # its input is what they were remembered by
-    logits, opinion = torch.zeros(2, len(encoded), text_model.model.config.num_labels)
-    for rows, output, seen in text_model.forward_seen(encoded, layer):
+    assert layer is not None  # else there would be no index
+    logits, knn_probabilities = torch.zeros(2, len(encoded), index.targets.shape[1])
+    for rows, output, inputs in text_model.forward_with_inputs(encoded, layer):
         windows = text_model.windows([encoded[row] for row in rows])
         logits[rows] = output.float().cpu()
-        opinion[rows] = neighbours(averaged(seen, windows)).cpu()
-    return logits, opinion
+        knn_probabilities[rows] = index(mean_over_windows(inputs, windows)).cpu()
+    return logits, knn_probabilities
 
 
-def mixed(logits: Tensor, opinion: Tensor, share: float) -> Tensor:
-    """The logits of (1 - share) sigmoid(logits) + share * opinion, in fp64.
+def interpolated(logits: Tensor, knn_probabilities: Tensor, weight: float) -> Tensor:
+    """The logits of (1 - weight) sigmoid(logits) + weight * knn_probabilities, in fp64.
 
     Args:
         logits: any shape.
-        opinion: probabilities, of the same shape; where one is NaN the logit stays.
-        share: of the neighbours, 0 to under 1.
+        knn_probabilities: of the same shape; where one is NaN the logit does not change.
+        weight: of the kNN probabilities, from 0 to below 1.
     """
-    logits, opinion = logits.double(), opinion.double()
-    if share == 0:
+    logits, knn = logits.double(), knn_probabilities.double()
+    if weight == 0:
         return logits
-    ours, theirs = math.log1p(-share), math.log(share)
-    positive = torch.logaddexp(ours + logsigmoid(logits), theirs + opinion.log())
-    negative = torch.logaddexp(ours + logsigmoid(-logits), theirs + torch.log1p(-opinion))
-    return torch.where(opinion.isnan(), logits, positive - negative)
+    head_part, knn_part = math.log1p(-weight), math.log(weight)
+    positive = torch.logaddexp(head_part + logsigmoid(logits), knn_part + knn.log())
+    negative = torch.logaddexp(head_part + logsigmoid(-logits), knn_part + torch.log1p(-knn))
+    return torch.where(knn.isnan(), logits, positive - negative)
 
 
-def read_neighbours(folder: Path, texts: int, labels: int, width: int) -> Neighbours:
-    """The neighbours in a checkpoint's folder.
+def read_knn_index(folder: Path, texts: int, labels: int, width: int) -> KnnIndex:
+    """Read the kNN index in the folder of a checkpoint.
 
     Args:
         folder: of the checkpoint.
-        texts: how many there are.
-        labels: how many labels they have.
-        width: of what the head of the model reads.
+        texts: number of training texts in the index.
+        labels: number of labels.
+        width: number of input features of the model's head.
 
     Raises:
-        UserError: the file is missing or damaged, or does not go with the model.
+        UserError: the file is missing or damaged, or does not match the model.
     """
     path = folder / FILE
     if not path.is_file():
         raise _refused(path, "no such file")
     with folder_of_checkpoint(folder).calls(FILE):
         tensors = load_file(path)
-    wrong = next(_wrongs(tensors, texts, labels, width), None)
+    wrong = next(_faults(tensors, texts, labels, width), None)
     if wrong is not None:
         raise _refused(path, wrong)
-    return Neighbours(tensors["features"].float(), tensors["targets"])
+    return KnnIndex(tensors["features"].float(), tensors["targets"])
 
 
-def _wrongs(tensors: Mapping[str, Tensor], texts: int, labels: int, width: int) -> Iterator[str]:
-    """What is wrong with tensors that should be those of so many neighbours."""
+def _faults(tensors: Mapping[str, Tensor], texts: int, labels: int, width: int) -> Iterator[str]:
+    """What is wrong with the tensors of an index of this size."""
     wanted = {
         "features": ((texts, width), torch.float16),
         "targets": ((texts, labels), torch.int8),

@@ -1,7 +1,7 @@
-"""The one boundary behind which folders of models are loaded, with all that is checked of them.
+"""Loading models and tokenizers through transformers, with all checks of their files.
 
-What transformers warns of, imbtool refuses: a tensor that the file lacks would be drawn at random,
-and two runs would give two answers. Nothing in a folder makes transformers look for weights or code
+imbtool refuses what transformers only warns of: it would initialise a missing tensor at random, and
+two runs would give two results. No file in a folder can make transformers load weights or code from
 elsewhere.
 """
 
@@ -17,7 +17,14 @@ import torch
 import transformers
 from safetensors import safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from imbtool.files.model_folder import CONFIG, TOKENIZER, WEIGHTS, Folder
 from imbtool.model.head import head_names, renew_head
@@ -25,37 +32,37 @@ from imbtool.model.metadata import FIX
 from imbtool.wording import some
 
 ELSEWHERE = ("quantization_config", "transformers_weights", "fusion_config", "gguf_file")
-"""Keys of config.json that name other code, other files or other numbers than fp32 weights."""
+"""Keys of config.json that name other code, other files or weights that are not fp32."""
 LAYERS = (
     *("num_hidden_layers", "num_layers", "n_layer", "n_layers", "num_decoder_layers"),
     *("encoder_layers", "decoder_layers", "num_hidden_groups", "inner_group_num"),
 )
 MOST_LAYERS = 1000
 FRESH_ELEMENTS = 2**26
-"""Of a head, a pooler and buffers, which the files do not hold; more is another model."""
+"""Most elements of the head, the pooler and buffers, which the files do not hold."""
 FLOATS = {"F64", "F32", "F16", "BF16"}
 FLOATS_END = (".weight", ".bias")
-SEEN = "a b"
+PROBE_TEXT = "a b"
 """A text that every model can read."""
 
 
-def load_config(folder: Folder, trust_remote_code: bool, **changes: Any) -> Any:
-    """The configuration of a model, with nothing in it that leads elsewhere.
+def load_config(folder: Folder, trust_remote_code: bool, **changes: Any) -> PreTrainedConfig:
+    """Load the configuration of a model, and check that it refers to nothing outside the folder.
 
     Args:
         folder: of the model.
-        trust_remote_code: whether to run code that it brings along.
-        changes: to the file's keys.
+        trust_remote_code: whether to run code that comes with the model.
+        changes: values that replace those of the file.
 
     Raises:
-        UserError: files have another shape, or a key would need what is never loaded.
+        UserError: a file is missing or damaged, or a key refers to what imbtool never loads.
     """
-    # what it says, bars and load reports would stand between the user and the result
+    # log messages, progress bars and load reports of transformers would hide the result
     transformers.logging.set_verbosity(logging.CRITICAL)
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder.check_files()
     with folder.calls(CONFIG):
-        config = AutoConfig.from_pretrained(
+        config: PreTrainedConfig = AutoConfig.from_pretrained(
             folder.name, trust_remote_code=trust_remote_code, **changes
         )
     for key in ELSEWHERE:
@@ -65,23 +72,23 @@ def load_config(folder: Folder, trust_remote_code: bool, **changes: Any) -> Any:
         if _is_above(getattr(config, key, None), MOST_LAYERS):
             raise folder.refused(f"{CONFIG}: {key} {getattr(config, key)}")
     with folder.calls(CONFIG):
-        # a name like owner/kernel would be downloaded and run where `kernels` is installed
+        # a name such as owner/kernel would be downloaded and run if `kernels` is installed
         config._attn_implementation = config._experts_implementation = None
         config.return_dict = True
     return config
 
 
-def load_tokenizer(folder: Folder, trust_remote_code: bool) -> Any:
-    """The tokenizer of a model.
+def load_tokenizer(folder: Folder, trust_remote_code: bool) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a model.
 
     Raises:
-        UserError: there is none, or it is damaged, or cannot fill a batch.
+        UserError: there is none, it is damaged, or it has no padding token.
     """
     with folder.calls(TOKENIZER):
         tokenizer = AutoTokenizer.from_pretrained(folder.name, trust_remote_code=trust_remote_code)
         known, special = len(tokenizer), len(tokenizer.all_special_ids)
         padding, longest = tokenizer.pad_token_id, tokenizer.model_max_length
-        tokenizer(SEEN)
+        tokenizer(PROBE_TEXT)
     if known <= special:
         raise folder.refused("no tokenizer files beside its weights")
     if padding is None:
@@ -91,25 +98,29 @@ def load_tokenizer(folder: Folder, trust_remote_code: bool) -> Any:
     return tokenizer
 
 
-def load_model(folder: Folder, config: Any, trust_remote_code: bool, fresh_head: bool) -> Any:
-    """The classifier of a folder in fp32, all of its weights from there.
+def load_model(
+    folder: Folder, config: PreTrainedConfig, trust_remote_code: bool, fresh_head: bool
+) -> PreTrainedModel:
+    """Load the classifier of a folder in fp32, with all of its weights from the folder.
 
     Args:
         folder: of the model.
-        config: as `load_config` gives it.
-        trust_remote_code: whether to run code that it brings along.
-        fresh_head: whether the head may be missing, and is made anew; the pooler may then be, too.
+        config: from `load_config`.
+        trust_remote_code: whether to run code that comes with the model.
+        fresh_head: whether the head is initialised anew; the folder may then lack the head and the
+            pooler.
 
     Raises:
         UserError: tensors are missing, have other shapes or hold numbers that are not finite.
     """
     if not trust_remote_code:
         _check_size(folder, config)
-    # eager attention is the faster one on CPU for short texts
+    # eager attention is faster on CPU for short texts
     attention = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
     with folder.calls(f"{CONFIG} and {WEIGHTS}"):
-        # the default dtype follows the checkpoint, and one in bf16 would then train in bf16
-        model, loaded = AutoModelForSequenceClassification.from_pretrained(
+        # by default the dtype is that of the files, and weights in bf16 would train in bf16
+        loading: tuple[PreTrainedModel, dict[str, Any]]
+        loading = AutoModelForSequenceClassification.from_pretrained(
             folder.name,
             config=config,
             dtype=torch.float32,
@@ -119,6 +130,7 @@ def load_model(folder: Folder, config: Any, trust_remote_code: bool, fresh_head:
             output_loading_info=True,
             **attention,
         )
+    model, loaded = loading
     _check_loaded(folder, model, loaded, fresh_head)
     if fresh_head:
         renew_head(model, loaded)
@@ -126,30 +138,34 @@ def load_model(folder: Folder, config: Any, trust_remote_code: bool, fresh_head:
     return model
 
 
-def empty_model(folder: Folder, config: Any, trust_remote_code: bool) -> Any:
-    """A classifier of a configuration, without room for its weights.
+def empty_model(
+    folder: Folder, config: PreTrainedConfig, trust_remote_code: bool
+) -> PreTrainedModel:
+    """Make the classifier of a configuration without memory for its weights.
 
     Raises:
-        UserError: there is none of such a configuration.
+        UserError: transformers has no such classifier.
     """
     with folder.calls(CONFIG), torch.device("meta"):
-        return AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-            config, trust_remote_code=trust_remote_code
-        )
+        make = AutoModelForSequenceClassification.from_config
+        model: PreTrainedModel = make(config, trust_remote_code=trust_remote_code)  # type: ignore[no-untyped-call]
+    return model
 
 
-def check_tokens(folder: Folder, model: Any, tokenizer: Any) -> None:
-    """Check that each token has an embedding.
+def check_tokens(
+    folder: Folder, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Check that each token of the tokenizer has an embedding.
 
     Raises:
-        UserError: one has none.
+        UserError: a token has none.
     """
     with folder.calls(TOKENIZER):
         ids = [*tokenizer.get_vocab().values(), tokenizer.pad_token_id]
-        largest = max(*ids, *tokenizer(SEEN)["input_ids"])
+        largest = max(*ids, *tokenizer(PROBE_TEXT)["input_ids"])
         lowest = min(ids)
     with folder.calls(f"{CONFIG} and {WEIGHTS}"):
-        rows = model.get_input_embeddings().weight.shape[0]
+        rows = model.get_input_embeddings().get_parameter("weight").shape[0]
     if largest >= rows or lowest < 0:
         token = largest if largest >= rows else lowest
         raise folder.refused(
@@ -158,17 +174,19 @@ def check_tokens(folder: Folder, model: Any, tokenizer: Any) -> None:
         )
 
 
-def check_reading(folder: Folder, model: Any, batch: Mapping[str, Any], labels: int) -> None:
-    """Let a model read a first batch, so that one that cannot is told before the work begins.
+def check_reading(
+    folder: Folder, model: PreTrainedModel, batch: Mapping[str, Any], labels: int
+) -> None:
+    """Run a model on a first batch, so that a model that fails is reported before the work begins.
 
     Args:
         folder: of the model.
-        model: in training mode or not; its random numbers are left as they are.
-        batch: what it is to read.
-        labels: how many outputs it should give.
+        model: in training mode or not; the random states do not change.
+        batch: inputs of the model.
+        labels: number of outputs that it should have.
 
     Raises:
-        UserError: it cannot, or gives something else than one finite number a label.
+        UserError: it fails, or does not return one finite number for each label.
     """
     alone = torch.random.fork_rng(devices=[])
     with folder.calls(f"{CONFIG} and {WEIGHTS}"), torch.no_grad(), alone:
@@ -178,11 +196,11 @@ def check_reading(folder: Folder, model: Any, batch: Mapping[str, Any], labels: 
     if shape != expected:
         raise folder.refused(f"outputs of the shape {shape} for {expected[1]} labels")
     if not finite:
-        raise folder.refused(f"an output that is no finite number, for the text {SEEN!r}")
+        raise folder.refused(f"an output that is no finite number, for the text {PROBE_TEXT!r}")
 
 
-def most_positions(model: Any) -> int:
-    """How many tokens the position embeddings serve; RoBERTa's first ones stand for padding."""
+def most_positions(model: PreTrainedModel) -> int:
+    """Number of tokens that have position embeddings; RoBERTa reserves the first for padding."""
     most = getattr(model.config, "max_position_embeddings", None)
     if not isinstance(most, int) or most <= 0:
         return 10**9
@@ -192,8 +210,8 @@ def most_positions(model: Any) -> int:
     return int(most)
 
 
-def _check_size(folder: Folder, config: Any) -> None:
-    """Check that config.json describes no more weights than the files hold, before room is made."""
+def _check_size(folder: Folder, config: PreTrainedConfig) -> None:
+    """Check that config.json describes no more weights than the files hold, before allocation."""
     held = 0
     for path in folder.weight_files():
         with folder.calls(path.name), safe_open(path, framework="np") as tensors:
@@ -211,8 +229,10 @@ def _check_size(folder: Folder, config: Any) -> None:
         raise folder.refused(found)
 
 
-def _check_loaded(folder: Folder, model: Any, loaded: Mapping[str, Any], fresh_head: bool) -> None:
-    """Check that the weights are those of the files; `loaded` is what transformers says of it."""
+def _check_loaded(
+    folder: Folder, model: PreTrainedModel, loaded: Mapping[str, Any], fresh_head: bool
+) -> None:
+    """Check that all weights come from the files, by the loading report of transformers."""
     missing, unexpected = loaded["missing_keys"], loaded["unexpected_keys"]
     misfits = {name for name, *_ in loaded["mismatched_keys"]}
     if fresh_head:
@@ -229,9 +249,9 @@ def _refuse_some(folder: Folder, sentence: str, names: Iterable[str]) -> None:
         raise folder.refused(f"{WEIGHTS}: {sentence.format(some(ordered, 3))}")
 
 
-def _of_encoder(model: Any, names: Iterable[str]) -> set[str]:
-    """Those that are neither of the head nor of the pooler, which pretraining may not have had."""
-    if model.base_model is model:  # nothing tells the head from the encoder
+def _of_encoder(model: PreTrainedModel, names: Iterable[str]) -> set[str]:
+    """The names outside the head and the pooler, which a pretrained encoder may lack."""
+    if model.base_model is model:  # the head cannot be told from the encoder
         sizes = {name: tensor.numel() for name, tensor in model.named_parameters()}
         lacking = sum(sizes.get(name, 0) for name in names)
         return set(names) if 2 * lacking > sum(sizes.values()) else set()
@@ -249,11 +269,11 @@ def _is_above(value: Any, most: int) -> bool:
 
 
 def folder_of_encoder(name: str, encoder: str) -> Folder:
-    """An encoder, as a profile names it.
+    """The folder of an encoder.
 
     Args:
-        name: the folder or hub id behind it.
-        encoder: `model.encoder`.
+        name: path of the folder, or hub id.
+        encoder: `model.encoder` in the profile.
     """
     return Folder(
         name,
@@ -265,7 +285,7 @@ def folder_of_encoder(name: str, encoder: str) -> Folder:
 
 
 def folder_of_checkpoint(path: Path) -> Folder:
-    """A checkpoint's folder."""
+    """The folder of a checkpoint."""
     return Folder(
         str(path),
         str(path),

@@ -1,8 +1,9 @@
-"""What is read of a text that has more tokens than an encoder reads at once: pure functions of ids.
+"""Long texts: what is read of a text with more tokens than an encoder reads at once.
 
-Its head and its tail (Sun et al. 2019, arXiv 1905.05583, keep 128 and 382 of 510), or windows that
-overlap, each read as if it were a text. The windows of a text stand one after the other in one list
-of ids; all but the last have `max_length` tokens: the list's length tells how many there are.
+Either its head and its tail (Sun et al. 2019, arXiv 1905.05583, keep 128 and 382 of 510 tokens), or
+overlapping windows, each read like a text of its own. The windows of a text follow each other in
+one list of ids. All but the last have `max_length` tokens, so that the length of the list gives
+their number.
 """
 
 from __future__ import annotations
@@ -10,121 +11,124 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.config.schema import LongTexts
 
-HEAD_PARTS = 4
-"""Of a text that is too long one part in so many is kept from its head, the rest from its tail."""
-OVERLAP_PARTS = 4
-"""One part in so many of a window stands in the window before it as well."""
-MOST_WINDOWS = 16
-"""Of a text, since all of them are in memory at once; of a longer one head and tail are kept."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-Tokens = list[int]
+HEAD_PARTS = 4
+"""One part in so many of the tokens that are read comes from the head, the rest from the tail."""
+OVERLAP_PARTS = 4
+"""One part in so many of a window overlaps with the window before it."""
+MOST_WINDOWS = 16
+"""Most windows of a text, since all are in memory at once; longer texts lose their middle."""
+
+TokenIds = list[int]
 
 
 @dataclass(frozen=True)
-class Frame:
-    """The special tokens that a tokenizer puts before and after a text."""
+class SpecialTokens:
+    """The special tokens that a tokenizer adds before and after a text."""
 
-    start: Tokens
-    end: Tokens
+    start: TokenIds
+    end: TokenIds
 
     def __len__(self) -> int:
         return len(self.start) + len(self.end)
 
-    def around(self, text: Tokens) -> Tokens:
-        """A text's own tokens, framed."""
+    def around(self, text: TokenIds) -> TokenIds:
+        """The tokens of a text with the special tokens around them."""
         return [*self.start, *text, *self.end]
 
-    def inside(self, ids: Tokens) -> Tokens:
-        """A framed text's own tokens."""
+    def inside(self, ids: TokenIds) -> TokenIds:
+        """The tokens of a text without the special tokens around them."""
         return ids[len(self.start) : len(ids) - len(self.end)]
 
 
-def special_frame(tokenizer: Any) -> Frame:
-    """The special tokens that a tokenizer puts around a text, as it marks them around one."""
+def special_tokens_of(tokenizer: PreTrainedTokenizerBase) -> SpecialTokens:
+    """The special tokens that a tokenizer adds, as it marks them around a short text."""
     shown = tokenizer("a", return_special_tokens_mask=True)
-    ids, special = shown["input_ids"], shown["special_tokens_mask"]
-    own = [place for place, is_special in enumerate(special) if not is_special]
-    return Frame(ids[: own[0]], ids[own[-1] + 1 :])
+    ids, mask = shown["input_ids"], shown["special_tokens_mask"]
+    own = [index for index, is_special in enumerate(mask) if not is_special]
+    return SpecialTokens(ids[: own[0]], ids[own[-1] + 1 :])
 
 
 def most_windows(long_texts: LongTexts) -> int:
-    """Windows that a text has at most."""
+    """Most windows of a text."""
     return MOST_WINDOWS if long_texts == "windows" else 1
 
 
-def most_read(long_texts: LongTexts, max_length: int, frame: Frame) -> int:
-    """Tokens that a text may have, its frame among them, to be read whole."""
-    return max_length + (most_windows(long_texts) - 1) * _step(max_length - len(frame))
+def most_read(long_texts: LongTexts, max_length: int, special: SpecialTokens) -> int:
+    """Most tokens of a text that is read whole, special tokens included."""
+    return max_length + (most_windows(long_texts) - 1) * _step(max_length - len(special))
 
 
-def head_tail(ids: Tokens, most: int, frame: Frame) -> Tokens:
-    """A framed text of at most so many tokens: its first quarter of them, and its last three."""
+def head_tail(ids: TokenIds, most: int, special: SpecialTokens) -> TokenIds:
+    """Cut a text, given with its special tokens, to `most` tokens: a quarter from its head."""
     if len(ids) <= most:
         return ids
-    text, room = frame.inside(ids), most - len(frame)
+    text, room = special.inside(ids), most - len(special)
     head = head_part(room)
-    return frame.around(text[:head] + text[len(text) - (room - head) :])
+    return special.around(text[:head] + text[len(text) - (room - head) :])
 
 
 def head_part(room: int) -> int:
-    """How many of so many tokens are a text's first, where the others are its last."""
+    """How many of `room` tokens come from the head of a text; the others come from its tail."""
     return room // HEAD_PARTS
 
 
-def in_windows(ids: Tokens, max_length: int, frame: Frame) -> Tokens:
-    """The framed windows of a framed text, one after the other.
+def in_windows(ids: TokenIds, max_length: int, special: SpecialTokens) -> TokenIds:
+    """The windows of a text, one after the other, all with special tokens.
 
     Each begins with the last quarter of the one before; the last one may be shorter.
     """
     if len(ids) <= max_length:
         return ids
-    text, room = frame.inside(ids), max_length - len(frame)
+    text, room = special.inside(ids), max_length - len(special)
     step = _step(room)
     starts = range(0, len(text) - (room - step), step)
-    return [token for at in starts for token in frame.around(text[at : at + room])]
+    return [token for at in starts for token in special.around(text[at : at + room])]
 
 
-def windows_of(ids: Tokens, max_length: int) -> list[Tokens]:
-    """The windows of an encoded text, each to be read by itself; one that fits is its own."""
+def windows_of(ids: TokenIds, max_length: int) -> list[TokenIds]:
+    """The windows of an encoded text; a text that fits is its only window."""
     return [ids[at : at + max_length] for at in range(0, max(1, len(ids)), max_length)]
 
 
 def count_windows(lengths: Iterable[int], max_length: int) -> list[int]:
-    """How many windows encoded texts of these lengths have."""
+    """Number of windows of encoded texts of these lengths."""
     return [max(1, -(-length // max_length)) for length in lengths]
 
 
 def text_of_each(windows: Sequence[int]) -> NDArray[np.int64]:
-    """The place of the text that each window is of [sum of windows]."""
+    """Index of the text that each window belongs to [sum of windows]."""
     return np.repeat(np.arange(len(windows)), windows)
 
 
 def padded_tokens(lengths: Sequence[int], max_length: int) -> int:
-    """Tokens of a batch of encoded texts of these lengths, padding among them."""
+    """Number of tokens of a batch of encoded texts of these lengths, padding included."""
     return sum(count_windows(lengths, max_length)) * min(max(lengths), max_length)
 
 
 def grouped(windows: Sequence[int], most: int) -> list[slice]:
-    """Texts in a row, in groups of at most so many windows; one with more is a group of its own.
+    """Group consecutive texts so that each group has at most `most` windows.
 
     Args:
-        windows: of each text.
-        most: windows of a group.
+        windows: number of windows of each text.
+        most: windows of a group; a text with more is a group of its own.
 
     Returns:
-        The places of each group's texts. No text is one empty group.
+        The indices of each group's texts. Without texts there is one empty group.
     """
     ends, held = [], 0
-    for place, count in enumerate(windows):
+    for index, count in enumerate(windows):
         if held and held + count > most:
-            ends.append(place)
+            ends.append(index)
             held = 0
         held += count
     edges = [0, *ends, len(windows)]
@@ -132,5 +136,5 @@ def grouped(windows: Sequence[int], most: int) -> list[slice]:
 
 
 def _step(room: int) -> int:
-    """Tokens from the beginning of a window to that of the next."""
+    """Number of tokens from the beginning of a window to that of the next one."""
     return room - room // OVERLAP_PARTS

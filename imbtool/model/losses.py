@@ -1,10 +1,10 @@
-"""The training loss; the only place with its formula.
+"""The training loss; its formula is implemented only here.
 
     p = sigmoid(z);  p_t = p where y = 1, else 1 - p
     L = mean over texts and labels of  w_l^[y=1] (1 - p_t)^gamma_l BCE(z, y)
         + lambda * mean over texts and (child, parent) pairs of  max(0, p_child - p_parent)
 
-Focal loss: arXiv 1708.02002. An unknown target (NaN) takes no part.
+Focal loss: arXiv 1708.02002. Unknown targets (NaN) are masked.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def hierarchy_penalty(logits: Tensor, children: Tensor, parents: Tensor) -> Tens
 
 @dataclass(frozen=True)
 class Size:
-    """What the sums of a batch's loss are divided by: its known elements and its texts."""
+    """The size of a batch, by which its loss is divided: number of known targets and of texts."""
 
     known: int
     texts: int
 
 
 def size_of(targets: Tensor) -> Size:
-    """The size of a batch with targets [n, L]; at least 1 known element."""
+    """The size of a batch with targets [n, L]; at least 1 known target."""
     return Size(max(1, int((~torch.isnan(targets)).sum())), len(targets))
 
 

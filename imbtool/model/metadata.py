@@ -1,11 +1,11 @@
-"""The content of imbtool.json: what a checkpoint knows beside its weights, each value in bounds."""
+"""The content of imbtool.json, the metadata of a checkpoint; every value is validated."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +27,14 @@ from imbtool.evaluation.document import RequirementResult
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
 from imbtool.files.model_folder import PART
 from imbtool.files.text_format import TextFormat
-from imbtool.wording import shown, some
+from imbtool.wording import some
 
 META = "imbtool.json"
 FIX = "restore it, or train it again"
-"""Of a checkpoint that is damaged."""
+"""The fix for a damaged checkpoint."""
 MOST_TOKENS = 2**20
-"""That an encoder reads at once; none reads so many."""
+"""Upper bound of the tokens that an encoder reads at once."""
 SPLITS = frozenset({"train", "validation", "test"})
-FIGURES = ("f1_macro", "average_precision_macro")
-"""What the model card says of validation."""
 
 
 def _encodable(text: str) -> str:
@@ -47,21 +45,26 @@ def _encodable(text: str) -> str:
     return text
 
 
+def _none_if_undefined(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 Name = Annotated[str, Field(min_length=1), AfterValidator(_encodable)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Metric = Annotated[Share | None, BeforeValidator(_none_if_undefined)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
-"""A probability; at or above it the label is decided."""
+"""A probability; a text gets the label at or above it."""
 
 
 class _Meta(Typed):
-    """A part of the file: keys of later versions are left out."""
+    """A part of the file; unknown keys, which later versions may write, are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class LabelMeta(_Meta):
-    """What a checkpoint knows of one label."""
+    """The metadata of one label."""
 
     parent: Name | None
     threshold: Threshold
@@ -72,18 +75,18 @@ class LabelMeta(_Meta):
     weight: Annotated[Finite, Field(ge=0)]
     reason: str
     slope: Annotated[Finite, Field(gt=0)] | None = None
-    """With `bias`, of its calibrated logit slope * z + bias; None in checkpoints without one."""
+    """With `bias`, of the calibrated logit slope * z + bias; None in older checkpoints."""
     bias: Finite | None = None
     rule: str | None = None
-    """What gave the threshold; None where the checkpoint's `threshold_rule` did."""
+    """The rule that chose the threshold; None means the checkpoint's `threshold_rule`."""
     requirement: RequirementResult | None = None
 
 
 class DataMeta(_Meta):
-    """How the training tables were read; enough to read another one alike."""
+    """How the training tables were read, so that other tables are read in the same way."""
 
     text: Name | Annotated[list[Name], Field(min_length=1)]
-    labels: dict[str, Any]
+    labels: dict[str, object]
     id: Name | None
     encoding: Name
     quotes: bool | None = None
@@ -107,16 +110,27 @@ class DataMeta(_Meta):
         return TextFormat(self.encoding, self.quotes)
 
 
-class NeighboursMeta(_Meta):
-    """What the nearest training texts have to say, and how to decide without them."""
+class KnnMeta(_Meta):
+    """How kNN probabilities are used, and how to decide without them."""
 
     share: Annotated[float, Field(ge=0, lt=1)]
-    """Of the probability; the head has the rest."""
+    """The weight of the kNN probabilities; that of the head is the rest."""
     texts: Annotated[Count, Field(ge=1)]
+    """Number of training texts in the index."""
     thresholds: dict[Name, Threshold]
-    """By label, for the probability of the head alone: for readers without imbtool."""
+    """By label, for the probability of the head alone, for readers without imbtool."""
     coherence: Coherence | None
-    """That goes with these thresholds."""
+    """For these thresholds."""
+
+
+class ValidationMeta(_Meta):
+    """What the best epoch reached on validation, cross-fitted; an undefined metric is None."""
+
+    epoch: Annotated[int, Field(ge=0, lt=2**63)]
+    f1_macro: Metric
+    f1_macro_at_half: Metric = None
+    average_precision_macro: Metric
+    labels: dict[str, object] = Field({})
 
 
 class CheckpointMeta(_Meta):
@@ -126,25 +140,24 @@ class CheckpointMeta(_Meta):
     encoder: Name
     max_length: Annotated[int, Field(ge=1, le=MOST_TOKENS)]
     long_texts: LongTexts = "truncate"
-    """What is read of a text with more tokens; checkpoints that do not say so cut it off."""
+    """How longer texts are read; checkpoints of older versions truncate them."""
     labels: Annotated[dict[Name, LabelMeta], Field(min_length=1)]
     """By name, in the order of the logits."""
     threshold_rule: Name
     threshold_scores: dict[Name, Share]
-    """Cross-fitted macro-F1 on validation of each rule that competed."""
+    """Cross-fitted macro-F1 on validation of each candidate rule."""
     threshold_recalls: dict[Name, Share] = Field({})
-    """Cross-fitted macro recall of those as good as the best, by which the rule was chosen."""
+    """Cross-fitted macro recall of the rules as good as the best, by which the rule was chosen."""
     coherence: Coherence | None
     separator: Name
     data: DataMeta
     joiner: Name | None = None
-    """What joins several text columns, for readers without imbtool; None where there is one."""
+    """What joins several text columns, for readers without imbtool; None for a single column."""
     fingerprints: dict[str, Digest]
     """sha256 of each split's texts and targets."""
-    validation: dict[str, Any]
-    """Epoch and cross-fitted figures on validation."""
-    neighbours: NeighboursMeta | None = None
-    """None where the head alone decides."""
+    validation: ValidationMeta
+    neighbours: KnnMeta | None = None
+    """None if the head alone decides."""
     digests: dict[Annotated[str, Field(pattern=f"^{PART.pattern}$")], Digest] = Field({})
     """sha256 of each file of tensors; none in checkpoints of version 0.1."""
 
@@ -162,18 +175,6 @@ class CheckpointMeta(_Meta):
             raise contradiction(found, f"one each of {some(sorted(SPLITS))}", "restore them")
         return fingerprints
 
-    @field_validator("validation")
-    @classmethod
-    def _has_figures(cls, validation: dict[str, Any]) -> dict[str, Any]:
-        epoch = validation.get("epoch")
-        if type(epoch) is not int or not 0 <= epoch < 2**63:
-            raise contradiction(f"epoch {shown(epoch)}", "the number of an epoch", "restore it")
-        for name in FIGURES:
-            if not _is_figure(validation.get(name, "nothing")):
-                found = f"{name} {shown(validation.get(name))}"
-                raise contradiction(found, "a number from 0 to 1, or null", "restore it")
-        return validation
-
     @model_validator(mode="after")
     def _calibrates_all_or_none(self) -> Self:
         values = [value for label in self.labels.values() for value in (label.slope, label.bias)]
@@ -183,7 +184,7 @@ class CheckpointMeta(_Meta):
         return self
 
     @model_validator(mode="after")
-    def _neighbours_know_the_labels(self) -> Self:
+    def _knn_has_the_labels(self) -> Self:
         if self.neighbours and self.neighbours.thresholds.keys() != self.labels.keys():
             differ = self.neighbours.thresholds.keys() ^ self.labels.keys()
             found = f"neighbours.thresholds and labels differ in {some(sorted(differ))}"
@@ -202,7 +203,7 @@ class CheckpointMeta(_Meta):
 
     @property
     def calibration(self) -> Calibration | None:
-        """What makes probabilities of the logits that mean what they say, if it was fitted."""
+        """The calibration of the logits, if it was fitted."""
         pairs = [(label.slope, label.bias) for label in self.labels.values()]
         fitted = np.array([pair for pair in pairs if None not in pair], dtype=np.float64)
         return Calibration(*fitted.T) if len(fitted) == len(pairs) else None
@@ -218,19 +219,12 @@ class CheckpointMeta(_Meta):
 
 
 def read_meta(folder: Path) -> CheckpointMeta:
-    """What a checkpoint's folder knows beside the weights.
+    """Read the metadata in the folder of a checkpoint.
 
     Raises:
         UserError: its imbtool.json is missing or damaged.
     """
     return read_document(folder / META, CheckpointMeta, FIX)
-
-
-def _is_figure(value: Any) -> bool:
-    """Whether a value is a share of 1, or undefined."""
-    if value is None or type(value) not in (int, float):
-        return value is None
-    return math.isnan(value) or 0 <= value <= 1
 
 
 def _label_set(labels: Mapping[str, LabelMeta]) -> Labels:

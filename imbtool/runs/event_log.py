@@ -1,65 +1,78 @@
-"""A run's story: every event written down, and what is unwell in it warned of, once."""
+"""The event log of a run: every event becomes a line of events.jsonl, and training warnings too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterable
 from pathlib import Path
 
-from imbtool.events import Emit, Event, read_events
+from imbtool.events import (
+    Emit,
+    EndEvent,
+    EpochEvent,
+    Event,
+    StepEvent,
+    WarningEvent,
+    of_kind,
+    read_events,
+)
 from imbtool.files.json_text import append_line
 from imbtool.files.writing import cut_half_line
-from imbtool.runs.warnings import Finding, findings
+from imbtool.runs.warnings import training_warnings
 
 EVERY_STEPS = 10
 """Of the steps, this one in so many is written down, with the losses since the one before."""
 
 
-class Chronicle:
-    """Writes a run's events to events.jsonl and passes them on; adds `warning` events.
+class EventLogWriter:
+    """Writes a run's events to events.jsonl and passes them on; adds training warnings.
 
-    What is unwell in the run as a whole is warned of after the epoch that shows it, weak labels at
-    the end: many heal on the way.
+    A warning of the whole run follows the epoch that shows it. Warnings of labels come at the end:
+    many labels that are weak after the first epochs are not weak then.
     """
 
     def __init__(self, path: Path, emit: Emit) -> None:
-        """Go on where the file stands; steps are passed on all, and written down one in ten."""
+        """Go on where the file ends.
+
+        Args:
+            path: of the file.
+            emit: called with every event, and with every step; one step in ten is written.
+        """
         self._path, self._emit = path, emit
         cut_half_line(path)
         past = read_events(path.parent)
-        self._epochs = [event for event in past if event["event"] == "epoch"]
-        self._losses = [loss for event in past for loss in event.get("losses", ())]
-        self._warned = {(row["id"], row["label"]) for row in past if row["event"] == "warning"}
-        self._since: list[float] = []
+        self._epochs = of_kind(past, EpochEvent)
+        self._losses = [loss for step in of_kind(past, StepEvent) for loss in step.losses]
+        self._warned = {(each.id, each.label) for each in of_kind(past, WarningEvent)}
+        self._unwritten: list[float | None] = []
 
     def __call__(self, event: Event) -> None:
-        """Take an event in."""
-        if event["event"] == "step":
-            self._step(event)
+        """Write an event, and the warnings that it gives rise to."""
+        if isinstance(event, StepEvent):
+            self._take_step(event)
             return
-        if event["event"] == "end":
-            self._warn(each for each in self._findings() if each.label is not None)
+        if isinstance(event, EndEvent):
+            self._warn(each for each in self._warnings() if each.label is not None)
         self._write(event)
-        if event["event"] == "epoch":
+        if isinstance(event, EpochEvent):
             self._epochs.append(event)
-            self._warn(each for each in self._findings() if each.label is None)
+            self._warn(each for each in self._warnings() if each.label is None)
 
-    def _step(self, event: Event) -> None:
-        self._losses.append(event["loss"])
-        self._since.append(event["loss"])
-        if event["step"] % EVERY_STEPS == 0:
-            append_line(self._path, {**event, "losses": self._since})
-            self._since = []
+    def _take_step(self, event: StepEvent) -> None:
+        self._losses.append(event.loss)
+        self._unwritten.append(event.loss)
+        if event.step % EVERY_STEPS == 0:
+            append_line(self._path, event.model_copy(update={"losses": self._unwritten}))
+            self._unwritten = []
         self._emit(event)
 
-    def _findings(self) -> list[Finding]:
-        return findings(self._epochs, self._losses)
+    def _warnings(self) -> list[WarningEvent]:
+        return training_warnings(self._epochs, self._losses)
 
-    def _warn(self, unwell: Iterator[Finding]) -> None:
-        for finding in unwell:
-            if (finding.id, finding.label) not in self._warned:
-                self._warned.add((finding.id, finding.label))
-                self._write({"event": "warning", **asdict(finding)})
+    def _warn(self, warnings: Iterable[WarningEvent]) -> None:
+        for warning in warnings:
+            if (warning.id, warning.label) not in self._warned:
+                self._warned.add((warning.id, warning.label))
+                self._write(warning)
 
     def _write(self, event: Event) -> None:
         append_line(self._path, event)

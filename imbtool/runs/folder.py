@@ -1,4 +1,4 @@
-"""The folder of a run: its name, how it comes into being, who may write to it, its saved state."""
+"""The folder of a run: its name, how it is made and locked, and its saved state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import user_error
-from imbtool.events import read_events
+from imbtool.events import EndEvent, EpochEvent, of_kind, read_events
 from imbtool.files.json_text import write_json
 from imbtool.files.locks import locked
 from imbtool.files.model_folder import is_file
@@ -24,11 +24,11 @@ PROFILE = "profile.yaml"
 
 @dataclass(frozen=True)
 class Resumption:
-    """How a run goes on.
+    """How a run is resumed.
 
     Attributes:
-        has_state: whether there is a saved state; else it begins at its first step.
-        allow_changed: whether the run may be another one by now.
+        has_state: whether there is a saved state; without one the run starts at its first step.
+        allow_changed: whether profile, data, versions or processes may have changed.
         knows_encoder: whether the manifest has the digests of the encoder's files.
     """
 
@@ -38,10 +38,15 @@ class Resumption:
 
 
 def run_name(wanted: str | None, profile_path: Path, parent: Path) -> str:
-    """The asked-for name, else the profile's with the first number that is free.
+    """The requested name, or the name of the profile with the first free number.
+
+    Args:
+        wanted: name that the user requests; None if there is none.
+        profile_path: of the profile.
+        parent: folder of the runs.
 
     Raises:
-        UserError: the name would be more than a folder's name.
+        UserError: the name is not a plain name of a folder.
     """
     if wanted is not None:
         if not re.fullmatch(r"\w[\w.+-]*", wanted):
@@ -59,7 +64,7 @@ def require_free_name(folder: Path) -> None:
     """Check that a new run can have this folder.
 
     Raises:
-        UserError: something of this name is there, or the name is not UTF-8.
+        UserError: the name is taken, or is not UTF-8.
     """
     require_utf8(folder)
     if os.path.lexists(folder):
@@ -68,15 +73,15 @@ def require_free_name(folder: Path) -> None:
 
 
 def make_folder(folder: Path, profile: Profile, manifest: Manifest) -> None:
-    """Make the folder of a run, which is there with profile and manifest or not at all.
+    """Make the folder of a run with its profile and manifest, or not at all.
 
     Args:
         folder: of the run.
         profile: resolved.
-        manifest: what the run is made of.
+        manifest: of the run.
 
     Raises:
-        UserError: another command has taken the name meanwhile.
+        UserError: another command has taken the name in the meantime.
     """
     with new_folder(folder) as draft:
         write_text(draft / PROFILE, render_profile(profile))
@@ -96,23 +101,22 @@ def read_run_profile(folder: Path) -> Profile:
     return read_profile(path)
 
 
-def held(folder: Path, first: bool) -> AbstractContextManager[object]:
-    """Hold a run's folder; of several processes the first, which does all writing, holds it."""
+def hold_run(folder: Path, first: bool) -> AbstractContextManager[object]:
+    """Lock a run's folder; of several processes only the first locks it, since it writes all."""
     return locked(folder) if first else nullcontext()
 
 
 def find_state(folder: Path) -> bool:
-    """Whether a run has a state to go on from; a kill before the first save leaves none.
+    """Whether a run has a saved state; a kill before the first save leaves none.
 
     Raises:
-        UserError: there is none, and there once was one.
+        UserError: the state is missing although the run has saved one.
     """
     if os.path.lexists(folder / "last"):
         return True
     events = read_events(folder)
-    epochs = [event for event in events if event["event"] == "epoch"]
-    # an epoch is told just before it is saved
-    if len(epochs) > 1 or any(event["event"] == "end" for event in events):
+    # the event of an epoch is written just before its state is saved
+    if len(of_kind(events, EpochEvent)) > 1 or of_kind(events, EndEvent):
         found = "no saved state, although the run went further than its first save"
         fix = "restore `last`, or start a new run"
         raise user_error(folder / "last", found, "the state of the run", fix)

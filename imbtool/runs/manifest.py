@@ -1,4 +1,4 @@
-"""What a run was made of: command, versions, seed, data, encoder, device, commit."""
+"""The manifest of a run: command, versions, seed, profile, data, encoder, device and commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -24,12 +24,10 @@ from imbtool.wording import shown, some
 MANIFEST = "manifest.json"
 MOST_THREADS = max(1024, os.cpu_count() or 1)
 FIX = "restore it, or start the run anew"
-PARTS = ("profile", "data", "versions", "encoder", "device.processes")
-"""What must be as it was, for a resumed run to come to the same weights."""
 
 
 class SplitManifest(Typed):
-    """What a split was."""
+    """A split of the data."""
 
     source: str
     texts: Count
@@ -37,7 +35,7 @@ class SplitManifest(Typed):
 
 
 class DeviceManifest(Typed):
-    """What a run was computed on."""
+    """The devices and processes of a run."""
 
     type: str
     processes: Annotated[int, Field(ge=1, le=MOST_THREADS)]
@@ -52,19 +50,19 @@ class Manifest(Typed):
     imbtool: str
     versions: dict[str, str]
     seed: int
-    profile: dict[str, Any]
+    profile: dict[str, object]
     data: dict[str, SplitManifest]
     encoder: dict[str, str] | None = None
-    """sha256 of its files by name; None in manifests of versions that did not write it."""
+    """sha256 of its files by name; None in manifests of older versions."""
     device: DeviceManifest
     git: str | None = None
 
 
 def read_manifest(run: Path) -> Manifest:
-    """What a run was made of.
+    """Read the manifest of a run.
 
     Raises:
-        UserError: its folder has no manifest.json, or a damaged one.
+        UserError: the folder has no manifest.json, or a damaged one.
     """
     path = run / MANIFEST
     if path.is_file():
@@ -85,11 +83,11 @@ def make_manifest(
     """Gather the content of manifest.json.
 
     Args:
-        command: as typed.
+        command: the command line.
         profile: resolved.
-        corpus: that is trained on.
-        device: its type.
-        processes: how many there are.
+        corpus: the data.
+        device: type of the device.
+        processes: number of processes.
 
     Raises:
         UserError: a file of the encoder cannot be read.
@@ -120,28 +118,37 @@ def make_manifest(
 
 
 def refuse_changes(folder: Path, before: Manifest, now: Manifest) -> None:
-    """Check that a run would go on with what it was started with.
+    """Check that nothing has changed that a resumed run needs to end with the same weights.
 
-    Files of the encoder are left out where the manifest before does not know them.
+    The files of the encoder are not compared if the earlier manifest does not have them.
 
     Raises:
         UserError: naming every key of profile, data, versions, encoder or number of processes that
             differs.
     """
-    trees = [each.model_dump(mode="json") for each in (before, now)]
-    parts = [part for part in PARTS if part != "encoder" or before.encoder is not None]
+    trees = [_decisive(each, before.encoder is not None) for each in (before, now)]
     changed = [
         f"{key} ({shown(before_value)} -> {shown(now_value)})"
-        for part in parts
-        for key, before_value, now_value in differences(part, *(_at(tree, part) for tree in trees))
+        for key, before_value, now_value in differences("", *trees)
     ]
     if changed:
         fix = "restore it, start a new run, or --allow-changed to go on all the same"
         raise user_error(folder, f"changed since the start: {some(changed, 8)}", "the same", fix)
 
 
-def differences(key: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Every dotted key, `key` above it, whose value differs, with the value before and now."""
+def _decisive(manifest: Manifest, with_encoder: bool) -> dict[str, object]:
+    """The parts of a manifest that determine the weights."""
+    return {
+        "profile": manifest.profile,
+        "data": {name: split.model_dump() for name, split in manifest.data.items()},
+        "versions": manifest.versions,
+        "encoder": manifest.encoder if with_encoder else None,
+        "device": {"processes": manifest.device.processes},
+    }
+
+
+def differences(key: str, before: object, now: object) -> Iterator[tuple[str, object, object]]:
+    """Yield every dotted key below `key` whose value differs, with both values."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*before, *now]):
             below = f"{key}.{name}" if key else name
@@ -150,19 +157,13 @@ def differences(key: str, before: Any, now: Any) -> Iterator[tuple[str, Any, Any
         yield key, before, now
 
 
-def _at(tree: Any, path: str) -> Any:
-    for key in path.split("."):
-        tree = tree[key]
-    return tree
-
-
 def _printed(text: str) -> str:
-    """Text with escapes for the bytes of file names that are not UTF-8."""
+    """Text in which bytes of file names that are not UTF-8 are escaped."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def _git_commit() -> str | None:
-    """The commit of the folder that the command ran in, if it is a checkout."""
+    """The commit of the current folder, if it is a git checkout."""
     try:
         shown = subprocess.run(
             ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10

@@ -1,6 +1,6 @@
-"""The state of a run between two steps: saved whole, and read back to the same weights.
+"""Saving and loading the state of a run between two steps, from which it resumes exactly.
 
-Tensors go to safetensors, the rest to JSON; nothing is pickled.
+Tensors are saved in safetensors, everything else in JSON; nothing is pickled.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from imbtool.files.json_text import parse_json, read_json, to_json, write_json
 from imbtool.files.writing import publish_folder, sha256
 from imbtool.runs.manifest import FIX
 from imbtool.runs.state_check import (
-    Extent,
     Progress,
-    Saved,
+    RunLength,
+    SavedProgress,
     check_progress,
     check_tensors,
 )
@@ -40,25 +40,24 @@ def save_state(
     progress: Progress,
     ranks: Ranks,
 ) -> None:
-    """Write all that training goes on from beside `link`, then point it there.
+    """Write a new state beside `link`, then let the link point to it.
 
-    That is model, optimizer, averaged weights, random states and progress.
-
-    All processes call it; the first writes.
+    The state is model, optimizer, averaged weights, random states and progress. All processes call
+    this function; the first one writes.
 
     Raises:
-        UserError: it cannot be written; the state before stays whole.
+        UserError: the state cannot be written; the state before remains complete.
     """
     random = {name: ranks.gather(state) for name, state in _random().items()}
 
     def fill(folder: Path) -> None:
         named = _tensors(model, optimizer, average)
         tensors = {name: tensor.contiguous() for name, tensor in named}
-        told = progress.model_dump()
-        # each file knows the other: neither can change or be exchanged without a word
-        written = torch.frombuffer(bytearray(to_json(told).encode()), dtype=torch.uint8)
+        document = progress.model_dump()
+        # each file identifies the other, so that a change or an exchange of either is noticed
+        written = torch.frombuffer(bytearray(to_json(document).encode()), dtype=torch.uint8)
         save_file({**tensors, **random, PROGRESS: written}, folder / TENSORS)
-        write_json(folder / PROGRESS, {**told, "sha256": sha256(folder / TENSORS, OF_TENSORS)})
+        write_json(folder / PROGRESS, {**document, "sha256": sha256(folder / TENSORS, OF_TENSORS)})
 
     if ranks.first:
         publish_folder(link, fill)
@@ -71,28 +70,28 @@ def load_state(
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor],
     ranks: Ranks,
-    extent: Extent | None,
+    length: RunLength | None,
 ) -> Progress:
-    """Put a saved state into model, optimizer, average and this process's random generators.
+    """Load a saved state into model, optimizer, average and this process's random generators.
 
     All of it is checked before any of it is used.
 
     Args:
         link: of the state.
         model: that is trained.
-        optimizer: of it, without a state yet.
-        average: of its weights, empty.
+        optimizer: of the model, without a state yet.
+        average: of the weights, empty.
         ranks: the processes.
-        extent: of the run; None where it is allowed to have changed.
+        length: of the run; None if it may have changed.
 
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: there is no state, or it is damaged.
     """
     path = link / TENSORS
     if not path.is_file():
         raise user_error(link, "no saved state", "the state of a run", FIX)
-    progress = read_document(link / PROGRESS, Saved, FIX)
-    check_progress(link / PROGRESS, progress, extent)
+    progress = read_document(link / PROGRESS, SavedProgress, FIX)
+    check_progress(link / PROGRESS, progress, length)
     try:
         saved = load_file(path)
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
@@ -112,13 +111,13 @@ def load_state(
     return Progress(**progress.model_dump(exclude={"sha256"}))
 
 
-def _check_pair(link: Path, progress: Saved, written: Tensor | None) -> None:
+def _check_pair(link: Path, progress: SavedProgress, written: Tensor | None) -> None:
     """Check that tensors and progress were written together and have not changed since."""
     path = link / TENSORS
     if progress.sha256 is not None and (found := sha256(path, OF_TENSORS)) != progress.sha256:
         expected = f"sha256 {shown(progress.sha256)}, as saved"
         raise user_error(path, f"sha256 {found}", expected, FIX)
-    if written is None:  # by a version that did not
+    if written is None:  # by an older version
         return
     before, now = parse_json(written.numpy().tobytes()), read_json(link / PROGRESS)
     for key, value in before.items():
@@ -168,7 +167,7 @@ def _random() -> dict[str, Tensor]:
 
 
 def _load_random(saved: dict[str, Tensor], rank: int) -> None:
-    """Each process has its own row; one that joined later keeps what its seed gave it."""
+    """Load the row of this process; a process that was not there before keeps its seed."""
     if rank >= len(saved["random.cpu"]):
         return
     # torch misreads a state that is a view into a larger tensor

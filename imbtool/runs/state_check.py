@@ -1,4 +1,4 @@
-"""A saved state is checked whole before any of it is used: each tensor, each number."""
+"""The progress of a run, and the checks of a saved state before any of it is used."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from imbtool.errors import UserError, user_error
-from imbtool.events import Epoch
-from imbtool.files.documents import Count, Typed, damaged
+from imbtool.events import EpochEvent
+from imbtool.files.documents import Count, Typed
 from imbtool.runs.manifest import FIX
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
-"""What AdamW keeps of each parameter that has had a gradient."""
+"""What AdamW stores for each parameter that has had a gradient."""
 
 
 class Progress(Typed):
-    """Where a run stands.
+    """The progress of a run.
 
     Attributes:
-        epoch: the one that is being trained, from 1.
-        batch: how many batches of it are done.
-        step: how many optimizer steps are done in all.
+        epoch: number of the current epoch, from 1.
+        batch: number of batches of it that are done.
+        step: number of optimizer steps that are done.
         loss: sum of the losses of this epoch's texts so far.
-        texts: how many texts that sum is of.
-        skipped: how many steps in a row had no finite loss and gradient.
-        averaged: how many steps' weights the averaged ones are the mean of.
+        texts: number of texts in that sum.
+        skipped: number of consecutive steps whose loss or gradients were not finite.
+        averaged: number of steps whose weights are averaged.
         best: the event of the best epoch so far.
     """
 
@@ -44,17 +44,17 @@ class Progress(Typed):
     texts: Count = 0
     skipped: Count = 0
     averaged: Count = 0
-    best: dict[str, Any] | None = None
+    best: EpochEvent | None = None
 
 
 @dataclass(frozen=True)
-class Extent:
-    """How far a run goes.
+class RunLength:
+    """The length of a run.
 
     Attributes:
-        epochs: of it.
-        batches: of each epoch.
-        batch_size: texts of a batch, at most.
+        epochs: number of epochs.
+        batches: number of batches of each epoch.
+        batch_size: most texts of a batch.
     """
 
     epochs: int
@@ -62,61 +62,52 @@ class Extent:
     batch_size: int
 
 
-class Saved(Progress):
+class SavedProgress(Progress):
     """The content of progress.json."""
 
     sha256: str | None = None
-    """Of the tensors beside it; None in states of versions that did not write it."""
+    """Of the tensors beside it; None in states of older versions."""
 
 
-def check_progress(where: Path, saved: Saved, extent: Extent | None) -> None:
-    """Check that a run can stand where a state says.
+def check_progress(where: Path, saved: SavedProgress, length: RunLength | None) -> None:
+    """Check that a run of this length can have this progress.
 
     Args:
         where: the file.
         saved: its content.
-        extent: of the run; None where it may be another one by now.
+        length: of the run; None if it may have changed.
 
     Raises:
         UserError: naming the key.
     """
     for key in Progress.model_fields.keys() - saved.model_fields_set:
         raise user_error(f"{where}: {key}", "nothing", "a value", FIX)
-    best_epoch = _best_epoch(where, saved)
+    best_epoch = saved.best.epoch if saved.best else None
     bounds = {
         "best: epoch": (
             best_epoch,
             best_epoch is None if saved.epoch == 1 else 1 <= (best_epoch or 0) < saved.epoch,
             "an epoch that is done" if saved.epoch > 1 else "none in the first epoch",
         ),
-        **(_bounds(saved, extent) if extent else {}),
+        **(_bounds(saved, length) if length else {}),
     }
     for key, (found, holds, expected) in bounds.items():
         if not holds:
             raise user_error(f"{where}: {key}", str(found), expected, FIX)
 
 
-def _bounds(saved: Saved, extent: Extent) -> dict[str, tuple[int | None, bool, str]]:
-    """Of each key what was found, whether it can be, and what can be."""
-    done = extent.batches * (saved.epoch - 1) + saved.batch
-    texts = saved.batch * extent.batch_size
+def _bounds(saved: SavedProgress, length: RunLength) -> dict[str, tuple[int | None, bool, str]]:
+    """For each key the value, whether it is possible, and which values are possible."""
+    done = length.batches * (saved.epoch - 1) + saved.batch
+    texts = saved.batch * length.batch_size
     return {
-        "epoch": (saved.epoch, saved.epoch <= extent.epochs + 1, f"1 to {extent.epochs + 1}"),
-        "batch": (saved.batch, saved.batch <= extent.batches, f"0 to {extent.batches}"),
+        "epoch": (saved.epoch, saved.epoch <= length.epochs + 1, f"1 to {length.epochs + 1}"),
+        "batch": (saved.batch, saved.batch <= length.batches, f"0 to {length.batches}"),
         "step": (saved.step, saved.step == done, f"{done}, the batches of all epochs so far"),
         "texts": (saved.texts, saved.texts <= texts, f"0 to {texts}"),
         "averaged": (saved.averaged, saved.averaged <= saved.step, f"0 to {saved.step}"),
         "skipped": (saved.skipped, saved.skipped <= saved.step, f"0 to {saved.step}"),
     }
-
-
-def _best_epoch(where: Path, saved: Saved) -> int | None:
-    if saved.best is None:
-        return None
-    try:
-        return Epoch.model_validate(saved.best).epoch
-    except ValidationError as error:
-        raise damaged(f"{where}: best", error, FIX) from None
 
 
 def check_tensors(

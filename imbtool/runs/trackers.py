@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from imbtool.config.schema import Profile
 from imbtool.errors import user_error
-from imbtool.events import Event
+from imbtool.events import EpochEvent, Event, StepEvent
 
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 
@@ -38,13 +38,13 @@ def start_tracking(accelerator: Accelerator, profile: Profile) -> None:
 
 def track(accelerator: Accelerator, event: Event) -> None:
     """Log a step's or an epoch's numbers."""
-    if accelerator.trackers and event["event"] in ("step", "epoch"):
+    if accelerator.trackers and isinstance(event, StepEvent | EpochEvent):
         numbers = {
             key: value
-            for key, value in _flat(event["event"], event, "/")
+            for key, value in _flat(event.event, event.model_dump(), "/")
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
-        accelerator.log(numbers, step=event["step"])
+        accelerator.log(numbers, step=event.step)
 
 
 def _flat(prefix: str, tree: Any, between: str) -> Iterator[tuple[str, Any]]:

@@ -1,16 +1,16 @@
-"""What is unwell in a run, read from its epochs and step losses; nothing here stops it."""
+"""Training warnings: what the losses and the epochs of a run show; nothing here stops a run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.evaluation.measures import is_known
 from imbtool.evaluation.metrics import WEAK_PRECISION
-from imbtool.events import Event
+from imbtool.events import EpochEvent, LabelMetrics, WarningEvent
 from imbtool.types import Floats
 
 UNPROVEN_RECALL = 0.3
@@ -34,37 +34,21 @@ MEDIAN_DIFFERENCE = 0.954
 """Median of |x - y| for two standard normal numbers."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something unwell in a run.
-
-    Attributes:
-        id: `oscillating`, `validation-rising`, `zero-recall` or `over-predicted`.
-        label: that it is about; None: the run.
-        message: what was found, without the label's name.
-        evidence: the numbers it rests on.
-        epochs: that it was seen in.
-    """
-
-    id: str
-    label: str | None
-    message: str
-    evidence: dict[str, float]
-    epochs: list[int]
+Losses = Sequence[float | None]
 
 
-def findings(epochs: Sequence[Event], losses: Sequence[float]) -> list[Finding]:
-    """All that is unwell so far: the run's findings first, then those of labels in their order.
+def training_warnings(epochs: Sequence[EpochEvent], losses: Losses) -> list[WarningEvent]:
+    """All warnings so far: `oscillating` and `validation-rising` first, then those of labels.
 
     Args:
-        epochs: the `epoch` events, oldest first; a figure that is None or NaN is not known.
+        epochs: of the run, oldest first.
         losses: of the steps, oldest first, all of them or every n-th.
     """
     run = (_oscillating(epochs, losses), _validation_rising(epochs))
     return [*filter(None, run), *_weak_labels(epochs)]
 
 
-def _oscillating(epochs: Sequence[Event], losses: Sequence[float]) -> Finding | None:
+def _oscillating(epochs: Sequence[EpochEvent], losses: Losses) -> WarningEvent | None:
     """Does the loss swing, or spike again and again, by more than batches differ?
 
     All is measured on log losses, whose batch noise is about the same at any level. Batches are
@@ -72,14 +56,14 @@ def _oscillating(epochs: Sequence[Event], losses: Sequence[float]) -> Finding | 
     mean square of successive differences is its variance s², whatever the trend. By noise alone
     the moving means of w of n losses stay within a range of 2 sqrt(2 ln n) s / sqrt(w). A swing is
     a rise of these means (from a low to the next high, smaller turns ignored) beyond that range
-    with a margin, and by half at least. Three of them at one width make the finding; a falling
+    with a margin, and by half at least. Three of them at one width make a warning; a falling
     loss has none however steep it is, nor has a plateau. Widths double from 4, since wide means
     show slow swings in much noise and narrow ones quick swings. What swings within some eight
     losses cannot be told from batches that differ.
 
     A spike may last one step, which no window shows. It is a loss ten times the median of the
     block of 16 before it, and by eight robust deviations of the noise. Three blocks that have one
-    make the finding; batches so different ask for the same care as a rate too high.
+    make a warning; batches so different ask for the same care as a rate too high.
     """
     values = np.array(losses, dtype=np.float64)
     logs = np.log(values[np.isfinite(values) & (values > 0)])
@@ -99,8 +83,8 @@ def _oscillating(epochs: Sequence[Event], losses: Sequence[float]) -> Finding | 
         "spikes": spikes,
     }
     message = " and ".join(_oscillations(evidence))
-    seen = [event["epoch"] for event in epochs]
-    return Finding("oscillating", None, f"training loss {message}", evidence, seen)
+    seen = [each.epoch for each in epochs]
+    return _warning("oscillating", None, f"training loss {message}", evidence, seen)
 
 
 def _oscillations(evidence: dict[str, float]) -> Iterator[str]:
@@ -154,26 +138,31 @@ def _spikes(logs: Floats) -> int:
     return int((blocks.max(axis=1)[1:] > np.median(blocks, axis=1)[:-1] + least).sum())
 
 
-def _validation_rising(epochs: Sequence[Event]) -> Finding | None:
+def _validation_rising(epochs: Sequence[EpochEvent]) -> WarningEvent | None:
     """Does validation loss stand above its minimum while training loss fell on from there?
 
     By 3%, or by 1% where the last two epochs both raised it.
     """
-    known = [event for event in epochs if _are_known(event, "train_loss", "validation_loss")]
+    known = [
+        (each, each.train_loss, each.validation_loss)
+        for each in epochs
+        if is_known(each.train_loss) and is_known(each.validation_loss)
+    ]
     if not known:
         return None
-    losses = [event["validation_loss"] for event in known]
-    lowest, last = known[losses.index(min(losses))], known[-1]
+    losses = [validation for _, _, validation in known]
+    lowest, train_then, minimum = known[losses.index(min(losses))]
+    _, train_now, validation_now = known[-1]
     twice = len(losses) > 2 and losses[-3] < losses[-2] < losses[-1]
     least = 1 + (SLIGHT_RISE if twice else CLEAR_RISE)
-    if losses[-1] <= least * min(losses) or last["train_loss"] >= lowest["train_loss"]:
+    if validation_now <= least * minimum or train_now >= train_then:
         return None
     evidence = {
-        "lowest_validation_loss": lowest["validation_loss"],
-        "validation_loss": last["validation_loss"],
-        "train_loss_at_lowest": lowest["train_loss"],
-        "train_loss": last["train_loss"],
-        **_average_precision(known),
+        "lowest_validation_loss": minimum,
+        "validation_loss": validation_now,
+        "train_loss_at_lowest": train_then,
+        "train_loss": train_now,
+        **_average_precision([each for each, _, _ in known]),
     }
     message = (
         f"validation loss rose from {evidence['lowest_validation_loss']:.4f} to "
@@ -181,24 +170,17 @@ def _validation_rising(epochs: Sequence[Event]) -> Finding | None:
         f"{evidence['train_loss_at_lowest']:.4f} to {evidence['train_loss']:.4f}; "
         + _what_it_means(evidence)
     )
-    seen = [event["epoch"] for event in known if event["epoch"] >= lowest["epoch"]]
-    return Finding("validation-rising", None, message, evidence, seen)
+    seen = [each.epoch for each, _, _ in known if each.epoch >= lowest.epoch]
+    return _warning("validation-rising", None, message, evidence, seen)
 
 
-def _average_precision(epochs: Sequence[Event]) -> dict[str, float]:
+def _average_precision(epochs: Sequence[EpochEvent]) -> dict[str, float]:
     """Mean average precision of the last epoch and the best before it; empty if not known."""
-    *before, last = epochs
-    earlier = [
-        event["average_precision_macro"]
-        for event in before
-        if _are_known(event, "average_precision_macro")
-    ]
-    if not earlier or not _are_known(last, "average_precision_macro"):
+    *before, last = (each.average_precision_macro for each in epochs)
+    earlier = [value for value in before if is_known(value)]
+    if not earlier or not is_known(last):
         return {}
-    return {
-        "best_average_precision_before": max(earlier),
-        "average_precision": last["average_precision_macro"],
-    }
+    return {"best_average_precision_before": max(earlier), "average_precision": last}
 
 
 def _what_it_means(evidence: dict[str, float]) -> str:
@@ -213,19 +195,19 @@ def _what_it_means(evidence: dict[str, float]) -> str:
     return f"mean average precision no longer improves ({before:.3f} to {now:.3f}): overfitting"
 
 
-def _weak_labels(epochs: Sequence[Event]) -> Iterator[Finding]:
-    """Findings of the labels by the decisions of the last epoch."""
-    for event in epochs[-1:]:
-        for name, row in event["labels"].items():
-            if row["support"] and _are_known(row, "precision", "recall"):
-                finding = _zero_recall if row["recall"] == 0 else _over_predicted
-                if found := finding(name, row, event["epoch"]):
+def _weak_labels(epochs: Sequence[EpochEvent]) -> Iterator[WarningEvent]:
+    """Warnings of the labels by the predictions of the last epoch."""
+    for epoch in epochs[-1:]:
+        for name, row in epoch.labels.items():
+            if row.support and is_known(row.precision) and is_known(row.recall):
+                if row.recall == 0:
+                    yield _zero_recall(name, row.support, epoch.epoch)
+                elif found := _over_predicted(name, row, epoch.epoch):
                     yield found
 
 
-def _zero_recall(label: str, row: Event, epoch: int) -> Finding:
-    """Always a finding; its message says where positives are too few to prove anything."""
-    support = row["support"]
+def _zero_recall(label: str, support: int, epoch: int) -> WarningEvent:
+    """Always a warning; its message says where positives are too few to prove anything."""
     _, most = exact_interval(0, support)
     message = f"none of {support} positives found; " + (
         f"too few to say: a recall of up to {most:.0%} would still be possible by chance"
@@ -233,35 +215,38 @@ def _zero_recall(label: str, row: Event, epoch: int) -> Finding:
         else f"a recall above {most:.0%} is ruled out"
     )
     evidence = {"support": support, "recall_at_most": most}
-    return Finding("zero-recall", label, message, evidence, [epoch])
+    return _warning("zero-recall", label, message, evidence, [epoch])
 
 
-def _over_predicted(label: str, row: Event, epoch: int) -> Finding | None:
-    """A precision whose 95% interval lies wholly under 0.5, so that chance alone is no finding.
+def _over_predicted(label: str, row: LabelMetrics, epoch: int) -> WarningEvent | None:
+    """A precision whose 95% interval lies wholly under 0.5, so that chance alone gives no warning.
 
     Counts come from recall, support and precision. They are means over the half-splits that
     thresholds are cross-fitted on, hence need not be whole. Where a label is predicted less often
     than it has positives, it is predicted wrongly rather than too often: the evidence tells.
     """
-    right = row["recall"] * row["support"]
-    predicted = right / row["precision"]
+    precision, support = row.precision or 0.0, row.support
+    right = (row.recall or 0.0) * support
+    predicted = right / precision
     low, high = exact_interval(right, predicted)
     if high >= WEAK_PRECISION:
         return None
     message = (
-        f"precision {row['precision']:.0%} (95% interval {low:.0%} to {high:.0%}): predicted "
-        f"{predicted:.0f} times, {right:.0f} of them rightly, for {row['support']} positives"
+        f"precision {precision:.0%} (95% interval {low:.0%} to {high:.0%}): predicted "
+        f"{predicted:.0f} times, {right:.0f} of them rightly, for {support} positives"
     )
     evidence = {
-        "precision": row["precision"],
+        "precision": precision,
         "precision_at_least": low,
         "precision_at_most": high,
         "predicted": predicted,
         "true_positives": right,
-        "support": row["support"],
+        "support": support,
     }
-    return Finding("over-predicted", label, message, evidence, [epoch])
+    return _warning("over-predicted", label, message, evidence, [epoch])
 
 
-def _are_known(row: Event, *names: str) -> bool:
-    return all(row[name] is not None and math.isfinite(row[name]) for name in names)
+def _warning(
+    name: str, label: str | None, message: str, evidence: dict[str, float], epochs: list[int]
+) -> WarningEvent:
+    return WarningEvent(id=name, label=label, message=message, evidence=evidence, epochs=epochs)

@@ -1,72 +1,83 @@
-"""The choices that a profile leaves to imbtool, each with its reason."""
+"""Automatic choices: epochs, learning rate and precision where the profile says `auto`."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
-from torch import nn
 
 from imbtool.config.schema import TrainingSection
-from imbtool.training.optimizer import word_vectors
+from imbtool.training.optimizer import word_embeddings
 from imbtool.wording import counted
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+T = TypeVar("T")
 
 USUAL_EPOCHS, MOST_EPOCHS = 3, 20
 LEAST_STEPS = 500
-"""That a training has, if so many epochs make as many."""
+"""Least steps of a training, unless they need more than MOST_EPOCHS epochs."""
 SMALL, BASE = 30_000_000, 200_000_000
-"""Parameters besides word vectors up to which an encoder is called small, and base. With its words
-a multilingual encoder of base size has as many as a large one."""
+"""Most parameters of small encoders and of base-size encoders, without word embeddings: with them
+a multilingual encoder of base size would have as many as a large one."""
 
 
 @dataclass(frozen=True)
-class Decision:
+class AutomaticChoice(Generic[T]):
     """An automatic choice and its reason, to be shown."""
 
-    value: Any
+    value: T
     reason: str
 
 
-def choose_epochs(section: TrainingSection, texts: int) -> Decision:
-    """3, or as many as make 500 steps, at most 20, if the profile says auto."""
+def choose_epochs(section: TrainingSection, texts: int) -> AutomaticChoice[int]:
+    """The number of epochs; `auto` is 3, or as many as make 500 steps, but at most 20.
+
+    Args:
+        section: of the profile.
+        texts: number of training texts.
+    """
     if section.epochs != "auto":
-        return Decision(section.epochs, "from the profile")
+        return AutomaticChoice(section.epochs, "from the profile")
     steps = -(-texts // section.batch_size)
     epochs = min(max(USUAL_EPOCHS, -(-LEAST_STEPS // steps)), MOST_EPOCHS)
-    return Decision(
+    return AutomaticChoice(
         epochs, "auto" if epochs == USUAL_EPOCHS else f"auto, {counted(steps, 'step')} each"
     )
 
 
-def choose_learning_rate(section: TrainingSection, model: nn.Module) -> Decision:
-    """By parameters besides word vectors, if the profile says auto.
+def choose_learning_rate(
+    section: TrainingSection, model: PreTrainedModel
+) -> AutomaticChoice[float]:
+    """The learning rate; `auto` depends on the number of parameters without word embeddings.
 
     1e-4 under 30M (MiniLM), 3e-5 under 200M (base size), 1e-5 for more.
     """
     if section.learning_rate != "auto":
-        return Decision(section.learning_rate, "from the profile")
-    words = set(word_vectors(model))
+        return AutomaticChoice(section.learning_rate, "from the profile")
+    words = set(word_embeddings(model))
     size = sum(each.numel() for each in model.parameters() if each not in words)
     rate = 1e-4 if size < SMALL else 3e-5 if size < BASE else 1e-5
-    return Decision(rate, f"auto, {size / 1e6:.1f}M parameters besides word vectors")
+    return AutomaticChoice(rate, f"auto, {size / 1e6:.1f}M parameters besides word vectors")
 
 
-def choose_precision(section: TrainingSection, device: torch.device) -> Decision:
-    """bf16 where the hardware computes in it, else fp32, if the profile says auto."""
+def choose_precision(section: TrainingSection, device: torch.device) -> AutomaticChoice[str]:
+    """The precision; `auto` is bf16 if the hardware computes in it, else fp32."""
     if section.precision != "auto":
-        return Decision(section.precision, "from the profile")
+        return AutomaticChoice(section.precision, "from the profile")
     able = computes_bf16(device)
     if device.type == "cuda":
         reason = torch.cuda.get_device_name(device)
     else:
         reason = f"this {device.type} has {'' if able else 'no '}bf16 arithmetic"
-    return Decision("bf16" if able else "fp32", f"auto, {reason}")
+    return AutomaticChoice("bf16" if able else "fp32", f"auto, {reason}")
 
 
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """The context in which forward passes run at a precision."""
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """The context in which forward passes run at this precision."""
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)

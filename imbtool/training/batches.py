@@ -1,38 +1,56 @@
-"""Which rows stand in which batch, in which order, and which of them a process takes.
+"""The encoded texts of a training, and how they are divided into batches and over processes.
 
-Pure functions of lengths, seed, epoch, rank and number of processes.
+All choices are pure functions of lengths, seed, epoch, rank and number of processes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from imbtool.model.long_texts import TokenIds
+from imbtool.training.token_cache import select_texts
+from imbtool.types import Rows, Targets
 
 BUCKET_BATCHES = 50
-"""Rows are sorted by length among this many batches: little padding, yet random batches."""
+"""Rows are sorted by length within this many batches: little padding, yet random batches."""
+LEAST_OF_EACH = 100
+"""Positives and negatives of each label that a subsample keeps, if there are so many."""
 
 
-def plan_epoch(
-    lengths: Sequence[int], batch_size: int, seed: int, epoch: int
-) -> list[NDArray[np.int64]]:
-    """The batches of an epoch, each row exactly once.
+@dataclass(frozen=True)
+class EncodedTexts:
+    """Texts as token ids, their targets [n, L] and their rows in the table that they came from."""
+
+    encoded: Sequence[TokenIds]
+    targets: Targets
+    rows: Sequence[int]
+
+    def take(self, chosen: Rows) -> EncodedTexts:
+        """The chosen texts, in this order."""
+        rows = [self.rows[row] for row in chosen]
+        return EncodedTexts(select_texts(self.encoded, chosen), self.targets[chosen], rows)
+
+
+def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[Rows]:
+    """The batches of an epoch; each row is in exactly one batch.
 
     Args:
-        lengths: tokens of each row.
-        batch_size: rows of a batch; the last one may have fewer.
+        lengths: number of tokens of each row.
+        batch_size: number of rows of a batch; the last batch may have fewer.
         seed: of the run.
-        epoch: 1-based; another epoch is another order.
+        epoch: number of the epoch, from 1; each epoch has another order.
 
     Returns:
-        Row indices of each batch, batches shuffled.
+        The row indices of each batch, in random order of the batches.
     """
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(len(lengths))
     sizes = np.asarray(lengths)
     bucket = batch_size * BUCKET_BATCHES
-    batches: list[NDArray[np.int64]] = []
+    batches: list[Rows] = []
     for start in range(0, len(order), bucket):
         rows = order[start : start + bucket]
         rows = rows[np.argsort(sizes[rows], kind="stable")]
@@ -40,21 +58,41 @@ def plan_epoch(
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def share(
-    rows: NDArray[np.int64], rank: int, processes: int, micro_batch: int | None
-) -> list[NDArray[np.int64]]:
+def split_batch(rows: Rows, rank: int, processes: int, micro_batch: int | None) -> list[Rows]:
     """The micro-batches in which one process takes its part of a batch.
 
-    Together the processes take every row once. All have equally many micro-batches, so that none
-    waits for another; where rows are fewer than processes a micro-batch is empty.
+    Together the processes take every row once. All of them have the same number of micro-batches,
+    so that none waits for another; with fewer rows than processes some micro-batches are empty.
 
     Args:
-        rows: of the batch, by length.
+        rows: of the batch, sorted by length.
         rank: of the process.
-        processes: in all.
-        micro_batch: rows of one forward pass at most; None: all at once.
+        processes: number of processes.
+        micro_batch: most rows of one forward pass; None means all at once.
     """
     most = -(-len(rows) // processes)
     count = 1 if micro_batch is None else -(-most // micro_batch)
-    # every so many rows rather than a run of them: each process gets the same lengths
+    # a stride rather than a block of rows gives each process texts of the same lengths
     return np.array_split(rows[rank::processes], count)
+
+
+def subsample(texts: EncodedTexts, most: int, seed: int = 0) -> EncodedTexts:
+    """At most `most` of the texts, in their order: all of them, or a random part.
+
+    A simple random sample would hold hardly any positive of a rare label. Up to `LEAST_OF_EACH`
+    positives and as many negatives of each label are therefore drawn first, which fill at most half
+    of the sample.
+    """
+    n, labels = texts.targets.shape
+    if n <= most:
+        return texts
+    rng = np.random.default_rng(seed)
+    least = min(LEAST_OF_EACH, most // (4 * labels))
+    drawn = []
+    for label in range(labels):
+        for value in (0, 1):
+            rows = np.flatnonzero(texts.targets[:, label] == value)
+            drawn.append(rng.choice(rows, min(least, len(rows)), replace=False))
+    first = np.unique(np.concatenate(drawn))
+    others = rng.permutation(np.setdiff1d(np.arange(n), first))[: most - len(first)]
+    return texts.take(np.sort(np.concatenate([first, others])))

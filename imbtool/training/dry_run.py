@@ -1,4 +1,4 @@
-"""What a run would be: its plan, its weights, and its time and memory by a few trial steps."""
+"""The dry run: the plan and label weights of a run, its time and memory by a few trial steps."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from imbtool.analysis.analyze import explain_weights
+from imbtool.analysis.document import LabelWeights
 from imbtool.config.schema import Profile
-from imbtool.events import Event
-from imbtool.model.encoder import TextModel, Tokens
-from imbtool.model.long_texts import padded_tokens
+from imbtool.distributed.accelerator import make_accelerator
+from imbtool.events import Event, RunPlan, StepEvent, of_kind
+from imbtool.model.encoder import TextModel
+from imbtool.model.long_texts import TokenIds, padded_tokens
 from imbtool.training.automatic import autocast
-from imbtool.training.head_first import MOST_JUDGES, MOST_TEXTS, few_texts
-from imbtool.training.knn_share import MOST_REMEMBERED
-from imbtool.training.loop import Engine
-from imbtool.training.setup import Materials, gather_materials, make_accelerator
-from imbtool.training.token_cache import token_counts
+from imbtool.training.batches import subsample
+from imbtool.training.head_first import MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS
+from imbtool.training.knn_weight import MOST_INDEXED
+from imbtool.training.loop import TrainingLoop
+from imbtool.training.setup import TrainingSetup, make_setup
+from imbtool.training.token_cache import token_lengths
 
 WARM_UP_STEPS = 3
 TRIAL_STEPS = 8
@@ -31,89 +33,105 @@ TRIAL_TEXTS = 256
 """Texts of a trial pass without gradients."""
 
 
-def rehearse(profile: Profile) -> dict[str, Any]:
-    """Try a few steps in memory, write nothing, and say what the whole run would take.
+class DryRun(RunPlan):
+    """The plan of a run, with its time and memory."""
 
-    Returns:
-        What `Materials.describe` says, the `padding_share` of the first epoch, `tokens_per_second`
-        of training, `minutes` of each part, the `memory_gib` of a process, and the `weights`,
-        label by label.
+    padding_share: float
+    """Fraction of the tokens of the first epoch that is padding."""
+    tokens_per_second: float
+    """Speed of the training."""
+    minutes: dict[str, float]
+    """Duration of each part of the run."""
+    memory_gib: float
+    """Peak memory of each process."""
+    weights: dict[str, LabelWeights]
+    """The weight of each label, and its reason."""
+
+
+def dry_run(profile: Profile) -> DryRun:
+    """Train a few steps in memory and estimate what the whole run would take; no file is written.
+
+    Args:
+        profile: resolved.
 
     Raises:
         UserError: the data or the encoder cannot be used, or the largest batch does not fit.
     """
     accelerator = make_accelerator()
     try:
-        materials = gather_materials(profile, accelerator)
+        setup = make_setup(profile, accelerator)
         trial: list[Event] = []
-        engine = materials.engine(trial.append)
-        speed = _training_speed(engine, trial)
-        return {
-            **materials.describe(engine),
-            "padding_share": _padding_share(engine),
-            "tokens_per_second": speed,
-            "minutes": _minutes(materials, engine, speed),
-            "memory_gib": _memory(engine) / 2**30,
-            "weights": explain_weights(materials.corpus, materials.weights),
-        }
+        loop = setup.make_loop(trial.append)
+        speed = _training_speed(loop, trial)
+        return DryRun(
+            **dict(setup.describe(loop)),
+            padding_share=_padding_share(loop),
+            tokens_per_second=speed,
+            minutes=_minutes(setup, loop, speed),
+            memory_gib=_memory(loop) / 2**30,
+            weights=explain_weights(setup.corpus, setup.weights),
+        )
     finally:
         accelerator.end_training()
 
 
-def _training_speed(engine: Engine, trial: list[Event]) -> float:
-    """Tokens a second over some steps of the first epoch, after a few to warm up."""
-    for rows in engine.plan(1)[: WARM_UP_STEPS + TRIAL_STEPS]:
-        engine.train_step(rows)
-    timed = trial[WARM_UP_STEPS:] or trial
-    speed: float = sum(row["tokens"] for row in timed) / sum(row["seconds"] for row in timed)
-    return speed
+def _training_speed(loop: TrainingLoop, trial: list[Event]) -> float:
+    """Tokens per second over some steps of the first epoch, after a few warm-up steps."""
+    for rows in loop.plan(1)[: WARM_UP_STEPS + TRIAL_STEPS]:
+        loop.train_step(rows)
+    steps = of_kind(trial, StepEvent)
+    timed = steps[WARM_UP_STEPS:] or steps
+    return sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
 
 
-def _minutes(materials: Materials, engine: Engine, speed: float) -> dict[str, float]:
-    training, model = materials.profile.training, materials.text_model
-    trained, validated = sum(engine.lengths), sum(token_counts(materials.validation.encoded))
-    few, judges = (
-        sum(token_counts(few_texts(sample, most).encoded))
-        for sample, most in ((materials.train, MOST_TEXTS), (materials.validation, MOST_JUDGES))
+def _minutes(setup: TrainingSetup, loop: TrainingLoop, speed: float) -> dict[str, float]:
+    training, model = setup.profile.training, setup.text_model
+    trained, validated = sum(loop.lengths), sum(token_lengths(setup.validation.encoded))
+    few, held_out = (
+        sum(token_lengths(subsample(sample, most).encoded))
+        for sample, most in (
+            (setup.train, MOST_TRAINING_TEXTS),
+            (setup.validation, MOST_VALIDATION_TEXTS),
+        )
     )
-    remembered = sum(token_counts(few_texts(materials.train, MOST_REMEMBERED).encoded))
-    texts = materials.train.encoded[:TRIAL_TEXTS]
-    context = autocast(engine.precision.value, materials.accelerator.device)
-    frozen = _reading_speed(model, texts, context) * materials.ranks.processes
-    exact = _reading_speed(model, texts, nullcontext()) * materials.ranks.processes
-    epochs: int = engine.epochs.value
-    asked = remembered / frozen + validated / exact
+    indexed = sum(token_lengths(subsample(setup.train, MOST_INDEXED).encoded))
+    texts = setup.train.encoded[:TRIAL_TEXTS]
+    context = autocast(loop.precision.value, setup.accelerator.device)
+    frozen = _inference_speed(model, texts, context) * setup.ranks.processes
+    exact = _inference_speed(model, texts, nullcontext()) * setup.ranks.processes
+    epochs: int = loop.epochs.value
+    knn = indexed / frozen + validated / exact
     return {
-        "head": (few + 2 * judges) / frozen / 60 if training.head_first else 0.0,
+        "head": (few + 2 * held_out) / frozen / 60 if training.head_first else 0.0,
         "training": epochs * trained / speed / 60,
         "validation": epochs * validated / exact / 60,
-        "neighbours": asked / 60 if training.neighbours else 0.0,
+        "neighbours": knn / 60 if training.neighbours else 0.0,
     }
 
 
-def _reading_speed(
-    model: TextModel, texts: Sequence[Tokens], context: AbstractContextManager[Any]
+def _inference_speed(
+    model: TextModel, texts: Sequence[TokenIds], context: AbstractContextManager[object]
 ) -> float:
-    """Tokens a second of a pass without gradients."""
+    """Tokens per second of a pass without gradients."""
     start = time.perf_counter()
     for _, logits in model.forward_all(texts, context):
         logits.sum().item()  # wait for the device
     return sum(map(len, texts)) / (time.perf_counter() - start)
 
 
-def _padding_share(engine: Engine) -> float:
-    padded = sum(_padded(engine, rows) for rows in engine.plan(1))
-    return 1.0 - sum(engine.lengths) / padded
+def _padding_share(loop: TrainingLoop) -> float:
+    padded = sum(_padded(loop, rows) for rows in loop.plan(1))
+    return 1.0 - sum(loop.lengths) / padded
 
 
-def _padded(engine: Engine, rows: NDArray[np.int64]) -> int:
-    """Tokens of a batch, padding among them."""
-    return padded_tokens([engine.lengths[row] for row in rows], engine.text_model.max_length)
+def _padded(loop: TrainingLoop, rows: NDArray[np.int64]) -> int:
+    """Number of tokens of a batch, padding included."""
+    return padded_tokens([loop.lengths[row] for row in rows], loop.text_model.max_length)
 
 
-def _memory(engine: Engine) -> int:
-    """Bytes that a process has used at most, once the largest batch has been trained on."""
-    engine.train_step(max(engine.plan(1), key=lambda rows: _padded(engine, rows)))
+def _memory(loop: TrainingLoop) -> int:
+    """Peak memory of a process in bytes, after training on the largest batch."""
+    loop.train_step(max(loop.plan(1), key=lambda rows: _padded(loop, rows)))
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024

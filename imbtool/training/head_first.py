@@ -1,7 +1,8 @@
-"""Head first: fit the last linear layer on frozen features, then everything starts from there.
+"""Head first: with the encoder frozen, fit the last linear layer before the whole model is trained.
 
-Linear probing then fine-tuning, arXiv 2202.10054. Works for any model whose head ends in one
-linear layer with an output a label: the layer's input is hooked, no architecture is named.
+Linear probing, then fine-tuning (arXiv 2202.10054). It works for every model whose head ends in one
+linear layer with one output for each label: a hook reads the input of that layer, and no
+architecture is named. The same frozen-encoder features serve tuning, label errors and kNN.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from imbtool.config.schema import TrainingSection
@@ -22,46 +21,42 @@ from imbtool.data.imbalance import count_labels
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import user_error
 from imbtool.evaluation.metrics import average_precision, mean_defined
-from imbtool.model.encoder import TextModel, Tokens, averaged, pooled
+from imbtool.model.encoder import TextModel, max_over_windows, mean_over_windows
 from imbtool.model.head import head_layer
-from imbtool.model.long_texts import count_windows
+from imbtool.model.long_texts import TokenIds, count_windows
 from imbtool.model.losses import Objective
 from imbtool.training.automatic import autocast, choose_precision
-from imbtool.training.health import require_finite
-from imbtool.training.token_cache import taken, token_counts
+from imbtool.training.batches import EncodedTexts, subsample
+from imbtool.training.failures import require_finite
+from imbtool.training.token_cache import select_texts, token_lengths
+from imbtool.types import Targets
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+LossFunction = Callable[[Tensor, Tensor], Tensor]
 """Of logits and targets."""
+FeatureReader = Callable[[Sequence[TokenIds]], Tensor]
+"""Of encoded texts; returns their features [n, features], fp32."""
 
 L2_STRENGTHS = (1e-1, 3e-2, 1e-2, 3e-3)
-"""Tried in this order, each from the fit before; validation chooses."""
+"""Tried in this order, each starting from the fit before; validation chooses."""
 MOST_ITERATIONS = 100
 LEAST_DEVIATION = 0.05
-"""Floor of a feature's standard deviation, as a share of the median one: behind a random dense
-layer some features are nearly constant, and folding them back would blow their weights up."""
-MOST_TEXTS, MOST_JUDGES = 50_000, 20_000
-"""That the head is fitted on, and that it is judged by: features of all would be large."""
-LEAST_OF_EACH = 100
-"""Positives and negatives of each label that are among them, if there are so many."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Encoded texts, their targets [n, L] and their rows in the table they came from."""
-
-    encoded: Sequence[Tokens]
-    targets: NDArray[np.float32]
-    rows: Sequence[int]
-
-    def take(self, chosen: NDArray[np.int64]) -> Sample:
-        """Some of the texts."""
-        rows = [self.rows[row] for row in chosen]
-        return Sample(taken(self.encoded, chosen), self.targets[chosen], rows)
+"""Lower bound of a feature's standard deviation, as a fraction of the median one. After a random
+dense layer some features are nearly constant, and folding them back would inflate their weights."""
+MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS = 50_000, 20_000
+"""Texts that the head is fitted on and chosen by: the features of all might not fit in memory."""
 
 
 @dataclass(frozen=True)
 class HeadFit:
-    """What the fit gave: mean average precision on validation, and of a constant score there."""
+    """The result of the fit.
+
+    Attributes:
+        average_precision: mean average precision on validation.
+        baseline: the same for a constant score.
+        l2: strength of the L2 penalty.
+        kept: whether the fit is used.
+        reason: why, or why not.
+    """
 
     average_precision: float
     baseline: float
@@ -71,7 +66,7 @@ class HeadFit:
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearHead:
     """A linear layer: weight [L, features] and bias [L]."""
 
     weight: Tensor
@@ -81,33 +76,33 @@ class Linear:
         """Logits [n, L] of features [n, features]."""
         return features @ self.weight.T + self.bias
 
-    def shifted(self, bias: Tensor) -> Linear:
-        """The same layer with so much more bias [L]."""
-        return Linear(self.weight, self.bias + bias)
+    def shifted(self, bias: Tensor) -> LinearHead:
+        """The same layer with `bias` [L] added to its bias."""
+        return LinearHead(self.weight, self.bias + bias)
 
 
 def fit_head(
     text_model: TextModel,
-    train: Sample,
-    validation: Sample,
+    train: EncodedTexts,
+    validation: EncodedTexts,
     objective: Objective,
-    autocast: AbstractContextManager[Any],
+    autocast: AbstractContextManager[object],
     ranks: Ranks,
 ) -> HeadFit:
-    """Fit the head's last layer in place, by the profile's loss, with the encoder frozen.
+    """Fit the head's last layer in place with the profile's loss, while the encoder is frozen.
 
-    The strength of the L2 penalty is the one with the lowest loss on validation as training will
-    see it, dropout on. The bias starts at the log-odds of each label's frequency, and it is all
-    that is kept where no fit beats it in loss and in mean average precision. Processes share the
+    The strength of the L2 penalty is the one with the lowest validation loss under dropout, as in
+    training. The bias starts at the log-odds of each label's frequency; if no fit beats that bias
+    alone in both loss and mean average precision, the head keeps nothing else. Processes share the
     passes over the texts and end with the same head.
 
-    Of more than `MOST_TEXTS` training texts it is fitted on `few_texts`. Each bias is then shifted
-    by the label's log-odds among all texts less those among the few: the correction of a sample in
-    which an outcome has another share (King and Zeng, Logistic Regression in Rare Events Data,
-    2001). Validation is thinned out alike.
+    With more than `MOST_TRAINING_TEXTS` training texts the head is fitted on a `subsample`. Each
+    bias is then shifted by the label's log-odds among all texts minus those in the subsample: the
+    correction for a sample with another label frequency (King and Zeng, Logistic Regression in Rare
+    Events Data, 2001). Validation is subsampled in the same way.
 
     Raises:
-        UserError: what the encoder makes of the texts is no finite number.
+        UserError: a feature is not finite.
     """
     layer = head_layer(text_model.model)
     if layer is None:
@@ -117,106 +112,57 @@ def fit_head(
         )
     device = layer.weight.device
 
-    def features_of(sample: Sample, dropout: bool = False) -> Tensor:
-        return collect_features(text_model, sample.encoded, layer, autocast, ranks, dropout)
+    def features_of(texts: EncodedTexts, dropout: bool = False) -> Tensor:
+        return collect_features(text_model, texts.encoded, layer, autocast, ranks, dropout)
 
-    few, judges = few_texts(train, MOST_TEXTS), few_texts(validation, MOST_JUDGES)
-    features, clean = features_of(few), features_of(judges)
-    noisy = features_of(judges, dropout=True)
-    require_finite(features, text_model.model.config.name_or_path)
-    targets = torch.from_numpy(judges.targets).to(device)
-    learned, judged = (rows_of_texts(text_model, each.encoded) for each in (few, judges))
+    few, held_out = (
+        subsample(train, MOST_TRAINING_TEXTS),
+        subsample(validation, MOST_VALIDATION_TEXTS),
+    )
+    features, clean = features_of(few), features_of(held_out)
+    noisy = features_of(held_out, dropout=True)
+    require_finite(features, str(text_model.model.config.name_or_path))
+    targets = torch.from_numpy(held_out.targets).to(device)
+    windows, held_out_windows = (
+        window_counts(text_model, each.encoded) for each in (few, held_out)
+    )
 
     def fit_loss(logits: Tensor, targets: Tensor) -> Tensor:
-        return objective(pooled(logits, learned), targets)
+        return objective(max_over_windows(logits, windows), targets)
 
-    def loss(head: Linear) -> float:
-        return float(objective(pooled(head.logits(noisy), judged), targets))
+    def loss(head: LinearHead) -> float:
+        return float(objective(max_over_windows(head.logits(noisy), held_out_windows), targets))
 
-    def quality(head: Linear) -> float:
-        scores = pooled(head.logits(clean), judged).double().cpu().numpy()
-        return mean_defined(average_precision(scores, judges.targets))
+    def quality(head: LinearHead) -> float:
+        scores = max_over_windows(head.logits(clean), held_out_windows).double().cpu().numpy()
+        return mean_defined(average_precision(scores, held_out.targets))
 
     odds = log_odds(train.targets)
     shift = (odds - log_odds(few.targets)).to(device)
     path = fit_path(features, torch.from_numpy(few.targets).to(device), fit_loss)
     fits = {strength: fit.shifted(shift) for strength, fit in path.items()}
     best = min(fits, key=lambda strength: loss(fits[strength]))
-    constant = Linear(torch.zeros_like(layer.weight), odds.to(device))
+    constant = LinearHead(torch.zeros_like(layer.weight), odds.to(device))
     reached, baseline = quality(fits[best]), quality(constant)
     kept = reached > baseline and loss(fits[best]) < loss(constant)
-    _place(layer, fits[best] if kept else constant, ranks)
+    _set_head(layer, fits[best] if kept else constant, ranks)
     reason = "beats a constant score" if kept else "no better than a constant score"
     return HeadFit(reached, baseline, best, kept, reason)
 
 
-def few_texts(sample: Sample, most: int, seed: int = 0) -> Sample:
-    """At most so many of a sample's texts, in their order: all, or a part at random.
-
-    Chance alone would leave hardly any positive of a rare label. So of each label up to
-    `LEAST_OF_EACH` positives and as many negatives are drawn first, in half of the room at most.
-    """
-    n, labels = sample.targets.shape
-    if n <= most:
-        return sample
-    rng = np.random.default_rng(seed)
-    least = min(LEAST_OF_EACH, most // (4 * labels))
-    drawn = []
-    for label in range(labels):
-        for value in (0, 1):
-            rows = np.flatnonzero(sample.targets[:, label] == value)
-            drawn.append(rng.choice(rows, min(least, len(rows)), replace=False))
-    first = np.unique(np.concatenate(drawn))
-    others = rng.permutation(np.setdiff1d(np.arange(n), first))[: most - len(first)]
-    return sample.take(np.sort(np.concatenate([first, others])))
-
-
-def _place(layer: nn.Linear, head: Linear, ranks: Ranks) -> None:
+def _set_head(layer: nn.Linear, head: LinearHead, ranks: Ranks) -> None:
     with torch.no_grad():
-        layer.weight.copy_(ranks.same(head.weight.contiguous()))
-        layer.bias.copy_(ranks.same(head.bias.contiguous()))
-
-
-def collect_features(
-    text_model: TextModel,
-    encoded: Sequence[Tokens],
-    layer: nn.Linear,
-    autocast: AbstractContextManager[Any],
-    ranks: Ranks,
-    dropout: bool = False,
-) -> Tensor:
-    """The input of `layer`, fp32, from one pass: a row for every text [n, features].
-
-    A text in windows has a row for each of them; see `rows_of_texts`.
-    """
-    counts = rows_of_texts(text_model, encoded)
-    places = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
-    features = torch.zeros(sum(counts), layer.in_features, device=layer.weight.device)
-    mine = ranks.mine(len(encoded))
-    for texts, _, seen in text_model.forward_seen(taken(encoded, mine), layer, autocast, dropout):
-        rows = np.concatenate([places[text] for text in mine[texts]])
-        features[torch.from_numpy(rows)] = seen
-    return ranks.total(features)
-
-
-def rows_of_texts(text_model: TextModel, encoded: Sequence[Tokens]) -> list[int]:
-    """How many rows of features each text has [n]: as many as windows."""
-    return count_windows(token_counts(encoded), text_model.max_length)
-
-
-def log_odds(targets: NDArray[np.float32]) -> Tensor:
-    """Log-odds [L] of each label's prevalence in targets [n, L], NaN unknown."""
-    prevalence = [count.prevalence for count in count_labels(targets)]
-    return torch.logit(torch.tensor(prevalence, dtype=torch.float32), eps=1e-6)
+        layer.weight.copy_(ranks.broadcast(head.weight.contiguous()))
+        layer.bias.copy_(ranks.broadcast(head.bias.contiguous()))
 
 
 def fit_path(
     features: Tensor,
     targets: Tensor,
-    objective: Loss,
+    objective: LossFunction,
     strengths: Sequence[float] = L2_STRENGTHS,
-) -> dict[float, Linear]:
-    """A head for each strength of L2, fitted on features [n, features] and targets [n, L].
+) -> dict[float, LinearHead]:
+    """Fit a head for each L2 strength on features [n, features] and targets [n, L].
 
     Features are standardised for the fit; the standardisation is folded back into the heads.
     """
@@ -224,21 +170,22 @@ def fit_path(
     deviation = features.std(dim=0, correction=0)
     scale = deviation.clamp_min(LEAST_DEVIATION * deviation.median().clamp_min(1e-6))
     standard = (features - mean) / scale
-    # under dropout a weight on a feature far from zero is noise: it costs by the feature's size
+    # under dropout the weight of a feature far from zero adds noise: its penalty grows with the
+    # size of the feature
     price = features.square().mean(dim=0) / scale.square()
     start = torch.zeros(targets.shape[1], features.shape[1], device=features.device)
-    head = Linear(start, log_odds(targets.cpu().numpy()).to(features.device))
+    head = LinearHead(start, log_odds(targets.cpu().numpy()).to(features.device))
     fits = {}
     for strength in strengths:
         head = _minimise(head, standard, targets, objective, strength * price)
         folded = head.weight / scale
-        fits[strength] = Linear(folded, head.bias - folded @ mean)
+        fits[strength] = LinearHead(folded, head.bias - folded @ mean)
     return fits
 
 
 def _minimise(
-    start: Linear, features: Tensor, targets: Tensor, objective: Loss, price: Tensor
-) -> Linear:
+    start: LinearHead, features: Tensor, targets: Tensor, objective: LossFunction, price: Tensor
+) -> LinearHead:
     weight = start.weight.clone().requires_grad_()
     bias = start.bias.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
@@ -253,20 +200,21 @@ def _minimise(
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return Linear(weight.detach(), bias.detach())
+    return LinearHead(weight.detach(), bias.detach())
 
 
-Reader = Callable[[Sequence[Tokens]], Tensor]
-"""Encoded texts become features [n, features], fp32."""
+def log_odds(targets: Targets) -> Tensor:
+    """Log-odds [L] of each label's prevalence in targets [n, L]."""
+    prevalence = [count.prevalence for count in count_labels(targets)]
+    return torch.logit(torch.tensor(prevalence, dtype=torch.float32), eps=1e-6)
 
 
-def feature_reader(
+def make_feature_reader(
     text_model: TextModel, section: TrainingSection, accelerator: Accelerator
-) -> Reader:
-    """What reads texts with a frozen encoder, at the precision of a training.
+) -> FeatureReader:
+    """Make a function that computes frozen-encoder features, at the precision of a training.
 
-    A text in windows has the mean of their features: the heads that are fitted on them, to rank and
-    to doubt, are of whole texts.
+    The features of a text in windows are the mean over its windows.
 
     Raises:
         UserError: the head of the model does not end in one linear layer.
@@ -278,8 +226,36 @@ def feature_reader(
     precision = choose_precision(section, accelerator.device).value
     context, ranks = autocast(precision, accelerator.device), Ranks(accelerator)
 
-    def read(encoded: Sequence[Tokens]) -> Tensor:
+    def read(encoded: Sequence[TokenIds]) -> Tensor:
         features = collect_features(text_model, encoded, layer, context, ranks)
-        return averaged(features, rows_of_texts(text_model, encoded))
+        return mean_over_windows(features, window_counts(text_model, encoded))
 
     return read
+
+
+def collect_features(
+    text_model: TextModel,
+    encoded: Sequence[TokenIds],
+    layer: nn.Linear,
+    autocast: AbstractContextManager[object],
+    ranks: Ranks,
+    dropout: bool = False,
+) -> Tensor:
+    """The input of `layer` from one pass over the texts, fp32 [rows, features].
+
+    A text has one row, or one for each of its windows; see `window_counts`.
+    """
+    counts = window_counts(text_model, encoded)
+    rows_of = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+    features = torch.zeros(sum(counts), layer.in_features, device=layer.weight.device)
+    mine = ranks.mine(len(encoded))
+    own = select_texts(encoded, mine)
+    for texts, _, inputs in text_model.forward_with_inputs(own, layer, autocast, dropout):
+        rows = np.concatenate([rows_of[text] for text in mine[texts]])
+        features[torch.from_numpy(rows)] = inputs
+    return ranks.sum(features)
+
+
+def window_counts(text_model: TextModel, encoded: Sequence[TokenIds]) -> list[int]:
+    """How many windows each text has [n]."""
+    return count_windows(token_lengths(encoded), text_model.max_length)

@@ -1,46 +1,51 @@
-"""AdamW as it is used here: what it trains, what decays, how fast, how gradients are clipped.
+"""The optimizer: AdamW, frozen weights, learning rate, gradient clipping and weight averaging.
 
-Decoupled weight decay: arXiv 1711.05101.
+Decoupled weight decay: arXiv 1711.05101. Weight averaging: arXiv 1803.05407.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 WEIGHT_DECAY = 0.01
 MOST_GRADIENT_NORM = 1.0
+MOST_AVERAGED = 30
+"""Most sets of weights that are averaged, evenly spaced: more take time and change little."""
 
 
-def word_vectors(model: Any) -> list[nn.Parameter]:
-    """The vectors of a transformers model's vocabulary; a model of characters has none."""
+def word_embeddings(model: PreTrainedModel) -> list[nn.Parameter]:
+    """The word embeddings of a model; a model that reads characters has none."""
     with suppress(NotImplementedError):
         return list(model.get_input_embeddings().parameters())
     return []
 
 
-def freeze_word_embeddings(model: Any) -> None:
-    """Leave the vectors of a transformers model's vocabulary as they are.
+def freeze_word_embeddings(model: PreTrainedModel) -> None:
+    """Do not train the word embeddings of a model.
 
-    Most words of a data set stand in few of its texts: what their vectors learn is those texts. And
-    they are half of a small encoder, to be stepped each time although a batch has few of them.
+    Most words occur in few texts of a data set, which their embeddings would memorise. They are
+    also half of a small encoder, and each step would update all of them for the few in a batch.
     """
-    for vectors in word_vectors(model):
-        vectors.requires_grad_(False)
+    for embeddings in word_embeddings(model):
+        embeddings.requires_grad_(False)
 
 
-def freeze_unused(model: Any, inputs: Mapping[str, Tensor]) -> None:
-    """Leave weights as they are that no logit of these inputs rests on, as some of XLNet's.
+def freeze_unused(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> None:
+    """Do not train weights that the logits of these inputs do not depend on; XLNet has some.
 
-    Nothing moves them, but of several processes each would wait for their gradients.
+    They have no gradients, for which several processes would wait forever.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     training = model.training
-    logits = model.eval()(**inputs).logits
+    logits = model.eval()(**inputs).logits  # type: ignore[no-untyped-call]
     gradients = torch.autograd.grad(logits.sum(), trained, allow_unused=True)
     model.train(training)
     for parameter, gradient in zip(trained, gradients, strict=True):
@@ -57,11 +62,17 @@ def make_optimizer(model: nn.Module, rate: float) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=rate, fused=True)
 
 
-def scheduled(step: int, steps: int, warmup: float, averaged: bool) -> float:
-    """The share of the learning rate at a step: linear rise over the warm-up, then linear fall.
+def learning_rate_factor(step: int, steps: int, warmup: float, averaged: bool) -> float:
+    """The factor of the learning rate at a step: linear warm-up, then linear decay.
 
-    Where weights are averaged the mean does what the fall is for, and better from weights that
-    still move (arXiv 1803.05407): the rate stays.
+    With weight averaging the rate stays constant after the warm-up: the average has the effect of
+    the decay, and is better over weights that still change (arXiv 1803.05407).
+
+    Args:
+        step: from 0.
+        steps: number of steps of the run.
+        warmup: fraction of the steps.
+        averaged: whether weights are averaged.
     """
     rising = warmup * steps
     if step < rising:
@@ -76,10 +87,15 @@ def gradient_norm(model: nn.Module) -> Tensor:
 
 
 def clipped_step(optimizer: torch.optim.AdamW, norm: Tensor, rate: float) -> None:
-    """One step at a learning rate, with gradients of this norm cut to MOST_GRADIENT_NORM.
+    """Take one step with gradients clipped to MOST_GRADIENT_NORM.
 
-    The fused kernel divides by `grad_scale` as it reads the gradients, which saves a pass over
+    The fused kernel divides by `grad_scale` while it reads the gradients, which saves one pass over
     them.
+
+    Args:
+        optimizer: whose gradients are computed.
+        norm: of all gradients together.
+        rate: the learning rate.
     """
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -87,44 +103,40 @@ def clipped_step(optimizer: torch.optim.AdamW, norm: Tensor, rate: float) -> Non
     optimizer.step()
 
 
-MOST_WEIGHTS = 30
-"""So many are averaged at most, evenly spread: more of them cost time and change little."""
-
-
 class WeightAverage:
-    """A running mean of a model's trained weights.
+    """The running mean of a model's trained weights.
 
     Attributes:
-        tensors: the mean of each trained parameter, by name; empty until the latter half begins.
+        tensors: the mean of each trained parameter, by name; empty in the first half of a run.
     """
 
     def __init__(self, model: nn.Module, steps: int) -> None:
-        """Average the weights of `model` in the latter half of so many steps."""
+        """Average the weights of `model` in the latter half of `steps` steps."""
         self._parameters = {
             name: parameter
             for name, parameter in model.named_parameters()
             if parameter.requires_grad
         }
         self._start = steps // 2
-        self._every = -(-(steps - self._start) // MOST_WEIGHTS)
+        self._every = -(-(steps - self._start) // MOST_AVERAGED)
         self.tensors: dict[str, Tensor] = {}
 
     def due(self, step: int) -> bool:
-        """Whether the weights after a step, from 1, are to be averaged."""
+        """Whether to include the weights after a step, counted from 1."""
         return step > self._start and (step - self._start) % self._every == 0
 
-    def take(self, share: float) -> None:
-        """Let the weights as they are be this share of the mean: 1 for the first ones."""
+    def update(self, fraction: float) -> None:
+        """Include the current weights, as this fraction of the mean; 1 for the first ones."""
         with torch.no_grad():
             for name, parameter in self._parameters.items():
                 if name in self.tensors:
-                    self.tensors[name].lerp_(parameter, share)
+                    self.tensors[name].lerp_(parameter, fraction)
                 else:
                     self.tensors[name] = parameter.detach().clone()
 
     @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """A context in which the model has the mean, if there is one yet."""
+    def applied(self) -> Iterator[None]:
+        """A context in which the model has the mean weights, if there are some already."""
         self._swap()
         try:
             yield

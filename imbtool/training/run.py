@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,16 +9,28 @@ from pathlib import Path
 import torch
 
 from imbtool.config.schema import Profile
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.distributed.signals import StopRequest, stop_on_signals
-from imbtool.evaluation.calibration import Calibration
-from imbtool.evaluation.thresholds import ThresholdChoice
-from imbtool.events import Emit, Event
+from imbtool.events import (
+    EVENTS,
+    Emit,
+    EndEvent,
+    EpochEvent,
+    Event,
+    HeadEvent,
+    InterruptedEvent,
+    ResumeEvent,
+    StartEvent,
+    ValidationMetrics,
+    WarningEvent,
+)
 from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
-from imbtool.runs.event_log import Chronicle
+from imbtool.model.metadata import ValidationMeta
+from imbtool.runs.event_log import EventLogWriter
 from imbtool.runs.folder import (
     Resumption,
     find_state,
-    held,
+    hold_run,
     make_folder,
     read_run_profile,
     require_free_name,
@@ -28,31 +39,30 @@ from imbtool.runs.manifest import read_manifest, refuse_changes
 from imbtool.runs.trackers import require_trackers, start_tracking, track
 from imbtool.training.automatic import autocast
 from imbtool.training.head_first import HeadFit, fit_head
-from imbtool.training.knn_share import Heard, ask_neighbours
-from imbtool.training.loop import Engine
-from imbtool.training.saving import Saver
-from imbtool.training.setup import Materials, gather_materials, make_accelerator
-from imbtool.training.validation import validate, validation_logits
+from imbtool.training.knn_weight import KnnFit, fit_knn
+from imbtool.training.loop import StateSaver, TrainingLoop
+from imbtool.training.setup import RunInputs, TrainingSetup, make_setup
+from imbtool.training.validation import ValidationResult, validate, validation_logits
 
 AUTO_PATIENCE = 3
-"""Epochs without a better one after which `training.epochs: auto` stops; weights are averaged since
-half of them, and before that a pause says little."""
+"""Epochs without improvement after which `training.epochs: auto` stops. Epochs of the first half do
+not count: weights are averaged only in the latter half, and improve until then in any case."""
 
 
 def ignore(event: Event) -> None:
-    """Watch nothing: of several processes the first one speaks for all."""
+    """Discard an event: only the first of several processes records and shows them."""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where a run went and what its best epoch reached on validation."""
+    """The folder of a run, and the validation metrics of its best epoch."""
 
     folder: Path
-    best: Event
+    best: EpochEvent
 
     @property
     def checkpoint(self) -> Path:
-        """The best epoch's checkpoint."""
+        """The checkpoint of the best epoch."""
         return self.folder / "checkpoint"
 
 
@@ -62,22 +72,24 @@ def train(
     emit: Emit = ignore,
     command: Sequence[str] = (),
     trackers: Sequence[str] = (),
+    inputs: RunInputs | None = None,
 ) -> RunResult:
-    """Train as the profile says and write the run folder.
+    """Train by a profile and write the run folder.
 
     Args:
         profile: resolved.
-        folder: of the run; must not exist.
+        folder: of the run; it must not exist.
         emit: called with every event: `start`, `head`, `step`, `skipped`, `epoch`, `warning`,
-            `end`. Default: nobody watches.
-        command: as typed, for the manifest.
-        trackers: names of experiment trackers that follow the run.
+            `end`. Default: events are not shown.
+        command: the command line, for the manifest.
+        trackers: names of experiment trackers that log the run.
+        inputs: data, token ids and encoder that runs share. Default: the run reads them itself.
 
     Raises:
         UserError: the data or the encoder cannot be used, the folder exists, or the loss is not
-            finite. Nothing is written unless training can start, except that the tokens of a large
-            split are kept beside the folder; see `tokencache`.
-        Stopped: a signal asked for it; the state is saved.
+            finite. Nothing is written unless training can start, except that the token ids of a
+            large split are cached beside the folder; see `token_cache`.
+        Stopped: a signal requested it; the state is saved.
 
     Examples:
         >>> from pathlib import Path
@@ -90,11 +102,11 @@ def train(
     accelerator = make_accelerator(trackers, folder)
     if accelerator.is_main_process:
         require_free_name(folder)
-    materials = gather_materials(profile, accelerator, folder)
-    if materials.ranks.first:
-        make_folder(folder, profile, materials.manifest(list(command)))
-    with held(folder, materials.ranks.first):
-        return _run(materials, folder, emit)
+    setup = make_setup(profile, accelerator, folder, inputs)
+    if setup.ranks.first:
+        make_folder(folder, profile, setup.manifest(list(command)))
+    with hold_run(folder, setup.ranks.first):
+        return _run(setup, folder, emit)
 
 
 def resume(
@@ -103,51 +115,53 @@ def resume(
     command: list[str],
     allow_changed: bool,
     trackers: Sequence[str] = (),
+    inputs: RunInputs | None = None,
 ) -> RunResult:
-    """Go on with a run that was stopped or killed, to the same weights.
+    """Resume a run that was stopped or killed; it ends with the same weights.
 
     Args:
         folder: of the run.
         emit: as for `train`; the first event is `resume`.
-        command: as typed.
-        allow_changed: go on although profile, data, versions or processes have changed.
-        trackers: names of experiment trackers that follow the run.
+        command: the command line.
+        allow_changed: resume although profile, data, versions or processes have changed.
+        trackers: names of experiment trackers that log the run.
+        inputs: as for `train`.
 
     Raises:
         UserError: there is no such run, it is damaged, another command works on it, its state is
-            gone, or something changed.
-        Stopped: a signal asked for it; the state is saved.
+            missing, or something has changed.
+        Stopped: a signal requested it; the state is saved.
     """
     require_trackers(trackers)
     before = read_manifest(folder)
     torch.set_num_threads(before.device.threads)
     accelerator = make_accelerator(trackers, folder)
-    # held before anything is read: what another process is writing is not what it will be
-    with held(folder, accelerator.is_main_process):
+    # locked before anything is read: another process may be writing to the folder
+    with hold_run(folder, accelerator.is_main_process):
         has_state = find_state(folder)
-        materials = gather_materials(read_run_profile(folder), accelerator, folder)
+        setup = make_setup(read_run_profile(folder), accelerator, folder, inputs)
         if not allow_changed:
-            refuse_changes(folder, before, materials.manifest(command))
+            refuse_changes(folder, before, setup.manifest(command))
         resumption = Resumption(has_state, allow_changed, before.encoder is not None)
-        return _run(materials, folder, emit, resumption)
+        return _run(setup, folder, emit, resumption)
 
 
 def _run(
-    materials: Materials, folder: Path, emit: Emit, resumption: Resumption | None = None
+    setup: TrainingSetup, folder: Path, emit: Emit, resumption: Resumption | None = None
 ) -> RunResult:
-    accelerator, ranks = materials.accelerator, materials.ranks
+    accelerator, ranks = setup.accelerator, setup.ranks
 
     def follow(event: Event) -> None:
         track(accelerator, event)
         emit(event)
 
-    record = Chronicle(folder / "events.jsonl", follow) if ranks.first else ignore
+    record = EventLogWriter(folder / EVENTS, follow) if ranks.first else ignore
     try:
-        start_tracking(accelerator, materials.profile)
-        with ranks.ending_together(), stop_on_signals(insist=ranks.alone) as request:
-            best = _train(materials, folder, record, request, resumption)
+        start_tracking(accelerator, setup.profile)
+        with ranks.ending_together(), stop_on_signals(second_stops=ranks.alone) as request:
+            best = _train(setup, folder, record, request, resumption)
     except KeyboardInterrupt:
-        record({"event": "interrupted"})
+        record(InterruptedEvent())
         raise
     finally:
         accelerator.end_training()
@@ -155,124 +169,130 @@ def _run(
 
 
 def _train(
-    materials: Materials,
+    setup: TrainingSetup,
     folder: Path,
     emit: Emit,
     request: StopRequest,
     resumption: Resumption | None,
-) -> Event:
-    training = materials.profile.training
-    engine = materials.engine(emit)
+) -> EpochEvent:
+    training = setup.profile.training
+    loop = setup.make_loop(emit)
     if resumption is not None:
-        _go_on(engine, folder, emit, resumption)
-    emit({"event": "start", **materials.describe(engine)})
+        _go_on(loop, folder, emit, resumption)
+    emit(StartEvent(**dict(setup.describe(loop))))
     if training.head_first and not (resumption and resumption.has_state):
-        emit({"event": "head", **asdict(_fit_head(materials, engine))})
-    saver = Saver(engine, folder / "last", training.save_every, request)
-    while engine.progress.epoch <= engine.epochs.value and not _out_of_patience(engine):
-        epoch = engine.progress.epoch
-        loss = engine.run_epoch(saver.after_step)
-        with engine.average.in_place():
-            _finish_epoch(materials, engine, folder, {"epoch": epoch, "train_loss": loss}, emit)
+        emit(HeadEvent(**asdict(_fit_head(setup, loop))))
+    saver = StateSaver(loop, folder / "last", training.save_every, request)
+    while loop.progress.epoch <= loop.epochs.value and not _out_of_patience(loop):
+        loss = loop.run_epoch(saver.after_step)
+        with loop.average.applied():
+            _finish_epoch(setup, loop, folder, loss, emit)
         saver.save()
-    best = engine.progress.best
+    best = loop.progress.best
     assert best is not None  # a profile has at least one epoch
     if training.neighbours:
-        best = _hear_neighbours(materials, folder, best, emit)
-    early = engine.progress.epoch <= engine.epochs.value
-    kept = {key: best.get(key) for key in ("f1_macro", "requirements")}
-    emit({"event": "end", "best_epoch": best["epoch"], "early": early, **kept})
+        best = _add_knn(setup, folder, best, emit)
+    early = loop.progress.epoch <= loop.epochs.value
+    emit(
+        EndEvent(
+            best_epoch=best.epoch,
+            early=early,
+            f1_macro=best.f1_macro,
+            requirements=best.requirements,
+        )
+    )
     return best
 
 
-def _go_on(engine: Engine, folder: Path, emit: Emit, resumption: Resumption) -> None:
-    """Take up where the run was; without a state that is its first step."""
+def _go_on(loop: TrainingLoop, folder: Path, emit: Emit, resumption: Resumption) -> None:
+    """Continue from the saved state; without one the run starts at its first step."""
     if resumption.has_state:
-        engine.load(folder / "last", resumption.allow_changed)
-        if engine.progress.best is not None:
-            checkpoint_folder(folder / "checkpoint")  # of the best epoch, which may stay the best
-    emit({"event": "resume", "step": engine.progress.step, "epoch": engine.progress.epoch})
+        loop.load(folder / "last", resumption.allow_changed)
+        if loop.progress.best is not None:
+            checkpoint_folder(folder / "checkpoint")  # of the best epoch, which may remain the best
+    emit(ResumeEvent(step=loop.progress.step, epoch=loop.progress.epoch))
     if not resumption.knows_encoder:
-        message = "the manifest does not know its files, so it cannot be seen whether they changed"
-        emit({"event": "warning", "id": "encoder", "label": None, "message": message})
+        message = "the manifest has no digests of its files, so changes in them cannot be noticed"
+        emit(WarningEvent(id="encoder", label=None, message=message))
 
 
 def _finish_epoch(
-    materials: Materials, engine: Engine, folder: Path, trained: Event, emit: Emit
+    setup: TrainingSetup, loop: TrainingLoop, folder: Path, loss: float, emit: Emit
 ) -> None:
-    """Validate, and keep the epoch if it is the best so far."""
-    figures, choice, calibration = validate(materials, validation_logits(materials))
-    metric, best = materials.profile.training.best_by, engine.progress.best
-    event = {"event": "epoch", **trained, **figures, "step": engine.progress.step}
-    # one process decides, lest a last digit make them disagree
-    event["best"] = materials.ranks.from_first(lambda: _is_better(event, best, metric))
-    if event["best"]:
-        engine.progress.best = event
-        if materials.ranks.first:
-            _save(materials, folder, choice, calibration, event)
+    """Validate, and write a checkpoint if the epoch is the best so far."""
+    result = validate(setup, validation_logits(setup))
+    name, best = setup.profile.training.best_by, loop.progress.best
+    event = EpochEvent(
+        epoch=loop.progress.epoch - 1,
+        train_loss=loss,
+        **result.metrics.as_given(),
+        step=loop.progress.step,
+        # one process decides, since rounding may differ between processes
+        best=setup.ranks.from_first(lambda: _is_better(result.metrics, best, name)),
+    )
+    if event.best:
+        loop.progress.best = event
+        if setup.ranks.first:
+            _save(setup, folder, result, event)
     emit(event)
 
 
-def _is_better(event: Event, best: Event | None, metric: str) -> bool:
+def _is_better(new: ValidationMetrics, best: EpochEvent | None, name: str) -> bool:
     if best is None:
         return True
-    before = best.get(metric)
-    # what is not known is null in a saved state
-    return bool(event[metric] > (math.nan if before is None else before))
+    value, before = new.metric(name), best.metric(name)
+    return value is not None and before is not None and value > before
 
 
-def _hear_neighbours(materials: Materials, folder: Path, best: Event, emit: Emit) -> Event:
-    """Let the nearest training texts have a say in the best epoch's checkpoint, if it helps."""
-    event, heard = ask_neighbours(materials, folder / "checkpoint")
-    if heard is not None:
-        best = {**best, **heard.figures}
-        if materials.ranks.first:
-            _save(materials, folder, heard.choice, heard.calibration, best, heard)
-        materials.ranks.wait()
+def _add_knn(setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit) -> EpochEvent:
+    """Add kNN probabilities to the best epoch's checkpoint, if they improve it."""
+    event, knn = fit_knn(setup, folder / "checkpoint")
+    if knn is not None:
+        best = best.with_metrics(knn.validation.metrics)
+        if setup.ranks.first:
+            _save(setup, folder, knn.validation, best, knn)
+        setup.ranks.wait()
     emit(event)
     return best
 
 
-def _out_of_patience(engine: Engine) -> bool:
-    """Whether epochs without a better one are enough; auto counts those of the latter half."""
-    patience, best = engine.section.patience, engine.progress.best
+def _out_of_patience(loop: TrainingLoop) -> bool:
+    """Whether too many epochs have brought no improvement; see `AUTO_PATIENCE`."""
+    patience, best = loop.section.patience, loop.progress.best
     if best is None:
         return False
-    since = best["epoch"]
-    if patience is None and engine.section.epochs == "auto":
-        patience, since = AUTO_PATIENCE, max(since, engine.epochs.value // 2)
-    return patience is not None and engine.progress.epoch - 1 - since >= patience
+    since = best.epoch
+    if patience is None and loop.section.epochs == "auto":
+        patience, since = AUTO_PATIENCE, max(since, loop.epochs.value // 2)
+    return patience is not None and loop.progress.epoch - 1 - since >= patience
 
 
-def _fit_head(materials: Materials, engine: Engine) -> HeadFit:
+def _fit_head(setup: TrainingSetup, loop: TrainingLoop) -> HeadFit:
     return fit_head(
-        materials.text_model,
-        materials.train,
-        materials.validation,
-        materials.objective,
-        autocast(engine.precision.value, materials.accelerator.device),
-        materials.ranks,
+        setup.text_model,
+        setup.train,
+        setup.validation,
+        setup.objective,
+        autocast(loop.precision.value, setup.accelerator.device),
+        setup.ranks,
     )
 
 
 def _save(
-    materials: Materials,
+    setup: TrainingSetup,
     folder: Path,
-    choice: ThresholdChoice,
-    calibration: Calibration,
-    event: Event,
-    heard: Heard | None = None,
+    result: ValidationResult,
+    event: EpochEvent,
+    knn: KnnFit | None = None,
 ) -> None:
-    kept = ("epoch", "f1_macro", "f1_macro_at_half", "average_precision_macro", "labels")
     meta = make_meta(
-        materials.profile,
-        materials.corpus,
-        materials.weights,
-        choice,
-        calibration,
-        materials.text_model.max_length,
-        {key: event[key] for key in kept},
-        heard.meta if heard else None,
+        setup.profile,
+        setup.corpus,
+        setup.weights,
+        result.choice,
+        result.calibration,
+        setup.text_model.max_length,
+        ValidationMeta.model_validate(event.model_dump()),
+        knn.meta if knn else None,
     )
-    neighbours = heard.neighbours if heard else None
-    write_checkpoint(folder / "checkpoint", materials.text_model, meta, neighbours)
+    write_checkpoint(folder / "checkpoint", setup.text_model, meta, knn.index if knn else None)

@@ -1,8 +1,9 @@
-"""The token ids of a large set of texts, kept in a file for all processes and for the next run.
+"""The token cache: token ids of large splits in a file that all processes and later runs map.
 
-The file holds the ids, how many each text has, and a checksum: int32 [tokens], int32 [texts] and
-`TRAILER`, little-endian. Its name is a digest of the texts and of all that decides their ids, so it
-serves any run with the same texts and encoder, and is never out of date.
+The file holds the ids, the number of ids of each text, and a checksum: int32 [tokens], int32
+[texts] and `TRAILER`, little-endian. Its name is a digest of the texts and of everything that
+determines their ids, so that runs with the same texts and encoder share it, and it is never stale.
+It is written chunk by chunk, so that the ids need not fit in memory.
 """
 
 from __future__ import annotations
@@ -29,40 +30,108 @@ from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named
 from imbtool.files.writing import leftovers, replacing
-from imbtool.model.encoder import TextModel, Tokens
+from imbtool.model.encoder import TextModel
+from imbtool.model.long_texts import TokenIds
+from imbtool.types import Rows
 from imbtool.version import __version__
+
+Ids = NDArray[np.int32]
 
 FOLDER = "token-cache"
 LEAST_CHARACTERS = 10_000_000
-"""Texts of fewer in all are tokenised anew, in seconds, and nothing is written."""
+"""Splits with fewer are tokenised anew in each run, which takes seconds."""
 TEXTS_AT_ONCE = 4096
 BYTES_AT_ONCE = 2**20
 ABANDONED = 3600.0
-"""Seconds without a write after which a half file is what a kill has left."""
+"""Seconds without a write after which an incomplete file is taken for the remains of a kill."""
 
 TRAILER = struct.Struct("<8sQQI")
-"""Mark, number of texts, number of tokens, checksum of all before it."""
+"""Mark, number of texts, number of tokens, checksum of everything before it."""
 MARK = b"imbtok 1"
 
 
-def encoded_split(
+@dataclass(frozen=True, eq=False)
+class TokenTable(Sequence[TokenIds]):
+    """The token ids of texts: an item is the list of ids of a text, a slice another table.
+
+    Attributes:
+        ids: of all texts, one after the other [tokens].
+        starts: index of the first id of each text [n].
+        lengths: number of ids of each text [n].
+        file: that the ids are mapped from; None if they are in memory.
+    """
+
+    ids: Ids
+    starts: Rows
+    lengths: Rows
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, ids: Ids, lengths: Ids, file: Path | None = None) -> TokenTable:
+        """The table of all texts that `ids` holds, with these lengths."""
+        wide = lengths.astype(np.int64)
+        return cls(ids, np.cumsum(wide) - wide, wide, file)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @overload
+    def __getitem__(self, row: int) -> TokenIds: ...
+    @overload
+    def __getitem__(self, row: slice) -> TokenTable: ...
+    def __getitem__(self, row: int | slice) -> TokenIds | TokenTable:
+        if isinstance(row, slice):
+            return self._at(row)
+        start = self.starts[row]
+        ids: TokenIds = self.ids[start : start + self.lengths[row]].tolist()
+        return ids
+
+    def take(self, rows: Rows) -> TokenTable:
+        """The texts at `rows`, in this order; ids are not copied."""
+        return self._at(rows)
+
+    def _at(self, rows: Rows | slice) -> TokenTable:
+        return TokenTable(self.ids, self.starts[rows], self.lengths[rows], self.file)
+
+
+def flattened(encoded: Sequence[TokenIds]) -> tuple[Ids, Ids]:
+    """The ids of encoded texts, one after the other, and the number of ids of each text."""
+    lengths = np.fromiter(map(len, encoded), dtype="<i4", count=len(encoded))
+    ids = np.fromiter(chain.from_iterable(encoded), dtype="<i4", count=int(lengths.sum()))
+    return ids, lengths
+
+
+def select_texts(encoded: Sequence[TokenIds], rows: Rows) -> Sequence[TokenIds]:
+    """The encoded texts at `rows`, in this order."""
+    return encoded.take(rows) if isinstance(encoded, TokenTable) else [encoded[row] for row in rows]
+
+
+def token_lengths(encoded: Sequence[TokenIds]) -> list[int]:
+    """Number of tokens of each encoded text [n]."""
+    if isinstance(encoded, TokenTable):
+        counts: list[int] = encoded.lengths.tolist()
+        return counts
+    return [len(ids) for ids in encoded]
+
+
+def encode_split(
     text_model: TextModel, section: ModelSection, split: Split, folder: Path | None, ranks: Ranks
 ) -> TokenTable:
-    """Tokenise the texts of a split, or take them from the cache of a run before.
+    """Tokenise the texts of a split, or read their token ids from the cache of an earlier run.
 
-    A set of at least `LEAST_CHARACTERS` is written by the first process and mapped by all. One that
-    finds no whole file afterwards, on another machine or where the disk is full, tokenises for
-    itself into memory, as all do with a smaller set. All processes call it.
+    The first process writes the cache of a split with at least `LEAST_CHARACTERS`, and all
+    processes map it. A process that finds no complete file, because it is on another machine or the
+    disk is full, tokenises into memory, as all do with a smaller split. All processes call it.
 
     Args:
-        text_model: that tokenises.
-        section: of the profile, that it was loaded by.
-        split: whose texts are meant.
-        folder: for the cache; None: nothing is read or written.
+        text_model: that reads the texts.
+        section: of the profile, by which the model was loaded.
+        split: the texts.
+        folder: of the cache; None means that it is neither read nor written.
         ranks: the processes.
 
     Raises:
-        UserError: a text cannot be read, naming its row.
+        UserError: a text cannot be read; the error names its row.
     """
     path = None if folder is None else _cache_file(text_model, section, split, folder)
     if path is None:
@@ -77,51 +146,51 @@ def encoded_split(
 def _cache_file(
     text_model: TextModel, section: ModelSection, split: Split, folder: Path
 ) -> Path | None:
-    """Where the tokens of a split are kept; None: they are not.
+    """The cache file of a split; None if it is not cached.
 
-    A tokenizer in Python cannot be told from another by what it is made of.
+    A tokenizer that is written in Python is not cached, since its content has no digest.
     """
     backend = getattr(text_model.tokenizer, "backend_tokenizer", None)
     if backend is None or sum(map(len, split.texts)) < LEAST_CHARACTERS:
         return None
     kind, tokenizer = type(text_model.tokenizer), json.loads(backend.to_str())
-    made_of = {
+    content = {
         "texts": split.text_fingerprint,
         "model": section.model_dump(mode="json"),
         "max_length": text_model.max_length,
         "truncation_side": text_model.tokenizer.truncation_side,
         "joiner": text_model.joiner,
         "kind": f"{kind.__module__}.{kind.__qualname__}",
-        # what the last call has set is no part of it
+        # the settings of the last call do not matter
         "tokenizer": {**tokenizer, "truncation": None, "padding": None},
         "imbtool": __version__,
         "versions": [version(name) for name in ("transformers", "tokenizers")],
     }
-    digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return folder / f"{digest[:32]}.tokens"
 
 
-def _encoded(text_model: TextModel, split: Split, start: int) -> list[Tokens]:
-    """The tokens of the next `TEXTS_AT_ONCE` texts from one on."""
-    with rows_named(lambda place: split.row_text(start + place)):
+def _encoded(text_model: TextModel, split: Split, start: int) -> list[TokenIds]:
+    """The token ids of `TEXTS_AT_ONCE` texts from the one at `start` on."""
+    with rows_named(lambda index: split.row_text(start + index)):
         return text_model.encode(split.texts[start : start + TEXTS_AT_ONCE])
 
 
 def _in_memory(text_model: TextModel, split: Split) -> TokenTable:
     starts = range(0, len(split), TEXTS_AT_ONCE)
-    parts = [flat(_encoded(text_model, split, start)) for start in starts]
-    ids, lengths = map(np.concatenate, zip(flat([]), *parts, strict=True))
+    parts = [flattened(_encoded(text_model, split, start)) for start in starts]
+    ids, lengths = map(np.concatenate, zip(flattened([]), *parts, strict=True))
     return TokenTable.of(ids, lengths)
 
 
 def _write_together(path: Path, text_model: TextModel, split: Split, ranks: Ranks) -> None:
-    """Let the first process write the cache, if it can, and the others wait for it."""
+    """Let the first process write the cache, if it can, while the others wait."""
     starts = iter(range(0, len(split), TEXTS_AT_ONCE))
 
-    def chunks() -> Iterator[list[Tokens]]:
+    def chunks() -> Iterator[list[TokenIds]]:
         for start in starts:
             encoded = _encoded(text_model, split, start)
-            # a process that waits for one answer too long ends the run: each waits chunk by chunk
+            # waiting chunk by chunk avoids the time limit of a collective operation
             ranks.wait()
             yield encoded
 
@@ -134,16 +203,16 @@ def _write_together(path: Path, text_model: TextModel, split: Split, ranks: Rank
     ranks.wait()
 
 
-def _write(path: Path, chunks: Iterable[list[Tokens]]) -> None:
-    """Write a cache file, a chunk at a time.
+def _write(path: Path, chunks: Iterable[list[TokenIds]]) -> None:
+    """Write a cache file chunk by chunk.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it.
+        OSError: it cannot be written; no incomplete file is left.
     """
     checksum, tokens, lengths = 0, 0, bytearray()
     with replacing(path) as temporary, temporary.open("wb") as stream:
         for encoded in chunks:
-            ids, counts = flat(encoded)
+            ids, counts = flattened(encoded)
             checksum, tokens = zlib.crc32(ids.data, checksum), tokens + len(ids)
             stream.write(ids.data)
             lengths += counts.data
@@ -153,7 +222,7 @@ def _write(path: Path, chunks: Iterable[list[Tokens]]) -> None:
 
 
 def _mapped(path: Path, texts: int) -> TokenTable | None:
-    """The cache of so many texts; None where there is none, or it is not whole."""
+    """Map the cache of a split; None if there is none, or if it is not complete."""
     try:
         with path.open("rb") as stream:
             stream.seek(-TRAILER.size, os.SEEK_END)
@@ -179,77 +248,9 @@ def _checksum(stream: BinaryIO, end: int) -> int:
 
 
 def _delete_abandoned(folder: Path) -> None:
-    """Delete what kills have left; a half file that another run is writing stays."""
+    """Delete incomplete files that kills have left; those that other runs are writing stay."""
     for half, _ in leftovers(folder):
         # another run may be doing the same
         with suppress(FileNotFoundError):
             if time.time() - half.stat().st_mtime > ABANDONED:
                 half.unlink()
-
-
-Ids = NDArray[np.int32]
-Numbers = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class TokenTable(Sequence[Tokens]):
-    """Texts as token ids; a row is a list, a slice another table.
-
-    Attributes:
-        ids: of all texts, one behind the other [tokens].
-        starts: where each text begins among them [n].
-        lengths: how many are its own [n].
-        file: that the ids are mapped from, if they are.
-    """
-
-    ids: Ids
-    starts: Numbers
-    lengths: Numbers
-    file: Path | None = None
-
-    @classmethod
-    def of(cls, ids: Ids, lengths: Ids, file: Path | None = None) -> TokenTable:
-        """All texts that `ids` holds."""
-        wide = lengths.astype(np.int64)
-        return cls(ids, np.cumsum(wide) - wide, wide, file)
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    @overload
-    def __getitem__(self, row: int) -> Tokens: ...
-    @overload
-    def __getitem__(self, row: slice) -> TokenTable: ...
-    def __getitem__(self, row: int | slice) -> Tokens | TokenTable:
-        if isinstance(row, slice):
-            return self._at(row)
-        start = self.starts[row]
-        ids: Tokens = self.ids[start : start + self.lengths[row]].tolist()
-        return ids
-
-    def take(self, rows: Numbers) -> TokenTable:
-        """Some texts, in the order of `rows`; no id is copied."""
-        return self._at(rows)
-
-    def _at(self, rows: Numbers | slice) -> TokenTable:
-        return TokenTable(self.ids, self.starts[rows], self.lengths[rows], self.file)
-
-
-def flat(encoded: Sequence[Tokens]) -> tuple[Ids, Ids]:
-    """The ids of encoded texts, one behind the other, and how many each text has."""
-    lengths = np.fromiter(map(len, encoded), dtype="<i4", count=len(encoded))
-    ids = np.fromiter(chain.from_iterable(encoded), dtype="<i4", count=int(lengths.sum()))
-    return ids, lengths
-
-
-def taken(encoded: Sequence[Tokens], rows: Numbers) -> Sequence[Tokens]:
-    """Some encoded texts, in the order of `rows`."""
-    return encoded.take(rows) if isinstance(encoded, TokenTable) else [encoded[row] for row in rows]
-
-
-def token_counts(encoded: Sequence[Tokens]) -> list[int]:
-    """How many tokens each encoded text has [n]."""
-    if isinstance(encoded, TokenTable):
-        counts: list[int] = encoded.lengths.tolist()
-        return counts
-    return [len(ids) for ids in encoded]

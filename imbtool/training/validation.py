@@ -1,98 +1,109 @@
-"""A model in training meets the validation split: the epoch's figures, and its thresholds."""
+"""Validation after an epoch: its metrics, and the thresholds that it chooses."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from imbtool.config.hierarchy import Labels
 from imbtool.evaluation.calibration import Calibration, fit_each_label
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.events import Event
-from imbtool.training.health import logits_not_finite
-from imbtool.training.setup import Materials
-from imbtool.training.token_cache import taken
-from imbtool.types import Decisions
+from imbtool.events import Requirement, ValidationMetrics, Violations
+from imbtool.training.failures import logits_not_finite
+from imbtool.training.setup import TrainingSetup
+from imbtool.training.token_cache import select_texts
+from imbtool.types import Decisions, Floats
 
 
-def validate(
-    materials: Materials, logits: NDArray[np.float64]
-) -> tuple[Event, ThresholdChoice, Calibration]:
-    """Measure on validation, by decisions cross-fitted on half-splits of it.
+@dataclass(frozen=True)
+class ValidationResult:
+    """What validation says of a model.
+
+    Attributes:
+        metrics: as in an `epoch` event.
+        choice: thresholds that all of validation gives.
+        calibration: that all of validation gives.
+    """
+
+    metrics: ValidationMetrics
+    choice: ThresholdChoice
+    calibration: Calibration
+
+
+def validate(setup: TrainingSetup, logits: Floats) -> ValidationResult:
+    """Compute metrics on validation, with thresholds that are cross-fitted on half-splits of it.
 
     Args:
-        materials: of the run.
+        setup: of the training.
         logits: of the validation texts [n, L].
-
-    Returns:
-        The figures of an `epoch` event, and the thresholds and the calibration from all of
-        validation.
     """
-    labels, profile = materials.corpus.labels, materials.profile
-    targets = materials.validation.targets
+    labels, profile = setup.corpus.labels, setup.profile
+    targets = setup.validation.targets
     choice = choose_thresholds(
         labels,
         logits,
         targets,
-        materials.prevalence,
+        setup.prevalence,
         profile.thresholds.method,
         profile.training.seed,
         profile.thresholds.require,
     )
-    figures = {
-        "validation_loss": _loss(materials, logits),
-        "f1_macro_at_half": mean_defined(confusion(logits >= 0, targets).f1),
+    metrics = ValidationMetrics(
+        validation_loss=_loss(setup, logits),
+        f1_macro_at_half=mean_defined(confusion(logits >= 0, targets).f1),
         **validation_metrics(labels, choice, logits, targets),
-        "threshold_rule": choice.rule,
-        "threshold_scores": choice.scores,
-        "threshold_recalls": choice.recalls,
-        "coherence": choice.coherence,
-        "violations": _violations(labels, logits >= choice.logits),
-        "requirements": {
-            label: result.model_dump() for label, result in choice.requirements.items()
+        threshold_rule=choice.rule,
+        threshold_scores=choice.scores,
+        threshold_recalls=choice.recalls,
+        coherence=choice.coherence,
+        violations=_violations(labels, logits >= choice.logits),
+        requirements={
+            name: Requirement(**result.model_dump()) for name, result in choice.requirements.items()
         },
-    }
-    return figures, choice, fit_each_label(logits, targets, profile.training.seed)
+    )
+    calibration = fit_each_label(logits, targets, profile.training.seed)
+    return ValidationResult(metrics, choice, calibration)
 
 
-def validation_logits(materials: Materials) -> NDArray[np.float64]:
+def validation_logits(setup: TrainingSetup) -> Floats:
     """Logits [n, L] of the validation texts; processes share the pass over them.
 
     Raises:
-        NotFiniteError: one of them is no finite number.
+        NotFiniteError: a logit is not finite.
     """
-    encoded, ranks = materials.validation.encoded, materials.ranks
+    encoded, ranks = setup.validation.encoded, setup.ranks
     rows = ranks.mine(len(encoded))
-    logits = torch.zeros(len(encoded), len(materials.corpus.labels))
-    logits[rows] = torch.from_numpy(materials.text_model.logits_of(taken(encoded, rows)))
-    logits = ranks.total(logits.to(materials.accelerator.device)).cpu()
+    logits = torch.zeros(len(encoded), len(setup.corpus.labels))
+    logits[rows] = torch.from_numpy(setup.text_model.logits_of(select_texts(encoded, rows)))
+    logits = ranks.sum(logits.to(setup.accelerator.device)).cpu()
     if not logits.isfinite().all():
         raise logits_not_finite()
     return logits.numpy().astype(np.float64)
 
 
-def _violations(labels: Labels, decisions: Decisions) -> list[Event]:
-    """For each edge, on how many texts a child is decided, and on how many without its parent."""
+def _violations(labels: Labels, decisions: Decisions) -> list[Violations]:
+    """For each edge, how many texts get the child label, and how many get it without its parent."""
     return [
-        {
-            "child": labels.names[child],
-            "parent": labels.names[parent],
-            "decided": int(decisions[:, child].sum()),
-            "texts": int(texts),
-        }
+        Violations(
+            child=labels.names[child],
+            parent=labels.names[parent],
+            decided=int(decisions[:, child].sum()),
+            texts=int(texts),
+        )
         for (child, parent), texts in zip(labels.edges, labels.violations(decisions), strict=True)
     ]
 
 
-def _loss(materials: Materials, logits: NDArray[np.float64]) -> float:
-    device = materials.accelerator.device
+def _loss(setup: TrainingSetup, logits: Floats) -> float:
+    device = setup.accelerator.device
     with torch.no_grad():
         return float(
-            materials.objective(
+            setup.objective(
                 torch.from_numpy(logits).to(device),
-                torch.from_numpy(materials.validation.targets).to(device),
+                torch.from_numpy(setup.validation.targets).to(device),
             )
         )

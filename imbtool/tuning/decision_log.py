@@ -1,52 +1,95 @@
-"""What the decisions.jsonl of a tuning says, all of it checked: enough to go on."""
+"""The decision log of a tuning: its decisions.jsonl, all of it checked, and enough to go on."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from imbtool.config.reader import Override, make_profile, overlay
 from imbtool.config.schema import Profile
 from imbtool.errors import UserError, user_error
-from imbtool.events import Event, LabelFigures
-from imbtool.files.documents import Number, Share, Typed, first_fault
+from imbtool.events import Event
+from imbtool.files.documents import Count, Number, first_fault
 from imbtool.files.json_text import parse_json
 from imbtool.files.locks import LOCK
 from imbtool.files.writing import cut_half_line, leftovers, lines_of
 from imbtool.runs.manifest import differences
-from imbtool.tuning.diagnosis import Finding, Verdict
-from imbtool.tuning.guide import (
-    EPOCHS,
-    GAMMA,
-    GUIDE,
-    PER_LABEL,
-    RATE,
-    SETTING_NAMES,
-    WEIGHT,
-    Change,
-    Place,
-)
-from imbtool.tuning.history import Outcome, Round
+from imbtool.tuning.guide import EPOCHS, GAMMA, RATE, WEIGHT, Change, Setting
+from imbtool.tuning.history import Round, RoundNumber
 from imbtool.wording import shown, some
 
 DECISIONS = "decisions.jsonl"
 
 
-@dataclass(frozen=True)
-class Begun:
-    """A round that was written down and has no result yet."""
+class SessionRecord(Event):
+    """A tuning starts or goes on: by what it judges, how far it may go, and how far it is."""
 
-    base: int | None
+    event: Literal["session"] = "session"
+    budget_runs: Count = 0
+    budget_minutes: Number | None = None
+    objective: str = ""
+    healthy: dict[str, float] = Field({})
+    proxy: bool = True
+    runs_done: Count = 0
+    minutes_spent: Number = 0.0
+    profile: dict[str, Any]
+    labels: list[str]
+    fingerprints: dict[str, str]
+
+
+class SearchStart(Event):
+    """The frozen-encoder search begins. It is shown, and not written."""
+
+    event: Literal["frozen"] = "frozen"
+
+
+class SearchRecord(Event):
+    """What the frozen-encoder search found."""
+
+    event: Literal["explored"] = "explored"
+    base: RoundNumber | None
+    changes: list[Change]
+    heads: Count = 0
+    """That were fitted."""
+
+
+class RoundRecord(Event):
+    """A round begins."""
+
+    event: Literal["round"] = "round"
+    round: Count = 0
+    base: RoundNumber | None
     changes: list[Change]
 
 
+class ResultRecord(Event):
+    """A round ended."""
+
+    event: Literal["result"] = "result"
+    result: Round
+
+
+class StopRecord(Event):
+    """A tuning stopped; what comes next depends on the rounds alone."""
+
+    event: Literal["stop"] = "stop"
+    reason: str = ""
+    sentence: str = ""
+    best_round: Count = 0
+
+
+KINDS: dict[str, type[Event]] = {
+    kind.model_fields["event"].default: kind
+    for kind in (SessionRecord, SearchRecord, RoundRecord, ResultRecord, StopRecord)
+}
+
+
 @dataclass
-class Memory:
+class DecisionLog:
     """A tuning up to its last decision.
 
     Attributes:
@@ -54,7 +97,7 @@ class Memory:
         fingerprints: of the splits.
         profiles: of each session; they differ in the budget alone.
         rounds: that are done.
-        explored: what a frozen head found, by round.
+        searched: what the frozen-encoder search found, by round.
         begun: the round after them, if it was begun.
     """
 
@@ -62,33 +105,35 @@ class Memory:
     fingerprints: dict[str, str] = field(default_factory=dict)
     profiles: list[Profile] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
-    explored: dict[int, list[Change]] = field(default_factory=dict)
-    begun: Begun | None = None
+    searched: dict[int, list[Change]] = field(default_factory=dict)
+    begun: RoundRecord | None = None
 
     def take(self, record: Event) -> None:
-        """Take a record in, in the order in which they were written."""
-        match record["event"]:
-            case "session":
-                session = SessionRecord.model_validate(record)
-                if not self.profiles:
-                    self.labels, self.fingerprints = session.labels, session.fingerprints
-                self.profiles.append(make_profile(session.profile))
-            case "explored":
-                explored = BegunRecord.model_validate(record)
-                self.explored[self._base(explored) or 1] = explored.made()
-            case "round":
-                begun = BegunRecord.model_validate(record)
-                self.begun = Begun(self._base(begun), begun.made())
-            case "result":
-                self.rounds.append(self._next(ResultRecord.model_validate(record).result))
-                self.begun = None
-            case "stop":
-                pass  # what comes next rests on the rounds
-            case other:
-                raise ValueError(f"the event {str(other)[:40]!r}, which no tuning writes")
+        """Take a record in; records come in the order in which they were written.
 
-    def _base(self, record: BegunRecord | RoundRecord) -> int | None:
-        """The round that a record stands on; only a round that was kept can be it."""
+        Raises:
+            ValueError: it cannot follow those before it.
+            UserError: its profile is damaged.
+        """
+        match record:
+            case SessionRecord():
+                if not self.profiles:
+                    self.labels, self.fingerprints = record.labels, record.fingerprints
+                self.profiles.append(make_profile(record.profile))
+            case SearchRecord():
+                self._check(record)
+                self.searched[record.base or 1] = record.changes
+            case RoundRecord():
+                self._check(record)
+                self.begun = record
+            case ResultRecord():
+                self._check(record.result)
+                self._check_next(record.result)
+                self.rounds.append(record.result)
+                self.begun = None
+
+    def _check(self, record: SearchRecord | RoundRecord | Round) -> None:
+        """Check that a record stands on a round that was kept, and names labels of the tuning."""
         if not self.profiles:
             raise ValueError("no session before it")
         kept = [each.number for each in self.rounds if each.kept]
@@ -97,26 +142,23 @@ class Memory:
         named = {change.label for change in record.changes if change.label is not None}
         if unknown := named - set(self.labels):
             raise ValueError(f"a label that is none of the tuning's: {some(sorted(unknown))}")
-        return record.base
 
-    def _next(self, record: RoundRecord) -> Round:
-        self._base(record)
-        if record.number != len(self.rounds) + 1:
+    def _check_next(self, result: Round) -> None:
+        if result.number != len(self.rounds) + 1:
             raise ValueError("a round before it is missing")
-        if not self.rounds and not record.kept:
+        if not self.rounds and not result.kept:
             raise ValueError("a baseline that was not kept")
-        return record.round()
 
     def check_settings(self, folder: Path) -> None:
-        """Check that each round tells all values that a next one might change.
+        """Check that each round has a value of all settings that a next one might change.
 
         Raises:
             UserError: naming the first that is missing.
         """
-        places: list[Place] = [(RATE, None), (EPOCHS, None)]
-        places += [(key, name) for key in (GAMMA, WEIGHT) for name in self.labels]
+        settings: list[Setting] = [(RATE, None), (EPOCHS, None)]
+        settings += [(key, name) for key in (GAMMA, WEIGHT) for name in self.labels]
         for each in self.rounds:
-            for key, label in places:
+            for key, label in settings:
                 if (key, label) not in each.outcome.settings:
                     where = f"{folder / DECISIONS}: result of round {each.number}: settings"
                     found = f"no {key}" + (f" of {label}" if label else "")
@@ -127,7 +169,7 @@ class Memory:
         """The profile to go on with: that of the last session, its data where they are now.
 
         Args:
-            given: as it stands in the folder. What its data are is for fingerprints to say.
+            given: as it is in the folder. Fingerprints tell whether its data have changed.
             overrides: of the budget.
             folder: of the run.
 
@@ -177,7 +219,7 @@ def require_decisions(folder: Path) -> None:
         raise _no_decision(folder)
 
 
-def read_memory(folder: Path) -> Memory:
+def read_decision_log(folder: Path) -> DecisionLog:
     """Read the decisions of a run; half a line, as a kill leaves it, is cut off.
 
     Raises:
@@ -188,13 +230,21 @@ def read_memory(folder: Path) -> Memory:
     lines = list(lines_of(path))
     if not lines:
         raise _no_decision(folder)
-    memory = Memory()
+    log = DecisionLog()
     for where, line in lines:
         try:
-            memory.take(parse_json(line))
-        except (ValueError, KeyError, TypeError, UserError) as error:
+            log.take(_read_record(line))
+        except (ValueError, UserError) as error:
             raise _damaged(where, line, error) from None
-    return memory
+    return log
+
+
+def _read_record(line: bytes) -> Event:
+    parse_json(line)
+    name = Event.model_validate_json(line).event
+    if name not in KINDS:
+        raise ValueError(f"the event {name[:40]!r}, which no tuning writes")
+    return KINDS[name].model_validate_json(line)
 
 
 def _damaged(where: str, line: bytes, error: Exception) -> UserError:
@@ -213,137 +263,3 @@ def _no_decision(folder: Path) -> UserError:
     elif not is_begun(folder):
         fix = "start it anew under the same --run: it was stopped before it began"
     return user_error(folder, found, "the run of a tuning", fix)
-
-
-RoundNumber = Annotated[int, Field(ge=1, le=10**6)]
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-Setting = Annotated[tuple[str, str | None, Number], BeforeValidator(_as_tuple)]
-
-
-class ChangeRecord(Typed):
-    """A value that was changed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    key: str
-    label: str | None
-    before: Number
-    after: Number
-    because: str
-    finding: str
-
-    @model_validator(mode="after")
-    def _is_of_the_guide(self) -> Self:
-        if self.key not in SETTING_NAMES or (self.key in PER_LABEL) != (self.label is not None):
-            raise ValueError("a key that the guide does not change")
-        return self
-
-    def change(self) -> Change:
-        """The change."""
-        return Change(**self.model_dump())
-
-
-class FindingRecord(Typed):
-    """Something that was unwell."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    label: str | None
-    message: str
-    evidence: dict[str, Number | None]
-    epochs: list[int]
-    verdict: Verdict
-    reason: str
-    blocks: bool
-
-    @model_validator(mode="after")
-    def _is_of_the_guide(self) -> Self:
-        if self.verdict == "act" and self.id not in GUIDE:
-            raise ValueError("a finding that the guide has nothing for")
-        return self
-
-    def finding(self) -> Finding:
-        """The finding."""
-        known = {key: math.nan if value is None else value for key, value in self.evidence.items()}
-        return Finding(**{**self.model_dump(), "evidence": known})
-
-
-class OutcomeRecord(Typed):
-    """What a round reached."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    objective: Share | None
-    rare_recall: Share | None
-    labels: dict[str, LabelFigures]
-    findings: list[FindingRecord]
-    settings: list[Setting]
-    ranking: Share | None = None
-
-    def outcome(self) -> Outcome:
-        """The outcome."""
-        return Outcome(
-            self.objective,
-            self.rare_recall,
-            {name: row.model_dump() for name, row in self.labels.items()},
-            [finding.finding() for finding in self.findings],
-            {(key, label): value for key, label, value in self.settings},
-            self.ranking,
-        )
-
-
-class RoundRecord(Typed):
-    """A round that is done."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    number: RoundNumber
-    base: RoundNumber | None
-    changes: list[ChangeRecord]
-    outcome: OutcomeRecord
-    seconds: Annotated[Number, Field(ge=0)]
-    kept: bool
-    why: str
-
-    def round(self) -> Round:
-        """The round."""
-        return Round(
-            self.number,
-            self.base,
-            [change.change() for change in self.changes],
-            self.outcome.outcome(),
-            self.seconds,
-            self.kept,
-            self.why,
-        )
-
-
-class SessionRecord(Typed):
-    """A start, or going on: by what is judged."""
-
-    profile: dict[str, Any]
-    labels: list[str]
-    fingerprints: dict[str, str]
-
-
-class BegunRecord(Typed):
-    """A round that is begun, or what a frozen head found for one."""
-
-    base: RoundNumber | None
-    changes: list[ChangeRecord]
-
-    def made(self) -> list[Change]:
-        """The changes."""
-        return [change.change() for change in self.changes]
-
-
-class ResultRecord(Typed):
-    """The end of a round."""
-
-    result: RoundRecord

@@ -1,51 +1,58 @@
-"""What is wrong with a finished run, on which evidence, and whether that is enough to act on.
+"""Diagnoses of a finished run: what is wrong, on which evidence, and whether tuning acts on it.
 
-Label figures are those of the kept epoch, by cross-fitted decisions. Where counts are few a figure
-has its exact interval: a finding is acted on only if chance alone does not explain it.
+Label metrics are those of the kept epoch, by cross-fitted predictions. Where counts are small a
+metric has its exact interval: tuning acts on a diagnosis only if chance alone does not explain it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+from pydantic import ConfigDict
 
 from imbtool.config.schema import HealthySection, TuningSection
 from imbtool.data.imbalance import Tier
 from imbtool.evaluation.intervals import exact_interval
-from imbtool.evaluation.measures import is_known
-from imbtool.events import Event
-from imbtool.runs.warnings import UNPROVEN_RECALL, findings
-from imbtool.runs.warnings import Finding as Symptom
+from imbtool.events import (
+    EpochEvent,
+    Evidence,
+    ValidationMetrics,
+    Violations,
+)
+from imbtool.files.documents import Typed
+from imbtool.runs.warnings import UNPROVEN_RECALL, Losses, training_warnings
 from imbtool.wording import counted
 
 Verdict = Literal["act", "watch", "leave"]
+Judgement = tuple[Verdict, str]
+"""A verdict and the reason for it."""
 
 CLEAR_GAIN = 0.01
 """Of a metric from one epoch to the next, or from the frozen encoder to the fine-tuned one."""
 EDGE = 0.02
 """A threshold nearer than this to 0 or 1 stands where all scores of a label crowd."""
 INCOHERENT_SHARE = 0.1
-"""Of the texts that a label is decided on, those without its primary."""
+"""Of the texts that a label is predicted for, those without its parent."""
 ENOUGH_POSITIVES = 11
-"""From so many on, finding none rules a recall above 0.3 out."""
+"""With so many, a recall of 0 rules out that the true recall is above 0.3."""
 
-PRICE_OF = {
+EFFECTS_OF_REQUIREMENT = {
     "recall": ("over-predicted", "threshold-low"),
     "precision": ("zero-recall", "low-recall", "threshold-high"),
     "flags_per_1000": ("zero-recall", "low-recall", "threshold-high"),
 }
-"""What a threshold that is set for a required measure may well lead to."""
+"""Diagnoses that a threshold can cause which was set for a requirement of this metric."""
 
 RANKING = "average_precision_macro"
-"""The metric that rests on scores alone, whatever the thresholds."""
+"""The metric that depends on scores alone, not on thresholds."""
 METRIC_NAMES = {
     "f1_macro": "macro-F1",
     "secondary_f1_macro": "macro-F1 of secondary labels",
     RANKING: "mean average precision",
 }
-"""As people call the keys of `epoch` events."""
+"""Metrics in words, by their keys in `epoch` events."""
 
 
 @dataclass(frozen=True)
@@ -54,189 +61,223 @@ class LabelState:
 
     Attributes:
         tier: by its ratio in training; severe and moderate labels are rare.
-        threshold: the probability from which it is decided.
-        asked: what the profile requires of it, `recall >= 0.8`; None: nothing.
+        threshold: the probability from which the label is predicted.
+        requirement: of the profile, `recall >= 0.8`; None: there is none.
     """
 
     tier: Tier
     threshold: float
-    asked: str | None = None
+    requirement: str | None = None
 
     @property
     def rare(self) -> bool:
-        """Does the guide move it?"""
+        """Whether the guide changes its weight and gamma."""
         return self.tier != "common"
 
-    def pays_with(self, name: str) -> bool:
-        """Is a finding the price of what is required?"""
-        return self.asked is not None and name in PRICE_OF[self.asked.partition(" ")[0]]
+    def explains(self, name: str) -> bool:
+        """Whether the label's requirement is the cause of a diagnosis."""
+        if self.requirement is None:
+            return False
+        return name in EFFECTS_OF_REQUIREMENT[self.requirement.partition(" ")[0]]
 
 
 @dataclass(frozen=True)
-class Course:
-    """A finished run, as its events and its checkpoint tell it.
+class FinishedRun:
+    """A finished run, as its events and its checkpoint describe it.
 
     Attributes:
-        epochs: the `epoch` events, oldest first; at least one.
+        epochs: oldest first; at least one.
         losses: of the steps, oldest first.
-        frozen: mean average precision on validation of the head alone, the encoder frozen; None
-            where no head was fitted first.
+        frozen: mean average precision on validation of the head alone, with the encoder frozen;
+            None where no head was fitted first.
         labels: of the checkpoint, by name.
-        heard: figures of the kept epoch with the nearest training texts, if they have a say.
+        with_neighbours: metrics of the kept epoch with the nearest training texts, if they have a
+            weight.
     """
 
-    epochs: Sequence[Event]
-    losses: Sequence[float]
+    epochs: Sequence[EpochEvent]
+    losses: Losses
     frozen: float | None
     labels: Mapping[str, LabelState]
-    heard: Event | None = None
+    with_neighbours: ValidationMetrics | None = None
 
     @property
-    def kept(self) -> Event:
+    def kept(self) -> EpochEvent:
         """The epoch whose checkpoint was kept."""
-        return {**[event for event in self.epochs if event["best"]][-1], **(self.heard or {})}
+        best = [epoch for epoch in self.epochs if epoch.best][-1]
+        return best.with_metrics(self.with_neighbours)
 
     @property
     def rare_recall(self) -> float | None:
         """Mean recall of the rare labels; None where none has positives on validation."""
         recalls = [
-            row["recall"]
-            for name, row in self.kept["labels"].items()
-            if self.labels[name].rare and row["support"]
+            row.recall
+            for name, row in self.kept.labels.items()
+            if self.labels[name].rare and row.support and row.recall is not None
         ]
         return sum(recalls) / len(recalls) if recalls else None
 
 
-@dataclass(frozen=True)
-class Finding(Symptom):
-    """Something unwell, and what is to be done about it.
+class Diagnosis(Typed):
+    """Something that is wrong with a run, and what tuning does about it."""
 
-    Attributes:
-        verdict: act, watch (the evidence is not enough) or leave.
-        reason: for the verdict.
-        blocks: it stands against calling the run healthy.
-    """
+    model_config = ConfigDict(extra="forbid")
 
+    id: str
+    label: str | None
+    """None: it is about the run as a whole."""
+    message: str
+    evidence: Evidence
+    epochs: list[int]
+    """That show it."""
     verdict: Verdict
+    """`act`, `watch` (the evidence is not enough) or `leave`."""
     reason: str
+    """For the verdict."""
     blocks: bool
+    """Whether a run that has it is not healthy."""
 
 
-def diagnose(course: Course, section: TuningSection) -> list[Finding]:
-    """All that is unwell in a run: findings of the run first, then those of labels in their order.
+def diagnose(run: FinishedRun, section: TuningSection) -> list[Diagnosis]:
+    """All that is wrong with a run: diagnoses of the run first, then those of labels in order.
 
     Args:
-        course: the run.
-        section: what is healthy, and the metric that counts.
+        run: that has finished.
+        section: what is healthy, and the objective.
     """
-    return [*_of_run(course, section), *_of_labels(course, section.healthy)]
+    return [*_of_run(run, section), *_of_labels(run, section.healthy)]
 
 
-def is_healthy(found: Iterable[Finding]) -> bool:
-    """No finding stands against it."""
-    return not any(finding.blocks for finding in found)
+def is_healthy(diagnoses: Iterable[Diagnosis]) -> bool:
+    """Whether no diagnosis says otherwise."""
+    return not any(diagnosis.blocks for diagnosis in diagnoses)
 
 
-def not_finite(message: str) -> Finding:
-    """The finding of a run that a loss or gradient ended which was no finite number."""
-    reason = "nothing can be learned at this learning rate"
-    return Finding("not-finite", None, message, {}, [], "act", reason, blocks=True)
+def not_finite(message: str) -> Diagnosis:
+    """The diagnosis of a run that ended because a loss or a gradient was not finite."""
+    verdict: Judgement = ("act", "nothing can be learned at this learning rate")
+    return _made("not-finite", None, message, {}, [], verdict, blocks=True)
 
 
-def _of_run(course: Course, section: TuningSection) -> Iterator[Finding]:
-    symptoms = findings(course.epochs, course.losses)
-    for symptom in symptoms:
-        if symptom.id == "oscillating":
-            reason = "it swings by more than batches differ"
-            yield Finding(**asdict(symptom), verdict="act", reason=reason, blocks=True)
-        if symptom.id == "validation-rising":
-            yield _rising(symptom, course)
-    yield from _worse_than_frozen(course)
-    yield from _still_improving(course, section.objective)
+def _made(
+    name: str,
+    label: str | None,
+    message: str,
+    evidence: Evidence,
+    epochs: list[int],
+    judgement: Judgement,
+    blocks: bool = False,
+) -> Diagnosis:
+    verdict, reason = judgement
+    return Diagnosis(
+        id=name,
+        label=label,
+        message=message,
+        evidence=evidence,
+        epochs=epochs,
+        verdict=verdict,
+        reason=reason,
+        blocks=blocks,
+    )
 
 
-def _rising(symptom: Symptom, course: Course) -> Finding:
-    """Never stands against health: the best epoch is kept anyway."""
-    kept, last = course.kept["epoch"], course.epochs[-1]["epoch"]
-    before = symptom.evidence.get("best_average_precision_before", math.inf)
-    improves = symptom.evidence.get("average_precision", -math.inf) > before
-    verdict: Verdict = "leave"
-    if kept == last:
-        reason = "the last epoch is the best one all the same"
-    elif improves:
-        reason = "only the confidence is too high, which thresholds make up for"
-    else:
-        verdict, reason = "act", f"nothing got better after epoch {kept}, which was kept"
-    evidence = {**symptom.evidence, "kept_epoch": kept}
-    parts = {**asdict(symptom), "evidence": evidence}
-    return Finding(**parts, verdict=verdict, reason=reason, blocks=False)
+def _of_run(run: FinishedRun, section: TuningSection) -> Iterator[Diagnosis]:
+    for warning in training_warnings(run.epochs, run.losses):
+        parts = (warning.id, None, warning.message)
+        if warning.id == "oscillating":
+            judgement: Judgement = ("act", "the loss swings by more than batches differ")
+            yield _made(*parts, warning.evidence, warning.epochs, judgement, blocks=True)
+        if warning.id == "validation-rising":
+            # never makes a run unhealthy: the best epoch is kept anyway
+            evidence = {**warning.evidence, "kept_epoch": run.kept.epoch}
+            yield _made(*parts, evidence, warning.epochs, _judge_rising(warning.evidence, run))
+    yield from _worse_than_frozen(run)
+    yield from _still_improving(run, section.objective)
 
 
-def _worse_than_frozen(course: Course) -> Iterator[Finding]:
-    """Has fine-tuning undone what the encoder knew?"""
-    reached, frozen = course.kept[RANKING], course.frozen
-    if frozen is None or not _known(reached, frozen) or reached > frozen - CLEAR_GAIN:
+def _judge_rising(evidence: Evidence, run: FinishedRun) -> Judgement:
+    kept = run.kept.epoch
+    before = evidence.get("best_average_precision_before")
+    now = evidence.get("average_precision")
+    if kept == run.epochs[-1].epoch:
+        return "leave", "the last epoch is the best one all the same"
+    if before is not None and now is not None and now > before:
+        return "leave", "only the confidence is too high, which thresholds correct"
+    return "act", f"nothing got better after epoch {kept}, which was kept"
+
+
+def _worse_than_frozen(run: FinishedRun) -> Iterator[Diagnosis]:
+    """Has fine-tuning made the encoder worse?"""
+    kept, frozen = run.kept, run.frozen
+    reached = kept.average_precision_macro
+    if frozen is None or reached is None or reached > frozen - CLEAR_GAIN:
         return
     message = f"mean average precision {reached:.3f}, but {frozen:.3f} with the encoder frozen"
     evidence = {"average_precision": reached, "frozen_average_precision": frozen}
-    reason = "fine-tuning loses what the encoder knew"
-    epochs = [course.kept["epoch"]]
-    yield Finding("worse-than-frozen", None, message, evidence, epochs, "act", reason, True)
+    judgement: Judgement = ("act", "fine-tuning loses what the encoder knew")
+    yield _made("worse-than-frozen", None, message, evidence, [kept.epoch], judgement, True)
 
 
-def _still_improving(course: Course, metric: str) -> Iterator[Finding]:
-    """Did the last epoch still gain clearly? It may be all the same healthy."""
-    if len(course.epochs) < 2 or not course.epochs[-1]["best"]:
+def _still_improving(run: FinishedRun, objective: str) -> Iterator[Diagnosis]:
+    """Did the last epoch still gain clearly? A run that did may be healthy all the same."""
+    if len(run.epochs) < 2 or not run.epochs[-1].best:
         return
-    before, last = course.epochs[-2:]
-    if not _known(before[metric], last[metric], before[RANKING], last[RANKING]):
+    first, last = run.epochs[-2:]
+    before, after = first.metric(objective), last.metric(objective)
+    low, high = first.average_precision_macro, last.average_precision_macro
+    if before is None or after is None or low is None or high is None:
         return
-    if last[metric] - before[metric] < CLEAR_GAIN:
+    if after - before < CLEAR_GAIN:
         return
-    name = METRIC_NAMES[metric]
-    message = (
-        f"{name} still rose in the last epoch, from {before[metric]:.3f} to {last[metric]:.3f}"
+    rose = f"still rose in the last epoch, from {before:.3f} to {after:.3f}"
+    judgement: Judgement = (
+        ("act", "its mean average precision rises as well")
+        if high > low
+        else ("watch", f"its mean average precision does not rise ({low:.3f} to {high:.3f})")
     )
-    evidence = {"before": before[metric], "last": last[metric]}
-    better = last[RANKING] > before[RANKING]
-    verdict: Verdict = "act" if better else "watch"
-    reason = (
-        "and its ranking still gets better"
-        if better
-        else f"but its ranking does not get better ({before[RANKING]:.3f} to {last[RANKING]:.3f})"
-    )
-    seen = [before["epoch"], last["epoch"]]
-    yield Finding("still-improving", None, message, evidence, seen, verdict, reason, False)
+    message, evidence = f"{METRIC_NAMES[objective]} {rose}", {"before": before, "last": after}
+    epochs = [first.epoch, last.epoch]
+    yield _made("still-improving", None, message, evidence, epochs, judgement)
 
 
-def _of_labels(course: Course, healthy: HealthySection) -> Iterator[Finding]:
-    epoch = course.kept["epoch"]
-    # the share of violations by child is known where the run wrote it down
-    violations = {row["child"]: row for row in course.kept.get("violations", ())}
-    for label, row in course.kept["labels"].items():
-        state = course.labels[label]
-        if row["support"] and _known(row["recall"], row["precision"]):
-            for finding in (
-                *_low_recall(label, row, state, epoch, healthy.recall),
-                *_over_predicted(label, row, state, epoch, healthy.precision),
-                *_at_edge(label, row, state, epoch),
+@dataclass(frozen=True)
+class _Label:
+    """A label in the kept epoch, with positives and predictions."""
+
+    name: str
+    recall: float
+    precision: float
+    support: int
+    state: LabelState
+
+
+def _of_labels(run: FinishedRun, healthy: HealthySection) -> Iterator[Diagnosis]:
+    kept = run.kept
+    violations = {row.child: row for row in kept.violations}
+    for name, row in kept.labels.items():
+        state = run.labels[name]
+        if row.support and row.recall is not None and row.precision is not None:
+            label = _Label(name, row.recall, row.precision, row.support, state)
+            for diagnosis in (
+                *_low_recall(label, kept.epoch, healthy.recall),
+                *_over_predicted(label, kept.epoch, healthy.precision),
+                *_at_edge(label, kept.epoch),
             ):
-                yield _excused(finding, state) if state.pays_with(finding.id) else finding
-        if label in violations:
-            yield from _incoherent(label, violations[label], epoch)
+                yield _excused(diagnosis, state) if state.explains(diagnosis.id) else diagnosis
+        if name in violations:
+            yield from _incoherent(name, violations[name], kept.epoch)
 
 
-def _excused(finding: Finding, state: LabelState) -> Finding:
-    """The finding left alone: tuning must not work against what was required."""
-    reason = f"its threshold is set for {state.asked}, and this is the price"
-    return replace(finding, verdict="leave", reason=reason, blocks=False)
+def _excused(diagnosis: Diagnosis, state: LabelState) -> Diagnosis:
+    """The diagnosis left alone: tuning must not undo what the profile requires."""
+    reason = f"its threshold is set for {state.requirement}, which causes this"
+    changed = {"verdict": "leave", "reason": reason, "blocks": False}
+    return diagnosis.model_copy(update=changed)
 
 
-def _low_recall(
-    label: str, row: Event, state: LabelState, epoch: int, least: float
-) -> Iterator[Finding]:
-    """Zero or low recall, proven where chance leaves little room for one that is worth having."""
-    recall, support = row["recall"], row["support"]
+def _low_recall(label: _Label, epoch: int, least: float) -> Iterator[Diagnosis]:
+    """Zero or low recall, proven where chance leaves little room for a useful one."""
+    recall, support = label.recall, label.support
     if recall >= least:
         return
     low, high = exact_interval(recall * support, support)
@@ -247,24 +288,22 @@ def _low_recall(
         if recall
         else f"none of {positives} found"
     )
-    verdict, reason = _verdict(
+    judgement = _judged(
         proven,
-        state.rare,
+        label.state.rare,
         f"a recall of up to {high:.0%} would still be possible by chance",
         f"a recall above {high:.0%} is ruled out",
     )
     evidence = {"recall": recall, "low": low, "high": high, "support": support}
     name = "low-recall" if recall else "zero-recall"
-    blocks = proven and state.rare
-    yield Finding(name, label, message, evidence, [epoch], verdict, reason, blocks)
+    blocks = proven and label.state.rare
+    yield _made(name, label.name, message, evidence, [epoch], judgement, blocks)
 
 
-def _over_predicted(
-    label: str, row: Event, state: LabelState, epoch: int, least: float
-) -> Iterator[Finding]:
+def _over_predicted(label: _Label, epoch: int, least: float) -> Iterator[Diagnosis]:
     """Low precision; proven where its interval lies wholly below what is healthy."""
-    precision, support = row["precision"], row["support"]
-    right = row["recall"] * support
+    precision, support = label.precision, label.support
+    right = label.recall * support
     if not right or precision >= least:
         return
     predicted = right / precision
@@ -274,62 +313,57 @@ def _over_predicted(
         f"precision {precision:.0%} (95% interval {low:.0%} to {high:.0%}): predicted "
         f"{predicted:.0f} times for {counted(support, 'positive')}"
     )
-    verdict, reason = _verdict(
+    judgement = _judged(
         proven,
-        state.rare,
+        label.state.rare,
         f"a precision of {least:.0%} would still be possible by chance",
         f"a precision above {high:.0%} is ruled out",
     )
-    if verdict == "act" and predicted <= support:
-        verdict, reason = (
-            "leave",
-            "predicted wrongly rather than too often: less pull mends nothing",
-        )
+    if judgement[0] == "act" and predicted <= support:
+        reason = "it is predicted wrongly rather than too often; a lower weight would not help"
+        judgement = ("leave", reason)
     evidence = {"precision": precision, "low": low, "high": high, "predicted": predicted}
-    blocks = proven and state.rare
-    yield Finding("over-predicted", label, message, evidence, [epoch], verdict, reason, blocks)
+    blocks = proven and label.state.rare
+    yield _made("over-predicted", label.name, message, evidence, [epoch], judgement, blocks)
 
 
-def _at_edge(label: str, row: Event, state: LabelState, epoch: int) -> Iterator[Finding]:
-    """A threshold where all scores crowd; thresholds make up for it, hence nothing is blocked."""
-    if EDGE <= state.threshold <= 1 - EDGE:
+def _at_edge(label: _Label, epoch: int) -> Iterator[Diagnosis]:
+    """A threshold near 0 or 1, where all scores are; the threshold itself corrects for it."""
+    threshold, support = label.state.threshold, label.support
+    if EDGE <= threshold <= 1 - EDGE:
         return
-    end, name = ("low", "threshold-low") if state.threshold < EDGE else ("high", "threshold-high")
-    message = f"its threshold is {state.threshold:.3g}: all its scores are {end}"
-    rests = f"it rests on {counted(row['support'], 'positive')}"
-    verdict, reason = _verdict(row["support"] >= ENOUGH_POSITIVES, state.rare, rests, rests)
-    evidence = {"threshold": state.threshold, "support": row["support"]}
-    yield Finding(name, label, message, evidence, [epoch], verdict, reason, False)
+    end = "low" if threshold < EDGE else "high"
+    message = f"its threshold is {threshold:.3g}: all its scores are {end}"
+    rests = f"the threshold rests on {counted(support, 'positive')}"
+    judgement = _judged(support >= ENOUGH_POSITIVES, label.state.rare, rests, rests)
+    evidence = {"threshold": threshold, "support": support}
+    yield _made(f"threshold-{end}", label.name, message, evidence, [epoch], judgement)
 
 
-def _incoherent(label: str, row: Event, epoch: int) -> Iterator[Finding]:
-    """Decided without its primary, before decisions are made coherent."""
-    texts, decided = row["texts"], row["decided"]
+def _incoherent(label: str, row: Violations, epoch: int) -> Iterator[Diagnosis]:
+    """Predicted without its parent, before predictions are made coherent."""
+    texts, decided = row.texts, row.decided
     if not decided or texts / decided <= INCOHERENT_SHARE:
         return
     low, high = exact_interval(texts, decided)
     message = (
-        f"{texts} of the {decided} texts it is decided on lack {row['parent']!r} "
+        f"{texts} of the {decided} texts it is predicted for lack {row.parent!r} "
         f"(95% interval {low:.0%} to {high:.0%})"
     )
-    verdict, reason = _verdict(
+    judgement = _judged(
         low > INCOHERENT_SHARE,
-        True,  # the price that is changed is the same for all labels
+        True,  # the constraint that is changed is the same for all labels
         f"a share of {INCOHERENT_SHARE:.0%} would still be possible by chance",
         f"a share under {low:.0%} is ruled out",
     )
     evidence = {"texts": texts, "decided": decided, "low": low, "high": high}
-    yield Finding("incoherent", label, message, evidence, [epoch], verdict, reason, False)
+    yield _made("incoherent", label, message, evidence, [epoch], judgement)
 
 
-def _verdict(proven: bool, rare: bool, possible: str, certain: str) -> tuple[Verdict, str]:
+def _judged(proven: bool, rare: bool, possible: str, certain: str) -> Judgement:
     """Whether to act on a label, and why: what chance still makes possible, or what is certain."""
     if not proven:
         return "watch", f"too few to say: {possible}"
     if not rare:
-        return "leave", "not a rare label: the guide moves rare ones only"
+        return "leave", "not a rare label: the guide changes rare ones only"
     return "act", certain
-
-
-def _known(*values: float | None) -> bool:
-    return all(map(is_known, values))

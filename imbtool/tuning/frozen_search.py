@@ -1,6 +1,7 @@
-"""The cheap stage: with the encoder frozen, a head is fitted in seconds instead of a fine-tune.
+"""The frozen-encoder search: which weights, gammas and constraint make a head rank better.
 
-It is not the model that is asked for: it only proposes what a fine-tune then confirms or refutes.
+With the encoder frozen a head is fitted in seconds instead of the minutes of a fine-tune. What
+the search finds is only a proposal, which a fine-tune then confirms or refutes.
 """
 
 from __future__ import annotations
@@ -16,28 +17,29 @@ from torch import Tensor
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.data.weights import weigh_labels
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.model.losses import make_objective
-from imbtool.training.head_first import feature_reader, fit_path
-from imbtool.training.setup import gather_materials, make_accelerator
+from imbtool.training.head_first import fit_path, make_feature_reader
+from imbtool.training.setup import RunInputs, make_setup
 from imbtool.tuning.guide import (
-    EXPLORED,
+    SEARCHED,
+    Adjustment,
     Change,
-    Place,
+    Setting,
     Settings,
-    Step,
+    adjusted,
     apply,
-    between,
-    stepped,
+    changes_between,
 )
 
 CLEAR = 0.001
-"""Of mean average precision: a smaller gain on frozen features is not worth a fine-tune."""
+"""Of mean average precision: a smaller gain with the encoder frozen is not worth a fine-tune."""
 
 
 @dataclass(frozen=True)
 class FrozenEncoder:
-    """What an encoder makes of the texts of a corpus, once and for all.
+    """The features that an encoder computes of the texts of a corpus, once.
 
     Attributes:
         corpus: the texts and their targets.
@@ -72,31 +74,32 @@ class FrozenEncoder:
         return best.cpu().numpy().astype(np.float64)
 
 
-def freeze_encoder(profile: Profile) -> FrozenEncoder:
-    """Read a profile's data and take them through its encoder once.
+def freeze_encoder(profile: Profile, inputs: RunInputs | None = None) -> FrozenEncoder:
+    """Take the texts of a profile through its encoder once.
 
     Args:
         profile: whose encoder's head ends in one linear layer; see `head_layer`.
+        inputs: shared with runs of the profile. Default: they are read anew.
 
     Raises:
         UserError: the data or the encoder cannot be used.
     """
     accelerator = make_accelerator()
     try:
-        materials = gather_materials(profile, accelerator)
-        read = feature_reader(materials.text_model, profile.training, accelerator)
-        train, validation = read(materials.train.encoded), read(materials.validation.encoded)
-        return FrozenEncoder(materials.corpus, train, validation)
+        setup = make_setup(profile, accelerator, inputs=inputs)
+        read = make_feature_reader(setup.text_model, profile.training, accelerator)
+        train, validation = read(setup.train.encoded), read(setup.validation.encoded)
+        return FrozenEncoder(setup.corpus, train, validation)
     finally:
         accelerator.end_training()
 
 
 @dataclass(frozen=True)
-class Exploration:
-    """Where the steps of the guide lead a head on the frozen encoder.
+class SearchResult:
+    """What the frozen-encoder search found.
 
     Attributes:
-        changes: that it ranks clearly better with; empty: none.
+        changes: with which a head ranks clearly better; empty: none.
         heads: how many were fitted.
     """
 
@@ -104,53 +107,54 @@ class Exploration:
     heads: int
 
 
-def explore(
+def search(
     encoder: FrozenEncoder, profile: Profile, settings: Settings, rare: Sequence[str]
-) -> Exploration:
-    """Climb the mean average precision that a head on the frozen encoder reaches on validation.
+) -> SearchResult:
+    """Raise the mean average precision that a head on the frozen encoder reaches on validation.
 
-    Weights, gammas and the price of incoherence take one step after the other, each again as long
-    as it helps. What a head decides says little of a fine-tune, how it ranks says something.
+    Weights, gammas and the constraint are adjusted one after the other, each of them again as long
+    as it helps. The predictions of such a head say little about a fine-tune; how it ranks says
+    something.
 
     Args:
         encoder: the frozen encoder.
         profile: that would be changed.
         settings: that its run was trained with.
-        rare: labels whose weights and gammas move, together.
+        rare: labels whose weights and gammas are adjusted together.
     """
-    known: dict[tuple[tuple[Place, float], ...], float] = {}
+    known: dict[tuple[tuple[Setting, float], ...], float] = {}
 
     def ranking(wanted: Settings) -> float:
         key = tuple(wanted.items())
         if key not in known:
-            changes = between(settings, wanted, "")
+            changes = changes_between(settings, wanted, "")
             changed = apply(profile, changes, encoder.corpus.labels.names)
             known[key] = encoder.average_precision(changed)
         return known[key]
 
     best = settings
-    for steps in EXPLORED:
-        best = _climbed(steps, best, rare, ranking)
+    for adjustments in SEARCHED:
+        best = _best_of(adjustments, best, rare, ranking)
     before, after = ranking(settings), ranking(best)
     if after - before < CLEAR:
-        return Exploration([], len(known))
+        return SearchResult([], len(known))
     because = (
         f"with the encoder frozen a head ranks better: mean average precision {before:.4f} -> "
         f"{after:.4f}"
     )
-    return Exploration(between(settings, best, because), len(known))
+    return SearchResult(changes_between(settings, best, because), len(known))
 
 
-def _climbed(
-    steps: Iterable[Step],
+def _best_of(
+    adjustments: Iterable[Adjustment],
     settings: Settings,
     rare: Sequence[str],
     ranking: Callable[[Settings], float],
 ) -> Settings:
-    """Settings after the first of some steps that helps, taken as often as it does."""
+    """Settings after the first adjustment that helps, made as often as it does."""
     best = settings
-    for step in steps:
-        while ranking(further := stepped(step, best, rare)) > ranking(best):
+    for adjustment in adjustments:
+        while ranking(further := adjusted(adjustment, best, rare)) > ranking(best):
             best = further
         if best is not settings:
             break

@@ -1,95 +1,107 @@
 """What a tuning has tried and what came of it; what it tries next, and when it stops.
 
-A round stands on a base, the best round before it, and changes some values. It is kept, and is the
-next base, or undone.
+A round has a base, the best round before it, and changes some values of its profile. Either it is
+kept and becomes the next base, or it is undone.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import chain, product
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from imbtool.config.schema import TuningSection
-from imbtool.events import Event
-from imbtool.tuning.diagnosis import METRIC_NAMES, RANKING, Finding, is_healthy
+from imbtool.events import LabelMetrics, Metric
+from imbtool.files.documents import Number, Typed
+from imbtool.tuning.diagnosis import METRIC_NAMES, RANKING, Diagnosis, is_healthy
 from imbtool.tuning.guide import (
+    GUIDE,
     PER_LABEL,
     RANKS_BETTER,
     Change,
-    Place,
+    Setting,
     Settings,
+    Value,
     changes_for,
 )
 from imbtool.wording import counted
 
 Stop = Literal["healthy", "nothing-left", "budget-runs", "budget-minutes"]
-Explore = Callable[[], Sequence[Change]]
-"""What ranks better with the encoder frozen; it takes some time to find out."""
+Search = Callable[[], Sequence[Change]]
+"""The frozen-encoder search: what ranks better with the encoder frozen; it takes some time."""
 
 MOST_LOSS_OF_RECALL = 0.05
-"""Of the rare labels' mean recall: a better objective does not buy more than this."""
+"""Of the rare labels' mean recall: a better objective is not worth a greater loss."""
 TIE = 0.01
-"""Of the objective: another seed moves it by as much. Within it the better ranking wins: that rests
-on all scores rather than on a few decisions."""
+"""Of the objective: another seed changes it by as much. Within it the better mean average precision
+wins, which depends on all scores rather than on a few predictions."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a run reached.
+def _from_rows(rows: Any) -> Any:
+    """Settings from rows of key, label and value, as decisions.jsonl has them."""
+    if not isinstance(rows, list):
+        return rows
+    if not all(isinstance(row, list) and len(row) == 3 for row in rows):
+        raise ValueError("a setting that is not a key, a label and a value")
+    return {(key, label): value for key, label, value in rows}
 
-    Attributes:
-        objective: the metric that counts, of the kept epoch; None if training did not end.
-        ranking: mean average precision of that epoch; None if it is not known.
-        rare_recall: mean recall of the rare labels; None where none has positives.
-        labels: precision, recall, F1 and support of each, cross-fitted on validation.
-        findings: of the diagnosis.
-        settings: all that the guide may change, as the run had it.
-    """
 
-    objective: float | None
-    rare_recall: float | None
-    labels: dict[str, Event]
-    findings: list[Finding]
-    settings: dict[Place, float]
-    ranking: float | None = None
+def _as_rows(settings: Mapping[Setting, Value]) -> list[list[Any]]:
+    return [[*setting, value] for setting, value in settings.items()]
+
+
+class RoundOutcome(Typed):
+    """What a round reached."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    objective: Metric
+    """The metric that counts, of the kept epoch; None if training did not end."""
+    rare_recall: Metric
+    """Mean recall of the rare labels; None where none has positives."""
+    labels: dict[str, LabelMetrics]
+    """Of the kept epoch, cross-fitted on validation."""
+    findings: list[Diagnosis]
+    settings: Annotated[Settings, BeforeValidator(_from_rows), PlainSerializer(_as_rows)]
+    """All that the guide may change, as the round had it."""
+    ranking: Metric = None
+    """Mean average precision of the kept epoch; None if it is not known."""
+
+    @model_validator(mode="after")
+    def _guide_knows_them(self) -> Self:
+        if any(each.verdict == "act" and each.id not in GUIDE for each in self.findings):
+            raise ValueError("a diagnosis that the guide has nothing for")
+        return self
 
     def f1(self, label: str | None) -> float:
         """Of a label; NaN where it is not known."""
-        value = self.labels.get(label or "", {}).get("f1")
-        return math.nan if value is None else value
+        row = self.labels.get(label or "")
+        return math.nan if row is None or row.f1 is None else row.f1
 
 
-@dataclass(frozen=True)
-class Round:
-    """A fine-tune: what it changed and what came of it.
+RoundNumber = Annotated[int, Field(ge=1, le=10**6)]
 
-    Attributes:
-        number: from 1, the baseline.
-        base: number of the round whose profile was changed; None: the profile as it was given.
-        changes: that were made.
-        outcome: what it reached.
-        seconds: that training took.
-        kept: whether it is the best so far.
-        why: it was kept or undone.
-    """
 
-    number: int
-    base: int | None
+class Round(Typed):
+    """A fine-tune: what it changed and what came of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: RoundNumber
+    """From 1, the baseline."""
+    base: RoundNumber | None
+    """The round whose profile was changed; None: the profile as it was given."""
     changes: list[Change]
-    outcome: Outcome
-    seconds: float
+    outcome: RoundOutcome
+    seconds: Annotated[Number, Field(ge=0)]
+    """That training took."""
     kept: bool
+    """Whether it is the best so far."""
     why: str
-
-    def document(self) -> dict[str, Any]:
-        """For JSON."""
-        document = asdict(self)
-        settings = self.outcome.settings.items()
-        document["outcome"]["settings"] = [[*place, value] for place, value in settings]
-        return document
+    """It was kept or undone."""
 
 
 def best_of(rounds: Sequence[Round]) -> Round:
@@ -97,19 +109,19 @@ def best_of(rounds: Sequence[Round]) -> Round:
     return [each for each in rounds if each.kept][-1]
 
 
-def lineage(rounds: Sequence[Round], number: int) -> list[Round]:
+def ancestors(rounds: Sequence[Round], number: int) -> list[Round]:
     """The rounds from the baseline to a kept one, each the base of the next."""
     return [each for each in rounds if each.kept and each.number <= number]
 
 
-def judge(new: Outcome, rounds: Sequence[Round], metric: str) -> tuple[bool, str]:
-    """Whether a round is kept, and why: better than the best, the rare labels not given up.
+def judge(new: RoundOutcome, rounds: Sequence[Round], metric: str) -> tuple[bool, str]:
+    """Whether a round is kept, and why: it must be better than the best without losing rare labels.
 
     Args:
         new: what it reached.
         rounds: all before it. One that was kept may be a little lower than another before it, in
-            its objective or in recall; lest such steps lead down, what may be lost is counted from
-            the highest.
+            its objective or in recall. What may be lost is counted from the highest, so that
+            several such rounds do not lose more.
         metric: the objective.
     """
     if not rounds:
@@ -142,9 +154,9 @@ def _moved(name: str, before: float, after: float) -> str:
 
 
 def stop_reason(rounds: Sequence[Round], section: TuningSection) -> Stop | None:
-    """Why no round is begun; None if one may be.
+    """Why no other round begins; None if one may.
 
-    A round is taken to last as long as they did on average.
+    It is expected to last as long as the rounds before it did on average.
     """
     if not rounds:
         return None
@@ -159,27 +171,27 @@ def stop_reason(rounds: Sequence[Round], section: TuningSection) -> Stop | None:
 
 
 def stop_sentence(reason: Stop, rounds: Sequence[Round]) -> str:
-    """Why it stopped, for a person."""
+    """Why the tuning stopped, in words."""
     spent = f"{counted(len(rounds), 'run')}, {sum(each.seconds for each in rounds) / 60:.0f} min"
     return {
-        "healthy": "healthy: no rare label surely below what is healthy, no training that swings",
-        "nothing-left": "nothing is left to try: the guide has no other change from here",
+        "healthy": "healthy: no rare label is surely too weak, and training does not swing",
+        "nothing-left": "nothing is left to try: the guide has no other change for the best round",
         "budget-runs": f"the budget of runs is spent ({spent})",
         "budget-minutes": f"the budget of minutes has no room for another round ({spent})",
     }[reason]
 
 
-def next_changes(rounds: Sequence[Round], explore: Explore) -> list[Change]:
+def next_changes(rounds: Sequence[Round], search: Search) -> list[Change]:
     """What the next round changes in the best one; empty if nothing is left to try.
 
-    What is unwell in the run as a whole goes first, one change alone: figures of labels say little
-    before. Then what ranks better with the encoder frozen, all of it at once, and what else the run
-    itself suggests. Then each label that needs it gets one change, its own. Incoherence comes last,
-    since decisions are made coherent anyway.
+    What is wrong with the run as a whole comes first, with one change alone, because metrics of
+    labels say little before it is corrected. Then come the changes that rank better with the
+    encoder frozen, all of them at once, and what else the run itself suggests. Then each label that
+    needs a change gets one. Incoherence comes last, since predictions are made coherent anyway.
 
     Args:
         rounds: all so far.
-        explore: asked if the run as a whole is well.
+        search: called if nothing is wrong with the run as a whole.
     """
     base = best_of(rounds)
     undone = [each for each in rounds if each.base == base.number and not each.kept]
@@ -187,24 +199,24 @@ def next_changes(rounds: Sequence[Round], explore: Explore) -> list[Change]:
     of_run: list[list[Change]] = []
     at_last: list[list[Change]] = []
     by_label: dict[str, Sequence[Change]] = {}
-    for finding in base.outcome.findings:
-        changes = _options(finding, rounds, base, undone)
+    for diagnosis in base.outcome.findings:
+        changes = _options(diagnosis, rounds, base, undone)
         if changes and changes[0].label is not None:
             by_label.setdefault(changes[0].label, changes)
-        elif finding.label is not None:
+        elif diagnosis.label is not None:
             at_last += [[change] for change in changes]
         else:
-            (urgent if finding.blocks else of_run).extend([change] for change in changes)
+            (urgent if diagnosis.blocks else of_run).extend([change] for change in changes)
     if changes := _first_new(urgent, rounds):
         return changes
-    bundles = _bundles(by_label, _worth_keeping(undone, base))
-    return _first_new(chain([list(explore())], of_run, bundles, at_last), rounds)
+    combinations = _combinations(by_label, _worth_keeping(undone, base))
+    return _first_new(chain([list(search())], of_run, combinations, at_last), rounds)
 
 
 def _first_new(candidates: Iterable[list[Change]], rounds: Sequence[Round]) -> list[Change]:
     """The first changes of the best round that give settings which no round has had; else none.
 
-    Training is repeatable: the same settings again would tell nothing new.
+    Training is deterministic: the same settings would give the same result.
     """
     base = best_of(rounds).outcome.settings
     had = [each.outcome.settings for each in rounds]
@@ -212,17 +224,17 @@ def _first_new(candidates: Iterable[list[Change]], rounds: Sequence[Round]) -> l
 
 
 def _changed(settings: Settings, changes: Iterable[Change]) -> Settings:
-    return {**settings, **{change.place: change.after for change in changes}}
+    return {**settings, **{change.setting: change.after for change in changes}}
 
 
-def _bundles(
+def _combinations(
     options: Mapping[str, Sequence[Change]], helped: Mapping[str, Change]
 ) -> Iterator[list[Change]]:
-    """Sets of one change a label, most promising first.
+    """Sets of one change for each label, most promising first.
 
     Args:
         options: of each label, most promising first.
-        helped: what goes along wherever it may.
+        helped: changes that are part of the first set, in place of a label's option.
     """
     first = {label: changes[0] for label, changes in options.items()}
     yield list({**first, **helped}.values())
@@ -230,28 +242,28 @@ def _bundles(
 
 
 def _options(
-    finding: Finding, rounds: Sequence[Round], base: Round, undone: Sequence[Round]
+    diagnosis: Diagnosis, rounds: Sequence[Round], base: Round, undone: Sequence[Round]
 ) -> list[Change]:
-    """What the guide has for a finding that is acted on, and was not tried from here.
+    """What the guide has for a diagnosis that is acted on, and was not tried from this base.
 
-    Places that were changed less often on the way here go first: gamma, then weight, then gamma.
+    Settings that led to the base less often come first: gamma, then weight, then gamma again.
     """
-    if finding.verdict != "act":
+    if diagnosis.verdict != "act":
         return []
     tried = {_target(change) for each in undone for change in each.changes}
-    way = [change.place for each in lineage(rounds, base.number) for change in each.changes]
+    changed = [change.setting for each in ancestors(rounds, base.number) for change in each.changes]
     fresh = [
         change
-        for change in changes_for(finding, base.outcome.settings)
+        for change in changes_for(diagnosis, base.outcome.settings)
         if _target(change) not in tried
     ]
-    return sorted(fresh, key=lambda change: way.count(change.place))
+    return sorted(fresh, key=lambda change: changed.count(change.setting))
 
 
 def _worth_keeping(undone: Sequence[Round], base: Round) -> dict[str, Change]:
-    """Changes of rounds that were undone as a whole, yet helped their own label when last made.
+    """Changes of rounds that were undone, yet helped their own label when last made.
 
-    Those of the frozen stage belong together: none of them was made for its label alone.
+    Those of the frozen-encoder search belong together: none was made for its label alone.
     """
     last = {
         change.label or "": (change, each)
@@ -266,5 +278,5 @@ def _worth_keeping(undone: Sequence[Round], base: Round) -> dict[str, Change]:
     }
 
 
-def _target(change: Change) -> tuple[Place, float]:
-    return change.place, change.after
+def _target(change: Change) -> tuple[Setting, float]:
+    return change.setting, change.after

@@ -1,18 +1,18 @@
-"""The loop of tuning and its memory: each round is written down before and after it is trained."""
+"""The tuning loop: each round is written to the decision log before and after it is trained."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imbtool.config.reader import Override
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import NotFiniteError, user_error
-from imbtool.events import Emit, Event, require_events
+from imbtool.events import Emit, EndEvent, Event, of_kind, require_events
 from imbtool.files.json_text import append_line, read_json, write_json
 from imbtool.files.locks import locked
 from imbtool.files.writing import (
@@ -28,35 +28,41 @@ from imbtool.runs.manifest import MANIFEST
 from imbtool.training import run as training
 from imbtool.tuning.decision_log import (
     DECISIONS,
-    Memory,
+    DecisionLog,
+    ResultRecord,
+    RoundRecord,
+    SearchRecord,
+    SearchStart,
+    SessionRecord,
+    StopRecord,
     is_begun,
-    read_memory,
+    read_decision_log,
     require_decisions,
 )
-from imbtool.tuning.finished_run import examine, examine_broken
-from imbtool.tuning.frozen_search import FrozenEncoder, explore, freeze_encoder
+from imbtool.tuning.finished_run import outcome_of_failed_run, read_outcome
+from imbtool.tuning.frozen_search import FrozenEncoder, freeze_encoder, search
 from imbtool.tuning.guide import Change, apply
 from imbtool.tuning.history import (
-    Outcome,
     Round,
+    RoundOutcome,
     Stop,
+    ancestors,
     best_of,
     judge,
-    lineage,
     next_changes,
     stop_reason,
 )
 from imbtool.tuning.preparation import TuningData, read_data
-from imbtool.tuning.summary import Document, profile_comments, tell_story
+from imbtool.tuning.summary import TuningSummary, profile_comments, summarise
 from imbtool.wording import some
 
 
 @dataclass(frozen=True)
 class TuningResult:
-    """Where a tuning went, and its story."""
+    """The folder of a tuning, and its summary."""
 
     folder: Path
-    story: Document
+    summary: TuningSummary
 
 
 def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> TuningResult:
@@ -77,7 +83,7 @@ def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> Tuni
     _refuse_begun(folder)
     with locked(folder):
         _refuse_begun(folder)  # by another command meanwhile
-        data = read_data(profile)
+        data = read_data(profile, folder)
         cut_half_line(folder / DECISIONS)
         write_text(folder / "profile.yaml", render_profile(profile))
         session = _Session(profile, folder, data, emit, command)
@@ -114,29 +120,31 @@ def resume(
     """
     require_decisions(folder)
     with locked(folder):
-        memory = read_memory(folder)
-        memory.check_settings(folder)
-        profile = memory.profile(read_run_profile(folder), overrides, folder)
-        data = read_data(profile)
-        _refuse_other_data(folder, memory, data, allow_changed)
+        log = read_decision_log(folder)
+        log.check_settings(folder)
+        profile = log.profile(read_run_profile(folder), overrides, folder)
+        data = read_data(profile, folder)
+        _refuse_other_data(folder, log, data, allow_changed)
         session = _Session(profile, folder, data, emit, command, allow_changed)
-        session.rounds += memory.rounds
-        session.explored |= memory.explored
+        session.rounds += log.rounds
+        session.searched |= log.searched
         session.record_start()
         # a kill may have come between a result and this
-        for each in memory.rounds:
+        for each in log.rounds:
             session.forget_state(each.number)
-        if memory.begun is not None:
-            session.train_round(memory.begun.base, memory.begun.changes)
+        if log.begun is not None:
+            session.train_round(log.begun.base, log.begun.changes)
         return session.run()
 
 
-def _refuse_other_data(folder: Path, memory: Memory, data: TuningData, allow_changed: bool) -> None:
-    if memory.labels != data.names:
-        odd = sorted(set(memory.labels) ^ set(data.names))
+def _refuse_other_data(
+    folder: Path, log: DecisionLog, data: TuningData, allow_changed: bool
+) -> None:
+    if log.labels != data.names:
+        odd = sorted(set(log.labels) ^ set(data.names))
         found = f"other labels than at the start: {some(odd or data.names)}"
         raise user_error(folder, found, "the labels of the rounds before", "restore them")
-    if memory.fingerprints != data.fingerprints and not allow_changed:
+    if log.fingerprints != data.fingerprints and not allow_changed:
         found, fix = "other texts or labels than at the start", "restore them, or --allow-changed"
         raise user_error(folder, found, "the data of the rounds before", fix)
 
@@ -153,24 +161,28 @@ class _Session:
     allow_changed: bool = False
     rounds: list[Round] = field(default_factory=list)
     encoder: FrozenEncoder | None = None
-    explored: dict[int, list[Change]] = field(default_factory=dict)
+    searched: dict[int, list[Change]] = field(default_factory=dict)
 
     def record_start(self) -> None:
-        """Write down by what is judged, how far it may go, and how far it is."""
+        """Write down by what is judged, how far the tuning may go, and how far it is."""
+        section = self.profile.tuning
         self._record(
-            {
-                "event": "session",
-                **self.profile.tuning.model_dump(mode="json"),
-                "runs_done": len(self.rounds),
-                "minutes_spent": sum(each.seconds for each in self.rounds) / 60,
-                "profile": self.profile.model_dump(mode="json", exclude_unset=True),
-                "labels": self.data.names,
-                "fingerprints": self.data.fingerprints,
-            }
+            SessionRecord(
+                budget_runs=section.budget_runs,
+                budget_minutes=section.budget_minutes,
+                objective=section.objective,
+                healthy=section.healthy.model_dump(),
+                proxy=section.proxy,
+                runs_done=len(self.rounds),
+                minutes_spent=sum(each.seconds for each in self.rounds) / 60,
+                profile=self.profile.model_dump(mode="json", exclude_unset=True),
+                labels=self.data.names,
+                fingerprints=self.data.fingerprints,
+            )
         )
 
     def run(self) -> TuningResult:
-        """Round after round, until there is a reason to stop."""
+        """Train round after round, until there is a reason to stop."""
         reason = None
         while reason is None:
             reason = self._next_round()
@@ -181,33 +193,34 @@ class _Session:
         if reason := stop_reason(self.rounds, self.profile.tuning):
             return reason
         base: int | None = None
-        changes = next_changes(self.rounds, self._explore) if self.rounds else []
+        changes = next_changes(self.rounds, self._search) if self.rounds else []
         if self.rounds:
             if not changes:
                 return "nothing-left"
             base = best_of(self.rounds).number
-        self._record(
-            {
-                "event": "round",
-                "round": len(self.rounds) + 1,
-                "base": base,
-                "changes": [asdict(change) for change in changes],
-            }
-        )
+        self._record(RoundRecord(round=len(self.rounds) + 1, base=base, changes=changes))
         self.train_round(base, changes)
         return None
 
     def train_round(self, base: int | None, changes: list[Change]) -> None:
-        """Train the next round from wherever it stands, and write down what came of it."""
+        """Train the next round, or what is left of it, and write down what came of it."""
         number = len(self.rounds) + 1
         profile = apply(self._profile_of(base), changes, self.data.names)
         start = time.monotonic()
         outcome = self._outcome(profile, self._round_folder(number))
         seconds = time.monotonic() - start
         kept, why = judge(outcome, self.rounds, self.profile.tuning.objective)
-        made = Round(number, base, changes, outcome, seconds, kept, why)
-        self.rounds.append(made)
-        self._record({"event": "result", "result": made.document()})
+        done = Round(
+            number=number,
+            base=base,
+            changes=changes,
+            outcome=outcome,
+            seconds=seconds,
+            kept=kept,
+            why=why,
+        )
+        self.rounds.append(done)
+        self._record(ResultRecord(result=done))
         self.forget_state(number)
 
     def forget_state(self, number: int) -> None:
@@ -216,44 +229,46 @@ class _Session:
         for path in (link, *published(link)):
             delete(path)
 
-    def _outcome(self, profile: Profile, run: Path) -> Outcome:
+    def _outcome(self, profile: Profile, run: Path) -> RoundOutcome:
         weights = self.data.weights(profile)
         try:
             self._train(profile, run)
         except NotFiniteError as error:
-            return examine_broken(run, profile, weights, error)
-        return examine(run, profile, weights)
+            return outcome_of_failed_run(run, profile, weights, error)
+        return read_outcome(run, profile, weights)
 
     def _train(self, profile: Profile, run: Path) -> None:
         """Train a round that is not trained yet, or only in part."""
-        if any(event["event"] == "end" for event in require_events(run)):
+        if of_kind(require_events(run), EndEvent):
             return
         if (run / "last").is_dir():
             # the round's own, whatever the file says by now: data may have moved
             write_text(run / "profile.yaml", render_profile(profile))
-            training.resume(run, self.emit, self.command, self.allow_changed)
+            training.resume(
+                run, self.emit, self.command, self.allow_changed, inputs=self.data.inputs
+            )
             return
         # a kill before the first save leaves nothing to go on from
         shutil.rmtree(run, ignore_errors=True)
-        training.train(profile, run, self.emit, self.command)
+        training.train(profile, run, self.emit, self.command, inputs=self.data.inputs)
 
-    def _explore(self) -> list[Change]:
+    def _search(self) -> list[Change]:
         """What a head on the frozen encoder ranks better with than with the best round's values."""
         if not (self.profile.tuning.proxy and self.data.has_head_layer):
             return []
         best = best_of(self.rounds)
-        if best.number not in self.explored:
-            self.emit({"event": "frozen"})
-            self.encoder = self.encoder or freeze_encoder(self.profile)
+        if best.number not in self.searched:
+            self.emit(SearchStart())
+            self.encoder = self.encoder or freeze_encoder(self.profile, self.data.inputs)
             profile, settings = self._profile_of(best.number), best.outcome.settings
-            found = explore(self.encoder, profile, settings, self.data.rare)
-            self._record({"event": "explored", "base": best.number, **asdict(found)})
-            self.explored[best.number] = found.changes
-        return self.explored[best.number]
+            found = search(self.encoder, profile, settings, self.data.rare)
+            self._record(SearchRecord(base=best.number, changes=found.changes, heads=found.heads))
+            self.searched[best.number] = found.changes
+        return self.searched[best.number]
 
     def _profile_of(self, number: int | None) -> Profile:
         profile = self.profile
-        for each in lineage(self.rounds, number) if number is not None else ():
+        for each in ancestors(self.rounds, number) if number is not None else ():
             profile = apply(profile, each.changes, self.data.names)
         return profile
 
@@ -261,7 +276,7 @@ class _Session:
         """The best round's checkpoint is the result; nothing is trained anew."""
         best = best_of(self.rounds)
         if best.outcome.objective is None:
-            found = "; ".join(finding.message for finding in best.outcome.findings)
+            found = "; ".join(diagnosis.message for diagnosis in best.outcome.findings)
             fix = "look at the data, or start from a lower training.learning_rate"
             raise user_error(
                 self.folder, f"no round trained to its end ({found})", "one that does", fix
@@ -283,9 +298,10 @@ class _Session:
             self._profile_of(best.number), profile_comments(self.rounds, best.number)
         )
         write_text(self.folder / "tuned-profile.yaml", tuned)
-        story = tell_story(self.folder, self.rounds, self.profile.tuning, reason, self.data.rows)
-        self._record({"event": "stop", **story["stop"], "best_round": best.number})
-        return TuningResult(self.folder, story)
+        section, labels = self.profile.tuning, self.data.labels
+        summary = summarise(self.folder, self.rounds, section, reason, labels)
+        self._record(StopRecord(**dict(summary.stop), best_round=best.number))
+        return TuningResult(self.folder, summary)
 
     def _round_folder(self, number: int) -> Path:
         return self.folder / "rounds" / str(number)

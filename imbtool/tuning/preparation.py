@@ -1,15 +1,17 @@
-"""What a tuning must know before its first round, all of it checked."""
+"""What a tuning reads and checks before its first round."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from imbtool.config.schema import Profile
 from imbtool.data.weights import LabelWeight, assign_weights
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.model.head import head_layer
-from imbtool.training.setup import gather_materials, make_accelerator, require_measurable
+from imbtool.training.data_checks import require_measurable
+from imbtool.training.setup import RunInputs, make_setup
 
 
 @dataclass(frozen=True)
@@ -20,49 +22,48 @@ class TuningData:
         labels: counts, tiers and weights, as the baseline's rules gave them.
         fingerprints: of the splits.
         has_head_layer: whether a head can be fitted with the encoder frozen.
+        inputs: what all rounds read: the corpus, its tokens and the untrained encoder.
     """
 
     labels: Sequence[LabelWeight]
     fingerprints: dict[str, str]
     has_head_layer: bool
+    inputs: RunInputs
 
     @property
     def names(self) -> list[str]:
-        """Of the labels."""
+        """Names of the labels."""
         return [label.label for label in self.labels]
 
     @property
     def rare(self) -> list[str]:
-        """The labels whose weights and gammas the guide moves."""
+        """The labels whose weights and gammas the guide changes."""
         return [label.label for label in self.labels if label.rare]
 
-    @property
-    def rows(self) -> dict[str, dict[str, Any]]:
-        """`tier` and `training_positives` of each label."""
-        return {
-            label.label: {"tier": label.tier, "training_positives": label.count.positives}
-            for label in self.labels
-        }
-
     def weights(self, profile: Profile) -> dict[str, float]:
-        """Of each label, by the rules of a profile."""
+        """The weight of each label by the rules of a profile."""
         counts = [label.count for label in self.labels]
         rules = assign_weights(self.names, counts, profile.weights)
         return {label.label: label.weight for label in rules}
 
 
-def read_data(profile: Profile) -> TuningData:
-    """Check all that a training needs, and keep what tuning needs of it.
+def read_data(profile: Profile, folder: Path) -> TuningData:
+    """Read and check what all rounds need.
+
+    Args:
+        profile: resolved.
+        folder: of the tuning, beside which the tokens of large splits are kept.
 
     Raises:
         UserError: the data or the encoder cannot be used, or the objective is not defined on them.
     """
     accelerator = make_accelerator()
     try:
-        materials = gather_materials(profile, accelerator)
+        inputs = RunInputs(profile, folder, shared=True)
+        setup = make_setup(profile, accelerator, inputs=inputs)
     finally:
         accelerator.end_training()
-    require_measurable("tuning.objective", profile.tuning.objective, materials.corpus)
-    fingerprints = {name: split.fingerprint for name, split in materials.corpus.splits.items()}
-    layer = head_layer(materials.text_model.model)
-    return TuningData(materials.weights, fingerprints, layer is not None)
+    require_measurable("tuning.objective", profile.tuning.objective, setup.corpus)
+    fingerprints = {name: split.fingerprint for name, split in setup.corpus.splits.items()}
+    layer = head_layer(setup.text_model.model)
+    return TuningData(setup.weights, fingerprints, layer is not None, inputs)

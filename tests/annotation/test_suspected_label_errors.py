@@ -14,7 +14,7 @@ from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
 from imbtool.errors import UserError
-from imbtool.model import tokenize as reading
+from imbtool.model import tokenize
 
 
 def settings(**sets: object) -> Profile:
@@ -140,6 +140,6 @@ def test_a_text_that_cannot_be_cut_is_named_by_its_row(
     rows = read_csv(project / "train.csv")
     rows[4]["text"] = "x" * 60_000
     write_csv(project / "train.csv", rows)
-    monkeypatch.setattr(reading, "MOST_CHARACTERS", 5000)
+    monkeypatch.setattr(tokenize, "MOST_CHARACTERS", 5000)
     with pytest.raises(UserError, match=r"train\.csv: row 5\n.*60,000 characters"):
         find_label_errors(settings(), read_corpus(settings()), silent)

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 
 from imbtool.files.json_text import read_json
 from imbtool.model.checkpoint import read_checkpoint
-from imbtool.training.loop import Engine
+from imbtool.training.loop import TrainingLoop
 
 CHECKPOINT = Path("runs/first/checkpoint")
 QUICK = ("--set", "model.encoder=encoder", "--set", "model.max_length=24", "--epochs", "1")
@@ -344,21 +344,21 @@ def test_markup_in_labels_and_names_stays_text(project: Path, imbtool: Imbtool) 
 def test_an_interrupt_leaves_the_checkpoint_of_the_epochs_that_ended(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_epoch = Engine.run_epoch
+    run_epoch = TrainingLoop.run_epoch
 
-    def interrupted(engine: Engine, after_step: Callable[[], None]) -> float:
-        if engine.progress.epoch == 2:
+    def interrupted(loop: TrainingLoop, after_step: Callable[[], None]) -> float:
+        if loop.progress.epoch == 2:
             raise KeyboardInterrupt
-        return run_epoch(engine, after_step)
+        return run_epoch(loop, after_step)
 
-    monkeypatch.setattr(Engine, "run_epoch", interrupted)
+    monkeypatch.setattr(TrainingLoop, "run_epoch", interrupted)
     result = imbtool("train", "-p", "profile.yaml", "--run", "cut")
     assert result.exit_code == 130
     assert "stopped" in result.stderr
     assert result.stdout == ""
     events = json_lines(Path("runs/cut/events.jsonl").read_text())
     assert [event["event"] for event in events][-2:] == ["epoch", "interrupted"]
-    assert read_checkpoint(Path("runs/cut")).meta.validation["epoch"] == 1
+    assert read_checkpoint(Path("runs/cut")).meta.validation.epoch == 1
     run(imbtool, "evaluate", "runs/cut")
 
 

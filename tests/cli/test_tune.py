@@ -13,7 +13,7 @@ import pytest
 from conftest import Imbtool
 from typer.testing import Result
 
-from imbtool.training.loop import Engine
+from imbtool.training.loop import TrainingLoop
 from imbtool.tuning import loop as session
 
 STRICT = (
@@ -93,7 +93,7 @@ def test_the_tuned_profile_gives_the_checkpoint_again(
     assert weights_of("again") == weights_of("tuned")
 
 
-def test_progress_goes_to_stderr_and_the_story_to_stdout(tuned: Result) -> None:
+def test_progress_goes_to_stderr_and_the_summary_to_stdout(tuned: Result) -> None:
     seen = " ".join(tuned.stderr.split())
     for piece in (
         "Round 1: the profile as it is",
@@ -120,15 +120,15 @@ def test_progress_goes_to_stderr_and_the_story_to_stdout(tuned: Result) -> None:
     assert "epoch 1" not in shown
 
 
-def test_json_is_the_story_alone(project: Path, imbtool: Imbtool) -> None:
+def test_json_is_the_summary_alone(project: Path, imbtool: Imbtool) -> None:
     result = imbtool(*TUNE, "--budget-runs", "1", "--json")
-    story = json.loads(result.stdout)
-    assert set(story) == {
+    summary = json.loads(result.stdout)
+    assert set(summary) == {
         "run", "checkpoint", "profile", "objective", "stop", "budget", "best_round", "changes",
         "rounds", "labels",
     }  # fmt: skip
-    assert story["run"] == "runs/profile-1"
-    assert story["stop"]["reason"] == "budget-runs"
+    assert summary["run"] == "runs/profile-1"
+    assert summary["stop"]["reason"] == "budget-runs"
 
 
 def test_killed_in_the_middle_of_a_round_it_goes_on_to_the_same_weights(
@@ -155,14 +155,14 @@ def test_killed_in_the_middle_of_a_round_it_goes_on_to_the_same_weights(
 def test_ctrl_c_saves_first_and_says_how_to_go_on(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_step = Engine.train_step
+    take_step = TrainingLoop.train_step
 
-    def interrupted(engine: Engine, *arguments: object) -> None:
-        if engine.progress.step == 5:
+    def interrupted(loop: TrainingLoop, *arguments: object) -> None:
+        if loop.progress.step == 5:
             os.kill(os.getpid(), signal.SIGINT)
-        return take_step(engine, *arguments)
+        return take_step(loop, *arguments)
 
-    monkeypatch.setattr(Engine, "train_step", interrupted)
+    monkeypatch.setattr(TrainingLoop, "train_step", interrupted)
     stopped = imbtool(*TUNE, "--run", "stopped")
     assert stopped.exit_code == 130
     assert stopped.stdout == ""
@@ -173,7 +173,7 @@ def test_ctrl_c_saves_first_and_says_how_to_go_on(
 def test_ctrl_c_before_anything_is_written_names_no_run_to_go_on_with(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(profile: object) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(session, "read_data", interrupted)

@@ -2,23 +2,23 @@
 
 import pytest
 
-from imbtool.distributed.process_info import Place, place_in
+from imbtool.distributed.process_info import ProcessInfo, read_process_info
 from imbtool.errors import UserError
 
 
 @pytest.mark.parametrize(
     ("environment", "place"),
     [
-        ({}, Place(0, 1, 0)),
-        ({"LOCAL_RANK": "3"}, Place(0, 1, 0)),
-        ({"WORLD_SIZE": "1"}, Place(0, 1, 0)),
-        ({"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": "1"}, Place(9, 16, 1)),
-        ({"RANK": "9", "WORLD_SIZE": "16"}, Place(9, 16, 9)),
+        ({}, ProcessInfo(0, 1, 0)),
+        ({"LOCAL_RANK": "3"}, ProcessInfo(0, 1, 0)),
+        ({"WORLD_SIZE": "1"}, ProcessInfo(0, 1, 0)),
+        ({"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": "1"}, ProcessInfo(9, 16, 1)),
+        ({"RANK": "9", "WORLD_SIZE": "16"}, ProcessInfo(9, 16, 9)),
     ],
     ids=["alone", "with a variable of others", "told to be alone", "torchrun", "a job array"],
 )
 def test_launchers_number_processes_through_the_environment(environment, place):
-    assert place_in(environment) == place
+    assert read_process_info(environment) == place
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_launchers_number_processes_through_the_environment(environment, place):
 )
 def test_numbers_that_would_leave_files_to_nobody_are_refused(environment):
     with pytest.raises(UserError, match="number the tasks of a job array from 0"):
-        place_in(environment)
+        read_process_info(environment)

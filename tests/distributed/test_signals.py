@@ -30,7 +30,7 @@ def test_a_signal_ends_the_block(number: int) -> None:
 def test_a_signal_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stopped_by_signals(), stop_on_signals(insist=True) as request:
+        with stopped_by_signals(), stop_on_signals(second_stops=True) as request:
             os.kill(os.getpid(), signal.SIGHUP)
         assert request.signum is None
     finally:
@@ -39,7 +39,8 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 @pytest.mark.parametrize("number", ENDINGS)
 def test_a_training_notes_the_first_and_ends_at_the_second(number: int) -> None:
-    with pytest.raises(Stopped), stopped_by_signals(), stop_on_signals(insist=True) as request:
+    twice = stop_on_signals(second_stops=True)
+    with pytest.raises(Stopped), stopped_by_signals(), twice as request:
         os.kill(os.getpid(), number)
         assert request.signum == number
         os.kill(os.getpid(), number)

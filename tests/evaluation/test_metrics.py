@@ -126,6 +126,13 @@ def test_auc_is_that_of_sklearn_and_undefined_unless_both_classes_occur(sample):
             assert np.isnan(ours[label])
 
 
+@pytest.mark.parametrize("positives", [9, 20, 21, 43])
+def test_average_precision_of_a_perfect_ranking_is_one_and_no_digit_more(positives):
+    targets = np.repeat([1.0, 0.0], [positives, 50])[:, None]
+    scores = np.linspace(1, 0, len(targets))[:, None]
+    assert average_precision(scores, targets).tolist() == [1.0]
+
+
 def test_average_precision_takes_tied_scores_together():
     targets = np.array([[1], [0], [0], [1]], np.float32)
     # both of the top two at once: R = 1/2 at P = 1/2, then R = 1 at P = 2/4

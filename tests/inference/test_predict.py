@@ -1,7 +1,9 @@
 """Texts that come line by line, what predict adds to them, and texts that cannot be read."""
 
 import csv
+import hashlib
 import io
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from imbtool.errors import UserError
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.inference import predict as prediction
+from imbtool.inference import predict
 from imbtool.inference.predict import _lines, predict_frame
 from imbtool.labels.syntax import names_in
-from imbtool.model import tokenize as reading
+from imbtool.model import tokenize
 from imbtool.model.checkpoint import read_checkpoint
 
 RUN = Path("runs/first")
@@ -54,7 +56,7 @@ def test_stdin_may_have_another_encoding():
 
 
 def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(prediction, "MOST_BYTES", 10)
+    monkeypatch.setattr(predict, "MOST_BYTES", 10)
     with pytest.raises(UserError, match=r"stdin:2\n.*a line of over"):
         list(_lines(stream(b"a\n" + b"x" * 11)))
 
@@ -96,6 +98,10 @@ def strained(project: Path) -> str:
     tensors = load_file(path)
     tensors["bert.embeddings.word_embeddings.weight"][place] = 3e38
     save_file(tensors, path, metadata={"format": "pt"})
+    meta = path.with_name("imbtool.json")
+    document = json.loads(meta.read_text())
+    document["digests"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    meta.write_text(json.dumps(document))
     return word
 
 
@@ -117,7 +123,7 @@ def test_a_number_that_is_not_finite_is_refused_with_its_row(
 def test_a_text_that_cannot_be_cut_is_refused_with_its_row(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MOST_CHARACTERS", 5000)
+    monkeypatch.setattr(tokenize, "MOST_CHARACTERS", 5000)
     write_texts(Path("new.csv"), ["the people", "a knife", ENDLESS])
     for command in COMMANDS:
         result = imbtool(*command)

@@ -19,8 +19,7 @@ from conftest import Imbtool, read_csv, write_csv
 from imbtool.data.tables import read_table
 from imbtool.files import locks
 from imbtool.files.locks import Member, locked
-from imbtool.inference import predict as prediction
-from imbtool.inference import predict_folder as bulk
+from imbtool.inference import output_folder, predict, predict_folder
 from imbtool.inference.predict import predict_table, use_gpu
 
 RUN = "runs/first"
@@ -29,7 +28,7 @@ CHECKPOINT = Path(RUN, "checkpoint")
 
 
 def manifest() -> dict:
-    return json.loads(Path("out", bulk.MANIFEST).read_text())
+    return json.loads(Path("out", output_folder.MANIFEST).read_text())
 
 
 def outputs() -> dict[str, bytes]:
@@ -117,7 +116,7 @@ def test_where_nothing_is_left_the_model_is_not_loaded(
     shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert imbtool(*PREDICT).exit_code == 0
-    monkeypatch.delattr(bulk, "read_checkpoint")
+    monkeypatch.delattr(predict_folder, "read_checkpoint")
     assert "0 done, 3 skipped" in imbtool(*PREDICT).stderr
 
 
@@ -141,10 +140,13 @@ def test_a_signal_leaves_whole_files_alone(
                 os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bulk, "predict_table", stopped)
+        patch.setattr(predict_folder, "predict_table", stopped)
         result = imbtool(*PREDICT)
     assert result.exit_code == 128 + number
-    assert sorted(path.name for path in Path("out").iterdir()) == [bulk.MANIFEST, "part-0.csv"]
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        output_folder.MANIFEST,
+        "part-0.csv",
+    ]
     assert "2 done, 1 skipped" in imbtool(*PREDICT).stderr
 
 
@@ -159,7 +161,7 @@ def test_a_signal_leaves_no_half_of_a_single_table_and_what_a_kill_left_goes(
 
     command = ("predict", RUN, "in/part-0.csv", "-o", "alone/out.csv")
     with monkeypatch.context() as patch:
-        patch.setattr(prediction, "predict_table", stopped)
+        patch.setattr(predict, "predict_table", stopped)
         assert imbtool(*command).exit_code == 128 + number
     assert list(Path("alone").iterdir()) == []
     Path("alone", f".out.csv.{'0a' * 8}.tmp").write_text("half")
@@ -177,7 +179,7 @@ def test_a_folder_is_filled_by_one_command_at_a_time(
 
     refused: list = []
     with monkeypatch.context() as patch:
-        patch.setattr(bulk, "predict_table", beside)
+        patch.setattr(predict_folder, "predict_table", beside)
         assert imbtool(*PREDICT).exit_code == 0
     for result in refused:
         assert result.exit_code == 2
@@ -204,11 +206,11 @@ def test_a_manifest_that_predict_did_not_write_is_refused(
     content: str, shards: list, imbtool: Imbtool
 ) -> None:
     Path("out").mkdir()
-    Path("out", bulk.MANIFEST).write_text(content)
+    Path("out", output_folder.MANIFEST).write_text(content)
     refused = imbtool(*PREDICT, "--force")
     assert refused.exit_code == 2
-    assert f"error: out/{bulk.MANIFEST}" in refused.stderr
-    assert Path("out", bulk.MANIFEST).read_text() == content
+    assert f"error: out/{output_folder.MANIFEST}" in refused.stderr
+    assert Path("out", output_folder.MANIFEST).read_text() == content
 
 
 def test_a_folder_whose_name_is_not_utf8_is_refused_and_not_made(
@@ -301,7 +303,10 @@ def test_a_folder_of_other_files_is_left_alone(
     Path("out/part-0.csv").write_text("mine")
     refused = imbtool(*PREDICT, *option)
     assert refused.exit_code == 2
-    assert f"files, and no {bulk.MANIFEST} that says what made them: part-0.csv" in refused.stderr
+    assert (
+        f"files, and no {output_folder.MANIFEST} that says what made them: part-0.csv"
+        in refused.stderr
+    )
     assert [path.name for path in Path("out").iterdir()] == ["part-0.csv"]
 
 
@@ -339,7 +344,7 @@ def test_what_holds_for_all_files_is_said_once_before_the_first(
     path = CHECKPOINT / "imbtool.json"
     document = json.loads(path.read_text())
     for label in document["labels"].values():
-        label["slope"] = None
+        label["slope"] = label["bias"] = None
     path.write_text(json.dumps(document))
     result = imbtool(*PREDICT, "--calibrated")
     assert result.exit_code == 2
@@ -354,7 +359,7 @@ def test_a_disk_that_is_full_ends_it(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bulk, "write_file", full)
+        patch.setattr(predict_folder, "write_file", full)
         result = imbtool(*PREDICT)
     assert result.exit_code == 2
     assert result.stderr.count("No space left on device") == 1

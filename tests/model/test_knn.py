@@ -15,21 +15,21 @@ from imbtool.model.knn import (
     FILE,
     NEAREST,
     TEMPERATURE,
-    Neighbours,
-    mixed,
-    read_neighbours,
-    remember,
+    KnnIndex,
+    interpolated,
+    make_knn_index,
+    read_knn_index,
 )
 
 EAST, NORTH, WEST = [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]
 UNKNOWN = math.nan
 
 
-def neighbours(features: list[list[float]], targets: list[list[float]]) -> Neighbours:
-    return remember(torch.tensor(features), np.array(targets, dtype=np.float32))
+def neighbours(features: list[list[float]], targets: list[list[float]]) -> KnnIndex:
+    return make_knn_index(torch.tensor(features), np.array(targets, dtype=np.float32))
 
 
-def opinion(of: Neighbours, *features: list[float]) -> np.ndarray:
+def opinion(of: KnnIndex, *features: list[float]) -> np.ndarray:
     return of(torch.tensor(features)).numpy()
 
 
@@ -63,7 +63,7 @@ PROBABILITIES = st.floats(0, 1)
 
 @given(LOGITS, PROBABILITIES, st.floats(0.01, 0.99))
 def test_probabilities_are_mixed(logit: float, said: float, share: float) -> None:
-    result = mixed(torch.tensor([logit]), torch.tensor([said]), share)
+    result = interpolated(torch.tensor([logit]), torch.tensor([said]), share)
     logit, said = float(torch.tensor(logit)), float(torch.tensor(said))  # as fp32 has them
     own = 1 / (1 + math.exp(-logit))
     expected = (1 - share) * own + share * said
@@ -73,8 +73,8 @@ def test_probabilities_are_mixed(logit: float, said: float, share: float) -> Non
 
 def test_without_a_share_or_an_opinion_the_logit_stays() -> None:
     logits, nothing = torch.tensor([2.5, -1.0]), torch.tensor([math.nan, math.nan])
-    assert mixed(logits, torch.tensor([0.1, 0.9]), 0.0).tolist() == [2.5, -1.0]
-    assert mixed(logits, nothing, 0.3).tolist() == [2.5, -1.0]
+    assert interpolated(logits, torch.tensor([0.1, 0.9]), 0.0).tolist() == [2.5, -1.0]
+    assert interpolated(logits, nothing, 0.3).tolist() == [2.5, -1.0]
 
 
 def test_a_folder_gives_them_back(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_folder_gives_them_back(tmp_path: Path) -> None:
     targets = rng.choice([0, 1, UNKNOWN], size=(80, 3)).tolist()
     before = neighbours(features, targets)
     before.save(tmp_path)
-    after = read_neighbours(tmp_path, 80, 3, 6)
+    after = read_knn_index(tmp_path, 80, 3, 6)
     assert torch.equal(after.targets, before.targets)
     # thresholds are chosen by what is remembered, and what was kept decides by them
     assert torch.equal(after.features, before.features)
@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_read_is_named(content: bytes | None, tmp_path: Pa
     if content is not None:
         (tmp_path / FILE).write_bytes(content)
     with pytest.raises(UserError, match=FILE):
-        read_neighbours(tmp_path, 1, 1, 2)
+        read_knn_index(tmp_path, 1, 1, 2)
 
 
 FEATURES = torch.tensor([EAST, NORTH, WEST], dtype=torch.float16)
@@ -122,9 +122,9 @@ def test_neighbours_of_another_shape_or_kind_are_refused(
 ) -> None:
     save_file({name: each.contiguous() for name, each in tensors.items()}, tmp_path / FILE)
     with pytest.raises(UserError, match=found):
-        read_neighbours(tmp_path, 3, 2, 2)
+        read_knn_index(tmp_path, 3, 2, 2)
 
 
 def test_whole_ones_are_read(tmp_path: Path) -> None:
     save_file({"features": FEATURES, "targets": TARGETS}, tmp_path / FILE)
-    assert torch.equal(read_neighbours(tmp_path, 3, 2, 2).targets, TARGETS)
+    assert torch.equal(read_knn_index(tmp_path, 3, 2, 2).targets, TARGETS)

@@ -11,23 +11,23 @@ from transformers import AutoTokenizer
 
 from imbtool.model.long_texts import (
     MOST_WINDOWS,
-    Frame,
+    SpecialTokens,
     count_windows,
     grouped,
     head_tail,
     in_windows,
     most_read,
     padded_tokens,
-    special_frame,
+    special_tokens_of,
     windows_of,
 )
 
 START, END = -1, -2
 FRAMES = {
-    "both": Frame([START], [END]),
-    "start alone": Frame([START], []),
-    "end alone": Frame([], [END]),
-    "none": Frame([], []),
+    "both": SpecialTokens([START], [END]),
+    "start alone": SpecialTokens([START], []),
+    "end alone": SpecialTokens([], [END]),
+    "none": SpecialTokens([], []),
 }
 BOTH = FRAMES["both"]
 
@@ -41,7 +41,7 @@ def words(count: int) -> list[int]:
     return list(range(count))
 
 
-def parts(ids: list[int], width: int, frame: Frame) -> list[list[int]]:
+def parts(ids: list[int], width: int, frame: SpecialTokens) -> list[list[int]]:
     """The text's own tokens in each window; every window has its frame."""
     windows = windows_of(ids, width)
     assert all(window == frame.around(frame.inside(window)) for window in windows)
@@ -49,7 +49,7 @@ def parts(ids: list[int], width: int, frame: Frame) -> list[list[int]]:
 
 
 @given(lengths, widths, frames)
-def test_a_text_that_fits_stays_as_it_is(length: int, width: int, frame: Frame):
+def test_a_text_that_fits_stays_as_it_is(length: int, width: int, frame: SpecialTokens):
     ids = frame.around(words(length))
     if len(ids) <= width:
         assert head_tail(ids, width, frame) == in_windows(ids, width, frame) == ids
@@ -66,7 +66,7 @@ def test_of_a_long_text_the_first_quarter_and_the_last_three_are_kept():
 
 @given(lengths, widths, frames)
 def test_windows_leave_no_token_out_and_all_but_the_last_are_full(
-    length: int, width: int, frame: Frame
+    length: int, width: int, frame: SpecialTokens
 ):
     ids = in_windows(frame.around(words(length)), width, frame)
     windows = windows_of(ids, width)
@@ -77,7 +77,7 @@ def test_windows_leave_no_token_out_and_all_but_the_last_are_full(
 
 @given(lengths, widths, frames)
 def test_a_window_begins_with_the_last_quarter_of_the_one_before_and_goes_on(
-    length: int, width: int, frame: Frame
+    length: int, width: int, frame: SpecialTokens
 ):
     ids = in_windows(frame.around(words(length)), width, frame)
     shared = (width - len(frame)) // 4
@@ -89,7 +89,7 @@ def test_a_window_begins_with_the_last_quarter_of_the_one_before_and_goes_on(
 
 @given(st.integers(0, 3000), widths, frames)
 def test_the_tokens_that_may_be_read_whole_are_those_that_the_most_windows_hold(
-    length: int, width: int, frame: Frame
+    length: int, width: int, frame: SpecialTokens
 ):
     most = most_read("windows", width, frame)
     ids = frame.around(words(length))
@@ -110,8 +110,8 @@ def test_without_windows_no_more_is_read_whole_than_at_once():
 def test_the_frame_is_what_the_tokenizer_puts_around_a_text(kind: str, tmp_path: Path):
     folder = make_encoder(kind, tmp_path / "encoder", corpus=["a knife", "the people"])
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    frame = special_frame(tokenizer)
-    assert frame == Frame([tokenizer.cls_token_id], [tokenizer.sep_token_id])
+    frame = special_tokens_of(tokenizer)
+    assert frame == SpecialTokens([tokenizer.cls_token_id], [tokenizer.sep_token_id])
     text = f"people {tokenizer.sep_token} knife"
     own = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert frame.around(own) == tokenizer(text)["input_ids"]
@@ -122,7 +122,7 @@ def test_windows_are_those_of_the_tokenizers_own_overflow(kind: str, tmp_path: P
     folder = make_encoder(kind, tmp_path / "encoder", corpus=["a knife", "the people"])
     tokenizer = AutoTokenizer.from_pretrained(folder)
     text = "the people with a knife " * 9
-    frame, width = special_frame(tokenizer), 22
+    frame, width = special_tokens_of(tokenizer), 22
     overflow = tokenizer(
         text,
         truncation=True,

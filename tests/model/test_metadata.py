@@ -53,7 +53,13 @@ WHOLE: Document = {
     },
     "joiner": " [SEP] ",
     "fingerprints": dict.fromkeys(("train", "validation", "test"), "0a" * 32),
-    "validation": {"epoch": 2, "f1_macro": 0.3, "average_precision_macro": None},
+    "validation": {
+        "epoch": 2,
+        "f1_macro": 0.3,
+        "f1_macro_at_half": 0.2,
+        "average_precision_macro": None,
+        "labels": {"a": {"precision": 0.5, "recall": None, "f1": None, "support": 0}},
+    },
     "digests": {},
     "neighbours": {
         "share": 0.3,

@@ -10,8 +10,7 @@ from encoders import make_encoder
 from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK
-from imbtool.model import excerpts
-from imbtool.model import token_counts as tokens
+from imbtool.model import token_counts, tokenize, very_long_texts
 from imbtool.model.encoder import load_encoder
 from imbtool.model.token_counts import count_tokens
 
@@ -23,8 +22,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_tokens_are_those_that_the_model_reads(encoder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tokens, "TEXTS_AT_ONCE", 7)
+def test_tokens_are_those_that_the_model_reads(encoder: Path):
     corpus, section = healthy_corpus(), ModelSection(encoder=str(encoder), max_length=64)
     corpus.train.texts[0] = f"alpha{COLUMN_MARK}bravo delta"
     counted = count_tokens(corpus, section)
@@ -54,7 +52,7 @@ def test_with_windows_the_limit_is_what_all_of_them_hold(encoder: Path):
 
 
 def test_many_texts_are_sampled(encoder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tokens, "SAMPLED_TEXTS", 30)
+    monkeypatch.setattr(token_counts, "SAMPLED_TEXTS", 30)
     counted = count_tokens(healthy_corpus(), ModelSection(encoder=str(encoder)))
     assert {name: len(rows) for name, rows in counted.rows.items()} == dict.fromkeys(
         ("train", "validation", "test"), 10
@@ -84,20 +82,20 @@ def test_a_very_long_text_is_counted_in_pieces(encoder: Path, monkeypatch: pytes
     corpus, section = healthy_corpus(), ModelSection(encoder=str(encoder))
     corpus.train.texts[1] = "alpha bravo delta " * 300
     whole = count_tokens(corpus, section).counts["train"].tolist()
-    for module in (tokens, excerpts):
+    for module in (tokenize, very_long_texts):
         monkeypatch.setattr(module, "AT_ONCE", 500)
     assert count_tokens(corpus, section).counts["train"].tolist() == whole
 
 
-@pytest.mark.parametrize("step", ["column_joiner", "special_frame"])
+@pytest.mark.parametrize("step", ["column_joiner", "special_tokens_of"])
 def test_a_tokenizer_that_fails_at_any_step_is_said(
     encoder: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ):
     def fails(tokenizer: object) -> None:
         raise IndexError("list index out of range")
 
-    monkeypatch.setattr(tokens, step, fails)
-    with pytest.raises(UserError, match=r"model\.encoder.*\n.*tokenizer.json.*IndexError"):
+    monkeypatch.setattr(tokenize, step, fails)
+    with pytest.raises(UserError, match=r"^the tokenizer in .*\n.*IndexError"):
         count_tokens(healthy_corpus(), ModelSection(encoder=str(encoder)))
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
 from imbtool.config.schema import LongTexts, ModelSection
-from imbtool.model.encoder import TextModel, load_encoder, pooled
+from imbtool.model.encoder import TextModel, load_encoder, max_over_windows
 from imbtool.model.long_texts import windows_of
 
 NAMES = ["abuse", "insults", "threats"]
@@ -133,7 +133,7 @@ def test_evidence_is_found_where_it_is_read(
 
 def test_only_the_window_with_the_highest_logit_learns():
     output = torch.tensor([[0.0, 5.0], [1.0, 2.0], [3.0, 4.0]], requires_grad=True)
-    logits = pooled(output, [1, 2])
+    logits = max_over_windows(output, [1, 2])
     assert logits.tolist() == [[0.0, 5.0], [3.0, 4.0]]
     logits.sum().backward()
     assert output.grad is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from analyses import hostile_analysis
 from evaluations import HOSTILE, NAMES, full_evaluation, typed
-from stories import story
+from tunings import tuning
 
 from imbtool.report.analysis_files import write_analysis
 from imbtool.report.evaluation_files import write_evaluation
@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("pages")
     page = write_evaluation(typed(full_evaluation()), EVENTS, target)
     assert page == target / "report.html"
-    write_tuning_page(story(), target / "tuning.html")
+    write_tuning_page(tuning(), target / "tuning.html")
     write_analysis(*hostile_analysis(HOSTILE), target)
     return target
 

@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from evaluations import (
@@ -16,24 +17,26 @@ from evaluations import (
 )
 from pages import Page, plain
 
+from imbtool.events import EpochEvent, Event, StartEvent
 from imbtool.report.figures.evaluation import draw_f1_by_positives, draw_reliability
 from imbtool.report.figures.training import draw_training
 from imbtool.report.html.environment import MOST_LETTERS
 from imbtool.report.html.evaluation import render_evaluation_page, write_evaluation_page
 
 
-def epoch(number: int, loss: float, best: bool) -> Document:
+def epoch(number: int, loss: float, best: bool, **parts: Any) -> EpochEvent:
     losses = {"train_loss": loss, "validation_loss": loss + 0.1}
-    figures = {"f1_macro": 0.3, "f1_macro_at_half": 0.1}
-    return {"event": "epoch", "epoch": number, "step": number, **losses, **figures, "best": best}
+    metrics = {"f1_macro": 0.3, "f1_macro_at_half": 0.1, "average_precision_macro": 0.2}
+    usual = {"epoch": number, "step": number, **losses, **metrics, "labels": {}, "best": best}
+    return EpochEvent(**usual | parts)
 
 
-def rendered(document: Document, events: list[Document]) -> str:
+def rendered(document: Document, events: list[Event]) -> str:
     """The page without figures."""
     return render_evaluation_page(typed(document), events, {})
 
 
-def rendered_with_figures(document: Document, events: list[Document]) -> str:
+def rendered_with_figures(document: Document, events: list[Event]) -> str:
     figures = {
         "f1": draw_f1_by_positives(typed(document)),
         "reliability": draw_reliability(typed(document)),
@@ -42,17 +45,18 @@ def rendered_with_figures(document: Document, events: list[Document]) -> str:
     return render_evaluation_page(typed(document), events, figures)
 
 
-START = {
-    "event": "start",
-    "encoder": "<i>encoder</i>",
-    "device": "cpu",
-    "precision": {"value": "bf16", "reason": "auto"},
-    "learning_rate": {"value": 0.0001, "reason": "auto"},
-    "max_length": 256,
-    "epochs": 3,
-    "steps": 300,
-    "texts": {"train": 9000},
-}
+START = StartEvent.model_validate(
+    {
+        "encoder": "<i>encoder</i>",
+        "device": "cpu",
+        "precision": {"value": "bf16", "reason": "auto"},
+        "learning_rate": {"value": 0.0001, "reason": "auto"},
+        "max_length": 256,
+        "epochs": 3,
+        "steps": 300,
+        "texts": {"train": 9000},
+    }
+)
 
 
 def test_names_and_texts_stay_text_everywhere() -> None:
@@ -323,7 +327,7 @@ def test_many_labels_leave_the_page_small() -> None:
 
 
 def test_the_losses_and_figures_of_each_epoch_are_a_table_too() -> None:
-    events = [START, epoch(1, 0.5, True), {**epoch(2, 0.25, True), "validation_loss": None}]
+    events = [START, epoch(1, 0.5, True), epoch(2, 0.25, True, validation_loss=None)]
     assert Page(rendered(evaluation(), events)).table("Figures of each epoch") == [
         ["1", "0.5", "0.6", "0.300", "0.100"],
         ["2", "0.25", "–", "0.300", "0.100"],

@@ -10,28 +10,27 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.image import imread
 
+from imbtool.events import EndEvent, EpochEvent, Event, LearningRate, StartEvent, StepEvent
 from imbtool.report.figures.figure import write_png
 from imbtool.report.figures.training import draw_training
 
-Document = dict[str, Any]
+
+def step(number: int, loss: float | None) -> StepEvent:
+    return StepEvent(step=number, loss=loss)
 
 
-def step(number: int, loss: float | None) -> Document:
-    return {"event": "step", "step": number, "loss": loss}
-
-
-def epoch(number: int, best: bool = True, **figures: float | None) -> Document:
-    return {
-        "event": "epoch",
+def epoch(number: int, best: bool = True, **metrics: Any) -> EpochEvent:
+    usual = {
         "epoch": number,
         "step": 100 * number,
         "best": best,
         "train_loss": 0.5 / number,
         "validation_loss": 0.4,
-        "f1_macro": 0.1 * number,
+        "f1_macro": min(0.1 * number, 1.0),
         "average_precision_macro": 0.2,
-        **figures,
+        "labels": {},
     }
+    return EpochEvent(**usual | metrics)
 
 
 STEPS = [step(number, 0.6 - number / 1000) for number in range(10, 310, 10)]
@@ -42,8 +41,9 @@ NOTHING = {
     "f1_macro": None,
     "secondary_f1_macro": None,
 }
-RUNS = {
-    "whole": [{"event": "start"}, *STEPS, *EPOCHS, {"event": "end", "best_epoch": 2}],
+START = StartEvent(learning_rate=LearningRate(value=1e-4), epochs=3)
+RUNS: dict[str, list[Event]] = {
+    "whole": [START, *STEPS, *EPOCHS, EndEvent(best_epoch=2)],
     "one epoch": [*STEPS[:10], epoch(1)],
     "no step": EPOCHS,
     "one step": [STEPS[0]],
@@ -68,7 +68,7 @@ def test_writes_an_image_without_a_warning_and_again_the_same(run: str, tmp_path
     assert dict(matplotlib.rcParams) == before
 
 
-def panels(events: list[Document]) -> list[Axes]:
+def panels(events: list[Event]) -> list[Axes]:
     """The two panels of the figure, losses and figures on validation."""
     return draw_training(events).axes
 
@@ -87,8 +87,8 @@ def legend(axes: Axes) -> list[str]:
 def test_losses_are_drawn_by_step_and_figures_at_the_end_of_their_epochs() -> None:
     losses, figures = panels(RUNS["whole"])
     drawn = lines(losses)
-    assert drawn["training step"][0] == [event["step"] for event in STEPS]
-    assert drawn["training step"][1] == [event["loss"] for event in STEPS]
+    assert drawn["training step"][0] == [event.step for event in STEPS]
+    assert drawn["training step"][1] == [event.loss for event in STEPS]
     assert drawn["validation"] == ([100, 200, 300], [0.4, 0.4, 0.4])
     (means,) = losses.collections
     assert [segment.tolist() for segment in means.get_segments()] == [

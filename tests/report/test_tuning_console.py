@@ -1,40 +1,60 @@
-"""A tuning on screen: live on a terminal and as plain lines, and its story at the end."""
+"""A tuning on screen: live on a terminal and as plain lines, and its summary at the end."""
 
 import io
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
 from screens import printed
-from stories import NAMES, Document, change, finding, round_, story
+from tunings import NAMES, change, diagnosis, round_, tuning
 
+from imbtool.events import EndEvent, EpochEvent, Event, StepEvent
 from imbtool.report.console.tuning import TuningView, preview_views, tuning_views
+from imbtool.tuning.decision_log import (
+    ResultRecord,
+    RoundRecord,
+    SearchRecord,
+    SearchStart,
+    SessionRecord,
+    StopRecord,
+)
+from imbtool.tuning.finished_run import ObjectiveValue, Preview
 
-SESSION = {
-    "event": "session", "budget_runs": 4, "budget_minutes": 10.0, "runs_done": 1,
-    "minutes_spent": 2.0,
-}  # fmt: skip
-EPOCH = {
-    "event": "epoch", "epoch": 1, "f1_macro": 0.3, "train_loss": 0.5, "validation_loss": 0.4
-}  # fmt: skip
-STEP = {
-    "event": "step", "step": 1, "steps": 50, "epoch": 1, "loss": 0.5, "tokens": 9, "seconds": 0.1
-}  # fmt: skip
-EVENTS: list[Document] = [
+SESSION = SessionRecord(
+    budget_runs=4,
+    budget_minutes=10.0,
+    runs_done=1,
+    minutes_spent=2.0,
+    profile={},
+    labels=[],
+    fingerprints={},
+)
+EPOCH = EpochEvent(
+    epoch=1,
+    train_loss=0.5,
+    validation_loss=0.4,
+    f1_macro=0.3,
+    average_precision_macro=0.2,
+    labels={},
+    step=50,
+    best=True,
+)
+STEP = StepEvent(step=1, steps=50, epoch=1, loss=0.5, tokens=9, seconds=0.1)
+EVENTS: list[Event] = [
     SESSION,
-    {"event": "frozen"},
-    {"event": "explored", "base": 1, "changes": [], "heads": 6},
-    {"event": "round", "round": 2, "base": 1, "changes": [change(NAMES[0])]},
-    {"event": "start"},
+    SearchStart(),
+    SearchRecord(base=1, changes=[], heads=6),
+    RoundRecord(round=2, base=1, changes=[change(NAMES[0])]),
     STEP,
     EPOCH,
-    {"event": "end"},
-    {"event": "result", "result": round_(2, 0.25, False, [0.1, 0.2, 0.5])},
-    {"event": "stop"},
+    EndEvent(),
+    ResultRecord(result=round_(2, 0.25, False, [0.1, 0.2, 0.5])),
+    StopRecord(),
 ]
 
 
-def shown(terminal: bool, *events: Document) -> str:
+def shown(terminal: bool, *events: Event) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=150, color_system=None,
                       markup=False, emoji=False, highlight=False)  # fmt: skip
     with TuningView(console) as view:
@@ -48,7 +68,7 @@ def test_each_round_tells_what_is_changed_seen_and_left() -> None:
         text = shown(terminal, *EVENTS)
         for piece in (
             "trying weights and gammas with the encoder frozen",
-            "fitted 6 heads: none ranks clearly better than the values of round 1",
+            "fitted 6 heads: none ranks clearly better than with the values of round 1",
             "Round 2, from round 1",
             "loss.gamma <script>alert('x')</script> 2 3 none of 40 positives found",
             "epoch 1: macro-F1 0.300",
@@ -70,9 +90,9 @@ def test_without_a_terminal_steps_are_plain_lines(monkeypatch: pytest.MonkeyPatc
 def test_the_first_round_is_the_profile_and_minutes_may_have_no_limit() -> None:
     text = shown(
         False,
-        SESSION | {"budget_minutes": None, "runs_done": 0},
-        {"event": "round", "round": 1, "base": None, "changes": []},
-        {"event": "result", "result": round_(1, 0.3, True, [0.1, 0.2, 0.5])},
+        SESSION.model_copy(update={"budget_minutes": None, "runs_done": 0}),
+        RoundRecord(round=1, base=None, changes=[]),
+        ResultRecord(result=round_(1, 0.3, True, [0.1, 0.2, 0.5])),
     )
     assert "Round 1: the profile as it is" in text
     assert text.endswith("budget left: 3 runs")
@@ -83,31 +103,32 @@ def lines(views: Iterable[RenderableType]) -> str:
     return " ".join(printed(views).split())
 
 
-def test_the_story_has_rounds_and_labels_before_and_after() -> None:
-    text = lines(tuning_views(story()))
+def test_the_summary_has_rounds_and_labels_before_and_after() -> None:
+    text = lines(tuning_views(tuning()))
     assert "2 1 0.250 0.400 1.5 undone gamma 2 -> 3" in text
     assert "severe 2 -> 3 5 40 0.000 0.300 0.000 0.300 0.000 0.300" in text
     assert "stopped: healthy: all is well" in text
     assert text.endswith("profile: runs/t/tuned-profile.yaml")
 
 
-def preview(**parts: object) -> Document:
-    return {
+def preview(**parts: Any) -> Preview:
+    usual = {
         "run": "runs/first",
-        "objective": {"name": "f1_macro", "value": 0.3},
+        "objective": ObjectiveValue(name="f1_macro", value=0.3),
         "rare_recall": 0.4,
         "healthy": False,
-        "findings": [finding("act", NAMES[0])],
+        "findings": [diagnosis("act", NAMES[0])],
         "changes": [change(NAMES[0])],
-    } | parts
+    }
+    return Preview(**usual | parts)
 
 
 def test_a_preview_shows_what_fires_and_what_would_change() -> None:
     text = lines(preview_views(preview()))
     assert "runs/first: macro-F1 0.300 on validation" in text
     assert "act zero-recall" in text
-    assert "For what was found the guide would change" in text
-    assert "nothing would be changed" in lines(preview_views(preview(healthy=True)))
+    assert "The guide would change" in text
+    assert "the guide would change nothing" in lines(preview_views(preview(healthy=True)))
     nothing = lines(preview_views(preview(findings=[], changes=[])))
-    assert "nothing unwell was found" in nothing
-    assert "the guide has no change" in nothing
+    assert "nothing is wrong with the run" in nothing
+    assert "The guide has no change" in nothing

@@ -1,16 +1,17 @@
-"""The page of a tuning: the story in its order, names that stay text, and nothing loaded."""
+"""The page of a tuning: its rounds in their order, names that stay text, and nothing loaded."""
 
 import math
 import re
 
 from pages import Page, plain
-from stories import NAMES, Document, round_, story
+from tunings import NAMES, round_, tuning
 
 from imbtool.report.html.tuning import render_tuning_page, write_tuning_page
+from imbtool.tuning.summary import TuningSummary
 
 
 def test_names_stay_text_everywhere() -> None:
-    html = render_tuning_page(story())
+    html = render_tuning_page(tuning())
     page = Page(html)
     assert "script" not in page.tags
     assert "b" not in page.tags
@@ -20,7 +21,7 @@ def test_names_stay_text_everywhere() -> None:
 
 
 def test_loads_nothing() -> None:
-    html = render_tuning_page(story())
+    html = render_tuning_page(tuning())
     page = Page(html)
     assert not re.search(r"https?://|url\((?!#)|@import|\bfetch\b|import\(", html)
     assert not {"link", "img", "iframe", "object", "base"} & set(page.tags)
@@ -29,8 +30,8 @@ def test_loads_nothing() -> None:
     assert all(link.startswith("#") for link in links), "only within its figure"
 
 
-def test_the_story_stands_round_by_round_with_changes_and_findings() -> None:
-    html = render_tuning_page(story())
+def test_rounds_come_in_their_order_with_changes_and_diagnoses() -> None:
+    html = render_tuning_page(tuning())
     heads = re.findall(r"<h3>(.*?)</h3>", html, flags=re.DOTALL)
     assert [" ".join(plain(head).split()) for head in heads] == [
         "Round 1kept",
@@ -49,7 +50,7 @@ def test_the_story_stands_round_by_round_with_changes_and_findings() -> None:
 
 
 def test_the_final_table_has_each_label_before_and_after_rarest_first() -> None:
-    table = Page(render_tuning_page(story())).tables[-1]
+    table = Page(render_tuning_page(tuning())).tables[-1]
     rows = {line[0]: [" ".join(cell.split()) for cell in line[1:]] for line in table[1:]}
     assert list(rows) == NAMES
     assert rows[NAMES[0]][:8] == [
@@ -59,7 +60,7 @@ def test_the_final_table_has_each_label_before_and_after_rarest_first() -> None:
 
 
 def test_each_label_has_its_way_with_what_was_undone_hollow() -> None:
-    html = render_tuning_page(story())
+    html = render_tuning_page(tuning())
     sparks = re.findall(r'<svg class="spark".*?</svg>', html, flags=re.DOTALL)
     assert len(sparks) == len(NAMES)
     assert "round 1: 0.000; round 2: 0.100, undone; round 3: 0.300" in sparks[0]
@@ -71,21 +72,21 @@ def test_each_label_has_its_way_with_what_was_undone_hollow() -> None:
 
 
 def test_the_figure_of_the_objective_says_its_values_to_a_screen_reader() -> None:
-    (about,) = re.findall(r'role="img" aria-label="([^"]*)">(?=<g>)', render_tuning_page(story()))
+    (about,) = re.findall(r'role="img" aria-label="([^"]*)">(?=<g>)', render_tuning_page(tuning()))
     assert about == (
         "macro-F1 on validation by round: round 1: 0.300; round 2: 0.250, undone; round 3: 0.450"
     )
 
 
 def test_the_lead_says_what_came_of_it() -> None:
-    text = plain(render_tuning_page(story()))
+    text = plain(render_tuning_page(tuning()))
     assert "Macro-F1 on validation went from 0.300 to 0.450." in text
     assert "2 changes were kept. Stopped: healthy: all is well." in text
     assert "chosen on these validation texts: figures on new texts will be lower" in text
 
 
-def one_round(objective: float | None) -> Document:
-    return story([round_(1, objective, True, [None, None, None])], changes=[])
+def one_round(objective: float | None) -> TuningSummary:
+    return tuning([round_(1, objective, True, [None, None, None])], changes=[])
 
 
 def test_a_single_round_and_one_without_figures_can_be_shown() -> None:
@@ -95,12 +96,11 @@ def test_a_single_round_and_one_without_figures_can_be_shown() -> None:
 
 
 def test_a_round_that_did_not_end_has_no_figures() -> None:
-    broken = round_(1, None, True, [None] * 3)
-    broken["outcome"]["labels"] = {}
+    broken = round_(1, None, True, None)
     rounds = [broken, round_(2, math.nan, False, [0.1] * 3), round_(3, 0.5, True, [0.2] * 3)]
-    assert "Round 1" in plain(render_tuning_page(story(rounds)))
+    assert "Round 1" in plain(render_tuning_page(tuning(rounds)))
 
 
 def test_the_file_holds_what_is_rendered(tmp_path) -> None:
-    write_tuning_page(story(), tmp_path / "tuning.html")
-    assert (tmp_path / "tuning.html").read_text(encoding="utf-8") == render_tuning_page(story())
+    write_tuning_page(tuning(), tmp_path / "tuning.html")
+    assert (tmp_path / "tuning.html").read_text(encoding="utf-8") == render_tuning_page(tuning())

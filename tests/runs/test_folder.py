@@ -12,8 +12,8 @@ from conftest import Imbtool
 
 from imbtool.events import read_events
 from imbtool.files.locks import locked
-from imbtool.runs import folder as runfolder
-from imbtool.training.loop import Engine
+from imbtool.runs import folder
+from imbtool.training.loop import TrainingLoop
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.epochs=1")
 FOLDER = Path("runs/stopped")
@@ -32,12 +32,12 @@ def weights_of(name: str) -> bytes:
 
 
 def dying_at(step: int) -> Callable[..., None]:
-    take_step = Engine.train_step
+    take_step = TrainingLoop.train_step
 
-    def dying(engine: Engine, *arguments: Any) -> None:
-        if engine.progress.step == step:
+    def dying(loop: TrainingLoop, *arguments: Any) -> None:
+        if loop.progress.step == step:
             raise KilledError
-        take_step(engine, *arguments)
+        take_step(loop, *arguments)
 
     return dying
 
@@ -50,7 +50,7 @@ def die(*_: object) -> None:
 def stopped(project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a run that was killed before its first save."""
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, "train_step", dying_at(3))
+        patch.setattr(TrainingLoop, "train_step", dying_at(3))
         with pytest.raises(KilledError):
             train(imbtool, "stopped")
     assert not list(FOLDER.glob("last*"))
@@ -63,10 +63,10 @@ def test_killed_before_its_first_save_a_run_begins_again_and_comes_to_the_same_w
     assert train(imbtool, "whole").exit_code == 0
     resumed = imbtool("train", "--resume", FOLDER)
     assert resumed.exit_code == 0, resumed.stderr
-    assert "beginning again at the first step" in resumed.stderr
+    assert "begins again at the first step" in resumed.stderr
     assert weights_of("stopped") == weights_of("whole")
     both = [
-        [event for event in read_events(Path("runs", name)) if event["event"] in ("head", "epoch")]
+        [event for event in read_events(Path("runs", name)) if event.event in ("head", "epoch")]
         for name in ("stopped", "whole")
     ]
     assert both[0][-2:] == both[1]
@@ -77,14 +77,14 @@ def test_killed_before_its_folder_is_whole_a_run_has_none_and_its_name_is_free(
     part: str, project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(runfolder, part, die)
+        patch.setattr(folder, part, die)
         with pytest.raises(KilledError):
             train(imbtool, "stopped")
     assert [path.name for path in Path("runs").iterdir()] == ["first"]
     # what no handler could delete
     half = Path("runs", f".stopped.{'0a' * 8}.tmp")
     half.mkdir()
-    monkeypatch.setattr(Engine, "train_step", die)
+    monkeypatch.setattr(TrainingLoop, "train_step", die)
     with pytest.raises(KilledError):
         train(imbtool, "stopped")
     assert (FOLDER / "manifest.json").is_file()
@@ -148,7 +148,7 @@ def test_a_run_is_one_commands(
         make_folder(*arguments)
         other.__enter__()
 
-    make_folder, other = runfolder.make_folder, locked(Path(command[-1]))
+    make_folder, other = folder.make_folder, locked(Path(command[-1]))
     if "--run" in command:
         other = locked(Path("runs/new"))
         monkeypatch.setattr("imbtool.training.run.make_folder", both_at_once)
@@ -201,7 +201,7 @@ def test_a_manifest_that_does_not_know_the_encoders_files_is_said(
     edit("runs/first/manifest.json", lambda it: it.pop("encoder"))
     resumed = imbtool("train", "--resume", "runs/first")
     assert resumed.exit_code == 0, resumed.stderr
-    assert "warning: encoder: the manifest does not know its files" in resumed.stderr
+    assert "warning: encoder: the manifest has no digests of its files" in resumed.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from imbtool.training.optimizer import MOST_WEIGHTS, WeightAverage
+from imbtool.training.optimizer import MOST_AVERAGED, WeightAverage
 
 
 @pytest.fixture
@@ -21,38 +21,38 @@ def walk(model: nn.Linear, average: WeightAverage, steps: int) -> None:
         nn.init.constant_(model.weight, step)
         if average.due(step):
             taken += 1
-            average.take(1.0 / taken)
+            average.update(1.0 / taken)
 
 
 def test_it_is_the_mean_over_the_latter_half(model: nn.Linear):
     average = WeightAverage(model, 10)
     walk(model, average, 10)
-    with average.in_place():
+    with average.applied():
         torch.testing.assert_close(model.weight, torch.full((1, 2), (6 + 7 + 8 + 9 + 10) / 5))
 
 
 def test_of_a_long_training_weights_are_taken_evenly(model: nn.Linear):
-    average = WeightAverage(model, 20 * MOST_WEIGHTS)
-    walk(model, average, 20 * MOST_WEIGHTS)
-    taken = range(10 * MOST_WEIGHTS + 10, 20 * MOST_WEIGHTS + 1, 10)
-    with average.in_place():
-        torch.testing.assert_close(model.weight, torch.full((1, 2), sum(taken) / MOST_WEIGHTS))
+    average = WeightAverage(model, 20 * MOST_AVERAGED)
+    walk(model, average, 20 * MOST_AVERAGED)
+    taken = range(10 * MOST_AVERAGED + 10, 20 * MOST_AVERAGED + 1, 10)
+    with average.applied():
+        torch.testing.assert_close(model.weight, torch.full((1, 2), sum(taken) / MOST_AVERAGED))
 
 
 def test_before_half_of_the_steps_the_model_keeps_its_weights(model: nn.Linear):
     average = WeightAverage(model, 10)
     walk(model, average, 5)
-    with average.in_place():
+    with average.applied():
         assert torch.equal(model.weight, torch.full((1, 2), 5.0))
 
 
 def test_the_weights_come_back_afterwards_whatever_happens(model: nn.Linear):
     average = WeightAverage(model, 10)
     walk(model, average, 10)
-    with pytest.raises(KeyboardInterrupt), average.in_place():
+    with pytest.raises(KeyboardInterrupt), average.applied():
         raise KeyboardInterrupt
     assert torch.equal(model.weight, torch.full((1, 2), 10.0))
-    with average.in_place():
+    with average.applied():
         assert torch.equal(model.weight, torch.full((1, 2), 8.0))
 
 

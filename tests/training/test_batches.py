@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imbtool.training.batches import plan_epoch, share
+from imbtool.training.batches import plan_epoch, split_batch
 
 LENGTHS = np.random.default_rng(0).integers(5, 257, 5000).tolist()
 Plan = list[NDArray[np.int64]]
@@ -68,7 +68,7 @@ def test_processes_take_each_row_of_a_batch_once_in_equally_many_pieces(
     rows, processes, micro_batch
 ):
     batch = np.array(rows)
-    parts = [share(batch, rank, processes, micro_batch) for rank in range(processes)]
+    parts = [split_batch(batch, rank, processes, micro_batch) for rank in range(processes)]
     taken = [row for pieces in parts for piece in pieces for row in piece.tolist()]
     assert sorted(taken) == sorted(rows)
     assert len({len(pieces) for pieces in parts}) == 1
@@ -81,5 +81,5 @@ def test_processes_take_each_row_of_a_batch_once_in_equally_many_pieces(
 def test_processes_get_texts_of_the_same_lengths():
     lengths = np.asarray(LENGTHS)
     for batch in plan_epoch(LENGTHS, 32, 0, 1)[:20]:
-        tokens = [lengths[share(batch, rank, 4, None)[0]].sum() for rank in range(4)]
+        tokens = [lengths[split_batch(batch, rank, 4, None)[0]].sum() for rank in range(4)]
         assert max(tokens) < 1.25 * min(tokens)

@@ -20,12 +20,11 @@ from imbtool.evaluation.metrics import average_precision
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import Objective, make_objective
-from imbtool.training import head_first as head
+from imbtool.training import head_first
+from imbtool.training.batches import EncodedTexts, subsample
 from imbtool.training.head_first import (
     HeadFit,
-    Sample,
     collect_features,
-    few_texts,
     fit_head,
     fit_path,
     log_odds,
@@ -68,10 +67,10 @@ def objective() -> Objective:
     )
 
 
-def sample(model: TextModel, part: slice) -> Sample:
+def sample(model: TextModel, part: slice) -> EncodedTexts:
     """A split of the toy set."""
     encoded = model.encode(TEXTS[part])
-    return Sample(encoded, TARGETS[part], range(1, len(encoded) + 1))
+    return EncodedTexts(encoded, TARGETS[part], range(1, len(encoded) + 1))
 
 
 def fit(model: TextModel) -> HeadFit:
@@ -84,7 +83,7 @@ def fit_on(features: np.ndarray, model: TextModel, monkeypatch: pytest.MonkeyPat
     """Fit the head as if the encoder gave these features [260, 32]."""
     parts = iter([features[TRAIN], features[VALIDATION], features[VALIDATION]])
     monkeypatch.setattr(
-        head,
+        head_first,
         "collect_features",
         lambda *_, **__: torch.tensor(next(parts), dtype=torch.float32),
     )
@@ -183,14 +182,16 @@ def test_unknown_targets_take_no_part_in_the_log_odds(
     )
 
 
-def numbered(targets: np.ndarray) -> Sample:
+def numbered(targets: np.ndarray) -> EncodedTexts:
     """Texts whose one token is their place, counted from 0 and their row from 1."""
-    return Sample([[place] for place in range(len(targets))], targets, range(1, len(targets) + 1))
+    return EncodedTexts(
+        [[place] for place in range(len(targets))], targets, range(1, len(targets) + 1)
+    )
 
 
 def test_up_to_the_most_texts_the_head_is_fitted_on_all() -> None:
     every = numbered(np.zeros((50, 2), dtype=np.float32))
-    assert few_texts(every, 50) is every
+    assert subsample(every, 50) is every
 
 
 def test_of_more_texts_it_is_fitted_on_some_with_all_that_is_rare() -> None:
@@ -199,7 +200,7 @@ def test_of_more_texts_it_is_fitted_on_some_with_all_that_is_rare() -> None:
     targets[17::700, 1] = 1  # 8 of them
     targets[:, 2] = np.nan  # hardly any is known
     targets[[3, 4_000], 2] = 0, 1
-    few = few_texts(numbered(targets), 1_000)
+    few = subsample(numbered(targets), 1_000)
     places = np.array([ids[0] for ids in few.encoded])
     assert len(places) == 1_000
     assert (np.diff(places) > 0).all()
@@ -208,20 +209,20 @@ def test_of_more_texts_it_is_fitted_on_some_with_all_that_is_rare() -> None:
     assert (few.targets == 1)[:, 1:].sum(axis=0).tolist() == [8, 1]
     assert (few.targets == 0)[:, 2].sum() == 1
     assert few.targets[:, 0].mean() == pytest.approx(0.5, abs=0.05)
-    again = few_texts(numbered(targets), 1_000)
+    again = subsample(numbered(targets), 1_000)
     np.testing.assert_array_equal(few.rows, again.rows)
 
 
 def test_labels_without_number_leave_room_for_texts_at_random() -> None:
     targets = np.random.default_rng(0).integers(2, size=(500, 30)).astype(np.float32)
-    assert len(few_texts(numbered(targets), 40).encoded) == 40
+    assert len(subsample(numbered(targets), 40).encoded) == 40
 
 
 def test_a_head_that_is_fitted_on_some_texts_has_the_frequencies_of_all(
     bert: TextModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head, "MOST_TEXTS", 100)
-    few = few_texts(sample(bert, TRAIN), 100)
+    monkeypatch.setattr(head_first, "MOST_TRAINING_TEXTS", 100)
+    few = subsample(sample(bert, TRAIN), 100)
     result = fit(bert)
     layer = head_layer(bert.model)
     features = collect_features(bert, few.encoded, layer, nullcontext(), RANKS)

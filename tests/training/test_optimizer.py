@@ -19,8 +19,8 @@ from imbtool.training.optimizer import (
     freeze_unused,
     freeze_word_embeddings,
     gradient_norm,
+    learning_rate_factor,
     make_optimizer,
-    scheduled,
 )
 
 
@@ -87,7 +87,7 @@ def test_biases_and_norms_do_not_decay(model: nn.Module) -> None:
 
 
 def test_the_schedule_rises_over_the_warm_up_and_falls_to_zero():
-    rates = [scheduled(step, 100, 0.1, averaged=False) for step in range(101)]
+    rates = [learning_rate_factor(step, 100, 0.1, averaged=False) for step in range(101)]
     peak = rates.index(max(rates))
     assert peak == 10
     assert rates[:11] == sorted(rates[:11])
@@ -98,10 +98,10 @@ def test_the_schedule_rises_over_the_warm_up_and_falls_to_zero():
 
 
 def test_without_warm_up_the_first_step_is_at_the_full_rate():
-    assert scheduled(0, 10, 0.0, averaged=False) == 1.0
+    assert learning_rate_factor(0, 10, 0.0, averaged=False) == 1.0
 
 
 def test_where_weights_are_averaged_the_rate_stays_after_the_warm_up():
-    rates = [scheduled(step, 100, 0.1, averaged=True) for step in range(101)]
+    rates = [learning_rate_factor(step, 100, 0.1, averaged=True) for step in range(101)]
     assert rates[:10] == sorted(rates[:10])
     assert set(rates[10:]) == {1.0}

@@ -13,9 +13,9 @@ import pytest
 from conftest import Imbtool
 from safetensors import SafetensorError
 
-from imbtool.events import read_events
+from imbtool.events import EpochEvent, of_kind, read_events
 from imbtool.runs import state
-from imbtool.training.loop import Engine
+from imbtool.training.loop import TrainingLoop
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.head_first=true")
 SAVE_ALWAYS = ("--set", "training.save_every=0.00001")
@@ -25,20 +25,20 @@ def weights_of(run: str) -> bytes:
     return (Path("runs") / run / "checkpoint" / "model.safetensors").read_bytes()
 
 
-def epochs_of(run: str) -> list[dict]:
-    return [event for event in read_events(Path("runs") / run) if event["event"] == "epoch"]
+def epochs_of(run: str) -> list[EpochEvent]:
+    return of_kind(read_events(Path("runs") / run), EpochEvent)
 
 
 def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send this process a signal in the middle of a step."""
-    take_step = Engine.train_step
+    take_step = TrainingLoop.train_step
 
-    def interrupted(engine: Engine, *arguments: object) -> None:
-        if engine.progress.step == step:
+    def interrupted(loop: TrainingLoop, *arguments: object) -> None:
+        if loop.progress.step == step:
             os.kill(os.getpid(), number)
-        return take_step(engine, *arguments)
+        return take_step(loop, *arguments)
 
-    monkeypatch.setattr(Engine, "train_step", interrupted)
+    monkeypatch.setattr(TrainingLoop, "train_step", interrupted)
 
 
 @pytest.fixture

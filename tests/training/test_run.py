@@ -16,11 +16,10 @@ from imbtool.config.reader import Override, read_profile
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.head import head_layer
 from imbtool.model.losses import Objective
-from imbtool.training import loop as engine_module
-from imbtool.training import run as run_module
-from imbtool.training.loop import MOST_SKIPPED, Engine
+from imbtool.training.loop import MOST_SKIPPED, TrainingLoop
 from imbtool.training.optimizer import clipped_step
 from imbtool.training.run import AUTO_PATIENCE, RunResult, train
+from imbtool.training.validation import validate
 
 STEPS_AN_EPOCH = 25
 
@@ -85,7 +84,7 @@ def test_skipped_steps_have_no_share_in_the_mean(
         clipped_step(optimizer, *rest)
         passed.append(optimizer.param_groups[0]["params"][-1].detach().clone())
 
-    monkeypatch.setattr(engine_module, "clipped_step", step)
+    monkeypatch.setattr("imbtool.training.loop.clipped_step", step)
     first_of_the_half, a_later_one = STEPS_AN_EPOCH // 2 + 1, 20
     break_the_loss(monkeypatch, lambda number: number in (first_of_the_half, a_later_one))
     kept = weights(run("a", training__on_nonfinite="skip"))["classifier.weight"]
@@ -109,27 +108,27 @@ def test_an_encoder_of_each_family_trains(kind: str, project: Path) -> None:
     assert not any(np.array_equal(value, after.get(name)) for name, value in before.items())
     assert read_checkpoint(result.folder).probabilities(texts[:2]).shape == (2, 6)
     assert len(events(result, "head")) == 1
-    assert 0 < result.best["f1_macro"] <= 1
+    assert 0 < result.best.f1_macro <= 1
 
 
 def test_the_best_epoch_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_epoch = Engine.run_epoch
+    run_epoch = TrainingLoop.run_epoch
 
-    def spoiled_at_the_end(engine: Engine, after_step: Callable[[], None]) -> float:
-        loss = run_epoch(engine, after_step)
-        if engine.progress.epoch > 3:
+    def spoiled_at_the_end(loop: TrainingLoop, after_step: Callable[[], None]) -> float:
+        loss = run_epoch(loop, after_step)
+        if loop.progress.epoch > 3:
             with torch.no_grad():
-                head_layer(engine.model).weight.zero_()
+                head_layer(loop.model).weight.zero_()
         return loss
 
-    monkeypatch.setattr(Engine, "run_epoch", spoiled_at_the_end)
+    monkeypatch.setattr(TrainingLoop, "run_epoch", spoiled_at_the_end)
     result = run("a", training__epochs=3, training__average_weights="false")
     scores = {event["epoch"]: event["f1_macro"] for event in events(result, "epoch")}
     best = max(scores, key=lambda epoch: scores[epoch])
     assert best < 3
-    assert read_checkpoint(result.folder).meta.validation["epoch"] == best
-    assert result.best["epoch"] == events(result, "end")[0]["best_epoch"] == best
-    assert result.best["f1_macro"] == max(scores.values())
+    assert read_checkpoint(result.folder).meta.validation.epoch == best
+    assert result.best.epoch == events(result, "end")[0]["best_epoch"] == best
+    assert result.best.f1_macro == max(scores.values())
 
 
 def test_a_requirement_gives_its_label_a_threshold_and_is_kept_in_the_checkpoint(
@@ -159,13 +158,13 @@ def test_an_epoch_says_on_how_many_texts_a_child_is_decided_without_its_parent(
     texts = [row["text"] for row in read_csv(Path("validation.csv"))]
     columns = (checkpoint.probabilities(texts) >= checkpoint.meta.thresholds).T
     decided = dict(zip(checkpoint.meta.labels, columns, strict=True))
-    rows = result.best["violations"]
-    assert {row["child"]: row["parent"] for row in rows} == PARENTS
+    rows = result.best.violations
+    assert {row.child: row.parent for row in rows} == PARENTS
     for row in rows:
-        child, parent = decided[row["child"]], decided[row["parent"]]
-        assert row["decided"] == child.sum()
-        assert row["texts"] == (child & ~parent).sum()
-    assert sum(row["decided"] for row in rows) > 0
+        child, parent = decided[row.child], decided[row.parent]
+        assert row.decided == child.sum()
+        assert row.texts == (child & ~parent).sum()
+    assert sum(row.decided for row in rows) > 0
 
 
 def test_a_table_with_cells_that_nobody_knows_trains(project: Path) -> None:
@@ -217,7 +216,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     for piece in (f"step {bad_step}", "loss nan", "of data.train", "lower training.learning_rate"):
         assert piece in said
     kept = read_checkpoint(Path("runs/bad"))
-    assert kept.meta.validation["epoch"] == 1
+    assert kept.meta.validation.epoch == 1
     assert all(parameter.isfinite().all() for parameter in kept.text_model.model.parameters())
 
 
@@ -258,16 +257,16 @@ def test_patience_ends_a_run_that_gets_no_better(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.3, 0.5, 0.4, 0.5, 0.9])
-    real = run_module.validate
+    real = validate
 
     def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
         figures, *rest = real(*arguments)
         return figures | {"f1_macro": next(scores)}, *rest
 
-    monkeypatch.setattr(run_module, "validate", scored)
+    monkeypatch.setattr("imbtool.training.run.validate", scored)
     result = run("a", training__epochs=5, training__patience=2)
     assert [event["f1_macro"] for event in events(result, "epoch")] == [0.3, 0.5, 0.4, 0.5]
-    assert result.best["epoch"] == 2
+    assert result.best.epoch == 2
     assert events(result, "end")[0]["early"] is True
 
 
@@ -275,19 +274,19 @@ def test_a_small_set_trains_until_it_gets_no_better(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.9, *[0.3] * 9, 0.8, 0.3, 0.95, *[0.3] * 9])
-    real = run_module.validate
+    real = validate
 
     def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
         figures, *rest = real(*arguments)
         return figures | {"f1_macro": next(scores)}, *rest
 
-    monkeypatch.setattr(run_module, "validate", scored)
+    monkeypatch.setattr("imbtool.training.run.validate", scored)
     result = run("a", training__epochs="auto")
     (start,) = events(result, "start")
     assert (start["epochs"], start["steps"]) == (20, 20 * STEPS_AN_EPOCH)
     assert start["epochs_reason"] == f"auto, {STEPS_AN_EPOCH} steps each"
     assert len(events(result, "epoch")) == 13 + AUTO_PATIENCE
-    assert result.best["epoch"] == 13
+    assert result.best.epoch == 13
     assert events(result, "end")[0]["early"] is True
 
 
@@ -295,15 +294,15 @@ def test_the_profile_chooses_the_metric_of_the_best_epoch(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     precisions = iter([0.2, 0.6, 0.4])
-    real = run_module.validate
+    real = validate
 
     def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
         figures, *rest = real(*arguments)
         return figures | {"average_precision_macro": next(precisions)}, *rest
 
-    monkeypatch.setattr(run_module, "validate", scored)
+    monkeypatch.setattr("imbtool.training.run.validate", scored)
     result = run("a", training__epochs=3, training__best_by="average_precision_macro")
-    assert result.best["epoch"] == 2
+    assert result.best.epoch == 2
     assert events(result, "end")[0]["early"] is False
 
 

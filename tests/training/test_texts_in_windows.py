@@ -17,13 +17,18 @@ from encoders import KINDS, make_encoder
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import LossSection, ModelSection, TrainingSection
 from imbtool.distributed.collectives import Ranks
-from imbtool.events import read_events
+from imbtool.events import EpochEvent, Event, StartEvent, StepEvent, of_kind, read_events
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import make_objective
-from imbtool.training.head_first import Sample, collect_features, feature_reader, fit_head
-from imbtool.training.loop import Engine
+from imbtool.training.batches import EncodedTexts
+from imbtool.training.head_first import (
+    collect_features,
+    fit_head,
+    make_feature_reader,
+)
+from imbtool.training.loop import TrainingLoop
 
 NAMES = sorted(KEY_WORDS)
 ROWS = [make_row(random.Random(number), str(number)) for number in range(120)]
@@ -67,8 +72,8 @@ def without_dropout(folder: Path) -> TextModel:
     return loaded(folder / "encoder")
 
 
-def sample(model: TextModel, rows: slice) -> Sample:
-    return Sample(model.encode(TEXTS[rows]), TARGETS[rows], range(len(TARGETS[rows])))
+def sample(model: TextModel, rows: slice) -> EncodedTexts:
+    return EncodedTexts(model.encode(TEXTS[rows]), TARGETS[rows], range(len(TARGETS[rows])))
 
 
 def objective() -> Any:
@@ -101,7 +106,7 @@ def test_a_head_that_has_read_all_of_a_text_ranks_better(bert: TextModel):
 
 
 def test_frozen_features_of_a_text_are_the_mean_of_its_windows(bert: TextModel):
-    read = feature_reader(bert, TrainingSection(precision="fp32"), Accelerator())
+    read = make_feature_reader(bert, TrainingSection(precision="fp32"), Accelerator())
     layer, encoded = head_layer(bert.model), bert.encode(TEXTS[:20])
     assert layer is not None
     rows = collect_features(bert, encoded, layer, nullcontext(), RANKS)
@@ -114,17 +119,19 @@ def trained(model: TextModel, micro_batch: int | None) -> tuple[list[float], set
     section = TrainingSection(
         epochs=2, batch_size=16, learning_rate=5e-3, precision="fp32", micro_batch=micro_batch
     )
-    events: list[dict[str, Any]] = []
+    events: list[Event] = []
     data = sample(model, TRAIN)
-    engine = Engine(Accelerator(), model, data, objective(), section, events.append)
+    loop = TrainingLoop(Accelerator(), model, data, objective(), section, events.append)
     rows: set[int] = set()
     model.model.register_forward_pre_hook(
         lambda module, args, inputs: rows.add(len(inputs["input_ids"])), with_kwargs=True
     )
     for _ in range(2):
-        engine.run_epoch(lambda: None)
-    assert sum(event["tokens"] for event in events) == 2 * sum(map(len, data.encoded))
-    return [event["loss"] for event in events], rows
+        loop.run_epoch(lambda: None)
+    assert sum(step.tokens for step in of_kind(events, StepEvent)) == 2 * sum(
+        map(len, data.encoded)
+    )
+    return [step.loss for step in of_kind(events, StepEvent)], rows
 
 
 def test_losses_do_not_depend_on_how_many_windows_are_taken_at_once(tmp_path: Path):
@@ -146,10 +153,10 @@ def test_a_run_reads_to_the_end_and_its_checkpoint_does_so_too(project: Path, im
         result = imbtool("train", "-p", "profile.yaml", *sets)
         assert result.exit_code == 0, result.stderr
         events = read_events(Path("runs") / way)
-        (start,) = (event for event in events if event["event"] == "start")
-        best[way] = next(event for event in events if event["event"] == "epoch")
-        assert (start["cut_off"] > 0) == (way == "truncate")
-    assert best["windows"]["average_precision_macro"] > best["truncate"]["average_precision_macro"]
+        (start,) = of_kind(events, StartEvent)
+        best[way] = of_kind(events, EpochEvent)[0]
+        assert (start.cut_off > 0) == (way == "truncate")
+    assert best["windows"].average_precision_macro > best["truncate"].average_precision_macro
 
     checkpoint = read_checkpoint(Path("runs/windows"))
     assert (checkpoint.meta.long_texts, checkpoint.meta.max_length) == ("windows", WIDTH)
@@ -161,7 +168,7 @@ def test_a_run_reads_to_the_end_and_its_checkpoint_does_so_too(project: Path, im
     )
     texts = [row["text"] for row in read_csv(Path("validation.csv"))]
     decided = checkpoint.decide(checkpoint.probabilities(texts))
-    assert [row["support"] > 0 for row in best["windows"]["labels"].values()] == [True] * 6
+    assert [row.support > 0 for row in best["windows"].labels.values()] == [True] * 6
     assert decided.any()
 
 

@@ -23,12 +23,12 @@ from imbtool.config.schema import ModelSection
 from imbtool.data.corpus import Split
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
-from imbtool.files import writing as files
-from imbtool.model import tokenize as reading
+from imbtool.files import writing
+from imbtool.model import tokenize
 from imbtool.model.encoder import TextModel, load_encoder
-from imbtool.training import token_cache as tokencache
+from imbtool.training import token_cache
 from imbtool.training.run import train
-from imbtool.training.token_cache import TRAILER, encoded_split
+from imbtool.training.token_cache import TRAILER, encode_split
 
 ROWS = [make_row(random.Random(number), str(number)) for number in range(50)]
 TEXTS = [row["text"] for row in ROWS]
@@ -66,8 +66,8 @@ def text_model(section: ModelSection) -> TextModel:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every set is a large one, of several chunks."""
-    monkeypatch.setattr(tokencache, "LEAST_CHARACTERS", 0)
-    monkeypatch.setattr(tokencache, "TEXTS_AT_ONCE", 16)
+    monkeypatch.setattr(token_cache, "LEAST_CHARACTERS", 0)
+    monkeypatch.setattr(token_cache, "TEXTS_AT_ONCE", 16)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def forgetful(text_model: TextModel, monkeypatch: pytest.MonkeyPatch) -> Callabl
 def test_a_small_set_is_kept_in_memory_and_nothing_is_written(
     text_model: TextModel, section: ModelSection, tmp_path: Path
 ) -> None:
-    table = encoded_split(text_model, section, SPLIT, tmp_path / "cache", RANKS)
+    table = encode_split(text_model, section, SPLIT, tmp_path / "cache", RANKS)
     assert list(table) == text_model.encode(TEXTS)
     assert table.file is None
     assert not (tmp_path / "cache").exists()
@@ -93,7 +93,7 @@ def test_a_small_set_is_kept_in_memory_and_nothing_is_written(
 def test_a_large_set_is_mapped_and_read_as_lists(
     text_model: TextModel, section: ModelSection, tmp_path: Path
 ) -> None:
-    table = encoded_split(text_model, section, SPLIT, tmp_path / "cache", RANKS)
+    table = encode_split(text_model, section, SPLIT, tmp_path / "cache", RANKS)
     assert list(table) == text_model.encode(TEXTS)
     assert [table.file] == list((tmp_path / "cache").iterdir())
     assert isinstance(table.ids.base, np.memmap)
@@ -101,7 +101,7 @@ def test_a_large_set_is_mapped_and_read_as_lists(
 
 @pytest.mark.usefixtures("large")
 def test_without_a_folder_nothing_is_written(text_model: TextModel, section: ModelSection) -> None:
-    table = encoded_split(text_model, section, SPLIT, None, RANKS)
+    table = encode_split(text_model, section, SPLIT, None, RANKS)
     assert list(table) == text_model.encode(TEXTS)
     assert table.file is None
 
@@ -110,10 +110,10 @@ def test_without_a_folder_nothing_is_written(text_model: TextModel, section: Mod
 def test_the_next_run_does_not_tokenise_again(
     text_model: TextModel, section: ModelSection, tmp_path: Path, forgetful: Callable[[], None]
 ) -> None:
-    first = encoded_split(text_model, section, SPLIT, tmp_path, RANKS)
+    first = encode_split(text_model, section, SPLIT, tmp_path, RANKS)
     text_model.tokenizer(["a call"], truncation=True, max_length=5, padding=True)
     forgetful()
-    again = encoded_split(text_model, section, split_of(TEXTS, positives=3), tmp_path, RANKS)
+    again = encode_split(text_model, section, split_of(TEXTS, positives=3), tmp_path, RANKS)
     assert list(again) == list(first)
 
 
@@ -135,10 +135,10 @@ def test_whatever_changes_the_tokens_has_a_file_of_its_own(
     section: ModelSection,
     tmp_path: Path,
 ) -> None:
-    first = encoded_split(text_model, section, SPLIT, tmp_path, RANKS)
+    first = encode_split(text_model, section, SPLIT, tmp_path, RANKS)
     other_section = section.model_copy(update=changes)
     other = load_encoder(other_section, ["a label"])
-    table = encoded_split(other, other_section, split_of(texts), tmp_path, RANKS)
+    table = encode_split(other, other_section, split_of(texts), tmp_path, RANKS)
     assert table.file != first.file
     assert list(table) == other.encode(texts)
 
@@ -156,7 +156,7 @@ def test_a_tokenizer_that_was_changed_in_its_folder_is_another_one(
     for content in (changed.read_text(), json.dumps(settings)):
         changed.write_text(content)
         model = load_encoder(moved, ["a label"])
-        table = encoded_split(model, moved, SPLIT, tmp_path / "cache", RANKS)
+        table = encode_split(model, moved, SPLIT, tmp_path / "cache", RANKS)
         files_of.append(table.file)
         assert list(table) == model.encode(TEXTS)
     assert files_of[0] != files_of[1]
@@ -187,11 +187,11 @@ def of_another_set(content: bytes) -> bytes:
 def test_a_damaged_file_is_written_anew(
     damaged: Callable[[bytes], bytes], text_model: TextModel, section: ModelSection, tmp_path: Path
 ) -> None:
-    file = encoded_split(text_model, section, SPLIT, tmp_path, RANKS).file
+    file = encode_split(text_model, section, SPLIT, tmp_path, RANKS).file
     assert file is not None
     whole = file.read_bytes()
     file.write_bytes(damaged(whole))
-    table = encoded_split(text_model, section, SPLIT, tmp_path, RANKS)
+    table = encode_split(text_model, section, SPLIT, tmp_path, RANKS)
     assert list(table) == text_model.encode(TEXTS)
     assert file.read_bytes() == whole
 
@@ -205,8 +205,8 @@ def full_disk(path: Path) -> None:
 def test_a_full_disk_leaves_the_tokens_in_memory_and_nothing_behind(
     text_model: TextModel, section: ModelSection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_sync", full_disk)
-    table = encoded_split(text_model, section, SPLIT, tmp_path, RANKS)
+    monkeypatch.setattr(writing, "_sync", full_disk)
+    table = encode_split(text_model, section, SPLIT, tmp_path, RANKS)
     assert list(table) == text_model.encode(TEXTS)
     assert table.file is None
     assert not list(tmp_path.iterdir())
@@ -217,7 +217,7 @@ def test_a_folder_that_cannot_be_made_leaves_the_tokens_in_memory(
     text_model: TextModel, section: ModelSection, tmp_path: Path
 ) -> None:
     (tmp_path / "cache").write_text("a file")
-    table = encoded_split(text_model, section, SPLIT, tmp_path / "cache", RANKS)
+    table = encode_split(text_model, section, SPLIT, tmp_path / "cache", RANKS)
     assert list(table) == text_model.encode(TEXTS)
 
 
@@ -228,9 +228,9 @@ def test_what_a_kill_has_left_is_deleted_and_what_is_being_written_stays(
     dead, alive = (tmp_path / f".{name}.tokens.{'0' * 16}.tmp" for name in ("dead", "alive"))
     for half in (dead, alive):
         half.write_bytes(b"half")
-    an_hour_ago = time.time() - tokencache.ABANDONED - 60
+    an_hour_ago = time.time() - token_cache.ABANDONED - 60
     os.utime(dead, (an_hour_ago, an_hour_ago))
-    encoded_split(text_model, section, SPLIT, tmp_path, RANKS)
+    encode_split(text_model, section, SPLIT, tmp_path, RANKS)
     assert (dead.exists(), alive.exists()) == (False, True)
 
 
@@ -258,20 +258,20 @@ def test_processes_wait_equally_often_whether_or_not_the_file_can_be_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    flat = tokencache.flat
+    flat = token_cache.flattened
     seen = []
 
     def flat_or_full(encoded: list[list[int]]) -> Any:
         if fails_at is not None and len(seen) * 16 == fails_at:
-            monkeypatch.setattr(tokencache, "flat", flat)
+            monkeypatch.setattr(token_cache, "flattened", flat)
             full_disk(tmp_path)
         seen.append(encoded)
         return flat(encoded)
 
-    monkeypatch.setattr(tokencache, "flat", flat_or_full)
+    monkeypatch.setattr(token_cache, "flattened", flat_or_full)
     answers: list[Any] = []
     both = [Told(rank, answers) for rank in (0, 1)]
-    tables = [encoded_split(text_model, section, SPLIT, tmp_path, ranks) for ranks in both]
+    tables = [encode_split(text_model, section, SPLIT, tmp_path, ranks) for ranks in both]
     assert both[0].waits == both[1].waits > len(TEXTS) // 16
     assert [list(table) for table in tables] == 2 * [text_model.encode(TEXTS)]
     assert [table.file is None for table in tables] == 2 * [fails_at is not None]
@@ -292,7 +292,7 @@ def test_the_training_is_the_same(project: Path, monkeypatch: pytest.MonkeyPatch
         return events, weights, start["token_cache"]
 
     small = run("small")
-    monkeypatch.setattr(tokencache, "LEAST_CHARACTERS", 0)
+    monkeypatch.setattr(token_cache, "LEAST_CHARACTERS", 0)
     written, mapped = run("written"), run("mapped")
     assert small[:2] == written[:2] == mapped[:2]
     kept = sorted(map(str, (project / "runs" / "token-cache").iterdir()))
@@ -309,8 +309,8 @@ def test_two_processes_share_a_file(pristine: Path, tmp_path: Path) -> None:
     script = tmp_path / "large.py"
     script.write_text(
         "import runpy, sys\n"
-        "from imbtool.training import tokencache\n"
-        "tokencache.LEAST_CHARACTERS = int(sys.argv.pop(1))\n"
+        "from imbtool.training import token_cache\n"
+        "token_cache.LEAST_CHARACTERS = int(sys.argv.pop(1))\n"
         "runpy.run_path(sys.argv.pop(1), run_name='__main__')\n"
     )
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
@@ -337,10 +337,10 @@ def test_a_text_that_cannot_be_cut_is_named_by_its_row(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tokencache, "LEAST_CHARACTERS", least)
-    monkeypatch.setattr(tokencache, "TEXTS_AT_ONCE", 16)
-    monkeypatch.setattr(reading, "MOST_CHARACTERS", 5000)
+    monkeypatch.setattr(token_cache, "LEAST_CHARACTERS", least)
+    monkeypatch.setattr(token_cache, "TEXTS_AT_ONCE", 16)
+    monkeypatch.setattr(tokenize, "MOST_CHARACTERS", 5000)
     split = split_of([*TEXTS[:20], "x" * 60_000])
     with pytest.raises(UserError, match=r"^train\.csv: row 21\n.*60,000 characters"):
-        encoded_split(text_model, section, split, tmp_path, RANKS)
+        encode_split(text_model, section, split, tmp_path, RANKS)
     assert list(tmp_path.iterdir()) == []

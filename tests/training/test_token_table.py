@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from imbtool.training.token_cache import TokenTable, flat, taken, token_counts
+from imbtool.training.token_cache import TokenTable, flattened, select_texts, token_lengths
 
 LISTS = [[5, 6, 7], [1], [], [2**30, 3]]
-TABLE = TokenTable.of(*flat(LISTS))
+TABLE = TokenTable.of(*flattened(LISTS))
 
 
 def test_rows_are_lists() -> None:
@@ -34,11 +34,11 @@ def test_slices_and_rows_are_tables_of_the_same_ids() -> None:
 def test_lists_and_tables_are_taken_from_and_counted_alike(
     encoded: list[list[int]] | TokenTable,
 ) -> None:
-    assert list(taken(encoded, np.array([1, 0]))) == [[1], [5, 6, 7]]
-    counts = token_counts(encoded)
+    assert list(select_texts(encoded, np.array([1, 0]))) == [[1], [5, 6, 7]]
+    counts = token_lengths(encoded)
     assert counts == [3, 1, 0, 2]
     assert all(type(count) is int for count in counts)
 
 
 def test_no_text_is_an_empty_table() -> None:
-    assert list(TokenTable.of(*flat([]))) == []
+    assert list(TokenTable.of(*flattened([]))) == []

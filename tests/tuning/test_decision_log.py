@@ -1,4 +1,4 @@
-"""A tuning's memory is read whole or not at all: a damaged line is named, never guessed at."""
+"""The decision log is read whole or not at all: a damaged line is named, never guessed at."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 from imbtool.errors import UserError
 from imbtool.files.locks import LOCK
-from imbtool.tuning.decision_log import is_begun, read_memory
+from imbtool.tuning.decision_log import is_begun, read_decision_log
 
 SESSION = {
     "event": "session",
@@ -57,17 +57,17 @@ def lines(*records: Any) -> bytes:
 
 
 def test_it_knows_what_is_done_and_what_was_begun(write: Write) -> None:
-    memory = read_memory(write(lines(*WHOLE) + b'{"event": "res'))
-    assert (memory.labels, memory.fingerprints) == (["a"], {"train": "f00"})
-    assert [each.number for each in memory.rounds] == [1]
-    assert memory.begun is not None
-    assert memory.begun.changes[0].after == 3
-    assert read_memory(write(lines(*WHOLE[:3]))).begun is None
+    log = read_decision_log(write(lines(*WHOLE) + b'{"event": "res'))
+    assert (log.labels, log.fingerprints) == (["a"], {"train": "f00"})
+    assert [each.number for each in log.rounds] == [1]
+    assert log.begun is not None
+    assert log.begun.changes[0].after == 3
+    assert read_decision_log(write(lines(*WHOLE[:3]))).begun is None
 
 
 def test_a_line_ends_where_json_does_whatever_a_label_is_called(write: Write) -> None:
     odd = "a\u2028b\x85c"
-    assert read_memory(write(lines({**SESSION, "labels": [odd]}))).labels == [odd]
+    assert read_decision_log(write(lines({**SESSION, "labels": [odd]}))).labels == [odd]
 
 
 @pytest.mark.parametrize(
@@ -109,15 +109,15 @@ def test_a_line_ends_where_json_does_whatever_a_label_is_called(write: Write) ->
 def test_a_damaged_line_is_named(damaged: bytes, write: Write) -> None:
     folder = write(lines(*WHOLE[:3]) + damaged + b"\n" + lines(ROUND))
     with pytest.raises(UserError) as raised:
-        read_memory(folder)
+        read_decision_log(folder)
     (problem,) = raised.value.problems
     assert problem.where == f"{folder}/decisions.jsonl:4"
     assert problem.found
 
 
-def test_without_its_first_line_it_is_no_memory(write: Write) -> None:
+def test_without_its_first_line_it_is_no_log(write: Write) -> None:
     with pytest.raises(UserError, match=r"decisions.jsonl:1\n"):
-        read_memory(write(lines(*WHOLE[1:])))
+        read_decision_log(write(lines(*WHOLE[1:])))
 
 
 def test_what_a_kill_leaves_before_the_first_decision_is_no_run(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_what_a_kill_leaves_before_the_first_decision_is_no_run(tmp_path: Path) 
     (folder / "decisions.jsonl").write_text('{"event": "ses')
     assert not is_begun(folder)
     with pytest.raises(UserError, match="start it anew under the same --run"):
-        read_memory(folder)
+        read_decision_log(folder)
     (folder / "decisions.jsonl").write_text('{"event": "session"}\n')
     assert is_begun(folder)
 

@@ -1,21 +1,21 @@
-"""Each finding comes with its numbers, and is acted on only where chance does not explain it."""
+"""Each diagnosis comes with its numbers, and is acted on only if chance does not explain it."""
 
 import math
 from typing import Any
 
 import pytest
-from courses import course, epoch, found, incoherent, rising, swinging, with_label
+from finishedruns import epoch, finished, found, incoherent, rising, swinging, with_label
 
-from imbtool.tuning.diagnosis import Course, Finding, is_healthy, not_finite
-
-
-def verdict(course: Course, name: str, label: str | None = "rare") -> str | None:
-    finding = found(course).get((name, label))
-    return finding and finding.verdict
+from imbtool.tuning.diagnosis import Diagnosis, FinishedRun, is_healthy, not_finite
 
 
-def test_a_healthy_run_has_no_finding() -> None:
-    assert found(course()) == {}
+def verdict(run: FinishedRun, name: str, label: str | None = "rare") -> str | None:
+    diagnosis = found(run).get((name, label))
+    return diagnosis and diagnosis.verdict
+
+
+def test_a_healthy_run_has_no_diagnosis() -> None:
+    assert found(finished()) == {}
     assert is_healthy([])
 
 
@@ -28,13 +28,13 @@ def test_a_healthy_run_has_no_finding() -> None:
 def test_zero_recall_is_acted_on_once_positives_rule_chance_out(
     support: int, expected: str
 ) -> None:
-    finding = found(with_label(recall=0.0, precision=0.0, support=support))["zero-recall", "rare"]
-    assert finding.verdict == expected
-    assert finding.blocks == (expected == "act")
-    assert finding.evidence["support"] == support
-    assert finding.evidence["high"] == pytest.approx(1 - 0.025 ** (1 / support))
-    assert f"{finding.evidence['high']:.0%}" in finding.reason
-    assert finding.epochs == [2]
+    diagnosis = found(with_label(recall=0.0, precision=0.0, support=support))["zero-recall", "rare"]
+    assert diagnosis.verdict == expected
+    assert diagnosis.blocks == (expected == "act")
+    assert diagnosis.evidence["support"] == support
+    assert diagnosis.evidence["high"] == pytest.approx(1 - 0.025 ** (1 / support))
+    assert f"{diagnosis.evidence['high']:.0%}" in diagnosis.reason
+    assert diagnosis.epochs == [2]
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ def test_the_price_of_what_is_required_is_left_alone(
     asked: str, name: str, state: dict[str, Any]
 ) -> None:
     assert verdict(with_label(**state, support=100), name) == "act"
-    finding = found(with_label(**state, support=100, asked=asked))[name, "rare"]
-    assert (finding.verdict, finding.blocks) == ("leave", False)
-    assert asked in finding.reason
+    diagnosis = found(with_label(**state, support=100, requirement=asked))[name, "rare"]
+    assert (diagnosis.verdict, diagnosis.blocks) == ("leave", False)
+    assert asked in diagnosis.reason
     opposite = "precision >= 0.9" if asked.startswith("recall") else "recall >= 0.8"
-    assert verdict(with_label(**state, support=100, asked=opposite), name) == "act"
+    assert verdict(with_label(**state, support=100, requirement=opposite), name) == "act"
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_over_prediction(
     run = with_label(precision=precision, recall=recall, support=support)
     assert verdict(run, "over-predicted") == expected
     if expected:
-        finding = found(run)["over-predicted", "rare"]
-        assert finding.blocks == (expected != "watch")
-        assert finding.evidence["predicted"] == pytest.approx(recall * support / precision)
+        diagnosis = found(run)["over-predicted", "rare"]
+        assert diagnosis.blocks == (expected != "watch")
+        assert diagnosis.evidence["predicted"] == pytest.approx(recall * support / precision)
 
 
 def test_a_label_that_is_not_rare_is_left_alone() -> None:
@@ -139,18 +139,18 @@ def test_a_label_decided_without_its_primary(
 
 
 @pytest.mark.parametrize("nothing", [None, math.nan])
-def test_a_label_without_positives_or_figures_is_no_finding(nothing: Any) -> None:
+def test_a_label_without_positives_or_figures_is_no_diagnosis(nothing: Any) -> None:
     empty = {"precision": nothing, "recall": nothing, "f1": nothing, "support": 0}
-    run = course(epochs=[epoch(1), epoch(2, labels={"rare": empty, "common": empty})])
+    run = finished(epochs=[epoch(1), epoch(2, labels={"rare": empty, "common": empty})])
     assert found(run) == {}
     assert run.rare_recall is None
 
 
 def test_labels_are_judged_by_the_kept_epoch() -> None:
     silent = with_label(recall=0.0, precision=0.0).epochs[-1]
-    kept_before = [epoch(1), silent | {"best": False}]
-    assert found(course(epochs=kept_before)) == {}
-    assert found(course(epochs=[silent | {"epoch": 1}, epoch(2)])) == {}
+    kept_before = [epoch(1), silent.model_copy(update={"best": False})]
+    assert found(finished(epochs=kept_before)) == {}
+    assert found(finished(epochs=[silent.model_copy(update={"epoch": 1}), epoch(2)])) == {}
 
 
 def test_rare_recall_is_the_mean_over_rare_labels() -> None:
@@ -162,19 +162,19 @@ def test_rare_recall_is_the_mean_over_rare_labels() -> None:
 
 
 def test_an_oscillating_loss_is_acted_on() -> None:
-    finding = found(swinging())["oscillating", None]
-    assert (finding.verdict, finding.blocks) == ("act", True)
-    assert finding.evidence["rises"] >= 3
+    diagnosis = found(swinging())["oscillating", None]
+    assert (diagnosis.verdict, diagnosis.blocks) == ("act", True)
+    assert diagnosis.evidence["rises"] >= 3
 
 
 @pytest.mark.parametrize(
     ("kept", "precision_after", "expected"), [(1, 0.4, "act"), (1, 0.6, "leave"), (2, 0.4, "leave")]
 )
 def test_a_rising_validation_loss(kept: int, precision_after: float, expected: str) -> None:
-    finding = found(rising(precision_after, kept))["validation-rising", None]
-    assert finding.verdict == expected
-    assert finding.evidence["kept_epoch"] == kept
-    assert not finding.blocks, "the best epoch is kept anyway"
+    diagnosis = found(rising(precision_after, kept))["validation-rising", None]
+    assert diagnosis.verdict == expected
+    assert diagnosis.evidence["kept_epoch"] == kept
+    assert not diagnosis.blocks, "the best epoch is kept anyway"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_rising_validation_loss(kept: int, precision_after: float, expected: s
 def test_a_run_that_is_worse_than_the_frozen_encoder(
     frozen: float | None, expected: str | None
 ) -> None:
-    run = course(frozen=frozen)
+    run = finished(frozen=frozen)
     assert verdict(run, "worse-than-frozen", None) == expected
     assert is_healthy(found(run).values()) == (expected is None)
 
@@ -201,16 +201,16 @@ def test_a_run_that_still_improves(
     f1: float, precision: float, best: bool, expected: str | None
 ) -> None:
     last = epoch(2, f1_macro=f1, average_precision_macro=precision, best=best)
-    run = course(epochs=[epoch(1), last])
+    run = finished(epochs=[epoch(1), last])
     assert verdict(run, "still-improving", None) == expected
     assert is_healthy(found(run).values()), "a steady rise is no fault"
 
 
 def test_one_epoch_cannot_tell_whether_a_run_improves() -> None:
-    assert found(course(epochs=[epoch(1, f1_macro=0.9)])) == {}
+    assert found(finished(epochs=[epoch(1, f1_macro=0.9)])) == {}
 
 
 def test_a_loss_that_is_not_finite_is_acted_on() -> None:
-    finding = not_finite("loss nan")
-    assert isinstance(finding, Finding)
-    assert (finding.verdict, finding.blocks, finding.message) == ("act", True, "loss nan")
+    diagnosis = not_finite("loss nan")
+    assert isinstance(diagnosis, Diagnosis)
+    assert (diagnosis.verdict, diagnosis.blocks, diagnosis.message) == ("act", True, "loss nan")

@@ -7,21 +7,24 @@ from typing import Any
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.events import read_events
-from imbtool.tuning.finished_run import preview, read_course
+from imbtool.tuning.finished_run import preview, read_finished_run
 
 RUN = Path("runs/first")
 EVENTS = RUN / "events.jsonl"
 
 
+def written() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in EVENTS.read_text().splitlines()]
+
+
 def keep(*names: str) -> None:
     """Leave only some events of the run."""
-    kept = [event for event in read_events(RUN) if event["event"] in names]
+    kept = [event for event in written() if event["event"] in names]
     EVENTS.write_text("".join(json.dumps(event) + "\n" for event in kept))
 
 
 def test_a_finished_run_is_looked_at(project: Path) -> None:
-    assert preview(RUN)["objective"]["name"] == "f1_macro"
+    assert preview(RUN).objective.name == "f1_macro"
 
 
 def test_an_unfinished_run_is_no_finished_one(project: Path) -> None:
@@ -42,7 +45,7 @@ def test_events_and_checkpoint_must_be_of_the_same_labels(project: Path) -> None
     del meta["labels"]["threats"]
     path.write_text(json.dumps(meta))
     with pytest.raises(UserError, match="lacks: threats"):
-        read_course(RUN)
+        read_finished_run(RUN)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_events_and_checkpoint_must_be_of_the_same_labels(project: Path) -> None
     ],
 )
 def test_a_damaged_event_is_named_not_decided_on(spoil: Any, project: Path) -> None:
-    events = read_events(RUN)
+    events = written()
     number = next(at for at, event in enumerate(events) if event["event"] == "epoch")
     spoil(events[number])
     EVENTS.write_text("".join(json.dumps(event) + "\n" for event in events))

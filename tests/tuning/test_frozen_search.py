@@ -1,4 +1,4 @@
-"""The frozen stage: repeatable, sensitive to what it explores, and never more than a proposal."""
+"""The frozen-encoder search: repeatable, sensitive to what it tries, and only a proposal."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +10,8 @@ import torch
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
-from imbtool.tuning.frozen_search import FrozenEncoder, explore, freeze_encoder
-from imbtool.tuning.guide import BOUNDS, Place, settings_of
+from imbtool.tuning.frozen_search import FrozenEncoder, freeze_encoder, search
+from imbtool.tuning.guide import BOUNDS, Setting, settings_of
 
 
 def settings(**sets: object) -> Profile:
@@ -63,7 +63,7 @@ class Oracle:
         return self.worth(*values)
 
 
-def explored(worth: Callable[[float, float, float], float]) -> tuple[dict[Place, float], int]:
+def explored(worth: Callable[[float, float, float], float]) -> tuple[dict[Setting, float], int]:
     oracle, base = Oracle(worth), settings()
     start = {
         ("training.learning_rate", None): 1e-4,
@@ -71,11 +71,11 @@ def explored(worth: Callable[[float, float, float], float]) -> tuple[dict[Place,
         **{("loss.gamma", name): base.loss.gamma_of(name) for name in ("threats", "abuse")},
         **{("weights.custom", name): 10.0 for name in ("threats", "abuse")},
     }
-    found = explore(oracle, base, start, ["threats"])  # type: ignore[arg-type]
+    found = search(oracle, base, start, ["threats"])  # type: ignore[arg-type]
     assert found.heads == len(oracle.asked)
-    assert all(each.before == start[each.place] for each in found.changes)
+    assert all(each.before == start[each.setting] for each in found.changes)
     assert all("mean average precision" in each.because for each in found.changes)
-    return {each.place: each.after for each in found.changes}, found.heads
+    return {each.setting: each.after for each in found.changes}, found.heads
 
 
 def test_a_head_climbs_each_setting_as_long_as_it_ranks_better(project: Path) -> None:
@@ -101,8 +101,8 @@ def test_a_frozen_encoder_is_explored_within_the_bounds(encoder: FrozenEncoder) 
     profile = settings()
     names = encoder.corpus.labels.names
     start = settings_of(profile, 1e-4, 3, dict.fromkeys(names, 10.0))
-    found = explore(encoder, profile, start, names)
-    assert found == explore(encoder, profile, start, names)
+    found = search(encoder, profile, start, names)
+    assert found == search(encoder, profile, start, names)
     for change in found.changes:
         low, high = BOUNDS[change.key]
         assert low <= change.after <= high

@@ -1,13 +1,12 @@
-"""The tuning guide: every row fires for its finding, changes what it says, and keeps its bounds."""
+"""The tuning guide: each row fires for its diagnosis, changes what it says, keeps its bounds."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from courses import (
-    course,
+from finishedruns import (
     epoch,
+    finished,
     found,
     incoherent,
     label,
@@ -26,11 +25,11 @@ from imbtool.tuning.guide import (
     LESS_WEIGHT,
     STRICTER,
     Change,
+    adjusted,
     apply,
-    between,
+    changes_between,
     changes_for,
     settings_of,
-    stepped,
 )
 
 NAMES = ["rare", "common"]
@@ -51,7 +50,7 @@ def told(changes: list[Change]) -> list[tuple[str, str | None, float, float]]:
 
 
 def improving(f1: float) -> Any:
-    return course(epochs=[epoch(1), epoch(2, f1_macro=f1, average_precision_macro=0.6)])
+    return finished(epochs=[epoch(1), epoch(2, f1_macro=f1, average_precision_macro=0.6)])
 
 
 RARE_GAMMA, RARE_WEIGHT = ("loss.gamma", "rare"), ("weights.custom", "rare")
@@ -59,7 +58,7 @@ RATE, EPOCHS = ("training.learning_rate", None), ("training.epochs", None)
 SLOWER = [(*RATE, 1e-4, 3e-5), (*RATE, 1e-4, 1e-5), (*RATE, 1e-4, 3e-6)]
 
 ROWS = {
-    # finding: a run in which it fires, one in which it must not, and the changes in their order
+    # diagnosis: a run in which it fires, one in which it must not, and the changes in their order
     "zero-recall": (
         with_label(recall=0.0, precision=0.0),
         with_label(recall=0.0, precision=0.0, support=4),
@@ -86,8 +85,8 @@ ROWS = {
         [(*RARE_WEIGHT, 10, 7)],
     ),
     "incoherent": (incoherent(30), incoherent(8), [("loss.constraint", None, 0.5, 1)]),
-    "oscillating": (swinging(), course(), SLOWER),
-    "worse-than-frozen": (course(frozen=0.8), course(frozen=0.4), SLOWER),
+    "oscillating": (swinging(), finished(), SLOWER),
+    "worse-than-frozen": (finished(frozen=0.8), finished(frozen=0.4), SLOWER),
     "validation-rising": (rising(0.4), rising(0.6), [(*EPOCHS, 3, 1)]),
     "still-improving": (
         improving(0.6),
@@ -97,19 +96,19 @@ ROWS = {
 }
 
 
-def acted_on(course: Any, name: str) -> list[Any]:
+def acted_on(run: Any, name: str) -> list[Any]:
     return [
-        finding
-        for (found_name, _), finding in found(course).items()
-        if found_name == name and finding.verdict == "act"
+        diagnosis
+        for (found_name, _), diagnosis in found(run).items()
+        if found_name == name and diagnosis.verdict == "act"
     ]
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_each_row_fires_where_it_should_and_changes_what_the_table_says(name: str) -> None:
     fires, must_not, expected = ROWS[name]
-    (finding,) = acted_on(fires, name)
-    assert told(changes_for(finding, settings(profile()))) == expected
+    (diagnosis,) = acted_on(fires, name)
+    assert told(changes_for(diagnosis, settings(profile()))) == expected
     assert acted_on(must_not, name) == []
 
 
@@ -125,13 +124,13 @@ def test_a_loss_that_is_not_finite_asks_for_a_lower_rate() -> None:
     ]
 
 
-def test_a_change_says_why_and_by_which_finding() -> None:
-    (finding,) = acted_on(ROWS["zero-recall"][0], "zero-recall")
-    change = changes_for(finding, settings(profile()))[0]
-    assert change.because == finding.message == "none of 40 positives found"
+def test_a_change_says_why_and_by_which_diagnosis() -> None:
+    (diagnosis,) = acted_on(ROWS["zero-recall"][0], "zero-recall")
+    change = changes_for(diagnosis, settings(profile()))[0]
+    assert change.because == diagnosis.message == "none of 40 positives found"
     assert change.finding == "zero-recall"
-    (finding,) = acted_on(incoherent(30), "incoherent")
-    because = changes_for(finding, settings(profile()))[0].because
+    (diagnosis,) = acted_on(incoherent(30), "incoherent")
+    because = changes_for(diagnosis, settings(profile()))[0].because
     assert because.startswith("rare: 30 of the 60 texts"), "the change itself names no label"
 
 
@@ -151,12 +150,12 @@ WAYS = {
 
 @pytest.mark.parametrize(("name", "key"), WAYS)
 def test_steps_go_on_up_to_the_bounds_and_end_there(name: str, key: str) -> None:
-    (finding,) = acted_on(ROWS[name][0], name)
+    (diagnosis,) = acted_on(ROWS[name][0], name)
     way = WAYS[name, key]
-    place = (key, finding.label if key in ("loss.gamma", "weights.custom") else None)
+    place = (key, diagnosis.label if key in ("loss.gamma", "weights.custom") else None)
     value, seen = way[0], [way[0]]
     while True:
-        changes = [c for c in changes_for(finding, {place: value}) if c.place == place]
+        changes = [c for c in changes_for(diagnosis, {place: value}) if c.setting == place]
         if not changes:
             break
         value = changes[0].after
@@ -178,56 +177,58 @@ def test_steps_go_on_up_to_the_bounds_and_end_there(name: str, key: str) -> None
 def test_a_value_beyond_its_bound_is_not_moved_back_by_a_step_that_goes_on(
     name: str, place: Any, value: float
 ) -> None:
-    (finding,) = acted_on(ROWS[name][0], name)
-    assert changes_for(finding, {place: value}) == []
+    (diagnosis,) = acted_on(ROWS[name][0], name)
+    assert changes_for(diagnosis, {place: value}) == []
 
 
 @pytest.mark.parametrize(("epochs", "kept"), [(40, 30), (3, 1)])
 def test_no_bound_cuts_the_best_epoch_off(epochs: int, kept: int) -> None:
-    (finding,) = acted_on(rising(0.4), "validation-rising")
-    finding = replace(finding, evidence={"kept_epoch": kept})
-    assert told(changes_for(finding, {EPOCHS: epochs})) == [(*EPOCHS, epochs, kept)]
+    (diagnosis,) = acted_on(rising(0.4), "validation-rising")
+    diagnosis = diagnosis.model_copy(update={"evidence": {"kept_epoch": kept}})
+    assert told(changes_for(diagnosis, {EPOCHS: epochs})) == [(*EPOCHS, epochs, kept)]
 
 
 def test_five_goes_to_seven() -> None:
-    (finding,) = acted_on(ROWS["zero-recall"][0], "zero-recall")
-    assert changes_for(finding, settings(profile(), rare=5))[1].after == 7
+    (diagnosis,) = acted_on(ROWS["zero-recall"][0], "zero-recall")
+    assert changes_for(diagnosis, settings(profile(), rare=5))[1].after == 7
 
 
 def test_values_of_a_run_take_single_steps_unless_longer_ones_may_help() -> None:
-    (finding,) = acted_on(improving(0.6), "still-improving")
-    assert len(changes_for(finding, settings(profile()))) == 2
+    (diagnosis,) = acted_on(improving(0.6), "still-improving")
+    assert len(changes_for(diagnosis, settings(profile()))) == 2
 
 
 def test_a_step_of_all_rare_labels_leaves_the_others_and_stops_at_the_bound() -> None:
     start = settings(profile())
-    lighter = stepped(LESS_WEIGHT, start, ["rare"])
-    assert told(between(start, lighter, "why")) == [(*RARE_WEIGHT, 10, 7)]
+    lighter = adjusted(LESS_WEIGHT, start, ["rare"])
+    assert told(changes_between(start, lighter, "why")) == [(*RARE_WEIGHT, 10, 7)]
     least = start | {RARE_WEIGHT: 1.0}
-    assert stepped(LESS_WEIGHT, least, ["rare"]) == least
-    stricter = stepped(STRICTER, start, ["rare"])
-    assert told(between(start, stricter, "why")) == [("loss.constraint", None, 0.5, 1.0)]
+    assert adjusted(LESS_WEIGHT, least, ["rare"]) == least
+    stricter = adjusted(STRICTER, start, ["rare"])
+    assert told(changes_between(start, stricter, "why")) == [("loss.constraint", None, 0.5, 1.0)]
 
 
 def test_without_a_hierarchy_no_price_of_incoherence_is_changed() -> None:
-    (finding,) = acted_on(incoherent(30), "incoherent")
+    (diagnosis,) = acted_on(incoherent(30), "incoherent")
     flat = make_profile({"data": {"train": "/t.csv"}})
-    assert changes_for(finding, settings(flat)) == []
+    assert changes_for(diagnosis, settings(flat)) == []
 
 
 # Changes become a profile.
 
 
 def change(key: str, name: str | None, after: float) -> Change:
-    return Change(key, name, 0.0, after, "because", "finding")
+    return Change(
+        key=key, label=name, before=0.0, after=after, because="because", finding="zero-recall"
+    )
 
 
 def test_labels_that_need_opposite_things_get_each_its_own() -> None:
     labels = {"rare": label(recall=0.0, precision=0.0), "other": label(precision=0.2, recall=0.9)}
     states = {name: LabelState("severe", 0.5) for name in labels}
-    run = course(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)
+    run = finished(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)
     changes = [
-        changes_for(finding, settings(profile(), other=5))[0] for finding in found(run).values()
+        changes_for(diagnosis, settings(profile(), other=5))[0] for diagnosis in found(run).values()
     ]
     tuned = apply(profile(), changes, ["rare", "other", "common"])
     assert [tuned.loss.gamma_of(name) for name in ("rare", "other", "common")] == [3, 1.5, 2]

@@ -1,23 +1,20 @@
 """What is tried next, kept, undone and never tried twice; when it stops and why."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from imbtool.config.schema import TuningSection
 from imbtool.files.json_text import to_json
-from imbtool.tuning.decision_log import RoundRecord
-from imbtool.tuning.diagnosis import Finding
+from imbtool.tuning.diagnosis import Diagnosis
 from imbtool.tuning.guide import Change
 from imbtool.tuning.history import (
-    Outcome,
     Round,
+    RoundOutcome,
+    ancestors,
     best_of,
     judge,
-    lineage,
     next_changes,
     stop_reason,
     stop_sentence,
@@ -33,36 +30,67 @@ START = {
 }
 
 
-def finding(name: str, label: str | None = None, verdict: Any = "act") -> Finding:
-    evidence = {"kept_epoch": 1}
-    return Finding(name, label, f"{name} seen", evidence, [3], verdict, "why", verdict == "act")
+def finding(name: str, label: str | None = None, verdict: Any = "act", **parts: Any) -> Diagnosis:
+    usual = {"evidence": {"kept_epoch": 1}, "epochs": [3], "reason": "why"}
+    usual |= {"message": f"{name} seen", "blocks": verdict == "act"}
+    return Diagnosis(id=name, label=label, verdict=verdict, **usual | parts)
+
+
+def change(key: str, label: str | None, before: float, after: float, finding: str) -> Change:
+    return Change(key=key, label=label, before=before, after=after, because="seen", finding=finding)
 
 
 def outcome(
-    *findings: Finding, objective: float | None = 0.5, recall: float | None = 0.4, **more: Any
-) -> Outcome:
+    *findings: Diagnosis, objective: float | None = 0.5, recall: float | None = 0.4, **more: Any
+) -> RoundOutcome:
     f1 = more.get("f1", {})
     known = {"precision": 0.5, "recall": 0.5, "support": 20}
     labels = {name: {**known, "f1": f1.get(name, 0.5)} for name in NAMES}
     settings = dict(START)
     for change in more.get("changed", ()):
-        settings[change.place] = change.after
+        settings[change.setting] = change.after
     ranking = more.get("ranking", 0.3)
-    return Outcome(objective, recall, labels, list(findings), settings, ranking)
+    return RoundOutcome(
+        objective=objective,
+        rare_recall=recall,
+        labels=labels,
+        findings=list(findings),
+        settings=settings,
+        ranking=ranking,
+    )
 
 
-def first(*findings: Finding, **more: Any) -> Round:
-    return Round(1, None, [], outcome(*findings, **more), 60.0, True, "the baseline")
+def done(
+    number: int,
+    base: int | None,
+    changes: list[Change],
+    outcome: RoundOutcome,
+    kept: bool,
+    why: str,
+) -> Round:
+    return Round(
+        number=number,
+        base=base,
+        changes=changes,
+        outcome=outcome,
+        seconds=60.0,
+        kept=kept,
+        why=why,
+    )
+
+
+def first(*findings: Diagnosis, **more: Any) -> Round:
+    return done(1, None, [], outcome(*findings, **more), True, "the baseline")
 
 
 def then(
-    rounds: Sequence[Round], changes: list[Change], *findings: Finding, kept: bool, **more: Any
+    rounds: Sequence[Round], changes: list[Change], *findings: Diagnosis, kept: bool, **more: Any
 ) -> list[Round]:
     """The rounds and another one from the best of them."""
     base = best_of(rounds)
-    way = [change for each in lineage(rounds, base.number) for change in each.changes]
+    way = [change for each in ancestors(rounds, base.number) for change in each.changes]
     made = outcome(*findings, changed=[*way, *changes], **more)
-    return [*rounds, Round(len(rounds) + 1, base.number, changes, made, 60.0, kept, "")]
+    return [*rounds, done(len(rounds) + 1, base.number, changes, made, kept, "")]
 
 
 def plan(rounds: Sequence[Round]) -> list[Change]:
@@ -171,8 +199,8 @@ def test_no_set_of_changes_is_tried_twice_from_a_place_whatever_comes_of_it() ->
 
 
 EXPLORED = [
-    Change("weights.custom", "a", 10.0, 4.9, "a head ranks better", "ranks-better"),
-    Change("loss.constraint", None, 0.5, 2.0, "a head ranks better", "ranks-better"),
+    change("weights.custom", "a", 10.0, 4.9, "ranks-better"),
+    change("loss.constraint", None, 0.5, 2.0, "ranks-better"),
 ]
 
 
@@ -185,7 +213,7 @@ def test_what_ranks_better_with_the_encoder_frozen_goes_before_labels_and_once()
 
 def test_what_the_run_itself_suggests_comes_after_it_and_before_labels() -> None:
     found = [finding("still-improving", verdict="act"), finding("zero-recall", "a")]
-    found[0] = replace(found[0], blocks=False)
+    found[0] = found[0].model_copy(update={"blocks": False})
     rounds = [first(*found)]
     assert next_changes(rounds, lambda: EXPLORED) == EXPLORED
     rounds = then(rounds, EXPLORED, kept=False)
@@ -200,26 +228,26 @@ def test_what_is_unwell_in_the_run_goes_before_it_and_nothing_is_explored() -> N
 
 def test_what_ranks_better_belongs_together_and_no_part_of_it_goes_along() -> None:
     pair = [
-        Change("weights.custom", "a", 10.0, 4.9, "a head ranks better", "ranks-better"),
-        Change("loss.gamma", "a", 2.0, 1.5, "a head ranks better", "ranks-better"),
+        change("weights.custom", "a", 10.0, 4.9, "ranks-better"),
+        change("loss.gamma", "a", 2.0, 1.5, "ranks-better"),
     ]
     rounds = then([first(finding("zero-recall", "b"))], pair, kept=False, f1={"a": 0.9})
     assert told(next_changes(rounds, lambda: pair)) == {("gamma", "b", 3)}
 
 
 def test_no_way_leads_back_to_settings_that_a_round_has_had() -> None:
-    longer = Change("training.epochs", None, 3, 5, "seen", "still-improving")
-    shorter = replace(finding("validation-rising"), evidence={"kept_epoch": 3})
+    longer = change("training.epochs", None, 3, 5, "still-improving")
+    shorter = finding("validation-rising", evidence={"kept_epoch": 3})
     assert plan(then([first()], [longer], shorter, kept=True)) == []
-    lighter = Change("weights.custom", "a", 10.0, 6.7, "seen", "over-predicted")
+    lighter = change("weights.custom", "a", 10.0, 6.7, "over-predicted")
     assert plan(then([first()], [lighter], finding("threshold-low", "a"), kept=True)) == []
 
 
 def test_a_label_whose_first_change_would_lead_back_gets_its_next() -> None:
-    more = [Change("loss.gamma", "a", 2.0, 3.0, "seen", "zero-recall")]
+    more = [change("loss.gamma", "a", 2.0, 3.0, "zero-recall")]
     less = [
-        Change("loss.gamma", "a", 3.0, 2.0, "seen", "ranks-better"),
-        Change("weights.custom", "a", 10.0, 6.7, "seen", "ranks-better"),
+        change("loss.gamma", "a", 3.0, 2.0, "ranks-better"),
+        change("weights.custom", "a", 10.0, 6.7, "ranks-better"),
     ]
     rounds = then(then([first()], more, kept=True), less, finding("zero-recall", "a"), kept=True)
     assert told(plan(rounds)) == {("gamma", "a", 3)}, "a weight of 10 is that of the baseline"
@@ -299,7 +327,7 @@ def test_a_round_whose_ranking_is_not_known_is_judged_by_its_objective() -> None
 
 def test_the_baseline_is_kept_and_so_is_what_follows_one_that_did_not_end() -> None:
     broken = outcome(objective=None)
-    after = [Round(1, None, [], broken, 60.0, True, "")]
+    after = [done(1, None, [], broken, True, "")]
     assert judge(broken, [], "f1_macro")[0]
     assert judge(outcome(), after, "f1_macro")[0]
     assert judge(broken, after, "f1_macro")[0], "a lower rate is tried from there"
@@ -310,7 +338,7 @@ def test_the_best_round_is_the_one_kept_last() -> None:
     rounds = then(rounds, [], kept=True)
     rounds = then(rounds, [], kept=False)
     assert best_of(rounds).number == 3
-    assert [each.number for each in lineage(rounds, 3)] == [1, 3]
+    assert [each.number for each in ancestors(rounds, 3)] == [1, 3]
 
 
 # When it stops.
@@ -350,5 +378,4 @@ def test_the_sentence_says_what_was_spent() -> None:
 def test_a_round_is_the_same_once_it_was_written_down() -> None:
     rounds = [first(finding("zero-recall", "a"), recall=None)]
     rounds = then(rounds, plan(rounds), finding("oscillating"), kept=True)
-    written = [json.loads(to_json(each.document())) for each in rounds]
-    assert [RoundRecord.model_validate(each).round() for each in written] == rounds
+    assert [Round.model_validate_json(to_json(each)) for each in rounds] == rounds

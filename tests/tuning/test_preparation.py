@@ -22,7 +22,7 @@ def test_an_objective_that_is_not_defined_on_validation_is_refused(project: Path
     with Path("validation.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     profile = read_profile(Path("profile.yaml"), [OBJECTIVE])
-    assert read_data(profile).names
+    assert read_data(profile, Path("runs/t")).names
     write_csv(Path("validation.csv"), [without_secondary(row) for row in rows])
     with pytest.raises(UserError, match="no positive of a secondary label"):
-        read_data(profile)
+        read_data(profile, Path("runs/t"))

@@ -1,4 +1,4 @@
-"""The loop: rounds kept and undone, budgets, and a memory that survives a kill at any moment.
+"""The loop: rounds kept and undone, budgets, and a decision log that survives a kill at any moment.
 
 Training is replaced by a script of what rounds reach; tests/cli/test_tune.py trains in earnest.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from courses import epoch, label
+from finishedruns import epoch, label
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
@@ -18,8 +18,11 @@ from imbtool.distributed.signals import Stopped
 from imbtool.errors import NotFiniteError, Problem, UserError
 from imbtool.files.locks import locked
 from imbtool.model.metadata import read_meta
+from imbtool.training.setup import RunInputs
 from imbtool.tuning import loop as session
+from imbtool.tuning.history import Round
 from imbtool.tuning.loop import TuningResult, resume, tune
+from imbtool.tuning.summary import TuningSummary
 
 Document = dict[str, Any]
 Script = dict[int, Document]
@@ -39,7 +42,7 @@ class Training:
         self.resumed: list[str] = []
         self.stop_in: int | None = None
 
-    def train(self, profile: Profile, folder: Path, emit: Any, command: list[str]) -> None:
+    def train(self, profile: Profile, folder: Path, *_: Any, inputs: RunInputs) -> None:
         self.profiles.append(profile)
         shutil.copytree(self.template, folder, symlinks=True)
         if int(folder.name) == self.stop_in:
@@ -47,7 +50,7 @@ class Training:
             raise Stopped(15)
         self._write(folder, profile)
 
-    def resume(self, folder: Path, emit: Any, command: list[str], allow_changed: bool) -> None:
+    def resume(self, folder: Path, *_: Any, inputs: RunInputs) -> None:
         self.resumed.append(folder.name)
         self._write(folder, read_profile(folder / "profile.yaml"))
 
@@ -60,7 +63,7 @@ class Training:
             raise NotFiniteError(Problem("training step 3", reached["error"], "", ""))
         labels = {name: label(**reached.get("labels", {}).get(name, {})) for name in NAMES}
         kept = epoch(1, labels=labels, f1_macro=reached["f1"])
-        self._events(folder, [start, kept, {"event": "end"}])
+        self._events(folder, [start, kept.model_dump(), {"event": "end"}])
 
     def _events(self, folder: Path, events: list[Document]) -> None:
         lines = [json.dumps(event) + "\n" for event in events]
@@ -104,8 +107,8 @@ def decisions(name: str = "t") -> list[Document]:
     return [json.loads(line) for line in lines]
 
 
-def told(round_: Document) -> set[tuple[str, str | None, float]]:
-    return {(change["key"], change["label"], change["after"]) for change in round_["changes"]}
+def told(done: Round) -> set[tuple[str, str | None, float]]:
+    return {(change.key, change.label, change.after) for change in done.changes}
 
 
 GAMMA_UP = ("loss.gamma", "threats", 3)
@@ -114,9 +117,9 @@ WEIGHT_UP = ("weights.custom", "threats", 4.5)
 
 def test_a_healthy_baseline_ends_it_at_once(training: Any) -> None:
     made = training({1: {"f1": 0.6}})
-    story = start().story
-    assert story["stop"]["reason"] == "healthy"
-    assert story["changes"] == []
+    summary = start().summary
+    assert summary.stop.reason == "healthy"
+    assert summary.changes == []
     assert made.profiles == [settings()]
 
 
@@ -128,15 +131,15 @@ def test_a_change_that_helps_is_kept_and_built_upon(training: Any) -> None:
             3: {"f1": 0.6, "labels": WELL},
         }
     )
-    story = start().story
-    assert [told(each) for each in story["rounds"]] == [set(), {GAMMA_UP}, {WEIGHT_UP}]
-    assert [each["kept"] for each in story["rounds"]] == [True, True, True]
-    assert [each["base"] for each in story["rounds"]] == [None, 1, 2]
+    summary = start().summary
+    assert [told(each) for each in summary.rounds] == [set(), {GAMMA_UP}, {WEIGHT_UP}]
+    assert [each.kept for each in summary.rounds] == [True, True, True]
+    assert [each.base for each in summary.rounds] == [None, 1, 2]
     last = made.profiles[-1]
     assert (last.loss.gamma_of("threats"), last.weights.custom) == (3, {"threats": 4.5})
     assert last.loss.gamma_of("praise") == 2
-    assert (story["best_round"], story["stop"]["reason"]) == (3, "healthy")
-    assert story["objective"] == {"name": "f1_macro", "baseline": 0.4, "best": 0.6}
+    assert (summary.best_round, summary.stop.reason) == (3, "healthy")
+    assert dict(summary.objective) == {"name": "f1_macro", "baseline": 0.4, "best": 0.6}
 
 
 def test_a_change_that_does_not_help_is_undone(training: Any) -> None:
@@ -147,19 +150,19 @@ def test_a_change_that_does_not_help_is_undone(training: Any) -> None:
             3: {"f1": 0.35, "labels": SILENT},
         }
     )
-    story = start().story
-    assert [told(each) for each in story["rounds"]] == [set(), {GAMMA_UP}, {WEIGHT_UP}]
-    assert [each["kept"] for each in story["rounds"]] == [True, False, False]
+    summary = start().summary
+    assert [told(each) for each in summary.rounds] == [set(), {GAMMA_UP}, {WEIGHT_UP}]
+    assert [each.kept for each in summary.rounds] == [True, False, False]
     assert made.profiles[-1].loss.gamma_of("threats") == 2, "the second try is from the baseline"
-    assert (story["best_round"], story["stop"]["reason"]) == (1, "nothing-left")
+    assert (summary.best_round, summary.stop.reason) == (1, "nothing-left")
 
 
 def test_a_better_objective_does_not_buy_the_recall_of_rare_labels(training: Any) -> None:
     fallen = {name: {"recall": 0.5} for name in NAMES}
     training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.6, "labels": fallen}})
-    story = start(tuning__budget_runs=2).story
-    assert not story["rounds"][1]["kept"]
-    assert "too much of it lost" in story["rounds"][1]["why"]
+    summary = start(tuning__budget_runs=2).summary
+    assert not summary.rounds[1].kept
+    assert "too much of it lost" in summary.rounds[1].why
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_a_better_objective_does_not_buy_the_recall_of_rare_labels(training: Any
 )
 def test_it_stops_at_the_budget(training: Any, budget: Any, runs: int, reason: str) -> None:
     made = training({number: {"f1": number / 10, "labels": SILENT} for number in range(1, 9)})
-    assert start(**budget).story["stop"]["reason"] == reason
+    assert start(**budget).summary.stop.reason == reason
     assert len(made.profiles) == runs
 
 
@@ -216,9 +219,9 @@ def test_a_loss_that_is_not_finite_lowers_the_rate_until_it_trains(training: Any
             3: {"f1": 0.5, "rate": 1e-4},
         }
     )
-    story = start(training__learning_rate=1e-3).story
+    summary = start(training__learning_rate=1e-3).summary
     assert [each.training.learning_rate for each in made.profiles] == [1e-3, 3e-4, 1e-4]
-    assert (story["best_round"], story["stop"]["reason"]) == (3, "healthy")
+    assert (summary.best_round, summary.stop.reason) == (3, "healthy")
 
 
 def test_no_round_that_ends_is_an_error_that_says_so(training: Any) -> None:
@@ -249,19 +252,20 @@ STORY: Script = {
 }
 
 
-def comparable(story: Document) -> Document:
-    """A story without its times."""
-    rounds = [each | {"seconds": 0} for each in story["rounds"]]
-    return story | {"rounds": rounds, "budget": None, "stop": story["stop"]["reason"]}
+def comparable(summary: TuningSummary) -> Document:
+    """A summary without its times."""
+    rounds = [each.model_copy(update={"seconds": 0}) for each in summary.rounds]
+    changed = {"rounds": rounds, "budget": None, "stop": summary.stop.reason}
+    return dict(summary) | changed
 
 
 @pytest.mark.parametrize("lines", range(1, 10))
 @pytest.mark.parametrize("half", ["", '{"event": "res'])
-def test_killed_after_any_decision_it_goes_on_to_the_same_story(
+def test_killed_after_any_decision_it_goes_on_to_the_same_summary(
     lines: int, half: str, training: Any
 ) -> None:
     made = training(STORY)
-    whole = start().story
+    whole = start().summary
     path = Path("runs/t/decisions.jsonl")
     kept = path.read_text().splitlines(keepends=True)[:lines]
     path.write_text("".join(kept) + half)
@@ -269,7 +273,7 @@ def test_killed_after_any_decision_it_goes_on_to_the_same_story(
     for number in range(begun + 1, 5):
         shutil.rmtree(f"runs/t/rounds/{number}")
     made.profiles.clear()
-    assert comparable(go_on().story) == comparable(whole)
+    assert comparable(go_on().summary) == comparable(whole)
     assert len(made.profiles) == 4 - begun, "rounds whose training had ended are not repeated"
     assert made.resumed == []
 
@@ -279,10 +283,10 @@ def test_a_round_stopped_in_the_middle_is_resumed_not_repeated(training: Any) ->
     made.stop_in = 2
     with pytest.raises(Stopped):
         start()
-    story = go_on().story
+    summary = go_on().summary
     assert made.resumed == ["2"]
     assert len(made.profiles) == 4
-    assert [each["kept"] for each in story["rounds"]] == [True, False, True, True]
+    assert [each.kept for each in summary.rounds] == [True, False, True, True]
 
 
 def test_a_round_goes_on_with_the_profile_that_it_was_decided_to_have(training: Any) -> None:
@@ -311,11 +315,11 @@ def test_a_round_killed_before_its_first_save_is_trained_anew(training: Any) -> 
 
 def test_a_finished_tuning_goes_on_with_a_larger_budget(training: Any) -> None:
     made = training(STORY)
-    assert start(tuning__budget_runs=2).story["best_round"] == 1
-    assert go_on().story["stop"]["reason"] == "budget-runs"
+    assert start(tuning__budget_runs=2).summary.best_round == 1
+    assert go_on().summary.stop.reason == "budget-runs"
     assert len(made.profiles) == 2
-    story = go_on(budget_runs=8).story
-    assert (story["best_round"], story["stop"]["reason"]) == (4, "healthy")
+    summary = go_on(budget_runs=8).summary
+    assert (summary.best_round, summary.stop.reason) == (4, "healthy")
     assert len(made.profiles) == 4
 
 
@@ -323,9 +327,9 @@ def test_it_goes_on_with_the_budget_that_it_went_on_with_before(training: Any) -
     made = training({number: {"f1": number / 10, "labels": SILENT} for number in range(1, 9)})
     start(tuning__budget_runs=1)
     go_on(budget_runs=3)
-    story = go_on().story
-    assert (len(made.profiles), story["budget"]["runs"]) == (3, 3)
-    assert go_on(budget_minutes=60).story["budget"]["runs"] == 3
+    summary = go_on().summary
+    assert (len(made.profiles), summary.budget.runs) == (3, 3)
+    assert go_on(budget_minutes=60).summary.budget.runs == 3
 
 
 def test_it_does_not_go_on_with_another_profile_whatever_is_allowed(training: Any) -> None:
@@ -434,10 +438,10 @@ def test_it_does_not_go_on_with_other_data(training: Any) -> None:
         stream.write("x-1,hello,abuse\n")
     with pytest.raises(UserError, match="other texts or labels"):
         go_on()
-    assert resume(Path("runs/t"), lambda event: None, [], [], allow_changed=True).story
+    assert resume(Path("runs/t"), lambda event: None, [], [], allow_changed=True).summary
 
 
-# The frozen stage.
+# The frozen-encoder search.
 
 
 FROZEN = {"tuning__proxy": True, "weights__moderate": "{ratio: 1.1, weight: 3}"}
@@ -447,35 +451,38 @@ FROZEN = {"tuning__proxy": True, "weights__moderate": "{ratio: 1.1, weight: 3}"}
 class Prefers:
     """A frozen encoder whose head ranks best with a weight of 2.1 for `threats`."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, inputs: RunInputs) -> None:
         self.corpus = type("Corpus", (), {"labels": type("Labels", (), {"names": NAMES})})
 
     def average_precision(self, profile: Profile) -> float:
         return 0.3 - 0.01 * abs(profile.weights.custom.get("threats", 3.0) - 2.1)
 
 
-def test_the_frozen_stage_proposes_what_ranks_better_and_a_fine_tune_decides(
+def test_the_frozen_encoder_search_proposes_what_ranks_better_and_a_fine_tune_decides(
     training: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training({number: {"f1": 0.5 - 0.1 * number, "labels": SILENT} for number in (1, 2, 3)})
     monkeypatch.setattr(session, "freeze_encoder", Prefers)
-    story = start(**FROZEN, tuning__budget_runs=3).story
-    assert ("weights.custom", "threats", 2.1) in told(story["rounds"][1])
-    assert {change["finding"] for change in story["rounds"][1]["changes"]} == {"ranks-better"}
-    assert not story["rounds"][1]["kept"]
-    assert told(story["rounds"][2]) == {GAMMA_UP}
+    summary = start(**FROZEN, tuning__budget_runs=3).summary
+    assert ("weights.custom", "threats", 2.1) in told(summary.rounds[1])
+    assert {change.finding for change in summary.rounds[1].changes} == {"ranks-better"}
+    assert not summary.rounds[1].kept
+    assert told(summary.rounds[2]) == {GAMMA_UP}
     (found,) = [record for record in decisions() if record["event"] == "explored"]
-    assert (found["base"], found["changes"]) == (1, story["rounds"][1]["changes"])
+    assert (found["base"], found["changes"]) == (
+        1,
+        [change.model_dump() for change in summary.rounds[1].changes],
+    )
 
 
-def test_a_tuning_that_goes_on_does_not_explore_the_same_round_again(
+def test_a_tuning_that_goes_on_does_not_search_the_same_round_again(
     training: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training({number: {"f1": 0.5 - 0.1 * number, "labels": SILENT} for number in (1, 2, 3)})
     monkeypatch.setattr(session, "freeze_encoder", Prefers)
     start(**FROZEN, tuning__budget_runs=2)
-    monkeypatch.setattr(session, "freeze_encoder", lambda profile: pytest.fail("was asked"))
-    assert told(go_on(budget_runs=3).story["rounds"][2]) == {GAMMA_UP}
+    monkeypatch.setattr(session, "freeze_encoder", lambda *_: pytest.fail("was asked"))
+    assert told(go_on(budget_runs=3).summary.rounds[2]) == {GAMMA_UP}
 
 
 def test_a_resumed_tuning_proposes_what_an_undisturbed_one_does(
@@ -499,6 +506,6 @@ def test_switched_off_the_guides_own_order_stands_and_no_head_is_fitted(
     training: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training({1: {"f1": 0.4, "labels": SILENT}, 2: {"f1": 0.5, "labels": WELL}})
-    monkeypatch.setattr(session, "freeze_encoder", lambda profile: pytest.fail("was asked"))
-    story = start(tuning__proxy=False).story
-    assert told(story["rounds"][1]) == {GAMMA_UP}
+    monkeypatch.setattr(session, "freeze_encoder", lambda *_: pytest.fail("was asked"))
+    summary = start(tuning__proxy=False).summary
+    assert told(summary.rounds[1]) == {GAMMA_UP}

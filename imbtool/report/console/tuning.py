@@ -1,35 +1,45 @@
-"""A tuning on screen: as it goes, its story at the end, and what it would do after a run."""
+"""A tuning on screen: its rounds as they come, its summary, and what it would do after a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.report.cells import figure, label_text, plain_table, rarest_first, tier_text
-from imbtool.report.console.training import TrainingView
-from imbtool.tuning.diagnosis import METRIC_NAMES
-from imbtool.tuning.guide import SETTING_NAMES
+from imbtool.events import EpochEvent, Event, StepEvent
+from imbtool.report.cells import figure, label_text, plain_table, tier_text
+from imbtool.report.console.training import TrainingView, loss_line
+from imbtool.tuning.decision_log import (
+    ResultRecord,
+    RoundRecord,
+    SearchRecord,
+    SearchStart,
+    SessionRecord,
+)
+from imbtool.tuning.diagnosis import METRIC_NAMES, Diagnosis
+from imbtool.tuning.finished_run import Preview
+from imbtool.tuning.guide import SETTING_NAMES, Change, Value
+from imbtool.tuning.history import Round
+from imbtool.tuning.summary import TuningSummary
 from imbtool.wording import counted
-
-Document = dict[str, Any]
 
 VERDICT_STYLE = {"act": "bold", "watch": "yellow", "leave": "dim"}
 THE_RUN = "the run"
-FIGURES = ("precision", "recall", "f1")
+METRICS = ("precision", "recall", "f1")
 
 
 class TuningView:
-    """Listens to a tuning: each round's changes, its course, and what came of it."""
+    """Shows a tuning as it goes: each round's changes, its epochs, and what came of it."""
 
     def __init__(self, console: Console) -> None:
         """Draw on `console`."""
         self._console = console
         self._training = TrainingView(console)
-        self._terms: Document = {}
+        self._budget_runs = 0
+        self._budget_minutes: float | None = None
         self._runs, self._minutes = 0, 0.0
 
     def __enter__(self) -> Self:
@@ -41,167 +51,157 @@ class TuningView:
         """Stop drawing."""
         self._training.__exit__(*problem)
 
-    def __call__(self, event: Document) -> None:
+    def __call__(self, event: Event) -> None:
         """Show a decision, or an event of a training."""
-        match event["event"]:
-            case "step":
+        match event:
+            case StepEvent():
                 self._training(event)
-            case "session":
-                self._terms = event
-                self._runs, self._minutes = event["runs_done"], event["minutes_spent"]
-            case "result":
+            case SessionRecord():
+                self._budget_runs, self._budget_minutes = event.budget_runs, event.budget_minutes
+                self._runs, self._minutes = event.runs_done, event.minutes_spent
+            case ResultRecord():
                 self._runs += 1
-                self._minutes += event["result"]["seconds"] / 60
-                self._print(_result(event["result"]))
-                self._print([self._left()])
-            case "round":
-                self._print(_round(event))
-            case "frozen":
+                self._minutes += event.result.seconds / 60
+                self._print([*_result(event.result), self._left()])
+            case RoundRecord():
+                self._print([_round(event)])
+            case SearchStart():
                 self._print(["trying weights and gammas with the encoder frozen"])
-            case "explored":
-                self._print([_explored(event)])
-            case "epoch":
-                self._print([_epoch(event)])
+            case SearchRecord():
+                self._print([_search(event)])
+            case EpochEvent():
+                macro_f1 = figure(event.f1_macro)
+                self._print([f"epoch {event.epoch}: macro-F1 {macro_f1}, {loss_line(event)}"])
 
     def _print(self, views: Iterable[RenderableType]) -> None:
         for view in views:
             self._console.print(view)
 
     def _left(self) -> str:
-        runs = counted(max(0, self._terms["budget_runs"] - self._runs), "run")
-        minutes = self._terms["budget_minutes"]
-        if minutes is None:
+        runs = counted(max(0, self._budget_runs - self._runs), "run")
+        if self._budget_minutes is None:
             return f"budget left: {runs}"
-        return f"budget left: {runs}, {max(0.0, minutes - self._minutes):.0f} min"
+        return f"budget left: {runs}, {max(0.0, self._budget_minutes - self._minutes):.0f} min"
 
 
-def tuning_views(story: Document) -> Iterator[RenderableType]:
+def tuning_views(summary: TuningSummary) -> Iterator[RenderableType]:
     """The rounds, the labels before and after, and where the result is."""
-    yield _rounds(story)
-    yield _labels(story)
-    yield f"\nstopped: {story['stop']['sentence']}"
-    yield f"checkpoint: {story['checkpoint']}"
-    yield f"profile: {story['profile']}"
+    yield _rounds(summary)
+    yield _labels(summary)
+    yield f"\nstopped: {summary.stop.sentence}"
+    yield f"checkpoint: {summary.checkpoint}"
+    yield f"profile: {summary.profile}"
 
 
-def preview_views(document: Document) -> Iterator[RenderableType]:
-    """What the guide sees in a run, and what it would change."""
-    value = document["objective"]["value"]
-    name = METRIC_NAMES[document["objective"]["name"]]
-    yield f"{document['run']}: {name} {figure(value)} on validation"
-    yield from _findings(document["findings"])
-    if document["healthy"]:
-        yield "healthy: nothing would be changed"
-    elif document["changes"]:
-        yield _changes("For what was found the guide would change", document["changes"])
+def preview_views(preview: Preview) -> Iterator[RenderableType]:
+    """The diagnoses of a run, and what the guide would change."""
+    objective = preview.objective
+    yield (f"{preview.run}: {METRIC_NAMES[objective.name]} {figure(objective.value)} on validation")
+    yield _diagnoses(preview.findings)
+    if preview.healthy:
+        yield "The run is healthy: the guide would change nothing."
+    elif preview.changes:
+        yield _changes("The guide would change", preview.changes)
     else:
-        yield "the guide has no change for what was found"
+        yield "The guide has no change for these diagnoses."
 
 
-def _round(event: Document) -> Iterator[RenderableType]:
-    if event["base"] is None:
-        yield Text("\nRound 1: the profile as it is", style="bold")
-    else:
-        yield _changes(f"Round {event['round']}, from round {event['base']}", event["changes"])
+def _round(record: RoundRecord) -> RenderableType:
+    if record.base is None:
+        return Text("\nRound 1: the profile as it is", style="bold")
+    return _changes(f"Round {record.round}, from round {record.base}", record.changes)
 
 
-def _explored(event: Document) -> str:
-    heads, base = counted(event["heads"], "head"), event["base"]
-    found = "some rank better" if event["changes"] else "none ranks clearly better"
-    return f"fitted {heads}: {found} than the values of round {base}"
+def _search(record: SearchRecord) -> str:
+    heads, base = counted(record.heads, "head"), record.base
+    found = "some rank better" if record.changes else "none ranks clearly better"
+    return f"fitted {heads}: {found} than with the values of round {base}"
 
 
-def _epoch(event: Document) -> str:
-    return (
-        f"epoch {event['epoch']}: macro-F1 {event['f1_macro']:.3f}, loss "
-        f"{event['train_loss']:.4f} training, {event['validation_loss']:.4f} validation"
-    )
+def _result(done: Round) -> Iterator[RenderableType]:
+    yield _diagnoses(done.outcome.findings)
+    yield Text(f"round {done.number} {_verdict(done)}: {done.why}", style="bold")
 
 
-def _result(result: Document) -> Iterator[RenderableType]:
-    yield from _findings(result["outcome"]["findings"])
-    yield Text(f"round {result['number']} {_verdict(result)}: {result['why']}", style="bold")
+def _verdict(done: Round) -> str:
+    return "kept" if done.kept else "undone"
 
 
-def _verdict(result: Document) -> str:
-    return "kept" if result["kept"] else "undone"
-
-
-def _changes(title: str, changes: Iterable[Document]) -> Table:
+def _changes(title: str, changes: Iterable[Change]) -> Table:
     table = plain_table(title, "change", "of", right=("from", "to"))
     table.add_column("because", overflow="fold")
     for change in changes:
         table.add_row(
-            change["key"],
-            label_text(change["label"] or THE_RUN),
-            f"{change['before']:g}",
-            f"{change['after']:g}",
-            label_text(change["because"]),
+            change.key,
+            label_text(change.label or THE_RUN),
+            f"{change.before:g}",
+            f"{change.after:g}",
+            label_text(change.because),
         )
     return table
 
 
-def _findings(findings: list[Document]) -> Iterator[RenderableType]:
-    if not findings:
-        yield "nothing unwell was found"
-        return
-    table = plain_table("Found", "", "what", "about", "numbers", "why")
-    for finding in findings:
+def _diagnoses(diagnoses: Sequence[Diagnosis]) -> RenderableType:
+    if not diagnoses:
+        return "nothing is wrong with the run"
+    table = plain_table("Diagnoses", "", "what", "about", "numbers", "why")
+    for diagnosis in diagnoses:
         table.add_row(
-            Text(finding["verdict"], style=VERDICT_STYLE[finding["verdict"]]),
-            finding["id"],
-            label_text(finding["label"] or THE_RUN),
-            label_text(finding["message"]),
-            label_text(finding["reason"]),
+            Text(diagnosis.verdict, style=VERDICT_STYLE[diagnosis.verdict]),
+            diagnosis.id,
+            label_text(diagnosis.label or THE_RUN),
+            label_text(diagnosis.message),
+            label_text(diagnosis.reason),
         )
-    yield table
+    return table
 
 
-def _rounds(story: Document) -> Table:
-    right = ("from", METRIC_NAMES[story["objective"]["name"]], "rare recall", "min")
+def _rounds(summary: TuningSummary) -> Table:
+    right = ("from", METRIC_NAMES[summary.objective.name], "rare recall", "min")
     table = plain_table("Rounds", "round", right=right)
     for heading in ("", "changed", "why"):
         table.add_column(heading, overflow="fold")
-    for each in story["rounds"]:
+    for each in summary.rounds:
         table.add_row(
-            str(each["number"]),
-            str(each["base"] or ""),
-            figure(each["outcome"]["objective"]),
-            figure(each["outcome"]["rare_recall"]),
-            f"{each['seconds'] / 60:.1f}",
+            str(each.number),
+            str(each.base or ""),
+            figure(each.outcome.objective),
+            figure(each.outcome.rare_recall),
+            f"{each.seconds / 60:.1f}",
             _verdict(each),
-            label_text(", ".join(map(_short, each["changes"]))),
-            label_text(each["why"]),
+            label_text(", ".join(map(_short, each.changes))),
+            label_text(each.why),
         )
     return table
 
 
-def _short(change: Document) -> str:
+def _short(change: Change) -> str:
     """`gamma 2 -> 3 (threats)`."""
-    label = f" ({change['label']})" if change["label"] is not None else ""
-    moved = f"{change['before']:g} -> {change['after']:g}"
-    return f"{SETTING_NAMES[change['key']]} {moved}{label}"
+    label = f" ({change.label})" if change.label is not None else ""
+    return f"{SETTING_NAMES[change.key]} {change.before:g} -> {change.after:g}{label}"
 
 
-def _labels(story: Document) -> Table:
-    first, best = (story["rounds"][number - 1] for number in (1, story["best_round"]))
-    title = f"Labels, round 1 and round {best['number']}"
+def _labels(summary: TuningSummary) -> Table:
+    first, best = summary.rounds[0], summary.best
+    title = f"Labels, round 1 and round {best.number}"
     right = ("gamma", "weight", "support", "precision", "recall", "F1")
     table = plain_table(title, "label", "tier", right=right)
-    nothing = {"support": 0, "precision": None, "recall": None, "f1": None}
-    for name, row in rarest_first(story["labels"]):
-        before, after = (each["outcome"]["labels"].get(name, nothing) for each in (first, best))
-        moved = (f"{figure(before[key])} {figure(after[key])}" for key in FIGURES)
+    for name, label in summary.rarest_first:
+        before, after = (each.outcome.labels.get(name) for each in (first, best))
+        moved = (
+            " ".join(figure(getattr(row, key, None)) for row in (before, after)) for key in METRICS
+        )
         table.add_row(
             label_text(name),
-            tier_text(row["tier"]),
-            *(_setting(row[key]) for key in ("gamma", "weight")),
-            f"{after['support']:,}",
+            tier_text(label.tier),
+            _setting(label.gamma),
+            _setting(label.weight),
+            f"{after.support if after else 0:,}",
             *moved,
         )
     return table
 
 
-def _setting(values: list[float]) -> str:
+def _setting(values: Sequence[Value]) -> str:
     before, after = values
     return f"{before:g}" if before == after else f"{before:g} -> {after:g}"

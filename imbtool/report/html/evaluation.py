@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -18,8 +18,7 @@ from imbtool.evaluation.document import (
     LabelDifference,
     LabelMetrics,
 )
-from imbtool.events import Event
-from imbtool.files.json_text import as_filed
+from imbtool.events import EpochEvent, Event, StartEvent, of_kind
 from imbtool.files.writing import write_text
 from imbtool.report.figures.svg import inline_svg
 from imbtool.report.html.environment import make_environment
@@ -37,7 +36,7 @@ DESCRIPTIONS = {
 
 
 def write_evaluation_page(
-    evaluation: Evaluation, events: Iterable[Event], figures: Mapping[str, Figure], path: Path
+    evaluation: Evaluation, events: Sequence[Event], figures: Mapping[str, Figure], path: Path
 ) -> None:
     """Write the page of an evaluation.
 
@@ -51,11 +50,10 @@ def write_evaluation_page(
 
 
 def render_evaluation_page(
-    evaluation: Evaluation, events: Iterable[Event], figures: Mapping[str, Figure]
+    evaluation: Evaluation, events: Sequence[Event], figures: Mapping[str, Figure]
 ) -> str:
     """The HTML of `write_evaluation_page`."""
-    course, comparison = as_filed(list(events)), evaluation.comparison
-    rows = evaluation.rarest_first()
+    comparison, rows = evaluation.comparison, evaluation.rarest_first()
     return (
         make_environment()
         .get_template("evaluation.html")
@@ -69,8 +67,8 @@ def render_evaluation_page(
             requirements=evaluation.requirements,
             compared=comparison and _compared(comparison),
             reach=comparison and _reach(comparison),
-            start=_start(course),
-            epochs=[event for event in course if event["event"] == "epoch"],
+            start=_start(events),
+            epochs=of_kind(events, EpochEvent),
             command=_command(evaluation),
             figures={
                 name: inline_svg(figures[name], name, about, _links(rows) if name == "f1" else {})
@@ -99,16 +97,14 @@ def _reach(comparison: Comparison) -> float:
     return next((each for each in REACHES if each >= max(ends, default=0)), REACHES[-1])
 
 
-def _start(events: Sequence[Event]) -> Event | None:
+def _start(events: Sequence[Event]) -> StartEvent | None:
     """What the training began with; None where a run of an older version does not say it all."""
-    starts = [event for event in events if event["event"] == "start"]
-    return next(filter(_is_told, starts), None)
+    return next((start for start in of_kind(events, StartEvent) if _says_all(start)), None)
 
 
-def _is_told(start: Event) -> bool:
-    named = all(key in start for key in ("encoder", "device", "max_length", "steps"))
-    chosen = start.get("precision") and "reason" in start["learning_rate"]
-    return bool(named and chosen and "train" in start.get("texts", ()))
+def _says_all(start: StartEvent) -> bool:
+    told = {"encoder", "device", "max_length", "steps", "precision"} <= start.model_fields_set
+    return told and bool(start.learning_rate.reason) and "train" in start.texts
 
 
 def _groups(evaluation: Evaluation) -> dict[str, DecisionMetrics[Estimate]]:

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from imbtool.errors import TextError, UserError
-from imbtool.model import excerpts
-from imbtool.model import tokenize as reading
-from imbtool.model.excerpts import by_characters, ends, is_far_longer, pieces
-from imbtool.model.tokenize import Reader
+from imbtool.model import tokenize, very_long_texts
+from imbtool.model.tokenize import TextTokenizer
+from imbtool.model.very_long_texts import by_characters, ends, is_far_longer, pieces
 
 WORDS = [
     "the",
@@ -37,16 +36,16 @@ WAYS = ("truncate", "head-tail", "windows")
 
 
 @cache
-def reader(kind: str, way: str, width: int = 8) -> Reader:
+def reader(kind: str, way: str, width: int = 8) -> TextTokenizer:
     folder = make_encoder(kind, Path(mkdtemp()) / "encoder", corpus=["the people walk", "knife"])
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.model_max_length = width
-    return Reader(tokenizer, width, way)  # type: ignore[arg-type]
+    return TextTokenizer(tokenizer, width, way)  # type: ignore[arg-type]
 
 
-def plainly(of: Reader, text: str) -> list[int]:
+def plainly(of: TextTokenizer, text: str) -> list[int]:
     """What is read where all of the text is tokenised."""
-    return next(of._plain([text]))
+    return next(of._encode([text]))
 
 
 @st.composite
@@ -104,7 +103,7 @@ def test_without_blanks_or_words_all_of_it_is_tokenised(text: str) -> None:
 def test_a_text_that_cannot_be_cut_and_is_too_long_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reading, "MOST_CHARACTERS", 50_000)
+    monkeypatch.setattr(tokenize, "MOST_CHARACTERS", 50_000)
     with pytest.raises(TextError, match="60,000 characters") as refused:
         reader("bert", "windows").encode(["knife", "x" * 60_000])
     assert refused.value.place == 1
@@ -113,7 +112,7 @@ def test_a_text_that_cannot_be_cut_and_is_too_long_is_refused(
 def test_texts_are_tokenised_in_calls_of_so_many_characters(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(excerpts, "AT_ONCE", 10)
+    monkeypatch.setattr(very_long_texts, "AT_ONCE", 10)
     texts = ["aaaa", "bbbb", "cc", "d" * 30, "", "e"]
     assert [texts[part] for part in by_characters(texts)] == [
         ["aaaa", "bbbb", "cc"],
@@ -124,7 +123,7 @@ def test_texts_are_tokenised_in_calls_of_so_many_characters(
 
 
 def test_pieces_are_the_text_cut_at_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(excerpts, "AT_ONCE", 10)
+    monkeypatch.setattr(very_long_texts, "AT_ONCE", 10)
     for text in ("", "one two three four five", "o" * 25, "one\ntwo\nthree four"):
         parts = list(pieces(text))
         assert "".join(parts) == text
@@ -132,13 +131,13 @@ def test_pieces_are_the_text_cut_at_blanks(monkeypatch: pytest.MonkeyPatch) -> N
     assert list(pieces("one two three four")) == ["one two", " three", " four"]
 
 
-@pytest.mark.parametrize("step", ["column_joiner", "special_frame"])
+@pytest.mark.parametrize("step", ["column_joiner", "special_tokens_of"])
 def test_a_tokenizer_that_fails_at_any_step_is_said(
     step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(tokenizer: object) -> None:
         raise IndexError("list index out of range")
 
-    monkeypatch.setattr(reading, step, fails)
+    monkeypatch.setattr(tokenize, step, fails)
     with pytest.raises(UserError, match=r"^the tokenizer in .*\n.*IndexError"):
         replace(reader("bert", "windows")).encode(["knife"])

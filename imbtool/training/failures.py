@@ -1,10 +1,9 @@
-"""Can the run go on? What is not finite, or does not fit into memory, stops it."""
+"""What stops a training: numbers that are not finite, and batches that do not fit into memory."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,15 +13,15 @@ from imbtool.wording import some
 
 
 @dataclass(frozen=True)
-class Step:
-    """What a training step did.
+class StepResult:
+    """The result of a training step.
 
     Attributes:
-        number: from 1.
-        rows: of the training table, 1-based, not counting the header.
+        number: of the step, from 1.
+        rows: of the training table, from 1, not counting the header.
         rate: the learning rate.
         loss: of the batch.
-        norm: of the gradients, before they are cut.
+        norm: of the gradients, before clipping.
     """
 
     number: int
@@ -33,22 +32,12 @@ class Step:
 
     @property
     def finite(self) -> bool:
-        """Are loss and gradients numbers?"""
+        """Whether the loss and the gradient norm are finite."""
         return math.isfinite(self.loss) and math.isfinite(self.norm)
 
-    def figures(self) -> dict[str, Any]:
-        """For an event."""
-        return {
-            "step": self.number,
-            "rows": self.rows,
-            "learning_rate": self.rate,
-            "loss": self.loss,
-            "gradient_norm": self.norm,
-        }
 
-
-def not_finite(step: Step) -> NotFiniteError:
-    """What to say when a step's loss or gradient is not finite; what was saved before stays."""
+def not_finite(step: StepResult) -> NotFiniteError:
+    """The error that the loss or a gradient of a step is not finite."""
     rows = some([str(row) for row in step.rows], 40)
     problem = Problem(
         f"training step {step.number}",
@@ -56,16 +45,16 @@ def not_finite(step: Step) -> NotFiniteError:
         f"rows {rows} of data.train",
         "finite numbers",
         "lower training.learning_rate (a third of it), try training.precision: fp32, look at these "
-        "rows, or let training.on_nonfinite: skip pass over them",
+        "rows, or set training.on_nonfinite: skip to skip such batches",
     )
     return NotFiniteError(problem)
 
 
 def logits_not_finite() -> NotFiniteError:
-    """What to say when training has led to weights with which no text has a probability."""
+    """The error that training has led to weights whose logits are not finite."""
     problem = Problem(
         "validation",
-        "logits that are no numbers: the weights have grown without bound",
+        "logits that are not finite: the weights have grown without bound",
         "finite numbers",
         "lower training.learning_rate (a third of it), or try training.precision: fp32",
     )
@@ -73,32 +62,37 @@ def logits_not_finite() -> NotFiniteError:
 
 
 def require_finite(features: Tensor, encoder: str) -> None:
-    """See that a fit on features [n, features] of an untrained encoder can be computed.
+    """Check that a fit on features [n, features] of an untrained encoder can be computed.
 
     Raises:
-        UserError: they, or their squares, are no finite numbers. No training would fix that.
+        UserError: the features or their squares are not finite, which no training would fix.
     """
     if not features.square().sum().isfinite():
         raise user_error(
             f"model.encoder: {encoder}",
-            "it makes numbers that are not finite of the training texts",
+            "its features of the training texts are not finite",
             "finite numbers",
-            "try training.precision: fp32, get its files anew, or choose another encoder",
+            "try training.precision: fp32, download the encoder again, or choose another one",
         )
 
 
 def ran_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory is full; on CPU it has no type of its own."""
+    """Whether an error means that memory is full; on CPU it has no type of its own."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def out_of_memory(step: int, shape: tuple[int, ...]) -> UserError:
-    """What to say when a batch of [texts or windows, tokens] does not fit."""
+    """The error that a batch does not fit into memory.
+
+    Args:
+        step: number of the step.
+        shape: of the micro-batch, [texts or windows, tokens].
+    """
     rows, tokens = shape
     return user_error(
         f"training step {step}",
         f"out of memory with {rows} texts, or windows of them, of {tokens} tokens at once",
-        "as many as fit",
+        "a batch that fits into memory",
         f"set training.micro_batch below {rows}, which changes no result, or lower "
         "model.max_length",
     )

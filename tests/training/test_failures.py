@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from imbtool.training.health import Step, not_finite, out_of_memory, ran_out_of_memory
+from imbtool.training.failures import StepResult, not_finite, out_of_memory, ran_out_of_memory
 
 ROWS = [12, 903]
 
 
-def step(loss: float = 0.2, norm: float = 1.0) -> Step:
-    return Step(number=17, rows=ROWS, rate=1e-4, loss=loss, norm=norm)
+def step(loss: float = 0.2, norm: float = 1.0) -> StepResult:
+    return StepResult(number=17, rows=ROWS, rate=1e-4, loss=loss, norm=norm)
 
 
 def test_numbers_are_finite():

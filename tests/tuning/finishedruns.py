@@ -1,26 +1,26 @@
-"""Courses of runs, made up: healthy unless told otherwise."""
+"""Finished runs, made up: healthy unless told otherwise."""
 
 from typing import Any
 
 from imbtool.config.schema import TuningSection
-from imbtool.tuning.diagnosis import Course, Finding, LabelState, diagnose
+from imbtool.events import EpochEvent
+from imbtool.tuning.diagnosis import Diagnosis, FinishedRun, LabelState, diagnose
 
-Event = dict[str, Any]
+Row = dict[str, Any]
 
 GOOD = {"precision": 0.8, "recall": 0.7, "f1": 0.75, "support": 40}
 
 
-def label(**figures: Any) -> Event:
+def label(**metrics: Any) -> Row:
     """A label's row; F1 follows from precision and recall."""
-    row = GOOD | figures
+    row = GOOD | metrics
     both = row["precision"] + row["recall"]
     return row | {"f1": 2 * row["precision"] * row["recall"] / both if both else 0.0}
 
 
-def epoch(number: int, **figures: Any) -> Event:
+def epoch(number: int, **parts: Any) -> EpochEvent:
     """An epoch that is a little better than the one before."""
-    return {
-        "event": "epoch",
+    usual = {
         "epoch": number,
         "step": 10 * number,
         "train_loss": 0.5 / number,
@@ -29,10 +29,11 @@ def epoch(number: int, **figures: Any) -> Event:
         "average_precision_macro": 0.5 + 0.002 * number,
         "best": True,
         "labels": {"rare": GOOD, "common": GOOD},
-    } | figures
+    }
+    return EpochEvent(**usual | parts)
 
 
-def course(**parts: Any) -> Course:
+def finished(**parts: Any) -> FinishedRun:
     """A run of two epochs with a rare and a common label."""
     usual = {
         "epochs": [epoch(1), epoch(2)],
@@ -40,38 +41,38 @@ def course(**parts: Any) -> Course:
         "frozen": 0.3,
         "labels": {"rare": LabelState("severe", 0.5), "common": LabelState("common", 0.5)},
     }
-    return Course(**(usual | parts))
+    return FinishedRun(**(usual | parts))
 
 
 def with_label(
-    name: str = "rare", threshold: float = 0.5, asked: str | None = None, **figures: Any
-) -> Course:
-    """A run whose kept epoch has these figures of one label."""
+    name: str = "rare", threshold: float = 0.5, requirement: str | None = None, **metrics: Any
+) -> FinishedRun:
+    """A run whose kept epoch has these metrics of one label."""
     tier = "severe" if name == "rare" else "common"
-    labels = {"rare": GOOD, "common": GOOD} | {name: label(**figures)}
-    states = course().labels | {name: LabelState(tier, threshold, asked)}
-    return course(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)
+    labels = {"rare": GOOD, "common": GOOD} | {name: label(**metrics)}
+    states = finished().labels | {name: LabelState(tier, threshold, requirement)}
+    return finished(epochs=[epoch(1), epoch(2, labels=labels)], labels=states)
 
 
-def swinging() -> Course:
+def swinging() -> FinishedRun:
     """A run whose training loss oscillates."""
-    return course(losses=[0.1 * (8 if step // 10 % 2 else 1) for step in range(200)])
+    return finished(losses=[0.1 * (8 if step // 10 % 2 else 1) for step in range(200)])
 
 
-def rising(average_precision: float, kept: int = 1) -> Course:
+def rising(average_precision: float, kept: int = 1) -> FinishedRun:
     """A run whose validation loss rises in its second epoch, which ends at this ranking."""
     first = epoch(1, validation_loss=0.3)
     last = epoch(2, validation_loss=0.4, best=kept == 2, average_precision_macro=average_precision)
-    return course(epochs=[first, last])
+    return finished(epochs=[first, last])
 
 
-def incoherent(texts: int, decided: int = 60) -> Course:
+def incoherent(texts: int, decided: int = 60) -> FinishedRun:
     """A run that decides `rare` on some texts, on so many of them without its parent."""
     row = {"child": "rare", "parent": "common", "texts": texts, "decided": decided}
-    return course(epochs=[epoch(1), epoch(2, violations=[row])])
+    return finished(epochs=[epoch(1), epoch(2, violations=[row])])
 
 
-def found(course: Course, **healthy: float) -> dict[tuple[str, str | None], Finding]:
-    """The findings of a run by id and label."""
+def found(run: FinishedRun, **healthy: float) -> dict[tuple[str, str | None], Diagnosis]:
+    """The diagnoses of a run by id and label."""
     section = TuningSection.model_validate({"healthy": healthy})
-    return {(finding.id, finding.label): finding for finding in diagnose(course, section)}
+    return {(each.id, each.label): each for each in diagnose(run, section)}

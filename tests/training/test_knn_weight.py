@@ -14,36 +14,36 @@ from conftest import Imbtool, read_csv
 from safetensors.numpy import load_file
 
 from imbtool.distributed.collectives import Ranks
-from imbtool.events import read_events
+from imbtool.events import EndEvent, NeighboursEvent, of_kind, read_events
 from imbtool.files.json_text import read_json
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.head import head_layer
-from imbtool.training import knn_share as neighbourhood
+from imbtool.training import knn_weight
 from imbtool.training.head_first import collect_features
-from imbtool.training.knn_share import SHARES
-from imbtool.tuning.finished_run import read_course
+from imbtool.training.knn_weight import WEIGHTS
+from imbtool.tuning.finished_run import read_finished_run
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.neighbours=true", "--epochs", "2")
 RUN = Path("runs/near")
 ALONE = Ranks(Accelerator())
 
 
-def event_of(run: Path) -> dict[str, Any]:
-    (event,) = (event for event in read_events(run) if event["event"] == "neighbours")
+def event_of(run: Path) -> NeighboursEvent:
+    (event,) = of_kind(read_events(run), NeighboursEvent)
     return event
 
 
 @pytest.fixture
 def near(project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose run `near` gives neighbours a share, whatever validation says."""
-    monkeypatch.setattr(neighbourhood, "SHARES", (0.0, 0.3))
+    monkeypatch.setattr(knn_weight, "WEIGHTS", (0.0, 0.3))
     monkeypatch.setattr(
-        neighbourhood, "average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains)
+        knn_weight, "average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains)
     )
     gains = iter([0.1, 0.2] * 9)
     result = imbtool(*TRAIN, "--run", "near")
     assert result.exit_code == 0, result.stderr
-    assert "have 30% of the say: mean average precision 0.100 to 0.200" in result.stderr
+    assert "get a weight of 30%: mean average precision goes from 0.100 to 0.200" in result.stderr
     return project
 
 
@@ -51,19 +51,19 @@ def test_validation_chooses_the_share(project: Path, imbtool: Imbtool) -> None:
     result = imbtool(*TRAIN, "--run", "near")
     assert result.exit_code == 0, result.stderr
     event, meta = event_of(RUN), read_json(RUN / "checkpoint" / "imbtool.json")
-    ranked = {float(share): value for share, value in event["average_precision"].items()}
-    assert list(ranked) == list(SHARES)
-    assert event["share"] == max(ranked, key=lambda share: ranked[share])
-    assert (meta["neighbours"] or {"share": 0.0})["share"] == event["share"]
-    assert (RUN / "checkpoint" / "neighbours.safetensors").is_file() == bool(event["share"])
+    ranked = {float(share): value for share, value in event.average_precision.items()}
+    assert list(ranked) == list(WEIGHTS)
+    assert event.share == max(ranked, key=lambda share: ranked[share])
+    assert (meta["neighbours"] or {"share": 0.0})["share"] == event.share
+    assert (RUN / "checkpoint" / "neighbours.safetensors").is_file() == bool(event.share)
 
 
 def test_without_a_better_share_the_checkpoint_is_that_of_the_epoch(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbourhood, "SHARES", (0.0,))
+    monkeypatch.setattr(knn_weight, "WEIGHTS", (0.0,))
     result = imbtool(*TRAIN, "--run", "near")
-    assert "nearest training texts have no say: none of the shares ranks better" in result.stderr
+    assert "nearest training texts get no weight: no weight improves the ranking" in result.stderr
     assert imbtool(*TRAIN, "--set", "training.neighbours=false", "--run", "far").exit_code == 0
     for name in ("model.safetensors", "imbtool.json"):
         kept = [(Path("runs") / run / "checkpoint" / name).read_bytes() for run in ("near", "far")]
@@ -74,28 +74,28 @@ def test_the_checkpoint_reads_as_validation_did(near: Path) -> None:
     checkpoint = read_checkpoint(RUN)
     rows = read_csv(near / "validation.csv")
     probabilities = checkpoint.probabilities([row["text"] for row in rows])
-    ends = [event for event in read_events(RUN) if event["event"] == "end"]
-    assert checkpoint.meta.validation["f1_macro"] == ends[-1]["f1_macro"]
-    assert checkpoint.meta.validation["f1_macro"] == event_of(RUN)["figures"]["f1_macro"]
-    assert read_course(RUN).kept["f1_macro"] == ends[-1]["f1_macro"]
+    ends = of_kind(read_events(RUN), EndEvent)
+    assert checkpoint.meta.validation.f1_macro == ends[-1].f1_macro
+    assert checkpoint.meta.validation.f1_macro == event_of(RUN).figures.f1_macro
+    assert read_finished_run(RUN).kept.f1_macro == ends[-1].f1_macro
     alone = checkpoint.text_model.logits([row["text"] for row in rows])
     own = torch.sigmoid(torch.from_numpy(alone)).numpy()
-    assert checkpoint.neighbours is not None
+    assert checkpoint.knn is not None
     said = (probabilities - 0.7 * own) / 0.3
     assert (said > -1e-5).all()
     assert (said < 1 + 1e-5).all()
     assert np.abs(said - own).max() > 0.05
-    assert len(checkpoint.neighbours.features) == len(read_csv(near / "train.csv"))
+    assert len(checkpoint.knn.features) == len(read_csv(near / "train.csv"))
 
 
 def test_a_text_that_was_trained_on_is_its_own_nearest(near: Path) -> None:
     checkpoint = read_checkpoint(RUN)
     rows = read_csv(near / "train.csv")
-    assert checkpoint.neighbours is not None
+    assert checkpoint.knn is not None
     given = np.array(
         [[name in row["labels"].split("|") for name in checkpoint.labels.names] for row in rows]
     )
-    np.testing.assert_array_equal(checkpoint.neighbours.targets.numpy(), given)
+    np.testing.assert_array_equal(checkpoint.knn.targets.numpy(), given)
 
 
 def test_the_model_is_that_of_the_best_epoch(near: Path, imbtool: Imbtool) -> None:
@@ -155,7 +155,7 @@ def test_two_processes_remember_each_text_once(project: Path) -> None:
     encoded = checkpoint.text_model.encode([row["text"] for row in read_csv(project / "train.csv")])
     layer = head_layer(checkpoint.text_model.model)
     features = collect_features(checkpoint.text_model, encoded, layer, nullcontext(), ALONE)
-    assert event["share"] > 0
-    assert checkpoint.neighbours is not None
+    assert event.share > 0
+    assert checkpoint.knn is not None
     expected = torch.nn.functional.normalize(features)
-    torch.testing.assert_close(checkpoint.neighbours.features, expected, rtol=0, atol=1e-3)
+    torch.testing.assert_close(checkpoint.knn.features, expected, rtol=0, atol=1e-3)

@@ -1,0 +1,116 @@
+"""The output folder of `predict`, whose manifest records what made the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import ConfigDict
+
+from imbtool.errors import UserError, user_error
+from imbtool.files.documents import Typed, read_document
+from imbtool.files.json_text import write_json
+from imbtool.files.writing import require_utf8
+from imbtool.formats.sources import names_table
+from imbtool.wording import shown, some
+
+MANIFEST = "_predict.json"
+"""Readers that take the folder as one table skip it, as they skip all names that begin with `_`."""
+
+
+class FolderManifest(Typed):
+    """The content of the manifest: what made the outputs of a folder."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    checkpoint: str
+    """sha256 of its files; where the checkpoint stands does not matter."""
+    input: str
+    text: list[str]
+    calibrated: bool
+
+
+def require_claimable(folder: Path) -> None:
+    """Check that a folder can hold outputs, before anything is written to it.
+
+    Raises:
+        UserError: it is a file, it holds files without a manifest, or its name is not UTF-8.
+    """
+    require_utf8(folder)
+    _is_claimed(folder)
+
+
+def claim_folder(
+    folder: Path, manifest: FolderManifest, outputs: Collection[Path], start_over: bool
+) -> None:
+    """Make sure that all outputs of a folder come from one job, and write the manifest of the job.
+
+    A folder without outputs can be claimed anew. The outputs of another job are deleted before the
+    new manifest is written, so that a kill never leaves outputs under the wrong manifest.
+
+    Args:
+        folder: of the outputs; it need not exist.
+        manifest: of the job that fills the folder.
+        outputs: the files that the job writes.
+        start_over: whether to delete those that exist.
+
+    Raises:
+        UserError: the folder belongs to another job, or holds files without a manifest.
+    """
+    before = None
+    if _is_claimed(folder):
+        fix = "choose another -o, or delete the folder"
+        before = read_document(folder / MANIFEST, FolderManifest, fix)
+    if start_over:
+        _delete_outputs(folder, outputs)
+    elif before is not None and before != manifest and _tables(folder):
+        raise _other_job(folder, before, manifest)
+    if before != manifest:
+        write_json(folder / MANIFEST, manifest.model_dump())
+
+
+def _is_claimed(folder: Path) -> bool:
+    """Whether a folder has a manifest; a folder without one must be empty."""
+    if not folder.exists():
+        return False
+    if not folder.is_dir():
+        raise user_error(f"-o {folder}", "a file", "a folder", "choose another -o")
+    names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    if names and MANIFEST not in names:
+        found = f"files, and no {MANIFEST} that says what made them: {some(sorted(names))}"
+        expected = "a new folder, or one that predict has written"
+        raise user_error(f"-o {folder}", found, expected, "choose another -o")
+    return bool(names)
+
+
+def _other_job(folder: Path, before: FolderManifest, now: FolderManifest) -> UserError:
+    known = before.model_dump()
+    changed = [
+        f"{key} ({shown(known[key])} -> {shown(value)})"
+        for key, value in now.model_dump().items()
+        if known[key] != value
+    ]
+    return user_error(
+        f"-o {folder}",
+        f"outputs made with another {', another '.join(changed)}",
+        "the checkpoint, input and options that it was begun with",
+        "choose another -o, or --force to delete them and start over",
+    )
+
+
+def _delete_outputs(folder: Path, outputs: Collection[Path]) -> None:
+    others = [path for path in _tables(folder) if path not in outputs]
+    if others:
+        found = f"tables that this input does not give: {some(others)}"
+        fix = "move them away, or choose another -o"
+        raise user_error(f"-o {folder}", found, "none but those to be written anew", fix)
+    for output in outputs:
+        output.unlink(missing_ok=True)
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if names_table(path) and not path.name.startswith((".", "_")) and path.is_file()
+    )
