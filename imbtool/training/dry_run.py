@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from imbtool.analysis.analyze import explain_weights
+from imbtool.analysis.document import LabelWeights
 from imbtool.config.schema import Profile
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.events import Event, RunPlan, StepEvent, of_kind
@@ -44,7 +44,7 @@ class DryRun(RunPlan):
     """Duration of each part of the run."""
     memory_gib: float
     """Peak memory of each process."""
-    weights: dict[str, Any]
+    weights: dict[str, LabelWeights]
     """The weight of each label, and its reason."""
 
 

@@ -15,7 +15,7 @@ from imbtool.tuning.summary import (
 )
 
 NAMES = ["<script>alert('x')</script>", 'say "&amp;" \u202eno', "محتوى عنيف"]
-TIERS = ["severe", "moderate", "head"]
+TIERS = ["severe", "moderate", "common"]
 POSITIVES = [30, 90, 900]
 LONG = "none of 40 positives found & <b>more</b>"
 
