@@ -10,26 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # to type checkers a name that is said twice is a public one
+    from imbtool.analysis.analyze import analyze as analyze
     from imbtool.config.reader import read_profile as read_profile
     from imbtool.config.schema import Profile as Profile
     from imbtool.data.corpus import read_corpus as read_corpus
+    from imbtool.data.partition import split as split
     from imbtool.data.weights import assign_weights as assign_weights
     from imbtool.inference.evaluate import evaluate as evaluate
+    from imbtool.inference.predict import predict as predict
     from imbtool.model.checkpoint import Checkpoint as Checkpoint
     from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.training.run import train as train
+    from imbtool.tuning.loop import tune as tune
     from imbtool.version import __version__ as __version__
 
 _HOMES = {
     "__version__": "version",
     "Checkpoint": "model.checkpoint",
     "Profile": "config.schema",
+    "analyze": "analysis.analyze",
     "assign_weights": "data.weights",
     "evaluate": "inference.evaluate",
+    "predict": "inference.predict",
     "read_checkpoint": "model.checkpoint",
     "read_corpus": "data.corpus",
     "read_profile": "config.reader",
+    "split": "data.partition",
     "train": "training.run",
+    "tune": "tuning.loop",
 }
 __all__ = [name for name in _HOMES if name != "__version__"]
 

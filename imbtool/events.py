@@ -77,6 +77,10 @@ class Event(Part):
 Emit = Callable[[Event], None]
 
 
+def ignore(event: Event) -> None:
+    """Discard an event."""
+
+
 class OtherEvent(Event):
     """An event of another version, of which nothing else is known."""
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from imbtool.analysis.analyze import analyze_corpus
+from imbtool.analysis import analyze as module
 from imbtool.analysis.document import Analysis
 from imbtool.analysis.finding import Finding, ListedRow, listed_rows
 from imbtool.analysis.lengths import Tokens
 from imbtool.config.hierarchy import label_set
-from imbtool.config.schema import WeightsSection
+from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, Split
-from imbtool.data.weights import weigh_labels
 
 NAMES = ("top", "below", "lone")
 TOP, BELOW, LONE = range(3)
@@ -85,8 +84,11 @@ def analyze(
     further: Sequence[Finding] = (),
 ) -> Analysis:
     """Its analysis with the usual weights."""
-    weights = weigh_labels(corpus, WeightsSection())
-    return analyze_corpus(corpus, weights, tokens, required, further)
+    require = {name: {"recall": 0.5} for name in required}
+    profile = Profile.model_validate(
+        {"data": {"train": "train.csv"}, "thresholds": {"require": require}}
+    )
+    return module.analyze(corpus, profile, tokens, further)
 
 
 def hostile_analysis(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from imbtool.analysis import drift, lengths, repeated_texts
@@ -21,6 +21,7 @@ from imbtool.analysis.hierarchy import count_violations, hierarchy_findings
 from imbtool.analysis.label_counts import Counts, label_findings, measurability
 from imbtool.analysis.lengths import Tokens, length_findings, measure_lengths
 from imbtool.analysis.repeated_texts import same_texts, text_findings
+from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, Split
 from imbtool.data.imbalance import (
     ImbalanceMeasures,
@@ -30,25 +31,32 @@ from imbtool.data.imbalance import (
     labels_per_text,
     measure_imbalance,
 )
-from imbtool.data.weights import LabelWeight, effective_number_weights
+from imbtool.data.weights import LabelWeight, effective_number_weights, weigh_labels
 
 
-def analyze_corpus(
+def analyze(
     corpus: Corpus,
-    weights: Sequence[LabelWeight],
+    profile: Profile,
     tokens: Tokens | None = None,
-    required: Collection[str] = (),
     further: Iterable[Finding] = (),
 ) -> Analysis:
-    """Everything `imbtool analyze` shows.
+    """Everything `imbtool analyze` shows: the content of analysis.json.
 
     Args:
         corpus: the data.
-        weights: of its labels.
+        profile: gives the rules of the weights, and the labels with a requirement.
         tokens: of its texts; without them only characters are counted.
-        required: labels of which a threshold must reach something (`thresholds.require`).
         further: findings of other checks, such as suspected label errors.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from imbtool import analyze, read_corpus, read_profile
+        >>> profile = read_profile(Path("profile.yaml"))
+        >>> analysis = analyze(read_corpus(profile, learnable=False), profile)
+        >>> {finding.severity for finding in analysis.findings} <= {"error", "warning", "info"}
+        True
     """
+    weights, required = weigh_labels(corpus, profile.weights), profile.thresholds.require
     counts = _count_labels(corpus)
     same = same_texts(corpus)
     text_lengths = measure_lengths(corpus, tokens)

@@ -21,7 +21,6 @@ from imbtool.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from imbtool.analysis.document import Analysis
     from imbtool.analysis.finding import Finding
     from imbtool.analysis.lengths import Tokens
     from imbtool.config.schema import ModelSection, Profile
@@ -69,6 +68,7 @@ def analyze(
     - `imbtool analyze profile.yaml --gate --no-texts`
     - `imbtool analyze profile.yaml --label-errors`
     """
+    from imbtool.analysis.analyze import analyze as find_problems
     from imbtool.data.corpus import read_corpus
     from imbtool.files.locks import locked
     from imbtool.report.analysis_files import require_free, write_analysis
@@ -78,7 +78,7 @@ def analyze(
     profile = source_profile(source, sets)
     corpus = read_corpus(profile, learnable=False)
     suspected = _suspected_errors(profile, corpus) if label_errors else []
-    analysis = _analysis(profile, corpus, suspected)
+    analysis = find_problems(corpus, profile, _tokens(corpus, profile.model), suspected)
     with locked(output):
         write_analysis(analysis, corpus, output, texts=not no_texts)
     show(analysis, analysis_views(analysis), json)
@@ -88,15 +88,6 @@ def analyze(
     if gate and errors:
         hint(f"gate: there are errors: {', '.join(dict.fromkeys(errors))}")
         raise typer.Exit(1)
-
-
-def _analysis(profile: Profile, corpus: Corpus, suspected: list[Finding]) -> Analysis:
-    from imbtool.analysis.analyze import analyze_corpus
-    from imbtool.data.weights import weigh_labels
-
-    weights = weigh_labels(corpus, profile.weights)
-    tokens = _tokens(corpus, profile.model)
-    return analyze_corpus(corpus, weights, tokens, profile.thresholds.require, suspected)
 
 
 def _suspected_errors(profile: Profile, corpus: Corpus) -> list[Finding]:

@@ -139,8 +139,8 @@ def _predict_table(
     json: bool,
 ) -> None:
     from imbtool.inference.predict import (
+        predict,
         predict_lines,
-        predict_table,
         use_gpu,
         write_file,
         write_frames,
@@ -150,7 +150,7 @@ def _predict_table(
     if source is None:
         frames = predict_lines(model, sys.stdin, calibrated)
     else:
-        frames = predict_table(model, source, text or model.meta.data.text, calibrated)
+        frames = predict(model, source, text, calibrated)
     if output is None:
         write_data_as_utf8()
         with writing_stdout():

@@ -74,21 +74,11 @@ def split(
     - `imbtool split all.csv -o data`
     - `imbtool split all.csv -o data --validation 0.2 --test 0 --group author`
     """
-    from imbtool.data.corpus import read_train
-    from imbtool.data.partition import part_files, part_shares, partition, write_parts
-    from imbtool.files.json_text import write_json
-    from imbtool.files.locks import locked
+    from imbtool.data import partition
     from imbtool.report.console.split import split_views
 
-    shares = part_shares(validation, test)
     profile = source_profile(source, sets)
-    data = profile.data
-    part_files(data.train, output, shares, data)
-    with locked(output):
-        labels, table = read_train(profile)
-        parts, report = partition(table, labels.names, data, shares, seed, group, sys.argv)
-        paths = write_parts(data.train, data, output, parts)
-        write_json(output / "split.json", report)
+    report, paths = partition.split(profile, output, validation, test, seed, group, sys.argv)
     show(report, split_views(report), json)
     hint(f"\nwrote {', '.join(path.name for path in paths)}, split.json to {output}/")
     hint(f"next: imbtool init {paths[0]}")

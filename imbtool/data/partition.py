@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from imbtool.config.schema import DataSection
-from imbtool.data.corpus import Split, split_column
+from imbtool.config.schema import DataSection, Profile
+from imbtool.data.corpus import Split, read_train, split_column
 from imbtool.data.datasets import is_dataset, split_path
 from imbtool.data.duplicates import near_duplicate_groups
 from imbtool.data.splitting import LEAST_POSITIVES, part_sizes, stratified_split
@@ -21,12 +21,15 @@ from imbtool.data.tables import is_export, read_chunks
 from imbtool.data.writer import TableWriter
 from imbtool.errors import user_error
 from imbtool.files.documents import Typed
+from imbtool.files.json_text import write_json
+from imbtool.files.locks import locked
 from imbtool.files.writing import replacing, require_utf8
 from imbtool.formats.sources import FORMATS, source_format, table_files
 from imbtool.types import Rows
 from imbtool.version import __version__
 from imbtool.wording import counted
 
+REPORT = "split.json"
 Parts = Mapping[str, Rows]
 
 
@@ -93,6 +96,49 @@ class PartitionReport(Typed):
     """That every part should have of each label."""
     too_rare: dict[str, str]
     """Labels that lack positives in some part, and why."""
+
+
+def split(
+    profile: Profile,
+    folder: Path,
+    validation: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    group: str | None = None,
+    command: Sequence[str] = (),
+) -> tuple[PartitionReport, list[Path]]:
+    """Cut the table of a profile into tables of training, validation and test, with split.json.
+
+    Args:
+        profile: of which `data.train` is cut.
+        folder: for the tables.
+        validation: share of the rows; 0 leaves the table out.
+        test: share of the rows; 0 leaves the table out.
+        seed: the same seed and data give the same tables.
+        group: a column; rows with the same cell stay together.
+        command: that asked for it, for the report.
+
+    Returns:
+        The content of split.json, and the tables.
+
+    Raises:
+        UserError: the table cannot be read or cut, or the tables cannot be written.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from imbtool import read_profile, split
+        >>> report, paths = split(read_profile(Path("profile.yaml")), Path("parts"), test=0.2)
+        >>> list(report.parts)
+        ['train', 'validation', 'test']
+    """
+    shares, data = part_shares(validation, test), profile.data
+    part_files(data.train, folder, shares, data)
+    with locked(folder):
+        labels, table = read_train(profile)
+        parts, report = partition(table, labels.names, data, shares, seed, group, command)
+        paths = write_parts(data.train, data, folder, parts)
+        write_json(folder / REPORT, report)
+    return report, paths
 
 
 def part_shares(validation: float, test: float) -> dict[str, float]:

@@ -31,21 +31,32 @@ MOST_BYTES = 4 * MOST_CHARACTERS
 """Most bytes of a line: what its characters can have in UTF-8."""
 
 
-def predict_table(
-    checkpoint: Checkpoint, path: Path, text: str | Sequence[str], calibrated: bool = False
+def predict(
+    checkpoint: Checkpoint,
+    path: Path,
+    text: str | Sequence[str] | None = None,
+    calibrated: bool = False,
 ) -> Iterator[pd.DataFrame]:
     """Yield the frames of a table with the columns `predicted` and `p:LABEL` added.
 
     Args:
         checkpoint: the trained model.
         path: of the table.
-        text: its text columns.
+        text: its text columns. Default: those of the training.
         calibrated: whether `p:LABEL` is calibrated; `predicted` is the same either way.
 
     Raises:
         UserError: the table cannot be read, has no rows, lacks the text column, or has such columns
             already; or calibration is requested and the checkpoint has none.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from imbtool import predict, read_checkpoint
+        >>> frames = predict(read_checkpoint(Path("runs/first")), Path("test.csv"))
+        >>> "predicted" in next(frames).columns
+        True
     """
+    text = text or checkpoint.meta.data.text
     shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
     frame, before = None, 0
     source = checkpoint.meta.data

@@ -24,7 +24,7 @@ from imbtool.files.locks import Lock, Member, locked
 from imbtool.files.writing import sha256
 from imbtool.formats.sources import separate_files, written_name
 from imbtool.inference.output_folder import FolderManifest, claim_folder, require_claimable
-from imbtool.inference.predict import predict_table, shown_probabilities, use_gpu, write_file
+from imbtool.inference.predict import predict, shown_probabilities, use_gpu, write_file
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.metadata import read_meta
 from imbtool.wording import as_list
@@ -234,7 +234,7 @@ def _predict_shards(job: PredictionJob, shards: Sequence[Shard], gpu: int) -> It
 
 
 def _predict_shard(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> FileResult:
-    frames = predict_table(checkpoint, shard.source, job.text, job.calibrated)
+    frames = predict(checkpoint, shard.source, job.text, job.calibrated)
     try:
         return FileResult(shard, "done", write_file(frames, shard.output))
     except UserError as error:

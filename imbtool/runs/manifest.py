@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -78,7 +78,7 @@ def read_manifest(run: Path) -> Manifest:
 
 
 def make_manifest(
-    command: list[str], profile: Profile, corpus: Corpus, device: str, processes: int
+    command: Sequence[str], profile: Profile, corpus: Corpus, device: str, processes: int
 ) -> Manifest:
     """Gather the content of manifest.json.
 

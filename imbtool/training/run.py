@@ -23,6 +23,7 @@ from imbtool.events import (
     StartEvent,
     ValidationMetrics,
     WarningEvent,
+    ignore,
 )
 from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
 from imbtool.model.metadata import ValidationMeta
@@ -47,10 +48,6 @@ from imbtool.training.validation import ValidationResult, validate, validation_l
 AUTO_PATIENCE = 3
 """Epochs without improvement after which `training.epochs: auto` stops. Epochs of the first half do
 not count: weights are averaged only in the latter half, and improve until then in any case."""
-
-
-def ignore(event: Event) -> None:
-    """Discard an event: only the first of several processes records and shows them."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ def train(
 def resume(
     folder: Path,
     emit: Emit,
-    command: list[str],
+    command: Sequence[str],
     allow_changed: bool,
     trackers: Sequence[str] = (),
     inputs: RunInputs | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -80,7 +81,7 @@ class TrainingSetup:
             head_first=training.head_first,
         )
 
-    def manifest(self, command: list[str]) -> Manifest:
+    def manifest(self, command: Sequence[str]) -> Manifest:
         """The content of manifest.json.
 
         Raises:

@@ -12,7 +12,7 @@ from imbtool.config.reader import Override
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.errors import NotFiniteError, user_error
-from imbtool.events import Emit, EndEvent, Event, of_kind, require_events
+from imbtool.events import Emit, EndEvent, Event, ignore, of_kind, require_events
 from imbtool.files.json_text import append_line, read_json, write_json
 from imbtool.files.locks import locked
 from imbtool.files.writing import (
@@ -65,19 +65,31 @@ class TuningResult:
     summary: TuningSummary
 
 
-def tune(profile: Profile, folder: Path, emit: Emit, command: list[str]) -> TuningResult:
+def tune(
+    profile: Profile, folder: Path, emit: Emit = ignore, command: Sequence[str] = ()
+) -> TuningResult:
     """Train, diagnose, change the profile by the guide and train again, while it helps.
 
     Args:
         profile: resolved; the baseline.
         folder: of the run; no run may be in it.
         emit: called with each record of decisions.jsonl, and with the events of each training.
+            Default: they are not shown.
         command: as typed, for the manifests.
 
     Raises:
         UserError: the data or the encoder cannot be used, or the folder exists. Nothing is written
             unless training can start.
         Stopped: a signal asked for it; the state is saved.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from imbtool import read_profile, tune
+        >>> profile = read_profile(Path("profile.yaml"))
+        >>> once = profile.tuning.model_copy(update={"budget_runs": 1})
+        >>> result = tune(profile.model_copy(update={"tuning": once}), Path("runs/tuned"))
+        >>> (result.folder / "tuned-profile.yaml").is_file()
+        True
     """
     require_utf8(folder)
     _refuse_begun(folder)
@@ -100,7 +112,7 @@ def _refuse_begun(folder: Path) -> None:
 def resume(
     folder: Path,
     emit: Emit,
-    command: list[str],
+    command: Sequence[str],
     overrides: Sequence[Override] = (),
     allow_changed: bool = False,
 ) -> TuningResult:
@@ -157,7 +169,7 @@ class _Session:
     folder: Path
     data: TuningData
     emit: Emit
-    command: list[str]
+    command: Sequence[str]
     allow_changed: bool = False
     rounds: list[Round] = field(default_factory=list)
     encoder: FrozenEncoder | None = None

@@ -20,7 +20,7 @@ from imbtool.data.tables import read_table
 from imbtool.files import locks
 from imbtool.files.locks import Member, locked
 from imbtool.inference import output_folder, predict, predict_folder
-from imbtool.inference.predict import predict_table, use_gpu
+from imbtool.inference.predict import use_gpu
 
 RUN = "runs/first"
 PREDICT = ("predict", RUN, "in", "-o", "out")
@@ -134,13 +134,13 @@ def test_a_signal_leaves_whole_files_alone(
     shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def stopped(checkpoint, path, *options):
-        for frame in predict_table(checkpoint, path, *options):
+        for frame in predict.predict(checkpoint, path, *options):
             yield frame
             if path.name == "part-1.csv":
                 os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(predict_folder, "predict_table", stopped)
+        patch.setattr(predict_folder, "predict", stopped)
         result = imbtool(*PREDICT)
     assert result.exit_code == 128 + number
     assert sorted(path.name for path in Path("out").iterdir()) == [
@@ -156,12 +156,12 @@ def test_a_signal_leaves_no_half_of_a_single_table_and_what_a_kill_left_goes(
     number: int, shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*arguments):
-        yield from predict_table(*arguments)
+        yield from predict.predict(*arguments)
         os.kill(os.getpid(), number)
 
     command = ("predict", RUN, "in/part-0.csv", "-o", "alone/out.csv")
     with monkeypatch.context() as patch:
-        patch.setattr(predict, "predict_table", stopped)
+        patch.setattr(predict, "predict", stopped)
         assert imbtool(*command).exit_code == 128 + number
     assert list(Path("alone").iterdir()) == []
     Path("alone", f".out.csv.{'0a' * 8}.tmp").write_text("half")
@@ -175,11 +175,11 @@ def test_a_folder_is_filled_by_one_command_at_a_time(
 ) -> None:
     def beside(checkpoint, path, *arguments):
         refused.append(imbtool(*PREDICT, *options))
-        return predict_table(checkpoint, path, *arguments)
+        return predict.predict(checkpoint, path, *arguments)
 
     refused: list = []
     with monkeypatch.context() as patch:
-        patch.setattr(predict_folder, "predict_table", beside)
+        patch.setattr(predict_folder, "predict", beside)
         assert imbtool(*PREDICT).exit_code == 0
     for result in refused:
         assert result.exit_code == 2
