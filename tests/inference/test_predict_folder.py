@@ -155,8 +155,10 @@ def test_a_signal_leaves_whole_files_alone(
 def test_a_signal_leaves_no_half_of_a_single_table_and_what_a_kill_left_goes(
     number: int, shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = predict.predict
+
     def stopped(*arguments):
-        yield from predict.predict(*arguments)
+        yield from whole(*arguments)
         os.kill(os.getpid(), number)
 
     command = ("predict", RUN, "in/part-0.csv", "-o", "alone/out.csv")
@@ -250,8 +252,8 @@ def other_threshold() -> None:
 @pytest.mark.parametrize(
     ("change", "command", "said"),
     [
-        (None, (*PREDICT, "--calibrated"), "another calibrated (False -> True)"),
-        (None, (*PREDICT, "--text", "labels"), "another text (['text'] -> ['labels'])"),
+        (None, (*PREDICT, "--calibrated"), "another calibrated (false -> true)"),
+        (None, (*PREDICT, "--text", "labels"), 'another text (["text"] -> ["labels"])'),
         (None, ("predict", RUN, "in/part-*.csv", "-o", "out"), "another input ("),
         (other_threshold, PREDICT, "another checkpoint ("),
     ],

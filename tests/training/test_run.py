@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,14 @@ from imbtool.model.losses import Objective
 from imbtool.training.loop import MOST_SKIPPED, TrainingLoop
 from imbtool.training.optimizer import clipped_step
 from imbtool.training.run import AUTO_PATIENCE, RunResult, train
-from imbtool.training.validation import validate
+from imbtool.training.validation import ValidationResult, validate
 
 STEPS_AN_EPOCH = 25
+
+
+def with_metric(result: ValidationResult, **metric: float) -> ValidationResult:
+    """The result of a validation with another value of a metric."""
+    return replace(result, metrics=result.metrics.model_copy(update=metric))
 
 
 def run(name: str, **sets: object) -> RunResult:
@@ -257,11 +263,9 @@ def test_patience_ends_a_run_that_gets_no_better(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.3, 0.5, 0.4, 0.5, 0.9])
-    real = validate
 
-    def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
-        figures, *rest = real(*arguments)
-        return figures | {"f1_macro": next(scores)}, *rest
+    def scored(*arguments: Any) -> ValidationResult:
+        return with_metric(validate(*arguments), f1_macro=next(scores))
 
     monkeypatch.setattr("imbtool.training.run.validate", scored)
     result = run("a", training__epochs=5, training__patience=2)
@@ -274,11 +278,9 @@ def test_a_small_set_trains_until_it_gets_no_better(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.9, *[0.3] * 9, 0.8, 0.3, 0.95, *[0.3] * 9])
-    real = validate
 
-    def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
-        figures, *rest = real(*arguments)
-        return figures | {"f1_macro": next(scores)}, *rest
+    def scored(*arguments: Any) -> ValidationResult:
+        return with_metric(validate(*arguments), f1_macro=next(scores))
 
     monkeypatch.setattr("imbtool.training.run.validate", scored)
     result = run("a", training__epochs="auto")
@@ -294,11 +296,9 @@ def test_the_profile_chooses_the_metric_of_the_best_epoch(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     precisions = iter([0.2, 0.6, 0.4])
-    real = validate
 
-    def scored(*arguments: Any) -> tuple[dict[str, Any], Any, Any]:
-        figures, *rest = real(*arguments)
-        return figures | {"average_precision_macro": next(precisions)}, *rest
+    def scored(*arguments: Any) -> ValidationResult:
+        return with_metric(validate(*arguments), average_precision_macro=next(precisions))
 
     monkeypatch.setattr("imbtool.training.run.validate", scored)
     result = run("a", training__epochs=3, training__best_by="average_precision_macro")
