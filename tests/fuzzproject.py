@@ -282,7 +282,7 @@ def _train_near(imbtool: Imbtool, patch: Callable[..., None]) -> None:
     """The run `near`, in which neighbours have a share whatever validation says."""
     gains = iter([0.1, 0.2] * 9)
     where = "imbtool.training.knn_weight"
-    patch(f"{where}.SHARES", (0.0, 0.3))
+    patch(f"{where}.WEIGHTS", (0.0, 0.3))
     patch(f"{where}.average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains))
     _done(
         imbtool("train", "-p", "profile.yaml", "--run", "near", "--set", "training.neighbours=true")
