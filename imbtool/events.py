@@ -53,7 +53,7 @@ Evidence = Mapping[
 """The numbers that a training warning or a diagnosis rests on."""
 
 
-class Part(Typed):
+class EventPart(Typed):
     """A part of an event. It is written with the keys that it was made with, in their order."""
 
     @model_serializer(mode="wrap")
@@ -62,7 +62,7 @@ class Part(Typed):
         return {key: value for key, value in dump(self).items() if key in kept}
 
 
-class Event(Part):
+class Event(EventPart):
     """What all events have."""
 
     event: str
@@ -87,21 +87,21 @@ class OtherEvent(Event):
     step: Count | None = None
 
 
-class LearningRate(Part):
+class LearningRate(EventPart):
     """The learning rate, and why."""
 
     value: Annotated[Number, Field(gt=0)]
     reason: str = ""
 
 
-class Precision(Part):
+class Precision(EventPart):
     """The precision, and why."""
 
     value: str
     reason: str
 
 
-class RunPlan(Part):
+class RunPlan(EventPart):
     """What a run will do, and what was decided for it; runs of older versions say less."""
 
     encoder: str = ""
@@ -168,7 +168,7 @@ class SkippedEvent(Event):
     gradient_norm: float | None = None
 
 
-class LabelMetrics(Part):
+class LabelEpochMetrics(EventPart):
     """What a label reaches on validation; None where it is undefined."""
 
     precision: Metric
@@ -183,7 +183,7 @@ class LabelMetrics(Part):
         return self
 
 
-class Violations(Part):
+class Violations(EventPart):
     """On how many texts a child is predicted, and on how many of them without its parent."""
 
     child: str
@@ -192,7 +192,7 @@ class Violations(Part):
     texts: Count
 
 
-class Requirement(Part):
+class RequirementOutcome(EventPart):
     """What came of a requirement on validation."""
 
     asked: str = ""
@@ -201,7 +201,7 @@ class Requirement(Part):
     sentence: str
 
 
-class ValidationMetrics(Part):
+class ValidationMetrics(EventPart):
     """What a model reaches on validation, by cross-fitted predictions."""
 
     validation_loss: Loss
@@ -216,13 +216,13 @@ class ValidationMetrics(Part):
     primary_precision: Metric = None
     recall: Metric = None
     precision: Metric = None
-    labels: dict[str, LabelMetrics]
+    labels: dict[str, LabelEpochMetrics]
     threshold_rule: str = ""
     threshold_scores: Mapping[str, Metric] = Field({})
     threshold_recalls: Mapping[str, Metric] = Field({})
     coherence: str | None = None
     violations: list[Violations] = Field([])
-    requirements: dict[str, Requirement] = Field({})
+    requirements: dict[str, RequirementOutcome] = Field({})
 
     def as_given(self) -> dict[str, Any]:
         """The metrics that were measured, by their keys."""
@@ -300,7 +300,7 @@ class EndEvent(Event):
     early: bool = False
     """Whether patience ended it before its last epoch."""
     f1_macro: Metric = None
-    requirements: dict[str, Requirement] | None = None
+    requirements: dict[str, RequirementOutcome] | None = None
 
 
 KINDS: dict[str, type[Event]] = {

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from imbtool.analysis.finding import Finding
 from imbtool.data.imbalance import FrequencyGroup, ImbalanceMeasures, Tier
-from imbtool.evaluation.document import Estimate, Part
+from imbtool.evaluation.document import Estimate, EvaluationPart
 from imbtool.files.documents import NumberOrNone
 
 
-class LabelWeights(Part):
+class LabelWeights(EvaluationPart):
     """The counts of a label in training, its weight in the loss and the reason."""
 
     parent: str | None
@@ -29,13 +29,13 @@ class LabelWeights(Part):
     """Positives in each split."""
 
 
-class Weights(Part):
+class Weights(EvaluationPart):
     """The weights of all labels, as weights.json holds them."""
 
     labels: dict[str, LabelWeights]
 
 
-class Measurability(Part):
+class Measurability(EvaluationPart):
     """How well the positives of a label in a split can measure a recall."""
 
     recall: Estimate
@@ -56,7 +56,7 @@ class LabelAnalysis(LabelWeights):
     """By split."""
 
 
-class SplitAnalysis(Part):
+class SplitAnalysis(EvaluationPart):
     """What is known of a split."""
 
     source: str
@@ -70,7 +70,7 @@ class SplitAnalysis(Part):
     fingerprint: str
 
 
-class CoOccurrence(Part):
+class CoOccurrence(EvaluationPart):
     """How many training texts have both of two labels."""
 
     labels: list[str]
@@ -78,7 +78,7 @@ class CoOccurrence(Part):
     """[labels, labels]; the diagonal holds the positives of each label."""
 
 
-class Edge(Part):
+class Edge(EvaluationPart):
     """How many texts, over all splits, have a child label and not its parent."""
 
     child: str
@@ -86,13 +86,13 @@ class Edge(Part):
     violations: int
 
 
-class Hierarchy(Part):
+class HierarchyAnalysis(EvaluationPart):
     """The edges of the label hierarchy."""
 
     edges: list[Edge]
 
 
-class Quantiles(Part):
+class Quantiles(EvaluationPart):
     """Of the lengths of some texts."""
 
     p05: NumberOrNone
@@ -104,7 +104,7 @@ class Quantiles(Part):
     most: NumberOrNone
 
 
-class _Texts(Part):
+class _Texts(EvaluationPart):
     """Stands before the quantiles."""
 
     texts: int
@@ -116,7 +116,7 @@ class TokenQuantiles(Quantiles, _Texts):
     cut: Estimate
 
 
-class TokenLengths(Part):
+class TokenLengths(EvaluationPart):
     """How many tokens texts have."""
 
     limit: int
@@ -128,14 +128,14 @@ class TokenLengths(Part):
     """Of the training texts that have the label."""
 
 
-class Lengths(Part):
+class Lengths(EvaluationPart):
     """How long texts are; `tokens` is None without a tokenizer."""
 
     characters: dict[str, Quantiles]
     tokens: TokenLengths | None
 
 
-class LabelDrift(Part):
+class LabelDrift(EvaluationPart):
     """How often a label occurs in each split, and how validation and test differ from training."""
 
     frequency: dict[str, Estimate]
@@ -144,7 +144,7 @@ class LabelDrift(Part):
     p: dict[str, float]
 
 
-class LengthDrift(Part):
+class LengthDrift(EvaluationPart):
     """How the lengths of a split, in characters, differ from those in training."""
 
     distance: float
@@ -153,7 +153,7 @@ class LengthDrift(Part):
     training_median: float
 
 
-class NewWords(Part):
+class NewWords(EvaluationPart):
     """Which share of the words of a split training lacks."""
 
     unseen: float
@@ -162,14 +162,14 @@ class NewWords(Part):
     unlike: bool
 
 
-class WordDrift(Part):
+class WordDrift(EvaluationPart):
     """The words of validation and test that training lacks."""
 
     texts: int
     splits: dict[str, NewWords]
 
 
-class Drift(Part):
+class Drift(EvaluationPart):
     """How validation and test differ from training."""
 
     tests: int
@@ -178,14 +178,14 @@ class Drift(Part):
     words: WordDrift
 
 
-class Sample(Part):
+class Sample(EvaluationPart):
     """How many of how many texts something was computed on."""
 
     texts: int
     of: int
 
 
-class Verdict(Part):
+class Verdict(EvaluationPart):
     """How many findings there are of each severity."""
 
     error: int
@@ -193,14 +193,14 @@ class Verdict(Part):
     info: int
 
 
-class Analysis(Part):
+class Analysis(EvaluationPart):
     """What is known of a corpus before training; it quotes no text."""
 
     labels: dict[str, LabelAnalysis]
     splits: dict[str, SplitAnalysis]
     imbalance: ImbalanceMeasures
     co_occurrence: CoOccurrence
-    hierarchy: Hierarchy
+    hierarchy: HierarchyAnalysis
     lengths: Lengths
     drift: Drift
     samples: dict[str, Sample]

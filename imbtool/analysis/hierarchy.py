@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from imbtool.analysis.document import Edge, Hierarchy
+from imbtool.analysis.document import Edge, HierarchyAnalysis
 from imbtool.analysis.finding import Finding, FoundRow, found
 from imbtool.config.hierarchy import Labels
 from imbtool.data.corpus import Corpus
@@ -45,11 +45,11 @@ class ImpliedParent:
     without: int
 
 
-def count_violations(corpus: Corpus) -> Hierarchy:
+def count_violations(corpus: Corpus) -> HierarchyAnalysis:
     """For each edge the texts, over all splits, that have the child and not its parent."""
     names = corpus.labels.names
     broken = sum(_broken(corpus, split).sum(axis=0) for split in corpus.splits)
-    return Hierarchy(
+    return HierarchyAnalysis(
         edges=[
             Edge(child=names[child], parent=names[parent], violations=int(count))
             for (child, parent), count in zip(

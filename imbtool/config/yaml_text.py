@@ -6,7 +6,6 @@ keys without a word. Here nodes are composed, not constructed; the schema conver
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +13,13 @@ import yaml
 from yaml.reader import ReaderError
 
 from imbtool.errors import Problem, UserError, user_error
+from imbtool.files.writing import SURROGATE
 
 Key = tuple[str | int, ...]
 MAX_NODES = 100_000
 """Aliases can make a small file huge; no profile has as many nodes as this."""
 MAX_DEPTH = 100
 """Of lists and maps in each other; an alias that holds itself has no end."""
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass

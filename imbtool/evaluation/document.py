@@ -14,7 +14,8 @@ from imbtool.config.hierarchy import Coherence
 from imbtool.data.imbalance import Tier
 from imbtool.files.documents import Typed
 
-METRICS = ("precision", "recall", "f1", "average_precision", "roc_auc")
+DECISION_METRICS = ("precision", "recall", "f1")
+METRICS = (*DECISION_METRICS, "average_precision", "roc_auc")
 DECISION_METRICS = METRICS[:3]
 """They need decisions alone; the others need probabilities."""
 
@@ -23,13 +24,13 @@ RequirementVerdict = Literal["met", "likely", "unmet"]
 VERDICTS: tuple[Verdict, ...] = ("better", "worse", "cannot be told")
 
 
-class Part(Typed):
+class EvaluationPart(Typed):
     """A part of the document: every number is finite; keys of other versions are left out."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
-class Estimate(Part):
+class Estimate(EvaluationPart):
     """A metric, or another share, with its 95% interval."""
 
     value: float | None
@@ -47,7 +48,7 @@ class Difference(Estimate):
 Value = TypeVar("Value", bound=Estimate)
 
 
-class DecisionMetrics(Part, Generic[Value]):
+class DecisionMetrics(EvaluationPart, Generic[Value]):
     """The metrics of decisions: of a label, or means over a group of labels."""
 
     precision: Value
@@ -67,7 +68,7 @@ class Metrics(DecisionMetrics[Value], Generic[Value]):
     roc_auc: Value
 
 
-class Overall(Part):
+class Overall(EvaluationPart):
     """Means over labels. Levels of the hierarchy are absent where there is no hierarchy."""
 
     macro: Metrics[Estimate]
@@ -85,7 +86,7 @@ class Overall(Part):
         return {name: part for name, part in self if isinstance(part, DecisionMetrics)}
 
 
-class _Size(Part):
+class _Size(EvaluationPart):
     """Stands before the metrics of a tier."""
 
     labels: int
@@ -95,7 +96,7 @@ class TierMetrics(Metrics[Estimate], _Size):
     """Means over the labels of a tier, and how many they are."""
 
 
-class TrainedLabel(Part):
+class TrainedLabel(EvaluationPart):
     """What training knew of a label."""
 
     tier: Tier
@@ -121,7 +122,7 @@ class LabelMetrics(Metrics[Estimate]):
     """Whether it has too few positives on the split to say much."""
 
 
-class Violation(Part):
+class Violation(EvaluationPart):
     """On how many texts a label was decided without its parent."""
 
     child: str
@@ -129,7 +130,7 @@ class Violation(Part):
     texts: int
 
 
-class Hierarchy(Part):
+class HierarchyMetrics(EvaluationPart):
     """How often the thresholds alone contradict the hierarchy, and what became of it."""
 
     edges: list[list[str]]
@@ -140,7 +141,7 @@ class Hierarchy(Part):
     violations_before: list[Violation]
 
 
-class RequirementResult(Part):
+class RequirementResult(EvaluationPart):
     """What a label's requirement came to on validation."""
 
     asked: str = Field(min_length=1)
@@ -150,7 +151,7 @@ class RequirementResult(Part):
     sentence: str
 
 
-class LabelThreshold(Part):
+class LabelThreshold(EvaluationPart):
     """The threshold of a label and what it rests on."""
 
     threshold: float
@@ -159,7 +160,7 @@ class LabelThreshold(Part):
     requirement: RequirementResult | None
 
 
-class Thresholds(Part):
+class Thresholds(EvaluationPart):
     """The rule of the thresholds, and the cross-fitted macro-F1 of each rule that competed."""
 
     rule: str
@@ -167,7 +168,7 @@ class Thresholds(Part):
     labels: dict[str, LabelThreshold]
 
 
-class SplitData(Part):
+class SplitData(EvaluationPart):
     """What was evaluated, on what."""
 
     checkpoint: str
@@ -179,7 +180,7 @@ class SplitData(Part):
     seen_in_training: bool
 
 
-class Bin(Part):
+class Bin(EvaluationPart):
     """Texts of similar probability, and the share of positives among them."""
 
     texts: int
@@ -187,7 +188,7 @@ class Bin(Part):
     share: Estimate
 
 
-class Reliability(Part):
+class Reliability(EvaluationPart):
     """How far some probabilities are off: expected calibration error, Brier score, bins."""
 
     ece: float | None
@@ -195,7 +196,7 @@ class Reliability(Part):
     bins: list[Bin]
 
 
-class ReliabilityPair(Part):
+class ReliabilityPair(EvaluationPart):
     """Reliability of the probabilities as the model gives them, and once calibrated."""
 
     raw: Reliability
@@ -209,14 +210,14 @@ class LabelCalibration(ReliabilityPair):
     bias: float | None
 
 
-class CalibrationReport(Part):
+class CalibrationReport(EvaluationPart):
     """Of all pairs of a text and a label together, and of each label."""
 
     overall: ReliabilityPair
     labels: dict[str, LabelCalibration]
 
 
-class ConfusedPair(Part):
+class ConfusedPair(EvaluationPart):
     """On `texts` of the `of` texts where `label` was missed, `taken_for` was decided wrongly."""
 
     label: str
@@ -225,7 +226,7 @@ class ConfusedPair(Part):
     of: int
 
 
-class GateResult(Part):
+class GateResult(EvaluationPart):
     """A required metric, and whether it is met."""
 
     requirement: str
@@ -248,7 +249,7 @@ class SliceLabel(Metrics[Estimate]):
     few: bool
 
 
-class Slice(Part):
+class Slice(EvaluationPart):
     """The texts with one value of a column."""
 
     value: str
@@ -259,7 +260,7 @@ class Slice(Part):
     labels: dict[str, SliceLabel]
 
 
-class Slices(Part):
+class Slices(EvaluationPart):
     """A column and its slices, worst macro-F1 first."""
 
     column: str
@@ -273,7 +274,7 @@ class LabelDifference(Metrics[Difference]):
     verdict: Verdict
 
 
-class Comparison(Part):
+class Comparison(EvaluationPart):
     """This model less another system on the same texts, for the labels that both have."""
 
     against: str
@@ -288,7 +289,7 @@ class Comparison(Part):
     counts: dict[Verdict, int]
 
 
-class Mistake(Part):
+class Mistake(EvaluationPart):
     """A text on which a label was decided wrongly."""
 
     row: int
@@ -309,27 +310,27 @@ class SuspectedError(Mistake):
     """The probability of an error."""
 
 
-class LabelMistakes(Part):
+class LabelMistakes(EvaluationPart):
     """The most confident mistakes of a label."""
 
     misses: list[Mistake]
     false_alarms: list[Mistake]
 
 
-class Mistakes(Part):
+class Mistakes(EvaluationPart):
     """Texts to read first."""
 
     labels: dict[str, LabelMistakes]
     suspects: list[SuspectedError]
 
 
-class Evaluation(Part):
+class Evaluation(EvaluationPart):
     """The content of evaluation.json."""
 
     overall: Overall
     tiers: dict[str, TierMetrics]
     labels: dict[str, LabelMetrics]
-    hierarchy: Hierarchy
+    hierarchy: HierarchyMetrics
     thresholds: Thresholds
     data: SplitData
     calibration: CalibrationReport

@@ -43,7 +43,7 @@ CLAIMS: dict[RequirementVerdict, str] = {
 
 
 @dataclass(frozen=True)
-class Fit:
+class RequirementFit:
     """A threshold for a requirement, and what it rests on.
 
     Attributes:
@@ -129,7 +129,9 @@ class _Shares:
         return estimate(*(unit * number for number in (self.values[0], *ends)))
 
 
-def fit_requirement(requirement: Requirement, scores: Floats, targets: Targets) -> Fit | None:
+def fit_requirement(
+    requirement: Requirement, scores: Floats, targets: Targets
+) -> RequirementFit | None:
     """The threshold that meets a requirement with confidence, else on these texts, else nearly.
 
     For recall it is the highest such threshold, for precision and flags the lowest.
@@ -154,13 +156,15 @@ def fit_requirement(requirement: Requirement, scores: Floats, targets: Targets) 
     )
     sure = shares.sure()
     cut = shares.choose(sure if sure.any() else shares.reach())
-    return Fit(threshold_after(ordered, int(last[cut])), bool(sure.any()), shares.support())
+    return RequirementFit(
+        threshold_after(ordered, int(last[cut])), bool(sure.any()), shares.support()
+    )
 
 
 def judge_requirement(
     label: str,
     requirement: Requirement,
-    fit: Fit | None,
+    fit: RequirementFit | None,
     targets: Targets,
     decided: Decisions,
     coherent: Decisions,
@@ -204,7 +208,7 @@ def judge_requirement(
 
 def fit_requirements(
     requirements: Requirements, logits: Floats, targets: Targets
-) -> dict[int, Fit]:
+) -> dict[int, RequirementFit]:
     """`fit_requirement` for each column of logits and targets [n, L] that has one, if it can be."""
     fits = {
         column: fit_requirement(requirement, logits[:, column], targets[:, column])
@@ -216,7 +220,7 @@ def fit_requirements(
 def judge_requirements(
     names: Sequence[str],
     requirements: Requirements,
-    fits: Mapping[int, Fit],
+    fits: Mapping[int, RequirementFit],
     targets: Targets,
     decided: Decisions,
     coherent: Decisions,
@@ -276,7 +280,7 @@ def _count(requirement: Requirement, decided: Decisions, targets: Targets) -> _S
     return _Shares(requirement, np.array([hits]), np.array([trials]))
 
 
-def _verdict(fit: Fit, shares: _Shares) -> RequirementVerdict:
+def _verdict(fit: RequirementFit, shares: _Shares) -> RequirementVerdict:
     if fit.sure and shares.pass_test()[0]:
         return "met"
     return "likely" if shares.reach()[0] else "unmet"

@@ -15,7 +15,7 @@ from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.document import (
     DecisionMetrics,
     Estimate,
-    Hierarchy,
+    HierarchyMetrics,
     LabelMetrics,
     Metrics,
     Overall,
@@ -94,13 +94,13 @@ def summarise_labels(
     }
 
 
-def summarise_hierarchy(predictions: Predictions) -> Hierarchy:
+def summarise_hierarchy(predictions: Predictions) -> HierarchyMetrics:
     """Where the thresholds alone contradict the hierarchy; the predictions have probabilities."""
     labels, names = predictions.labels, predictions.labels.names
     assert predictions.probabilities is not None and predictions.thresholds is not None
     before = decide(labels, predictions.probabilities, predictions.thresholds, None)
     pairs = zip(labels.edges, labels.violations(before), strict=True)
-    return Hierarchy(
+    return HierarchyMetrics(
         edges=[[names[child], names[parent]] for child, parent in labels.edges],
         coherence=predictions.coherence,
         violation_rate_before=labels.violation_rate(before),

@@ -26,7 +26,7 @@ LEAST_CELLS = 5
 """To say of a text that it is none of a column's cells."""
 
 
-class Fit(Enum):
+class QuoteFit(Enum):
     """Whether a piece of a line is a cell of a column."""
 
     NATIVE = "it looks like the column's other cells"
@@ -95,7 +95,7 @@ class CellShapes:
         """Whether its cells hardly recur, as ids do: only their shape says something."""
         return 2 * len(self.items) > self.cells - self.empty
 
-    def fit(self, piece: str, is_behind: bool = False) -> Fit:
+    def fit(self, piece: str, is_behind: bool = False) -> QuoteFit:
         """Whether a piece of a line, taken for a cell of this column, looks like one.
 
         Args:
@@ -104,15 +104,15 @@ class CellShapes:
         """
         text = piece.strip('"')
         if not text.strip():
-            return Fit.UNKNOWN if self.empty or not self.cells else Fit.EMPTY
-        if self.fit_of_start(piece) is Fit.FOREIGN:
-            return Fit.FOREIGN
+            return QuoteFit.UNKNOWN if self.empty or not self.cells else QuoteFit.EMPTY
+        if self.fit_of_start(piece) is QuoteFit.FOREIGN:
+            return QuoteFit.FOREIGN
         if self.is_free_text:
-            return Fit.UNKNOWN
+            return QuoteFit.UNKNOWN
         is_cell_alone = self.are_distinct or (is_behind and not is_number(text))
         if self.knows(text) or (is_cell_alone and shape_of(text) in self.shapes):
-            return Fit.NATIVE
-        return Fit.FOREIGN if self.is_known and self._is_strange(text) else Fit.NEW
+            return QuoteFit.NATIVE
+        return QuoteFit.FOREIGN if self.is_known and self._is_strange(text) else QuoteFit.NEW
 
     def _is_strange(self, text: str) -> bool:
         """Whether no cell is like a text: they are alike, or no numbers, or shorter."""
@@ -122,11 +122,11 @@ class CellShapes:
             return True
         return len(text.split()) > 2 * self.most_words + 1
 
-    def fit_of_start(self, piece: str) -> Fit:
+    def fit_of_start(self, piece: str) -> QuoteFit:
         """Whether a piece begins as no cell does: a blank behind a comma is that of a sentence."""
         known = self.cells - self.empty
         is_foreign = bool(known and not self.indented and piece[:1].isspace())
-        return Fit.FOREIGN if is_foreign else Fit.UNKNOWN
+        return QuoteFit.FOREIGN if is_foreign else QuoteFit.UNKNOWN
 
     def knows(self, text: str) -> bool:
         """Whether all words of a text are words of its cells."""

@@ -18,7 +18,7 @@ from typing import IO
 from imbtool.errors import UserError, user_error
 from imbtool.formats.delimited import QUOTES_KEY, Layout, is_enclosed, reader_of
 from imbtool.formats.lines import numbered_lines, open_text
-from imbtool.formats.quote_evidence import CellShapes, Fit
+from imbtool.formats.quote_evidence import CellShapes, QuoteFit
 
 QUOTE = '"'
 ROWS_LEARNT_FROM = 20_000
@@ -168,11 +168,11 @@ def _doubtful(scan: _Scan) -> _Range | None:
     is_tabbed = layout.delimiter == "\t" and layout.width > 1
     columns = _learnt(layout, scan.ranges)
     fits = [(each, _fit(scan, columns, each)) for each in scan.ranges]
-    has_cells = scan.has_enclosed_marks or any(fit is Fit.FOREIGN for _, fit in fits)
+    has_cells = scan.has_enclosed_marks or any(fit is QuoteFit.FOREIGN for _, fit in fits)
     for each, fit in fits:
         # hardly any text holds as many tabs as a row does
         unknown_is_cell = has_cells and not scan.has_loose_quotes and not is_tabbed
-        if fit is Fit.NATIVE or (fit is Fit.UNKNOWN and not unknown_is_cell):
+        if fit is QuoteFit.NATIVE or (fit is QuoteFit.UNKNOWN and not unknown_is_cell):
             return each
     return None
 
@@ -193,7 +193,7 @@ def _learnt(layout: Layout, ranges: list[_Range]) -> list[CellShapes]:
     return columns
 
 
-def _fit(scan: _Scan, columns: list[CellShapes], doubted: _Range) -> Fit:
+def _fit(scan: _Scan, columns: list[CellShapes], doubted: _Range) -> QuoteFit:
     """Whether the lines of a row are rows: more of them look so than do not."""
     broken = [place for place, cell in enumerate(doubted.row) if _has_line_break(cell)]
     first, last = broken[0], broken[-1]
@@ -201,12 +201,12 @@ def _fit(scan: _Scan, columns: list[CellShapes], doubted: _Range) -> Fit:
     lines = [layout.cells(line) for line in doubted.lines]
     beside = (cell for cells in lines for cell in (*cells[:first], *cells[last + 1 :]))
     if any(map(is_enclosed, beside)):
-        return Fit.FOREIGN
-    found: Counter[Fit] = Counter()
+        return QuoteFit.FOREIGN
+    found: Counter[QuoteFit] = Counter()
     for number, cells in enumerate(lines):
         is_long = len(cells) > layout.width and (scan.has_enclosed_marks or layout.width == 1)
         if len(cells) < layout.width or is_long:
-            found[Fit.FOREIGN] += 1
+            found[QuoteFit.FOREIGN] += 1
             continue
         fits = []
         if number < len(lines) - 1:  # what stands behind the text, if the line is a row
@@ -216,19 +216,19 @@ def _fit(scan: _Scan, columns: list[CellShapes], doubted: _Range) -> Fit:
             fits += [columns[place].fit(cells[place]) for place in range(last) if cells[place]]
             fits += [columns[last].fit_of_start(cells[last])] * bool(last)
         found[_line_fit(Counter(fits))] += 1
-    if found[Fit.NATIVE] and found[Fit.NATIVE] >= found[Fit.FOREIGN]:
-        return Fit.NATIVE
+    if found[QuoteFit.NATIVE] and found[QuoteFit.NATIVE] >= found[QuoteFit.FOREIGN]:
+        return QuoteFit.NATIVE
     is_escaped = any('""' in cell.strip('"') for cells in lines for cell in cells)
-    is_cell = 2 * (found[Fit.FOREIGN] + found[Fit.EMPTY]) >= len(lines)
-    return Fit.FOREIGN if is_cell or is_escaped else Fit.UNKNOWN
+    is_cell = 2 * (found[QuoteFit.FOREIGN] + found[QuoteFit.EMPTY]) >= len(lines)
+    return QuoteFit.FOREIGN if is_cell or is_escaped else QuoteFit.UNKNOWN
 
 
-def _line_fit(fits: Counter[Fit]) -> Fit:
-    if fits[Fit.FOREIGN]:
-        return Fit.FOREIGN
-    if fits[Fit.NATIVE] > fits[Fit.NEW]:
-        return Fit.NATIVE
-    return Fit.EMPTY if fits[Fit.EMPTY] else Fit.UNKNOWN
+def _line_fit(fits: Counter[QuoteFit]) -> QuoteFit:
+    if fits[QuoteFit.FOREIGN]:
+        return QuoteFit.FOREIGN
+    if fits[QuoteFit.NATIVE] > fits[QuoteFit.NEW]:
+        return QuoteFit.NATIVE
+    return QuoteFit.EMPTY if fits[QuoteFit.EMPTY] else QuoteFit.UNKNOWN
 
 
 def _has_line_break(cell: str) -> bool:

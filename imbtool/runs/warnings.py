@@ -10,7 +10,7 @@ import numpy as np
 from imbtool.evaluation.estimates import is_known
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.metrics import WEAK_PRECISION
-from imbtool.events import EpochEvent, LabelMetrics, WarningEvent
+from imbtool.events import EpochEvent, LabelEpochMetrics, WarningEvent
 from imbtool.types import Floats
 
 UNPROVEN_RECALL = 0.3
@@ -218,7 +218,7 @@ def _zero_recall(label: str, support: int, epoch: int) -> WarningEvent:
     return _warning("zero-recall", label, message, evidence, [epoch])
 
 
-def _over_predicted(label: str, row: LabelMetrics, epoch: int) -> WarningEvent | None:
+def _over_predicted(label: str, row: LabelEpochMetrics, epoch: int) -> WarningEvent | None:
     """A precision whose 95% interval lies wholly under 0.5, so that chance alone gives no warning.
 
     Counts come from recall, support and precision. They are means over the half-splits that

@@ -12,7 +12,7 @@ from imbtool.evaluation.calibration import Calibration, fit_each_label
 from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
-from imbtool.events import Requirement, ValidationMetrics, Violations
+from imbtool.events import RequirementOutcome, ValidationMetrics, Violations
 from imbtool.training.failures import logits_not_finite
 from imbtool.training.setup import TrainingSetup
 from imbtool.training.token_cache import select_texts
@@ -62,7 +62,8 @@ def validate(setup: TrainingSetup, logits: Floats) -> ValidationResult:
         coherence=choice.coherence,
         violations=_violations(labels, logits >= choice.logits),
         requirements={
-            name: Requirement(**result.model_dump()) for name, result in choice.requirements.items()
+            name: RequirementOutcome(**result.model_dump())
+            for name, result in choice.requirements.items()
         },
     )
     calibration = fit_each_label(logits, targets, profile.training.seed)

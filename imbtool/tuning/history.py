@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from imbtool.config.schema import TuningSection
-from imbtool.events import LabelMetrics, Metric
+from imbtool.events import LabelEpochMetrics, Metric
 from imbtool.files.documents import Number, Typed
 from imbtool.tuning.diagnosis import METRIC_NAMES, RANKING, Diagnosis, is_healthy
 from imbtool.tuning.guide import (
@@ -62,7 +62,7 @@ class RoundOutcome(Typed):
     """The metric that counts, of the kept epoch; None if training did not end."""
     rare_recall: Metric
     """Mean recall of the rare labels; None where none has positives."""
-    labels: dict[str, LabelMetrics]
+    labels: dict[str, LabelEpochMetrics]
     """Of the kept epoch, cross-fitted on validation."""
     findings: list[Diagnosis]
     settings: Annotated[Settings, BeforeValidator(_from_rows), PlainSerializer(_as_rows)]

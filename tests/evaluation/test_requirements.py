@@ -12,7 +12,7 @@ from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import Requirement
 from imbtool.data.splitting import stratified_split
 from imbtool.evaluation.document import RequirementResult
-from imbtool.evaluation.requirements import Fit, fit_requirement, judge_requirement
+from imbtool.evaluation.requirements import RequirementFit, fit_requirement, judge_requirement
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 
 NAN = np.nan
@@ -20,7 +20,7 @@ FOREST = label_set(["child", "parent"], [("child", "parent")])
 PREVALENCE, LIFT = 0.1, 2.0
 
 
-def fit(scores: Any, targets: Any, **asked: float) -> Fit | None:
+def fit(scores: Any, targets: Any, **asked: float) -> RequirementFit | None:
     requirement = Requirement(**asked)
     return fit_requirement(requirement, np.asarray(scores, float), np.asarray(targets, np.float32))
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from imbtool.events import EndEvent, OtherEvent, Requirement, StepEvent
+from imbtool.events import EndEvent, OtherEvent, RequirementOutcome, StepEvent
 from imbtool.report.console.training import TrainingView, event_views
 
 END = EndEvent(best_epoch=2, early=False, f1_macro=0.5)
@@ -28,9 +28,11 @@ def test_the_time_left_is_that_of_the_steps_seen(monkeypatch: pytest.MonkeyPatch
 
 def test_the_end_says_what_each_requirement_came_to_and_marks_those_not_met() -> None:
     said = {
-        "a": Requirement(verdict="met", sentence="recall of a: at least 0.8 with 95% confidence"),
-        "b": Requirement(verdict="likely", sentence="recall of b\x1b[31m: is likely"),
-        "c": Requirement(verdict="unmet", sentence="recall of c: is not reached"),
+        "a": RequirementOutcome(
+            verdict="met", sentence="recall of a: at least 0.8 with 95% confidence"
+        ),
+        "b": RequirementOutcome(verdict="likely", sentence="recall of b\x1b[31m: is likely"),
+        "c": RequirementOutcome(verdict="unmet", sentence="recall of c: is not reached"),
     }
     kept, *sentences = event_views(END.model_copy(update={"requirements": said}))
     assert kept == "kept epoch 2, validation macro-F1 0.500"

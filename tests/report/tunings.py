@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from imbtool.events import LabelMetrics
+from imbtool.events import LabelEpochMetrics
 from imbtool.tuning.diagnosis import Diagnosis
 from imbtool.tuning.guide import Change
 from imbtool.tuning.history import Round, RoundOutcome
@@ -37,8 +37,8 @@ def diagnosis(verdict: Any, label: str | None) -> Diagnosis:
     )
 
 
-def row(f1: float | None) -> LabelMetrics:
-    return LabelMetrics(precision=f1, recall=f1, f1=f1, support=0 if f1 is None else 40)
+def row(f1: float | None) -> LabelEpochMetrics:
+    return LabelEpochMetrics(precision=f1, recall=f1, f1=f1, support=0 if f1 is None else 40)
 
 
 def round_(

@@ -10,7 +10,7 @@ from imbtool.events import (
     EndEvent,
     EpochEvent,
     Event,
-    LabelMetrics,
+    LabelEpochMetrics,
     ResumeEvent,
     StepEvent,
     WarningEvent,
@@ -40,7 +40,7 @@ def epoch(
         best=False,
         f1_macro=0.5,
         average_precision_macro=0.5,
-        labels={"rare": LabelMetrics(precision=0.8, recall=recall, f1=0.5, support=30)},
+        labels={"rare": LabelEpochMetrics(precision=0.8, recall=recall, f1=0.5, support=30)},
     )
 
 

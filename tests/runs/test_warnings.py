@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imbtool.events import EpochEvent, LabelMetrics, WarningEvent
+from imbtool.events import EpochEvent, LabelEpochMetrics, WarningEvent
 from imbtool.runs.warnings import training_warnings
 
 Floats = NDArray[np.float64]
@@ -18,7 +18,7 @@ LENGTHS = (40, 130, 1300, 4000)
 
 
 def epoch(
-    number: int, train: Any, validation: Any, precision: Any = 0.3, **labels: LabelMetrics
+    number: int, train: Any, validation: Any, precision: Any = 0.3, **labels: LabelEpochMetrics
 ) -> EpochEvent:
     return EpochEvent(
         epoch=number,
@@ -32,8 +32,8 @@ def epoch(
     )
 
 
-def label(precision: Any, recall: Any, support: int) -> LabelMetrics:
-    return LabelMetrics(precision=precision, recall=recall, f1=None, support=support)
+def label(precision: Any, recall: Any, support: int) -> LabelEpochMetrics:
+    return LabelEpochMetrics(precision=precision, recall=recall, f1=None, support=support)
 
 
 def only(found: list[WarningEvent], name: str) -> WarningEvent:

@@ -20,9 +20,9 @@ from imbtool.events import (
     Event,
     HeadEvent,
     InterruptedEvent,
-    LabelMetrics,
+    LabelEpochMetrics,
     NeighboursEvent,
-    Requirement,
+    RequirementOutcome,
     ResumeEvent,
     RunPlan,
     SkippedEvent,
@@ -191,7 +191,7 @@ def _group_table(event: EpochEvent) -> Table:
     return table
 
 
-def _weak_labels(labels: Mapping[str, LabelMetrics]) -> Iterator[RenderableType]:
+def _weak_labels(labels: Mapping[str, LabelEpochMetrics]) -> Iterator[RenderableType]:
     weak = {name: row for name, row in labels.items() if row.support and _is_weak(row)}
     if not weak:
         return
@@ -204,7 +204,7 @@ def _weak_labels(labels: Mapping[str, LabelMetrics]) -> Iterator[RenderableType]
     yield table
 
 
-def _is_weak(row: LabelMetrics) -> bool:
+def _is_weak(row: LabelEpochMetrics) -> bool:
     return row.recall == 0 or (row.precision is not None and row.precision < WEAK_PRECISION)
 
 
@@ -245,7 +245,7 @@ def _end(event: EndEvent) -> Iterator[RenderableType]:
         yield _sentence(requirement)
 
 
-def _sentence(requirement: Requirement) -> Text:
+def _sentence(requirement: RequirementOutcome) -> Text:
     """What a requirement came to, in yellow unless it is met."""
     style = "" if requirement.verdict == "met" else "yellow"
     return Text(printable(requirement.sentence), style=style)

@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from imbtool.evaluation.document import DECISION_METRICS
 from imbtool.events import EpochEvent, Event, StepEvent
 from imbtool.report.cells import label_text, number_text, plain_table, tier_text
 from imbtool.report.console.training import TrainingView, loss_line
@@ -28,7 +29,6 @@ from imbtool.wording import counted
 
 VERDICT_STYLE = {"act": "bold", "watch": "yellow", "leave": "dim"}
 THE_RUN = "the run"
-METRICS = ("precision", "recall", "f1")
 
 
 class TuningView:
@@ -193,7 +193,7 @@ def _labels(summary: TuningSummary) -> Table:
         before, after = (each.outcome.labels.get(name) for each in (first, best))
         moved = (
             " ".join(number_text(getattr(row, key, None)) for row in (before, after))
-            for key in METRICS
+            for key in DECISION_METRICS
         )
         table.add_row(
             label_text(name),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from imbtool.evaluation.document import DECISION_METRICS
 from imbtool.files.writing import write_text
 from imbtool.report.figures.svg import inline_svg
 from imbtool.report.figures.tuning import draw_objective
@@ -12,8 +13,6 @@ from imbtool.report.html.environment import make_environment
 from imbtool.tuning.diagnosis import METRIC_NAMES
 from imbtool.tuning.guide import SETTING_NAMES
 from imbtool.tuning.summary import LabelSummary, TuningSummary
-
-METRICS = ("precision", "recall", "f1")
 
 
 def write_tuning_page(summary: TuningSummary, path: Path) -> None:
@@ -60,7 +59,9 @@ def _row(name: str, label: LabelSummary, summary: TuningSummary) -> dict[str, An
         "name": name,
         **dict(label),
         "support": best.support if best else 0,
-        "metrics": {key: [row and getattr(row, key) for row in (first, best)] for key in METRICS},
+        "metrics": {
+            key: [row and getattr(row, key) for row in (first, best)] for key in DECISION_METRICS
+        },
         "course": [
             (each.number, row.f1, each.kept)
             for each, row in zip(summary.rounds, rounds, strict=True)
