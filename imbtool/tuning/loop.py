@@ -87,7 +87,7 @@ def tune(
         >>> from imbtool import read_profile, tune
         >>> profile = read_profile(Path("profile.yaml"))
         >>> once = profile.tuning.model_copy(update={"budget_runs": 1})
-        >>> result = tune(profile.model_copy(update={"tuning": once}), Path("runs/tuned"))
+        >>> result = tune(profile.model_copy(update={"tuning": once}), Path("runs/example"))
         >>> (result.folder / "tuned-profile.yaml").is_file()
         True
     """
