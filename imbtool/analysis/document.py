@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from imbtool.analysis.finding import Finding
 from imbtool.data.imbalance import FrequencyGroup, ImbalanceMeasures, Tier
-from imbtool.evaluation.document import Estimate, EvaluationPart
-from imbtool.files.documents import NumberOrNone
+from imbtool.evaluation.document import Estimate
+from imbtool.files.documents import NumberOrNone, Part
 
 
-class LabelWeights(EvaluationPart):
+class LabelWeights(Part):
     """The counts of a label in training, its weight in the loss and the reason."""
 
     parent: str | None
@@ -29,13 +29,13 @@ class LabelWeights(EvaluationPart):
     """Positives in each split."""
 
 
-class Weights(EvaluationPart):
+class Weights(Part):
     """The weights of all labels, as weights.json holds them."""
 
     labels: dict[str, LabelWeights]
 
 
-class Measurability(EvaluationPart):
+class Measurability(Part):
     """How well the positives of a label in a split can measure a recall."""
 
     recall: Estimate
@@ -56,7 +56,7 @@ class LabelAnalysis(LabelWeights):
     """By split."""
 
 
-class SplitAnalysis(EvaluationPart):
+class SplitAnalysis(Part):
     """What is known of a split."""
 
     source: str
@@ -70,7 +70,7 @@ class SplitAnalysis(EvaluationPart):
     fingerprint: str
 
 
-class CoOccurrence(EvaluationPart):
+class CoOccurrence(Part):
     """How many training texts have both of two labels."""
 
     labels: list[str]
@@ -78,7 +78,7 @@ class CoOccurrence(EvaluationPart):
     """[labels, labels]; the diagonal holds the positives of each label."""
 
 
-class Edge(EvaluationPart):
+class Edge(Part):
     """How many texts, over all splits, have a child label and not its parent."""
 
     child: str
@@ -86,13 +86,13 @@ class Edge(EvaluationPart):
     violations: int
 
 
-class HierarchyAnalysis(EvaluationPart):
+class HierarchyAnalysis(Part):
     """The edges of the label hierarchy."""
 
     edges: list[Edge]
 
 
-class Quantiles(EvaluationPart):
+class Quantiles(Part):
     """Of the lengths of some texts."""
 
     p05: NumberOrNone
@@ -104,7 +104,7 @@ class Quantiles(EvaluationPart):
     most: NumberOrNone
 
 
-class _Texts(EvaluationPart):
+class _Texts(Part):
     """Stands before the quantiles."""
 
     texts: int
@@ -116,7 +116,7 @@ class TokenQuantiles(Quantiles, _Texts):
     cut: Estimate
 
 
-class TokenLengths(EvaluationPart):
+class TokenLengths(Part):
     """How many tokens texts have."""
 
     limit: int
@@ -128,14 +128,14 @@ class TokenLengths(EvaluationPart):
     """Of the training texts that have the label."""
 
 
-class Lengths(EvaluationPart):
+class Lengths(Part):
     """How long texts are; `tokens` is None without a tokenizer."""
 
     characters: dict[str, Quantiles]
     tokens: TokenLengths | None
 
 
-class LabelDrift(EvaluationPart):
+class LabelDrift(Part):
     """How often a label occurs in each split, and how validation and test differ from training."""
 
     frequency: dict[str, Estimate]
@@ -144,7 +144,7 @@ class LabelDrift(EvaluationPart):
     p: dict[str, float]
 
 
-class LengthDrift(EvaluationPart):
+class LengthDrift(Part):
     """How the lengths of a split, in characters, differ from those in training."""
 
     distance: float
@@ -153,7 +153,7 @@ class LengthDrift(EvaluationPart):
     training_median: float
 
 
-class NewWords(EvaluationPart):
+class NewWords(Part):
     """Which share of the words of a split training lacks."""
 
     unseen: float
@@ -162,14 +162,14 @@ class NewWords(EvaluationPart):
     unlike: bool
 
 
-class WordDrift(EvaluationPart):
+class WordDrift(Part):
     """The words of validation and test that training lacks."""
 
     texts: int
     splits: dict[str, NewWords]
 
 
-class Drift(EvaluationPart):
+class Drift(Part):
     """How validation and test differ from training."""
 
     tests: int
@@ -178,14 +178,14 @@ class Drift(EvaluationPart):
     words: WordDrift
 
 
-class Sample(EvaluationPart):
+class Sample(Part):
     """How many of how many texts something was computed on."""
 
     texts: int
     of: int
 
 
-class Verdict(EvaluationPart):
+class Verdict(Part):
     """How many findings there are of each severity."""
 
     error: int
@@ -193,7 +193,7 @@ class Verdict(EvaluationPart):
     info: int
 
 
-class Analysis(EvaluationPart):
+class Analysis(Part):
     """What is known of a corpus before training; it quotes no text."""
 
     labels: dict[str, LabelAnalysis]

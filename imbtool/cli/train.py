@@ -250,4 +250,4 @@ def _dry_run(settings: Profile, profile: Path, json: bool) -> None:
 
     plan = dry_run(settings)
     show(plan, dry_run_views(plan), json)
-    hint(f"nothing was started; next: imbtool train --profile {profile}")
+    hint(f"nothing was started; next: imbtool train {profile}")

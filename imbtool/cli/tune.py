@@ -169,7 +169,7 @@ def _preview(run: Path | None, dry_run: bool, has_settings: bool, json: bool) ->
         raise user_error(f"--from-run {run}", "other settings beside it", "--dry-run alone", fix)
     after = preview(run)
     show(after, preview_views(after), json)
-    hint(f"nothing was trained; next: imbtool tune --profile {run / 'profile.yaml'}")
+    hint(f"nothing was trained; next: imbtool tune {run / 'profile.yaml'}")
 
 
 def _watch(folder: Path, start: Start, json: bool) -> None:

@@ -80,4 +80,4 @@ def weights(
         write_text(save, rewrite_profile(profile, saved, comments, save))
     show(document, weight_views(document.labels), json)
     hint(f"\nwrote weights.json, weights.png to {output}/" + (f" and {save}" if save else ""))
-    hint(f"next: imbtool train --profile {save or profile}")
+    hint(f"next: imbtool train {save or profile}")

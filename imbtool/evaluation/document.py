@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Generic, Literal, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from imbtool.config.hierarchy import Coherence
 from imbtool.data.imbalance import Tier
-from imbtool.files.documents import Typed
+from imbtool.files.documents import Part
 
-DECISION_METRICS = ("precision", "recall", "f1")
-METRICS = (*DECISION_METRICS, "average_precision", "roc_auc")
+METRICS = ("precision", "recall", "f1", "average_precision", "roc_auc")
 DECISION_METRICS = METRICS[:3]
 """They need decisions alone; the others need probabilities."""
 
@@ -24,13 +23,7 @@ RequirementVerdict = Literal["met", "likely", "unmet"]
 VERDICTS: tuple[Verdict, ...] = ("better", "worse", "cannot be told")
 
 
-class EvaluationPart(Typed):
-    """A part of the document: every number is finite; keys of other versions are left out."""
-
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-
-class Estimate(EvaluationPart):
+class Estimate(Part):
     """A metric, or another share, with its 95% interval."""
 
     value: float | None
@@ -48,7 +41,7 @@ class Difference(Estimate):
 Value = TypeVar("Value", bound=Estimate)
 
 
-class DecisionMetrics(EvaluationPart, Generic[Value]):
+class DecisionMetrics(Part, Generic[Value]):
     """The metrics of decisions: of a label, or means over a group of labels."""
 
     precision: Value
@@ -68,7 +61,7 @@ class Metrics(DecisionMetrics[Value], Generic[Value]):
     roc_auc: Value
 
 
-class Overall(EvaluationPart):
+class Overall(Part):
     """Means over labels. Levels of the hierarchy are absent where there is no hierarchy."""
 
     macro: Metrics[Estimate]
@@ -86,7 +79,7 @@ class Overall(EvaluationPart):
         return {name: part for name, part in self if isinstance(part, DecisionMetrics)}
 
 
-class _Size(EvaluationPart):
+class _Size(Part):
     """Stands before the metrics of a tier."""
 
     labels: int
@@ -96,7 +89,7 @@ class TierMetrics(Metrics[Estimate], _Size):
     """Means over the labels of a tier, and how many they are."""
 
 
-class TrainedLabel(EvaluationPart):
+class TrainedLabel(Part):
     """What training knew of a label."""
 
     tier: Tier
@@ -122,7 +115,7 @@ class LabelMetrics(Metrics[Estimate]):
     """Whether it has too few positives on the split to say much."""
 
 
-class Violation(EvaluationPart):
+class Violation(Part):
     """On how many texts a label was decided without its parent."""
 
     child: str
@@ -130,7 +123,7 @@ class Violation(EvaluationPart):
     texts: int
 
 
-class HierarchyMetrics(EvaluationPart):
+class HierarchyMetrics(Part):
     """How often the thresholds alone contradict the hierarchy, and what became of it."""
 
     edges: list[list[str]]
@@ -141,7 +134,7 @@ class HierarchyMetrics(EvaluationPart):
     violations_before: list[Violation]
 
 
-class RequirementResult(EvaluationPart):
+class RequirementResult(Part):
     """What a label's requirement came to on validation."""
 
     asked: str = Field(min_length=1)
@@ -151,7 +144,7 @@ class RequirementResult(EvaluationPart):
     sentence: str
 
 
-class LabelThreshold(EvaluationPart):
+class LabelThreshold(Part):
     """The threshold of a label and what it rests on."""
 
     threshold: float
@@ -160,7 +153,7 @@ class LabelThreshold(EvaluationPart):
     requirement: RequirementResult | None
 
 
-class Thresholds(EvaluationPart):
+class Thresholds(Part):
     """The rule of the thresholds, and the cross-fitted macro-F1 of each rule that competed."""
 
     rule: str
@@ -168,7 +161,7 @@ class Thresholds(EvaluationPart):
     labels: dict[str, LabelThreshold]
 
 
-class SplitData(EvaluationPart):
+class SplitData(Part):
     """What was evaluated, on what."""
 
     checkpoint: str
@@ -180,7 +173,7 @@ class SplitData(EvaluationPart):
     seen_in_training: bool
 
 
-class Bin(EvaluationPart):
+class Bin(Part):
     """Texts of similar probability, and the share of positives among them."""
 
     texts: int
@@ -188,7 +181,7 @@ class Bin(EvaluationPart):
     share: Estimate
 
 
-class Reliability(EvaluationPart):
+class Reliability(Part):
     """How far some probabilities are off: expected calibration error, Brier score, bins."""
 
     ece: float | None
@@ -196,7 +189,7 @@ class Reliability(EvaluationPart):
     bins: list[Bin]
 
 
-class ReliabilityPair(EvaluationPart):
+class ReliabilityPair(Part):
     """Reliability of the probabilities as the model gives them, and once calibrated."""
 
     raw: Reliability
@@ -210,14 +203,14 @@ class LabelCalibration(ReliabilityPair):
     bias: float | None
 
 
-class CalibrationReport(EvaluationPart):
+class CalibrationReport(Part):
     """Of all pairs of a text and a label together, and of each label."""
 
     overall: ReliabilityPair
     labels: dict[str, LabelCalibration]
 
 
-class ConfusedPair(EvaluationPart):
+class ConfusedPair(Part):
     """On `texts` of the `of` texts where `label` was missed, `taken_for` was decided wrongly."""
 
     label: str
@@ -226,7 +219,7 @@ class ConfusedPair(EvaluationPart):
     of: int
 
 
-class GateResult(EvaluationPart):
+class GateResult(Part):
     """A required metric, and whether it is met."""
 
     requirement: str
@@ -249,7 +242,7 @@ class SliceLabel(Metrics[Estimate]):
     few: bool
 
 
-class Slice(EvaluationPart):
+class Slice(Part):
     """The texts with one value of a column."""
 
     value: str
@@ -260,7 +253,7 @@ class Slice(EvaluationPart):
     labels: dict[str, SliceLabel]
 
 
-class Slices(EvaluationPart):
+class Slices(Part):
     """A column and its slices, worst macro-F1 first."""
 
     column: str
@@ -274,7 +267,7 @@ class LabelDifference(Metrics[Difference]):
     verdict: Verdict
 
 
-class Comparison(EvaluationPart):
+class Comparison(Part):
     """This model less another system on the same texts, for the labels that both have."""
 
     against: str
@@ -289,7 +282,7 @@ class Comparison(EvaluationPart):
     counts: dict[Verdict, int]
 
 
-class Mistake(EvaluationPart):
+class Mistake(Part):
     """A text on which a label was decided wrongly."""
 
     row: int
@@ -310,21 +303,21 @@ class SuspectedError(Mistake):
     """The probability of an error."""
 
 
-class LabelMistakes(EvaluationPart):
+class LabelMistakes(Part):
     """The most confident mistakes of a label."""
 
     misses: list[Mistake]
     false_alarms: list[Mistake]
 
 
-class Mistakes(EvaluationPart):
+class Mistakes(Part):
     """Texts to read first."""
 
     labels: dict[str, LabelMistakes]
     suspects: list[SuspectedError]
 
 
-class Evaluation(EvaluationPart):
+class Evaluation(Part):
     """The content of evaluation.json."""
 
     overall: Overall

@@ -33,6 +33,12 @@ class Typed(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
 
+class Part(Typed):
+    """A part of a document of numbers: each is finite, and keys of other versions are left out."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
 def _none_unless_finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imbtool.config.reader import read_profile
 from imbtool.config.schema import EvaluationSection, Profile
 from imbtool.data.corpus import SPLITS, Split, read_own_split, read_split, split_column
 from imbtool.errors import rows_named, user_error
@@ -30,10 +29,13 @@ from imbtool.evaluation.summary import (
     summarise_overall,
     summarise_tiers,
 )
+from imbtool.files.model_folder import is_file
 from imbtool.formats.sources import FORMATS
 from imbtool.inference.external import read_external_predictions
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.model.metadata import CheckpointMeta
+from imbtool.runs.folder import read_run_profile
+from imbtool.runs.manifest import MANIFEST, PROFILE
 from imbtool.types import Floats
 from imbtool.wording import did_you_mean
 
@@ -63,8 +65,8 @@ METRICS_ALONE = EvaluationOptions()
 def run_profile(checkpoint: Checkpoint) -> Profile | None:
     """The resolved profile of the run around a checkpoint; None where it stands alone."""
     run = checkpoint.folder.parent
-    is_run = (run / "manifest.json").is_file() and (run / "profile.yaml").is_file()
-    return read_profile(run / "profile.yaml") if is_run else None
+    is_run = is_file(run / MANIFEST) and is_file(run / PROFILE)
+    return read_run_profile(run) if is_run else None
 
 
 def table_split(checkpoint: Checkpoint, table: Path) -> Split:

@@ -17,9 +17,7 @@ from imbtool.files.json_text import write_json
 from imbtool.files.locks import locked
 from imbtool.files.model_folder import is_file
 from imbtool.files.writing import new_folder, require_utf8, write_text
-from imbtool.runs.manifest import FIX, MANIFEST, Manifest
-
-PROFILE = "profile.yaml"
+from imbtool.runs.manifest import FIX, MANIFEST, PROFILE, Manifest
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from imbtool.version import __version__
 from imbtool.wording import shown, some
 
 MANIFEST = "manifest.json"
+PROFILE = "profile.yaml"
 MOST_THREADS = max(1024, os.cpu_count() or 1)
 FIX = "restore it, or start the run anew"
 
@@ -69,7 +70,7 @@ def read_manifest(run: Path) -> Manifest:
         return read_document(path, Manifest, FIX)
     if not run.exists():
         found, fix = "no such folder", "give the folder that `imbtool train` named"
-    elif (run / "profile.yaml").is_file():
+    elif (run / PROFILE).is_file():
         found = f"no {MANIFEST} in it: it was stopped before it began, or is damaged"
         fix = "restore it; or delete the folder and start the run again under its name"
     else:

@@ -17,7 +17,7 @@ from imbtool.files.documents import Count, Number, first_fault
 from imbtool.files.json_text import parse_json
 from imbtool.files.locks import LOCK
 from imbtool.files.writing import cut_half_line, leftovers, lines_of
-from imbtool.runs.manifest import differences
+from imbtool.runs.manifest import PROFILE, differences
 from imbtool.tuning.guide import EPOCHS, GAMMA, RATE, WEIGHT, Change, Setting
 from imbtool.tuning.history import Round, RoundNumber
 from imbtool.wording import shown, some
@@ -186,9 +186,7 @@ class DecisionLog:
         if changed:
             fix = "restore it, or start a new run; --budget-runs and --budget-minutes may change"
             found = f"changed since the start: {some(changed, 8)}"
-            raise user_error(
-                folder / "profile.yaml", found, "the profile of the rounds before", fix
-            )
+            raise user_error(folder / PROFILE, found, "the profile of the rounds before", fix)
         return overlay(self.profiles[-1].model_copy(update={"data": given.data}), overrides)
 
 
@@ -201,7 +199,7 @@ def is_begun(folder: Path) -> bool:
         return True
     halves = {half.name for half, _ in leftovers(folder)}
     return not {path.name for path in folder.iterdir()} <= {
-        "profile.yaml",
+        PROFILE,
         DECISIONS,
         LOCK,
         *halves,

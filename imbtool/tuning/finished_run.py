@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.errors import NotFiniteError, user_error
 from imbtool.events import (
@@ -23,6 +22,8 @@ from imbtool.events import (
 from imbtool.files.documents import Typed
 from imbtool.model.checkpoint import checkpoint_folder
 from imbtool.model.metadata import LabelMeta, read_meta
+from imbtool.runs.folder import read_run_profile
+from imbtool.runs.manifest import PROFILE
 from imbtool.tuning.diagnosis import Diagnosis, FinishedRun, LabelState, diagnose, not_finite
 from imbtool.tuning.guide import Change, Setting, settings_of
 from imbtool.tuning.history import Round, RoundOutcome, next_changes, stop_reason
@@ -95,10 +96,10 @@ def preview(run: Path) -> Preview:
     Raises:
         UserError: it is no run, has no epoch, or has not ended.
     """
-    if not (run / "profile.yaml").is_file():
-        found = "no profile.yaml in it" if run.exists() else "no such folder"
+    if not (run / PROFILE).is_file():
+        found = f"no {PROFILE} in it" if run.exists() else "no such folder"
         raise user_error(run, found, "a run folder", "give the folder that `imbtool train` named")
-    profile = read_profile(run / "profile.yaml")
+    profile = read_run_profile(run)
     meta = read_meta(checkpoint_folder(run))
     weights = {name: label.weight for name, label in meta.labels.items()}
     outcome = read_outcome(run, profile, weights)

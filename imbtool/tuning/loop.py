@@ -24,7 +24,7 @@ from imbtool.files.writing import (
     write_text,
 )
 from imbtool.runs.folder import read_run_profile
-from imbtool.runs.manifest import MANIFEST
+from imbtool.runs.manifest import MANIFEST, PROFILE
 from imbtool.training import run as training
 from imbtool.tuning.decision_log import (
     DECISIONS,
@@ -97,7 +97,7 @@ def tune(
         _refuse_begun(folder)  # by another command meanwhile
         data = read_data(profile, folder)
         cut_half_line(folder / DECISIONS)
-        write_text(folder / "profile.yaml", render_profile(profile))
+        write_text(folder / PROFILE, render_profile(profile))
         session = _Session(profile, folder, data, emit, command)
         session.record_start()
         return session.run()
@@ -255,7 +255,7 @@ class _Session:
             return
         if (run / "last").is_dir():
             # the round's own, whatever the file says by now: data may have moved
-            write_text(run / "profile.yaml", render_profile(profile))
+            write_text(run / PROFILE, render_profile(profile))
             training.resume(
                 run, self.emit, self.command, self.allow_changed, inputs=self.data.inputs
             )

@@ -63,7 +63,7 @@ def test_every_command_goes_on_where_the_one_before_ended(project: Path, imbtool
     assert [re.sub(r".*(?=imbtool)", "", line) for line in hints] == [
         "imbtool analyze mine.yaml",
         "imbtool weights mine.yaml",
-        "imbtool train --profile tuned.yaml",
+        "imbtool train tuned.yaml",
         "imbtool evaluate runs/tuned-1/checkpoint",
         "imbtool predict runs/tuned-1/checkpoint INPUT.csv -o OUT.csv",
         "imbtool evaluate runs/tuned-1/checkpoint --data LABELLED.csv",

@@ -194,7 +194,7 @@ def test_a_dry_run_shows_which_rules_would_fire_and_writes_nothing(
     before = sorted(project.rglob("*"))
     shown = imbtool("tune", "--from-run", "runs/first", "--dry-run")
     assert shown.exit_code == 0, shown.stderr
-    assert "next: imbtool tune --profile runs/first/profile.yaml" in shown.stderr
+    assert "next: imbtool tune runs/first/profile.yaml" in shown.stderr
     preview = json.loads(imbtool("tune", "--from-run", "runs/first", "--dry-run", "--json").stdout)
     assert sorted(project.rglob("*")) == before
     assert not preview["healthy"]
