@@ -199,7 +199,8 @@ def test_a_number_that_is_not_the_runs_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("epoch", "2"), ("best", "yes"), ("labels", {"rare": {"support": 1}})]
+    ("key", "value"),
+    [("epoch", 2), ("epoch", "2"), ("best", "yes"), ("labels", {"rare": {"support": 1}})],
 )
 def test_the_best_epoch_is_an_event(key: str, value: object, link: Path) -> None:
     document = json.loads((link / PROGRESS).read_text())
