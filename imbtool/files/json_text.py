@@ -33,11 +33,6 @@ def to_json(document: object, indent: int | None = 2) -> str:
     return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def as_filed(document: object) -> Any:
-    """A document as its file gives it back: what is not finite is null."""
-    return json.loads(to_json(document))
-
-
 def write_json(path: Path, document: object) -> None:
     """Write a document, see `to_json`, whole or not at all."""
     write_text(path, to_json(document) + "\n")
