@@ -22,6 +22,7 @@ PATH_KEYS: tuple[Key, ...] = (
     ("data", "train"),
     ("data", "validation"),
     ("data", "test"),
+    ("data", "answers"),
     ENCODER_KEY,
 )
 

@@ -60,7 +60,7 @@ def contradiction(found: str, expected: str, fix: str) -> PydanticCustomError:
     )
 
 
-OF_COLUMN = ("column", "separator", "unknown")
+OF_COLUMN = ("column", "separator", "unknown", "known")
 OF_COLUMNS = ("threshold", "empty")
 """What says something of labels in one column alone, and of those in several alone."""
 
@@ -85,6 +85,11 @@ class LabelSource(Section):
     )
     empty: Literal["unknown", "negative"] = Field(
         "unknown", description="What an empty cell of these columns means."
+    )
+    known: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = Field(
+        None,
+        description="A column that lists the labels that are known of a text, separated or as a "
+        "list; all others are unknown. An empty cell: all are known.",
     )
 
     def without_effect(self) -> set[str]:
@@ -151,6 +156,15 @@ class DataSection(Section):
     )
     labels: LabelSource = Field(default_factory=lambda: LabelSource(column="labels"))
     id: str | None = Field(None, description="A column with a unique name of each row.")
+    chosen_by: str | None = Field(
+        None,
+        description="A column that says how a text was chosen for labelling: `score`, `similar` or "
+        "`pattern` if a search chose it, `random` or nothing if not.",
+    )
+    answers: Path | None = Field(
+        None,
+        description="The table of what each annotator answered, from which agreement is computed.",
+    )
     encoding: str = Field("utf-8", description="The encoding of csv, tsv, jsonl and json.")
     quotes: bool | None = Field(
         None,
@@ -190,6 +204,13 @@ class DataSection(Section):
 class LabelsSection(Section):
     """What is known about the labels besides the data."""
 
+    names: list[str] = Field(
+        default_factory=list, description="Labels that no text may have yet, to search for them."
+    )
+    descriptions: dict[str, str] = Field(
+        default_factory=dict,
+        description="label: what it means, in a sentence or two. `find` searches by it.",
+    )
     hierarchy: dict[str, Any] = Field(
         default_factory=dict, description="primary: [secondary, ...], nested to any depth."
     )
