@@ -170,6 +170,35 @@ class TextModel:
         finally:
             hook.remove()
 
+    def embeddings(
+        self,
+        encoded: Sequence[TokenIds],
+        autocast: AbstractContextManager[object] | None = None,
+    ) -> NDArray[np.float32]:
+        """The mean of the encoder's last hidden states over the tokens of each text [n, hidden].
+
+        The head has no part in it. A text in windows has the mean over its windows.
+        """
+        encoder: nn.Module = self.model.base_model
+        if self.model.config.is_encoder_decoder:
+            encoder = encoder.get_encoder()
+        result: list[tuple[NDArray[np.int64], Tensor]] = []
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.no_grad(), autocast or nullcontext():
+                most = TOKENS_A_FORWARD.get(self.device.type, TOKENS_A_FORWARD["cpu"])
+                for rows in _by_length(encoded, most, self.max_length):
+                    chosen = [encoded[row] for row in rows]
+                    batch = self.batch(chosen)
+                    states = encoder(**batch)[0].float()
+                    means = _mean_over_tokens(states, batch.get(MASK))
+                    result.append((rows, mean_over_windows(means, self.windows(chosen)).cpu()))
+        finally:
+            self.model.train(training)
+        order = np.argsort(np.concatenate([rows for rows, _ in result]))
+        return torch.cat([means for _, means in result]).numpy()[order]
+
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Logits [n, L] of texts, in fp32."""
         return self.logits_of(self.encode(texts))
@@ -280,6 +309,14 @@ def mean_over_windows(features: Tensor, windows: Sequence[int]) -> Tensor:
     text = torch.from_numpy(text_of_each(windows)).to(features.device)
     sums = features.new_zeros(len(windows), features.shape[1]).index_add(0, text, features)
     return sums / torch.tensor(windows, device=features.device)[:, None]
+
+
+def _mean_over_tokens(states: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean [rows, hidden] of hidden states [rows, tokens, hidden] where the mask is 1."""
+    if mask is None:
+        return states.mean(dim=1)
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1)
 
 
 def _length(most: int, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> int:

@@ -1,0 +1,179 @@
+"""The pool: texts that nobody has labelled, what of it can be chosen, and its random order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imbtool.config.schema import DataSection
+from imbtool.data.duplicates import near_forms, text_key, text_keys
+from imbtool.data.tables import read_chunks
+from imbtool.errors import user_error
+from imbtool.formats.cells import cell_text, joined_text, require_columns
+from imbtool.types import Floats, Rows
+from imbtool.wording import some
+
+ID = "id"
+NEAR_AT_ONCE = 50_000
+"""Texts of the pool that are compared at once with those that are labelled."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The texts of a table that may be labelled.
+
+    Attributes:
+        source: the table.
+        texts: n texts; `COLUMN_MARK` stands between several columns.
+        ids: a name of each, unique.
+        fingerprint: sha256 over ids and texts, in order.
+    """
+
+    source: Path
+    texts: list[str]
+    ids: list[str]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_pool(path: Path, data: DataSection) -> Pool:
+    """Read the texts of a table, whatever else is in it.
+
+    Names come from the profile's id column, or a column `id`; a table without either gets names
+    that are made of the text.
+
+    Raises:
+        UserError: the table cannot be read, has no rows, lacks the text column, holds a row without
+            text, or a name twice.
+    """
+    texts: list[str] = []
+    ids: list[str] = []
+    for frame in read_chunks(path, data.text_format, each_row=True):
+        require_columns(frame, data.text_columns, path)
+        texts += joined_text(frame, data.text_columns)
+        column = data.id if data.id in frame else ID
+        if column in frame:
+            ids += map(cell_text, frame[column].tolist())
+    if not texts:
+        raise user_error(path, "no rows", "a header and at least one row", "check the file")
+    if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
+        found = f"{len(empty):,} rows without text: {some(empty)}, not counting the header"
+        raise user_error(path, found, "a text in every row", "delete these rows")
+    names = _names(path, ids, texts)
+    digest = hashlib.sha256()
+    for name, text in zip(names, texts, strict=True):
+        digest.update(f"{name}\0{text}\0".encode("utf-8", "surrogatepass"))
+    return Pool(path, texts, names, digest.hexdigest())
+
+
+def _names(path: Path, ids: list[str], texts: Sequence[str]) -> list[str]:
+    """The ids of the table, or names made of the texts, which a repeated text shares."""
+    if not ids:
+        return [f"t{_digest(text)[:16]}" for text in texts]
+    if len(ids) < len(texts) or not all(map(str.strip, ids)):
+        row = next((row for row, name in enumerate(ids, 1) if not name.strip()), len(ids) + 1)
+        raise user_error(path, f"no id in row {row}", "an id in every row", "add what is missing")
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        twice = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        fix = "make them unique, or name another column in data.id"
+        raise user_error(path, f"the id {twice!r} twice", "each id once", fix)
+    return ids
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def random_order(texts: Sequence[str], seed: int) -> Floats:
+    """A number from 0 to 1 of each text [n], drawn by its words and the seed alone.
+
+    Sorted by it, texts are in random order, which is the same whatever else is in the pool and
+    however often it is asked for: the texts at its front are a simple random sample (permanent
+    random numbers; Ohlsson, Coordination of samples using permanent random numbers, 1995).
+    """
+    salt = seed.to_bytes(8, "little")
+    numbers = (
+        int.from_bytes(
+            hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(),
+            "little",
+        )
+        for key in text_keys(texts)
+    )
+    return np.fromiter(numbers, dtype=np.float64, count=len(texts)) / 2.0**64
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What of a pool can be chosen.
+
+    Attributes:
+        rows: of the texts in the pool that are neither labelled, asked before nor repeated.
+        labelled: texts left out since they, or texts nearly the same, are labelled.
+        chosen_before: texts left out since they, or texts nearly the same, are in earlier batches.
+        repeated: texts left out since they repeat another one of the pool.
+    """
+
+    rows: Rows
+    labelled: int
+    chosen_before: int
+    repeated: int
+
+
+def candidates(
+    pool: Pool, labelled: Sequence[str], asked: Sequence[str], known_ids: Collection[str] = ()
+) -> Candidates:
+    """Leave out texts that need not be read, because they have been read, or nearly.
+
+    Args:
+        pool: the texts.
+        labelled: texts that are labelled, in any split.
+        asked: texts of earlier batches, answered or not.
+        known_ids: names of texts that are labelled or asked.
+    """
+    earlier = {text_key(text) for text in asked}
+    first: dict[str, int] = {}
+    for row, key in enumerate(text_keys(pool.texts)):
+        first.setdefault(key, row)
+    # the keys of a pool are many, and are needed no longer
+    distinct = np.fromiter(first.values(), dtype=np.int64, count=len(first))
+    del first
+    known = [*asked, *labelled]
+    near = np.zeros(len(pool), dtype=bool)
+    before = np.zeros(len(pool), dtype=bool)
+    for rows in _blocks(distinct):
+        texts = [pool.texts[row] for row in rows]
+        of_asked, of_labelled = _near_to(known, len(asked), texts)
+        before[rows] = of_asked
+        near[rows] = of_labelled & ~of_asked
+    if known_ids:
+        names = set(known_ids)
+        by_name = np.array([pool.ids[row] in names for row in distinct], dtype=bool)
+        asked_now = np.array([text_key(pool.texts[row]) in earlier for row in distinct], dtype=bool)
+        near[distinct] |= by_name & ~asked_now & ~before[distinct]
+    free = distinct[~near[distinct] & ~before[distinct]]
+    return Candidates(free, int(near.sum()), int(before.sum()), len(pool) - len(distinct))
+
+
+def _blocks(rows: Rows) -> Iterator[Rows]:
+    return (rows[at : at + NEAR_AT_ONCE] for at in range(0, len(rows), NEAR_AT_ONCE))
+
+
+def _near_to(known: Sequence[str], asked: int, texts: Sequence[str]) -> tuple[Rows, Rows]:
+    """Which texts [n] are nearly one of the first `asked` known ones, and which one of the rest."""
+    if not known:
+        none = np.zeros(len(texts), dtype=bool)
+        return none, none.copy()
+    forms, links = near_forms([*known, *texts])
+    kinds = np.zeros((links.shape[0], 2), dtype=bool)
+    kinds[forms[:asked], 0] = True
+    kinds[forms[asked : len(known)], 1] = True
+    reached = (links @ kinds.astype(np.int32)) > 0
+    own = reached[forms[len(known) :]]
+    return own[:, 0], own[:, 1]
