@@ -182,8 +182,8 @@ class LabelsSection(Section):
 
     names: list[Name] = Field(
         default_factory=list,
-        description="Labels that no text may have yet, to search for them. One that stands only "
-        "in texts whose `known` cell lists it is unknown of all others, not 0.",
+        description="Labels that no text may have yet, to search for them. One that only texts "
+        "have whose `known` cell lists it, or none, is unknown of other texts, not 0.",
     )
     descriptions: dict[str, str] = Field(
         default_factory=dict,
