@@ -82,11 +82,16 @@ def analyze(
     tokens: Tokens | None = None,
     required: Sequence[str] = (),
     further: Sequence[Finding] = (),
+    declared: Sequence[str] = (),
 ) -> Analysis:
     """Its analysis with the usual weights."""
     require = {name: {"recall": 0.5} for name in required}
     profile = Profile.model_validate(
-        {"data": {"train": "train.csv"}, "thresholds": {"require": require}}
+        {
+            "data": {"train": "train.csv"},
+            "labels": {"names": list(declared)},
+            "thresholds": {"require": require},
+        }
     )
     return module.analyze(corpus, profile, tokens, further)
 

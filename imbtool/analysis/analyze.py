@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+import numpy as np
+
 from imbtool.analysis import drift, lengths, repeated_texts
+from imbtool.analysis.chosen_texts import chosen_findings
 from imbtool.analysis.document import (
     Analysis,
     CoOccurrence,
@@ -18,16 +21,25 @@ from imbtool.analysis.document import (
 from imbtool.analysis.drift import drift_findings, measure_drift
 from imbtool.analysis.finding import SEVERITIES, Finding, ranked
 from imbtool.analysis.hierarchy import count_violations, hierarchy_findings
-from imbtool.analysis.label_counts import Counts, label_findings, measurability
+from imbtool.analysis.label_counts import (
+    Counts,
+    declared_findings,
+    label_findings,
+    measurability,
+    spelling_findings,
+)
 from imbtool.analysis.lengths import Tokens, length_findings, measure_lengths
 from imbtool.analysis.repeated_texts import same_texts, text_findings
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, Split
+from imbtool.data.declared import lacking
 from imbtool.data.imbalance import (
     ImbalanceMeasures,
+    LabelImbalance,
     cardinality,
     co_occurrence,
     count_labels,
+    frequency_group,
     labels_per_text,
     measure_imbalance,
 )
@@ -44,7 +56,8 @@ def analyze(
 
     Args:
         corpus: the data.
-        profile: gives the rules of the weights, and the labels with a requirement.
+        profile: gives the rules of the weights, the labels with a requirement, and those that it
+            declares.
         tokens: of its texts; without them only characters are counted.
         further: findings of other checks, such as suspected label errors.
 
@@ -61,11 +74,16 @@ def analyze(
     same = same_texts(corpus)
     text_lengths = measure_lengths(corpus, tokens)
     differences = measure_drift(corpus, counts)
+    idle = lacking(corpus.train.targets, corpus.labels.names, profile.labels.names)
+    learned = corpus.without(idle.names)
     findings = ranked(
         [
-            *label_findings(corpus, counts, required),
+            *spelling_findings(corpus),
+            *label_findings(learned, _count_labels(learned), required),
+            *declared_findings(idle),
+            *chosen_findings(corpus),
             *text_findings(same),
-            *hierarchy_findings(corpus),
+            *hierarchy_findings(learned),
             *length_findings(tokens, text_lengths.tokens),
             *drift_findings(differences),
             *further,
@@ -73,15 +91,16 @@ def analyze(
     )
     repeats = same.repeat_counts()
     severities = [finding.severity for finding in findings]
-    imbalance, label_rows = _label_analyses(corpus, weights, counts)
+    imbalance, label_rows = _label_analyses(corpus, weights, counts, learned)
+    asked = learned.without(corpus.declared.unasked)
     return Analysis(
         labels=label_rows,
-        splits={name: _split(split, repeats[name]) for name, split in corpus.splits.items()},
+        splits={name: _split(split, repeats[name]) for name, split in asked.splits.items()},
         imbalance=imbalance,
         co_occurrence=CoOccurrence(
             labels=list(corpus.labels.names), texts=co_occurrence(corpus.train.targets).tolist()
         ),
-        hierarchy=count_violations(corpus),
+        hierarchy=count_violations(learned),
         lengths=text_lengths,
         drift=differences,
         samples=_samples(corpus, tokens),
@@ -117,9 +136,13 @@ def _count_labels(corpus: Corpus) -> Counts:
 
 
 def _label_analyses(
-    corpus: Corpus, weights: Sequence[LabelWeight], counts: Counts
+    corpus: Corpus, weights: Sequence[LabelWeight], counts: Counts, learned: Corpus
 ) -> tuple[ImbalanceMeasures, dict[str, LabelAnalysis]]:
-    imbalance, of_labels = measure_imbalance(corpus.train.targets)
+    """The measures of the labels that training learns, and what is known of each label."""
+    imbalance, measured_labels = measure_imbalance(learned.train.targets)
+    by_label = dict(zip(learned.labels.names, measured_labels, strict=True))
+    nothing = LabelImbalance(np.nan, np.nan, frequency_group(0))
+    of_labels = [by_label.get(name, nothing) for name in corpus.labels.names]
     measured = measurability(counts, corpus.labels.names)
     rows = explain_weights(corpus, weights)
     return imbalance, {
@@ -145,6 +168,7 @@ def _split(split: Split, duplicates: int) -> SplitAnalysis:
     return SplitAnalysis(
         source=str(split.source),
         texts=len(split),
+        chosen=int(split.chosen.sum()),
         labels_per_text=numbers,
         mean_labels=cardinality(split.targets),
         unlabelled=numbers.get(0, 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from imbtool.analysis.document import Measurability
 from imbtool.analysis.finding import Finding, FoundRow, found
 from imbtool.config.hierarchy import spelled_alike
 from imbtool.data.corpus import Corpus
+from imbtool.data.declared import Lacking
 from imbtool.data.imbalance import LabelCount
 from imbtool.evaluation.document import Estimate
 from imbtool.evaluation.estimates import estimate
@@ -64,7 +66,6 @@ def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) ->
     """
     names = corpus.labels.names
     yield from _constant(names, counts["train"])
-    yield from _spelled_alike(corpus)
     for split in MEASURING:
         positives = {name: row.positives for name, row in zip(names, counts[split], strict=True)}
         yield from _absent(split, [name for name, n in positives.items() if n == 0], required)
@@ -75,6 +76,20 @@ def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) ->
         message = f"{_labels(few)} under {FEW_POSITIVES} positives in training: {_rarest(few)}."
         rows = _positives(corpus, "train", few)
         yield found("few-positives", message, {"split": "train", "positives": few}, rows)
+
+
+def declared_findings(labels: Lacking) -> Iterator[Finding]:
+    """Declared labels that training leaves out since nothing is known of them yet."""
+    if not labels.names:
+        return
+    told = [f"no positives: {some(labels.positives)}"] * bool(labels.positives)
+    told += [f"positives and no negatives: {some(labels.negatives)}"] * bool(labels.negatives)
+    it = "it" if len(labels.names) == 1 else "them"
+    message = (
+        f"{counted(len(labels.names), 'label')} of labels.names cannot be learned yet, so training "
+        f"leaves {it} out: {'; '.join(told)}."
+    )
+    yield found("label-declared", message, asdict(labels))
 
 
 def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[Finding]:
@@ -91,7 +106,8 @@ def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[F
             yield found("label-constant", message, {"missing": kind, "labels": labels})
 
 
-def _spelled_alike(corpus: Corpus) -> Iterator[Finding]:
+def spelling_findings(corpus: Corpus) -> Iterator[Finding]:
+    """Labels whose names differ in nothing that people see."""
     for alike in spelled_alike(corpus.labels.names):
         differ = "differ only in case, spaces or the encoding of their characters"
         message = f"{counted(len(alike), 'label')} {differ}: {some(map(repr, alike))}."

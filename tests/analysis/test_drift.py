@@ -95,3 +95,30 @@ def test_texts_without_words_can_be_compared():
     for split in corpus.splits.values():
         split.texts[:] = ["!!!"] * len(split)
     assert look(corpus)[0].words.splits == {}
+
+
+def test_texts_that_a_search_chose_are_left_out_of_the_comparison():
+    corpus = healthy_corpus()
+    before, _ = look(corpus)
+    rich = corpus.train.part("train", np.repeat(np.flatnonzero(corpus.train.targets[:, LONE]), 9))
+    train = Split(
+        "train",
+        Path("train.csv"),
+        [*corpus.train.texts, *rich.texts],
+        np.vstack([corpus.train.targets, rich.targets]),
+        range(1, 1 + len(corpus.train) + len(rich)),
+    )
+    richer = Corpus(corpus.labels, train, corpus.validation, corpus.test)
+    _, found = look(richer)
+    assert "lone" in found[0].message
+    train.chosen[len(corpus.train) :] = True
+    after, found = look(richer)
+    assert not found
+    assert after == before
+
+
+def test_where_a_search_chose_all_texts_of_a_split_all_are_compared():
+    corpus = healthy_corpus()
+    before, _ = look(corpus)
+    corpus.train.chosen[:] = True
+    assert look(corpus)[0] == before

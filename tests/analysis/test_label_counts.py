@@ -4,23 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analyses import LONE, NAMES, healthy_corpus
+from analyses import LONE, NAMES, analyze, healthy_corpus
 
 from imbtool.analysis.finding import Finding
 from imbtool.analysis.label_counts import (
     assumed_recall,
+    declared_findings,
     label_findings,
     measurability,
     more_to_halve,
+    spelling_findings,
 )
 from imbtool.data.corpus import Corpus
+from imbtool.data.declared import Declared, Lacking
 from imbtool.data.imbalance import count_labels
 from imbtool.evaluation.intervals import exact_interval
 
 
 def findings(corpus: Corpus, *required: str) -> list[Finding]:
     counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
-    return list(label_findings(corpus, counts, required))
+    return [*spelling_findings(corpus), *label_findings(corpus, counts, required)]
 
 
 def keep(corpus: Corpus, split: str, positives: int) -> None:
@@ -137,3 +140,44 @@ def test_labels_that_differ_by_case_or_blanks_alone_are_told_with_their_rows():
     differ = "differ only in case, spaces or the encoding of their characters"
     assert spelling.message == f"2 labels {differ}: 'Top ', ' tOP'."
     assert spelling.rows == (corpus.train.targets[:, [0, -1]] == 1).sum()
+
+
+def declared_corpus() -> Corpus:
+    """`lone` is declared: nothing is known of it."""
+    corpus = healthy_corpus()
+    for split in corpus.splits.values():
+        split.targets[:, LONE] = np.nan
+    return replace(corpus, declared=Declared(unasked=("lone",)))
+
+
+def test_declared_labels_that_cannot_be_learned_yet_are_one_finding_and_no_error():
+    analysis = analyze(declared_corpus(), declared=["lone"])
+    (finding,) = (each for each in analysis.findings if "lone" in each.message)
+    assert (finding.id, finding.severity) == ("label-declared", "info")
+    assert "imbtool find" in finding.fix
+    assert finding.message == (
+        "1 label of labels.names cannot be learned yet, so training leaves it out: no positives: "
+        "lone."
+    )
+    assert analysis.labels["lone"].positives == 0
+    assert (analysis.labels["lone"].irlbl, analysis.labels["lone"].shots) == (None, "few")
+
+
+def test_declared_labels_without_positives_change_no_measure_of_the_others():
+    analysis, corpus = analyze(declared_corpus(), declared=["lone"]), healthy_corpus()
+    others = analyze(corpus.without(["lone"]))
+    assert analysis.imbalance == others.imbalance
+    assert analysis.splits["train"].labels_per_text == others.splits["train"].labels_per_text
+
+
+def test_a_label_that_is_not_declared_is_an_error_without_positives():
+    corpus = declared_corpus()
+    (constant,) = (each for each in analyze(corpus).findings if each.id == "label-constant")
+    assert constant.severity == "error"
+
+
+def test_a_declared_label_that_all_known_texts_have_is_told_so():
+    (finding,) = declared_findings(Lacking(("one",), ("other",)))
+    assert finding.message.endswith(
+        "leaves them out: no positives: one; positives and no negatives: other."
+    )

@@ -207,3 +207,16 @@ def test_labels_that_differ_by_case_blanks_or_encoding_alone_stand_together():
         "spam",
     ]
     assert spelled_alike(names) == [names[:2], names[2:4], names[4:6]]
+
+
+def test_without_a_label_its_children_attach_to_the_next_one_above():
+    kept = [index for index, name in enumerate(NAMES) if name != "threats"]
+    labels = forest().only(kept)
+    assert labels.names == ("armed threats", "insults", "praise", "violence")
+    above = {labels.names[child]: labels.names[parent] for child, parent in labels.edges}
+    assert above == {"armed threats": "violence", "praise": "violence"}
+
+
+def test_without_a_root_its_children_are_roots():
+    labels = forest().only([NAMES.index("praise"), NAMES.index("threats")])
+    assert (labels.names, labels.parents) == (("praise", "threats"), (-1, -1))

@@ -166,3 +166,22 @@ def test_a_file_whose_text_cannot_stay_is_written_anew(tmp_path: Path, text: str
     (tmp_path / "x").mkdir()
     (tmp_path / target).write_text(rewrite_profile(path, profile, {}, tmp_path / target))
     assert read_profile(tmp_path / target) == profile
+
+
+def test_what_is_declared_of_labels_and_texts_reads_back_equal(tmp_path: Path):
+    data = {
+        "train": str(tmp_path / "train.csv"),
+        "labels": {"column": "labels", "known": "known"},
+        "chosen_by": "chosen_by",
+        "answers": str(tmp_path / "answers.csv"),
+    }
+    descriptions = {"no": "one line: with a colon # and a mark", "a: b": "two\nlines"}
+    labels = {"names": ["no", "a: b", "1.10"], "descriptions": descriptions}
+    profile, again = rendered(tmp_path, {"data": data, "labels": labels})
+    assert again == profile
+
+
+def test_where_nothing_is_declared_the_key_is_a_comment(tmp_path: Path):
+    profile, again = rendered(tmp_path, {})
+    assert "\n  # names:  #" in render_profile(profile)
+    assert again.labels.names == []

@@ -177,3 +177,12 @@ def test_a_text_column_is_read_once():
     told = complaint(data={"train": "t.csv", "text": ["title", "title"]})
     assert told == "the text column 'title' twice"
     assert profile(data={"train": "t.csv", "text": "title"}).data.text == "title"
+
+
+@pytest.mark.parametrize("names", [["new", "new"], ["new", " new "]])
+def test_a_label_is_declared_once(names: list[str]):
+    assert complaint(labels={"names": names}) == "the label 'new' twice"
+
+
+def test_a_declared_label_has_a_name():
+    assert "at least 1 character" in complaint(labels={"names": ["new", " "]})

@@ -198,3 +198,29 @@ def test_a_folder_of_files_is_cut_as_one_table(tmp_path):
     assert sorted(row["id"] for path in paths for row in read_csv(path)) == [
         row["id"] for row in rows()
     ]
+
+
+def test_texts_that_a_search_chose_and_their_near_duplicates_are_in_training(tmp_path: Path):
+    table = [{**row, "chosen_by": ""} for row in rows()]
+    for row in table[10:40]:
+        row["chosen_by"] = "score"
+    table[60]["text"] = table[10]["text"].upper()
+    write_csv(tmp_path / "all.csv", table)
+    data = {"train": str(tmp_path / "all.csv"), "id": "id", "chosen_by": "chosen_by"}
+    profile = make_profile({"data": data})
+    labels, whole = read_train(profile)
+    parts, report = partition(whole, labels.names, profile.data, THIRDS, seed=1)
+    assert {*range(10, 40), 60} <= set(parts["train"].tolist())
+    assert (report.chosen, report.kept_in_training) == (30, 31)
+    assert report.parts["test"].rows.asked == report.parts["test"].rows.got
+    assert report.parts["train"].share.got == pytest.approx(0.4, abs=0.02)
+
+
+def test_a_label_whose_positives_a_search_chose_is_named_with_the_reason(tmp_path: Path):
+    table = [{**row, "chosen_by": "score" if "rare" in row["labels"] else ""} for row in rows()]
+    write_csv(tmp_path / "all.csv", table)
+    data = {"train": str(tmp_path / "all.csv"), "id": "id", "chosen_by": "chosen_by"}
+    profile = make_profile({"data": data})
+    labels, whole = read_train(profile)
+    _, report = partition(whole, labels.names, profile.data, THIRDS, seed=1)
+    assert report.too_rare["rare"].startswith("9 of its 9 positives are bound to training")

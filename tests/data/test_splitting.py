@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imbtool.data import splitting
-from imbtool.data.splitting import part_sizes, stratified_split
+from imbtool.data.splitting import part_sizes, split_unchosen, stratified_split
 
 TENTHS = (0.8, 0.1, 0.1)
 
@@ -152,3 +152,30 @@ def test_unknown_targets_count_as_not_positive():
         stratified_split(targets, TENTHS, 0), stratified_split(unknown, TENTHS, 0), strict=True
     )
     assert all(known.tolist() == hidden.tolist() for known, hidden in parts)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=st.integers(1, 120), seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1))
+def test_chosen_rows_and_what_is_bound_to_them_stay_in_the_first_part(rows, seed, share):
+    rng = np.random.default_rng(seed)
+    groups, chosen = rng.integers(0, rows, rows).tolist(), rng.random(rows) < share
+    parts = split_unchosen(random_targets(rows, [0.2, 0.5], seed), TENTHS, seed, groups, chosen)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(rows))
+    bound = {group for group, of in zip(groups, chosen, strict=True) if of}
+    assert not {groups[row] for part in parts[1:] for row in part} & bound
+    in_parts = [{groups[row] for row in part} for part in parts]
+    assert sum(map(len, in_parts)) == len(set(groups))
+
+
+def test_shares_are_those_of_the_rows_that_no_search_chose():
+    chosen = np.arange(300) < 200
+    targets = random_targets(300, [0.2])
+    parts = split_unchosen(targets, TENTHS, 0, list(range(300)), chosen)
+    assert list(map(len, parts)) == [280, 10, 10]
+
+
+def test_where_no_search_chose_a_row_the_parts_are_those_of_all_rows():
+    targets, groups = random_targets(90, [0.1, 0.4]), [row // 2 for row in range(90)]
+    parts = split_unchosen(targets, TENTHS, 3, groups, np.zeros(90, np.bool_))
+    whole = stratified_split(targets, TENTHS, 3, groups)
+    assert [part.tolist() for part in parts] == [part.tolist() for part in whole]

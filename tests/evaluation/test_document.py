@@ -26,3 +26,11 @@ def test_a_level_that_the_hierarchy_lacks_is_absent_and_other_missing_parts_are_
 def test_keys_of_later_versions_are_left_out() -> None:
     document = read_document(STORED, Evaluation, "restore it").model_dump()
     assert Evaluation.model_validate({**document, "later": 1}).model_dump() == document
+
+
+def test_an_evaluation_says_how_many_of_its_texts_a_search_chose() -> None:
+    data = read_document(STORED, Evaluation, "restore it").data
+    assert (data.chosen, data.texts_in_words) == (0, f"{data.texts} texts")
+    some = data.model_copy(update={"chosen": 7})
+    assert '"chosen": 7' in to_json(some)
+    assert some.texts_in_words == f"{data.texts} texts, 7 of them chosen by a search"

@@ -8,7 +8,7 @@ import pytest
 
 from imbtool.config.schema import LabelSource
 from imbtool.formats.cells import as_arrow
-from imbtool.labels.cells import label_cells
+from imbtool.labels.cells import LabelCells, label_cells
 from imbtool.labels.syntax import names_in
 
 NAMES = ("a", "b")
@@ -228,3 +228,56 @@ def test_names_with_scores_are_refused_with_the_row(cells: list[object]):
 def test_numbers_within_names_are_no_scores():
     cells = ["1.1 threats", "version 2.0", "spam", "fraud"]
     assert not told({"labels": cells}, LabelSource(column="labels"))
+
+
+def known_cells(labels: list[object], known: list[object]) -> LabelCells:
+    source = LabelSource(column="labels", known="known")
+    return label_cells(pa.table({"labels": labels, "known": known}), source)
+
+
+@pytest.mark.parametrize("known", [["a|b", "b", "", None], [["a", "b"], ["b"], [], None]])
+def test_labels_that_are_not_listed_as_known_are_unknown(known: list[object]):
+    cells = known_cells(["a", "", "b", ""], known)
+    np.testing.assert_array_equal(cells.targets(NAMES), [[1, 0], [np.nan, 0], [0, 1], [0, 0]])
+
+
+def test_a_label_that_nobody_was_asked_for_is_known_only_where_it_is_listed():
+    cells = known_cells(["a", "a|b", "", ""], ["", "a|b", "b", None])
+    np.testing.assert_array_equal(
+        cells.targets(NAMES, ["b"]), [[1, np.nan], [1, 1], [np.nan, 0], [0, np.nan]]
+    )
+
+
+def test_without_a_list_of_known_labels_one_that_nobody_was_asked_for_is_unknown():
+    cells = label_cells(pa.table({"labels": ["a", ""]}), LabelSource(column="labels"))
+    np.testing.assert_array_equal(cells.targets(NAMES, ["b"]), [[1, np.nan], [0, np.nan]])
+
+
+def test_usual_labels_are_those_of_texts_that_list_nothing():
+    assert known_cells(["a", "a|b", "c"], ["", "a|b", None]).usual_names == {"a", "c"}
+
+
+def test_a_label_that_is_not_listed_as_known_is_named_with_its_row():
+    source = LabelSource(column="labels", known="known")
+    columns = {"labels": ["a", "a|b", "b|a"], "known": ["", "a|b", "b|c"]}
+    (problem,) = told(columns, source)
+    assert problem == "t.csv: known: row row 3 without 'a', which the text has"
+
+
+def test_an_unknown_name_among_known_labels_is_named_with_its_row_and_the_nearest():
+    cells = known_cells(["alpha", ""], ["", "alhpa"])
+    (problem,) = cells.known_strangers({"alpha"}, Path("t.csv"), str)
+    assert problem.where == "t.csv: known"
+    assert problem.found == "the label 'alhpa' in row 2, which no row has"
+    assert problem.fix.startswith("did you mean 'alpha'?; labels.names declares")
+
+
+def test_a_list_of_known_labels_that_cannot_be_read_is_refused():
+    source = LabelSource(column="labels", known="known")
+    (problem,) = told({"labels": ["a", "a"], "known": ["a", '{"a": 7}']}, source)
+    assert "t.csv: known: a list or an object that holds more than label names in row" in problem
+
+
+def test_a_declared_label_without_a_column_is_unknown():
+    cells = label_cells(pa.table({"a": ["1", "0"]}), LabelSource(columns=["a", "b"]))
+    np.testing.assert_array_equal(cells.targets(NAMES, ["b"]), [[1, np.nan], [0, np.nan]])
