@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from imbtool.analysis import drift, lengths, repeated_texts
+from imbtool.analysis.annotators import annotator_findings
 from imbtool.analysis.document import (
     Analysis,
     CoOccurrence,
@@ -48,6 +49,9 @@ def analyze(
         tokens: of its texts; without them only characters are counted.
         further: findings of other checks, such as suspected label errors.
 
+    Raises:
+        UserError: the table of answers that the profile names cannot be read.
+
     Examples:
         >>> from pathlib import Path
         >>> from imbtool import analyze, read_corpus, read_profile
@@ -61,6 +65,7 @@ def analyze(
     same = same_texts(corpus)
     text_lengths = measure_lengths(corpus, tokens)
     differences = measure_drift(corpus, counts)
+    answers = profile.data.answers
     findings = ranked(
         [
             *label_findings(corpus, counts, required),
@@ -68,6 +73,7 @@ def analyze(
             *hierarchy_findings(corpus),
             *length_findings(tokens, text_lengths.tokens),
             *drift_findings(differences),
+            *(annotator_findings(answers, corpus.labels.names) if answers else ()),
             *further,
         ]
     )
