@@ -49,9 +49,7 @@ def batch_of(
     column: str | None = "labels",
     columns: list[str] | None = None,
 ) -> Batch:
-    answer = AnswerColumns(
-        column=column, separator="|", columns=columns, none=none_word(labels)
-    )
+    answer = AnswerColumns(column=column, separator="|", columns=columns, none=none_word(labels))
     pool = PoolReport(
         source="pool.csv",
         fingerprint="f",
