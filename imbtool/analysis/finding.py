@@ -60,6 +60,12 @@ CATALOGUE: dict[str, Kind] = {
         "test, so nothing can be said about it.",
         f"Either {SPLIT_AGAIN}, or add texts that have the label.",
     ),
+    "chosen-texts": Kind(
+        "warning",
+        "A search chose texts of validation or test because it expected labels in them, so "
+        "thresholds and metrics do not hold for texts as they come.",
+        "Move these rows to training, and measure on texts that are drawn at random.",
+    ),
     "leak-near": Kind(
         "warning",
         "Nearly the same text is in two splits, so the metrics are better than on new texts.",
@@ -115,6 +121,12 @@ CATALOGUE: dict[str, Kind] = {
         "Labels differ only in case, spaces or the encoding of their characters, so the positives "
         "of one label may be divided between two names.",
         "Write them the same way in every file, unless they are meant to be two labels.",
+    ),
+    "label-declared": Kind(
+        "info",
+        "The profile declares a label that has no positives in training, or no negatives, so it is "
+        "left out of training.",
+        "Search for texts that have it with `imbtool find`, and label them.",
     ),
     "measurability": Kind(
         "info",
