@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 
 from imbtool.analysis import drift, lengths, repeated_texts
+from imbtool.analysis.annotators import annotator_findings
 from imbtool.analysis.chosen_texts import chosen_findings
 from imbtool.analysis.document import (
     Analysis,
@@ -61,6 +62,9 @@ def analyze(
         tokens: of its texts; without them only characters are counted.
         further: findings of other checks, such as suspected label errors.
 
+    Raises:
+        UserError: the table of answers that the profile names cannot be read.
+
     Examples:
         >>> from pathlib import Path
         >>> from imbtool import analyze, read_corpus, read_profile
@@ -74,6 +78,7 @@ def analyze(
     same = same_texts(corpus)
     text_lengths = measure_lengths(corpus, tokens)
     differences = measure_drift(corpus, counts)
+    answers = profile.data.answers
     idle = lacking(corpus.train.targets, corpus.labels.names, profile.labels.names)
     learned = corpus.without(idle.names)
     findings = ranked(
@@ -86,6 +91,7 @@ def analyze(
             *hierarchy_findings(learned),
             *length_findings(tokens, text_lengths.tokens),
             *drift_findings(differences),
+            *(annotator_findings(answers, corpus.labels.names) if answers else ()),
             *further,
         ]
     )

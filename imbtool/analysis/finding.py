@@ -92,6 +92,19 @@ CATALOGUE: dict[str, Kind] = {
         "A model that has not seen the text confidently contradicts a label.",
         "Read these rows and correct what is wrong, rare labels first.",
     ),
+    "annotators-disagree": Kind(
+        "warning",
+        "Annotators disagree about a label, and no model can agree better with such labels than "
+        "people do.",
+        "Write down when a text has the label, with examples, and settle the texts that annotators "
+        "answered differently.",
+    ),
+    "annotator-differs": Kind(
+        "warning",
+        "An annotator answers differently from the others, beyond what chance explains.",
+        "Read some of the differing answers together. Either the guideline is unclear, or this "
+        "annotator's answers should be left out.",
+    ),
     "few-positives": Kind(
         "warning",
         "The label has under 20 positives in training, so it is learned from single texts.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,7 @@ ASK, WHY, SCORE = "ask", "why", "score"
 """Other columns of batch.csv, for the people who label."""
 ANNOTATOR = "annotator"
 NONE = "none"
-"""The answer that a text has none of the labels."""
+"""The answer that a text has none of the labels, unless a label is called so."""
 
 
 class BatchText(Typed):
@@ -43,6 +44,8 @@ class AnswerColumns(Typed):
     column: str | None
     separator: str
     columns: list[str] | None
+    none: str = NONE
+    """The word in that column for none of the labels; no label is called so."""
 
 
 class LabelNeed(Typed):
@@ -112,6 +115,14 @@ class Batch(Typed):
     needs: list[LabelNeed]
     remaining: list[Remaining]
     texts: list[BatchText]
+
+
+def none_word(labels: Iterable[str]) -> str:
+    """A word for none of the labels that no label is called: `none`, `none (none)`, ..."""
+    taken, word = {label.strip().lower() for label in labels}, NONE
+    while word in taken:
+        word = f"{word} ({NONE})"
+    return word
 
 
 def read_batch(folder: Path) -> Batch:

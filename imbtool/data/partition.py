@@ -249,22 +249,31 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
 def part_files(source: Path, folder: Path, parts: Collection[str], data: DataSection) -> list[Path]:
     """Where the parts go, one file each, in the format of their source.
 
-    An export that is a csv becomes lines of JSON, which tell unknown labels from none.
-
     Raises:
         UserError: one of the files, or split.json, is there already; or the folder's name is not
             UTF-8.
     """
-    own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
-    is_csv = own in (".csv", ".tsv")
-    changes = is_csv and is_export(source, data.text_format)
-    suffix = own if own in FORMATS and not changes else ".jsonl"
+    suffix = written_suffix(source, data)
     require_utf8(folder)
     paths = [folder / f"{name}{suffix}" for name in parts]
     for path in (*paths, folder / "split.json"):
         if path.exists():
             raise user_error(path, "a file", "a new name", "choose another folder with -o")
     return paths
+
+
+def written_suffix(source: Path, data: DataSection) -> str:
+    """The format in which rows of a table are written: its own, or the nearest to it.
+
+    An export that is a csv becomes lines of JSON, which tell unknown labels from none.
+
+    Raises:
+        UserError: there is no such table.
+    """
+    own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
+    is_csv = own in (".csv", ".tsv")
+    changes = is_csv and is_export(source, data.text_format)
+    return own if own in FORMATS and not changes else ".jsonl"
 
 
 def _together(*relations: Sequence[Hashable]) -> list[int]:

@@ -11,15 +11,18 @@ from itertools import pairwise
 from typing import Any
 
 from imbtool.errors import UserError
-from imbtool.exports.responses import Record, labelled
+from imbtool.exports.responses import Record, given, labelled
 from imbtool.exports.shape import (
     LABELS,
+    AnswerTool,
     Export,
     ExportRow,
+    Given,
     Tool,
     columns_of,
     kept,
     left_out,
+    person,
     told,
     unknown,
 )
@@ -67,6 +70,22 @@ def _records(rows: Sequence[ExportRow]) -> Export:
     return Export(columns, (LABELS,), tuple(text_columns), note)
 
 
+def _record_answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
+    """Validated annotations of version 1, one a record."""
+    for row in rows:
+        if not _is_record(row):
+            raise row.foreign()
+        labels = _annotation(row)
+        who = person(row.get("annotation_agent")) if labels is not None else None
+        cells = {**_metadata(row), **kept(row, (*ANSWER, *BULKY)), **_inputs(row)}
+        yield Given(row.number, cells, who, None if labels is None else tuple(labels))
+
+
+def _metadata(row: ExportRow) -> Row:
+    metadata = parsed(row, row.get("metadata"), "metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
 def _inputs(row: ExportRow) -> Row:
     """The texts of a record: one, or several with names."""
     inputs = parsed(row, row.get("inputs"), "inputs")
@@ -93,6 +112,19 @@ def _is_nested(row: Row) -> bool:
 
 def _nested(rows: Sequence[ExportRow]) -> Export:
     """Feedback records and version 2, with all that belongs to a record in objects."""
+    records, fields, unmarked = _nested_records(rows)
+    facts = [
+        f"{counted(unmarked, 'response')} without a status counted as submitted "
+        "(`to_list(flatten=True)` writes the status)"
+        if unmarked
+        else "",
+        _unfinished(records),
+    ]
+    return labelled(records, fields, facts)
+
+
+def _nested_records(rows: Sequence[ExportRow]) -> tuple[list[Record], list[str], int]:
+    """The records, the names of their texts, and how many responses have no status."""
     records, fields, unmarked = [], dict[str, None](), 0
     for row in rows:
         if not _is_nested(row):
@@ -108,18 +140,15 @@ def _nested(rows: Sequence[ExportRow]) -> Export:
         record = Record(
             row, {**texts, **kept(row, leave, [LABELS, *fields, *extra], "record"), **extra}
         )
-        for question, value, status in _answers(row, row["responses"]):
+        for question, value, status, who in _answers(row, row["responses"]):
             unmarked += status is None
-            record.add(question, value, status in (None, SUBMITTED))
+            record.add(question, value, status in (None, SUBMITTED), who)
         records.append(record)
-    facts = [
-        f"{counted(unmarked, 'response')} without a status counted as submitted "
-        "(`to_list(flatten=True)` writes the status)"
-        if unmarked
-        else "",
-        _unfinished(records),
-    ]
-    return labelled(records, list(fields), facts)
+    return records, list(fields), unmarked
+
+
+def _nested_answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
+    return given(_nested_records(rows)[0])
 
 
 def _field(row: ExportRow, key: str, value: object) -> object:
@@ -129,16 +158,22 @@ def _field(row: ExportRow, key: str, value: object) -> object:
     return None if value is None else row.text(value, f"fields.{key}")
 
 
-def _answers(row: ExportRow, responses: object) -> Iterator[tuple[str, object, str | None]]:
-    """Questions, values and statuses of a record, whichever of the two ways it has them."""
+Answer = tuple[str, object, str | None, str | None]
+"""The question, the value, the status and the person."""
+
+
+def _answers(row: ExportRow, responses: object) -> Iterator[Answer]:
+    """The answers of a record, whichever of the two ways it has them."""
     try:
         if isinstance(responses, dict):  # by question
             for question, answers in responses.items():
                 for answer in answers or []:
-                    yield question, answer["value"], answer.get("status")
+                    who = person(answer.get("user_id"))
+                    yield question, answer["value"], answer.get("status"), who
         for answer in responses if isinstance(responses, list) else []:  # by person
-            for question, given in (answer["values"] or {}).items():
-                yield question, given["value"], answer.get("status")
+            who = person(answer.get("user_id"))
+            for question, value in (answer["values"] or {}).items():
+                yield question, value["value"], answer.get("status"), who
     except (KeyError, TypeError, AttributeError):
         raise _odd(row) from None
 
@@ -168,6 +203,15 @@ def _is_flat(row: Row) -> bool:
 
 def _flat(rows: Sequence[ExportRow]) -> Export:
     """The flat form of version 2: QUESTION.responses and its users and status."""
+    records = _flat_records(rows)
+    return labelled(records, (), [_unfinished(records)])
+
+
+def _flat_answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
+    return given(_flat_records(rows))
+
+
+def _flat_records(rows: Sequence[ExportRow]) -> list[Record]:
     questions = dict.fromkeys(name for row in rows for name in _flat_questions(row))
     ends = (RESPONSES, USERS, STATUS, SUGGESTION, f"{SUGGESTION}.score", f"{SUGGESTION}.agent")
     leave = [name + end for name in questions for end in ends]
@@ -176,21 +220,22 @@ def _flat(rows: Sequence[ExportRow]) -> Export:
         vectors = [key for key, value in row.items() if _is_vector(value)]
         record = Record(row, kept(row, [*leave, *vectors], [LABELS], "record"))
         for question in questions:
-            for value, status in _columns_of_answers(row, question):
-                record.add(question, value, status == SUBMITTED)
+            for value, status, who in _columns_of_answers(row, question):
+                record.add(question, value, status == SUBMITTED, person(who))
         records.append(record)
-    return labelled(records, (), [_unfinished(records)])
+    return records
 
 
-def _columns_of_answers(row: ExportRow, question: str) -> list[tuple[object, str | None]]:
-    ends = (RESPONSES, STATUS)
-    values, statuses = (parsed(row, row.get(question + end), question) for end in ends)
+def _columns_of_answers(row: ExportRow, question: str) -> list[tuple[object, str | None, object]]:
+    ends = (RESPONSES, STATUS, USERS)
+    values, statuses, users = (parsed(row, row.get(question + end), question) for end in ends)
     if values is None:
         return []
     same = isinstance(values, list) and isinstance(statuses, list) and len(values) == len(statuses)
     if not same:
         raise _odd(row)
-    return list(zip(values, statuses, strict=True))
+    known = isinstance(users, list) and len(users) == len(values)
+    return list(zip(values, statuses, users if known else [None] * len(values), strict=True))
 
 
 def _is_vector(value: object) -> bool:
@@ -208,6 +253,16 @@ def _is_feedback(row: Row) -> bool:
 
 def _feedback(rows: Sequence[ExportRow]) -> Export:
     """Feedback records of version 1 as a data set has them."""
+    records, aside = _feedback_records(rows)
+    return labelled(records, (), [_unfinished(records), left_out(aside)])
+
+
+def _feedback_answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
+    return given(_feedback_records(rows)[0])
+
+
+def _feedback_records(rows: Sequence[ExportRow]) -> tuple[list[Record], list[str]]:
+    """The records, and the columns of their suggestions."""
     questions = dict.fromkeys(name for row in rows for name in _asked(row))
     aside = [f"{name}-suggestion{end}" for name in questions for end in ("", "-metadata")]
     records = []
@@ -216,9 +271,10 @@ def _feedback(rows: Sequence[ExportRow]) -> Export:
         record = Record(row, kept(row, [*questions, *aside, *vectors], [LABELS], "record"))
         for question in questions:
             for answer in _as_responses(row, row.get(question)):
-                record.add(question, answer.get("value"), answer.get("status") == SUBMITTED)
+                submitted, who = answer.get("status") == SUBMITTED, person(answer.get("user_id"))
+                record.add(question, answer.get("value"), submitted, who)
         records.append(record)
-    return labelled(records, (), [_unfinished(records), left_out(aside)])
+    return records, aside
 
 
 def _as_responses(row: ExportRow, cell: object) -> list[Row]:
@@ -264,4 +320,14 @@ TOOLS = (
     Tool(NAME, _is_nested, _nested),
     Tool(NAME, _is_flat, _flat),
     Tool(NAME, _is_feedback, _feedback),
+)
+ANSWERS_AS_TEXT = (
+    AnswerTool(NAME, _is_record, _record_answers),
+    AnswerTool(NAME, _is_flat, _flat_answers),
+)
+ANSWERS = (
+    AnswerTool(NAME, _is_record, _record_answers),
+    AnswerTool(NAME, _is_nested, _nested_answers),
+    AnswerTool(NAME, _is_flat, _flat_answers),
+    AnswerTool(NAME, _is_feedback, _feedback_answers),
 )

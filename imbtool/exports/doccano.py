@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from imbtool.exports.shape import (
+    TEXT_ID,
+    AnswerTool,
     Export,
     ExportRow,
+    Given,
     Tool,
     columns_of,
     flat_cell,
@@ -21,6 +24,8 @@ MARKS = ("Comments", "annotation_approver")
 """Columns that no other tool writes."""
 COLUMNS = ("label", "labels", "cats")
 TEXTS = ("text", "data")
+NOBODY = ("all", "unknown")
+"""Names of exported files that are no person's."""
 
 
 def _matches(row: Row) -> bool:
@@ -114,4 +119,34 @@ def _labels(row: ExportRow, column: str) -> Sequence[str] | None:
     return row.names(value if isinstance(value, list) else [value], column)
 
 
+def _is_task(row: Row) -> bool:
+    """Whether a row may be a task of imbtool, which doccano has exported."""
+    has_list = any(isinstance(row.get(name), list) for name in COLUMNS)
+    return _matches(row) or (TEXT_ID in row and has_list)
+
+
+def _answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
+    """The labels of each text; no label is no answer, unless somebody has approved the text.
+
+    doccano exports a file for each person, named like them, and in a project where people share
+    their annotations one file `all`.
+    """
+    for row in rows:
+        _refuse(row)
+    column = _label_column(rows)
+    for row in rows:
+        names = _labels(row, column)
+        unseen = not names and not row.get(MARKS[1])
+        labels = None if unseen or names is None else tuple(names)
+        meta = row.get("meta")
+        cells = {**(meta if isinstance(meta, Mapping) else {}), **row}
+        yield Given(row.number, cells, _person(row), labels)
+
+
+def _person(row: ExportRow) -> str | None:
+    stem = row.path.name.partition(".")[0]
+    return None if stem in NOBODY else stem
+
+
 TOOL = Tool(NAME, _matches, _flatten)
+ANSWERS = AnswerTool(NAME, _is_task, _answers)

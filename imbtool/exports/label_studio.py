@@ -7,14 +7,17 @@ from typing import Any
 
 from imbtool.exports.shape import (
     LABELS,
+    AnswerTool,
     Export,
     ExportRow,
+    Given,
     Tool,
     agreed,
     columns_of,
     differing,
     kept,
     left_out,
+    person,
     told,
     unknown,
 )
@@ -44,7 +47,7 @@ def _annotations(row: Row) -> Any:
     return [] if found is None and "predictions" in row else found
 
 
-class _Project:
+class Project:
     """What all tasks have in common, found out while they are read."""
 
     def __init__(self) -> None:
@@ -56,7 +59,11 @@ class _Project:
 
     def labels(self, row: ExportRow) -> list[list[str]]:
         """The different sets of labels that people have given to a task."""
-        found = []
+        found = [names for _, names in self.given(row)]
+        return list({frozenset(names): names for names in found}.values())
+
+    def given(self, row: ExportRow) -> Iterator[tuple[str | None, list[str]]]:
+        """Who has annotated a task, and with which labels; of the truth alone if it is marked."""
         annotations = _annotations(row)
         counted_ones = [
             each for each in annotations if not (each.get("was_cancelled") or each.get("skipped"))
@@ -66,8 +73,7 @@ class _Project:
         for annotation in truths or counted_ones:
             answers = self._answers(row, self._result(row, annotation["result"] or []))
             names = [name for _, _, names in answers for name in names]
-            found.append(list(dict.fromkeys(names)))
-        return list({frozenset(names): names for names in found}.values())
+            yield _annotator(annotation.get("completed_by")), list(dict.fromkeys(names))
 
     def _result(self, row: ExportRow, result: Any) -> list[Row]:
         are_objects = isinstance(result, list) and all(
@@ -91,7 +97,7 @@ class _Project:
             question, about = str(item.get("from_name")), str(item.get("to_name"))
             self._ask(row, question)
             self.texts.add(about)
-            yield question, about, self._named(row, kind, value)
+            yield question, about, self.named(row, kind, value)
 
     def _ask(self, row: ExportRow, question: str) -> None:
         self.questions.setdefault(question, row.number)
@@ -101,7 +107,8 @@ class _Project:
             fix = "export a project of one question, or delete the results of the others"
             raise row.user_error(found, "answers to one question", fix)
 
-    def _named(self, row: ExportRow, kind: str, value: Row) -> list[str]:
+    def named(self, row: ExportRow, kind: str, value: Row) -> list[str]:
+        """The labels of one result."""
         if kind == "choices":
             return row.names(value.get(kind), kind)
         paths = value.get(kind)
@@ -124,21 +131,44 @@ class _Project:
 
 
 def _flatten(rows: Sequence[ExportRow]) -> Export:
-    project = _Project()
+    project = Project()
     cells, lists = [], []
     for row in rows:
         if not _matches(row):
             raise row.foreign()
-        data = kept(row["data"], (), [LABELS, "id"], "data")
-        own = {key: row[key] for key in KEPT if isinstance(row.get(key), str | int)}
-        cells.append({**own, **data})
+        cells.append(_cells(row))
         lists.append(project.labels(row))
     columns = {**columns_of(cells), LABELS: agreed(lists)}
     texts = _text_columns(project, rows)
     return Export(columns, (LABELS,), texts, _note(project, lists))
 
 
-def _text_columns(project: _Project, rows: Sequence[ExportRow]) -> tuple[str, ...]:
+def _cells(row: ExportRow) -> Row:
+    data = kept(row["data"], (), [LABELS, "id"], "data")
+    own = {key: row[key] for key in KEPT if isinstance(row.get(key), str | int)}
+    return {**own, **data}
+
+
+def _annotator(value: object) -> str | None:
+    """Who has annotated: a number, or an object with the address."""
+    if isinstance(value, dict):
+        value = value.get("email") or value.get("id")
+    return person(value)
+
+
+def _answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
+    project = Project()
+    for row in rows:
+        if not _matches(row):
+            raise row.foreign()
+        cells, answers = _cells(row), list(project.given(row))
+        for annotator, names in answers:
+            yield Given(row.number, cells, annotator, tuple(names))
+        if not answers:
+            yield Given(row.number, cells, None, None)
+
+
+def _text_columns(project: Project, rows: Sequence[ExportRow]) -> tuple[str, ...]:
     """The field that was asked about, if its name tells, or the only field of text."""
     fields = dict.fromkeys(
         key for row in rows for key, value in row["data"].items() if isinstance(value, str)
@@ -148,7 +178,7 @@ def _text_columns(project: _Project, rows: Sequence[ExportRow]) -> tuple[str, ..
     return tuple(found) if len(found) == 1 and found[0] not in (LABELS, "id") else ()
 
 
-def _note(project: _Project, lists: Sequence[list[list[str]]]) -> str:
+def _note(project: Project, lists: Sequence[list[list[str]]]) -> str:
     question = next(iter(project.questions), None)
     source = f"the labels are the answers to {question!r}" if question else "there are no answers"
     facts = [
@@ -167,3 +197,4 @@ def _note(project: _Project, lists: Sequence[list[list[str]]]) -> str:
 
 
 TOOL = Tool(NAME, _matches, _flatten)
+ANSWERS = AnswerTool(NAME, _matches, _answers)

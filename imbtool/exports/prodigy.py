@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imbtool.exports.shape import (
     LABELS,
+    AnswerTool,
     Export,
     ExportRow,
+    Given,
     Tool,
     columns_of,
     kept,
     known_by_label,
     left_out,
+    person,
     told,
     unknown,
 )
@@ -36,10 +39,11 @@ SPANS_FIX = (
 
 
 def matches(row: Row) -> bool:
-    """Whether a row is an answer that Prodigy has saved."""
+    """Whether a row is an answer that Prodigy has saved, and not one of a flat table of them."""
     has_own_key = any(row.get(key) is not None for key in OWN_KEYS)
     has_list = any(isinstance(row.get(key), list) for key in LISTS)
-    return row.get("answer") in ANSWERS and (has_own_key or has_list)
+    is_flat = isinstance(row.get(LABELS), list) and not has_list
+    return row.get("answer") in ANSWERS and (has_own_key or has_list) and not is_flat
 
 
 def flatten(rows: Sequence[ExportRow]) -> Export:
@@ -217,4 +221,23 @@ def _constant(rows: Sequence[ExportRow], labels: list[str]) -> dict[str, list[An
     return columns_of(list(cells.values()))
 
 
+def _people(rows: Sequence[ExportRow]) -> Iterator[Given]:
+    """What each session has answered; what was rejected as a whole, or ignored, is no answer.
+
+    Yes and no to one label a row are answers about that label alone.
+    """
+    for row in rows:
+        who = person(row.get("_annotator_id") or row.get("_session_id"))
+        cells = {**kept(row, USED), "text": row.text(row.get("text"))}
+        if _kind(row) == "options":
+            choice = _choice(row)
+            labels = None if choice.accepted is None else tuple(choice.accepted)
+            yield Given(row.number, cells, who, labels, choice.options)
+            continue
+        label = row.name(row["label"], "label")
+        said = {"accept": (label,), "reject": ()}.get(row["answer"])
+        yield Given(row.number, cells, who, said, (label,))
+
+
 TOOL = Tool(NAME, matches, flatten)
+ANSWERS_OF_PEOPLE = AnswerTool(NAME, matches, _people)

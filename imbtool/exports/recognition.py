@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
-from imbtool.exports import argilla, doccano, label_studio, prodigy, spacy
-from imbtool.exports.shape import Export, ExportRow, Tool
+from imbtool.exports import argilla, doccano, label_studio, label_studio_rows, prodigy, spacy
+from imbtool.exports.shape import TEXT_ID, AnswerTool, Export, ExportRow, Given, Tool
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.arrow import parquet_batches, parquet_columns
 from imbtool.formats.cells import python_values
@@ -28,6 +29,16 @@ TOOLS = (
 )
 AS_TEXT = argilla.AS_TEXT
 """Those whose cells can be told in a csv."""
+
+ANSWERED = (
+    prodigy.ANSWERS_OF_PEOPLE,
+    label_studio.ANSWERS,
+    label_studio_rows.ANSWERS,
+    *argilla.ANSWERS,
+    doccano.ANSWERS,
+)
+ANSWERED_AS_TEXT = (*argilla.ANSWERS_AS_TEXT, label_studio_rows.ANSWERS)
+"""Those of which it can be told what each person has answered."""
 
 SAMPLE = 100
 """Rows of which one tells the tool."""
@@ -67,6 +78,26 @@ def read_export(path: Path, text_format: TextFormat) -> Export | None:
     return _flat(path, tool, _rows(path, text_format)) if tool else None
 
 
+def read_answers(path: Path, text_format: TextFormat) -> list[Given] | None:
+    """What each person has answered in a file of an annotation tool; None for any other table.
+
+    Args:
+        path: of the file.
+        text_format: of csv, tsv, jsonl and json.
+
+    Raises:
+        UserError: as `read_export`.
+    """
+    if not _may_be_export(path, text_format.encoding, answers=True):
+        return None
+    kind = source_format(path)
+    tools = ANSWERED if kind in (".jsonl", ".json", ".parquet") else ANSWERED_AS_TEXT
+    tool = _tool_of(list(islice(_rows(path, text_format), SAMPLE)), tools)
+    if tool is None:
+        return None
+    return list(tool.answers(_numbered(path, tool.name, _rows(path, text_format))))
+
+
 def export_of(path: Path, data: pa.Table) -> Export | None:
     """A data set as a flat table, if an annotation tool has made it; None otherwise.
 
@@ -80,12 +111,16 @@ def export_of(path: Path, data: pa.Table) -> Export | None:
 
 
 def _flat(path: Path, tool: Tool, rows: Iterable[Row]) -> Export:
+    return tool.flatten(_numbered(path, tool.name, rows))
+
+
+def _numbered(path: Path, tool: str, rows: Iterable[Row]) -> list[ExportRow]:
     numbered = enumerate(rows, start=1)
-    return tool.flatten([ExportRow(path, tool.name, number, cells) for number, cells in numbered])
+    return [ExportRow(path, tool, number, cells) for number, cells in numbered]
 
 
-def _may_be_export(path: Path, encoding: str) -> bool:
-    """A cheap look at the keys or columns."""
+def _may_be_export(path: Path, encoding: str, answers: bool = False) -> bool:
+    """A cheap look at the keys or columns; those of `answers` are in more kinds of exports."""
     kind = source_format(path)
     if kind == ".parquet":
         return any(map(TELLING_COLUMNS.fullmatch, parquet_columns(path)))
@@ -96,7 +131,10 @@ def _may_be_export(path: Path, encoding: str) -> bool:
     except OSError:  # the reader of the rows says what is wrong with it
         return False
     telling = TELLING if is_json else TELLING_HEADER
-    return telling.search(_in_utf8(head, codec_of(path, encoding))) is not None
+    text = _in_utf8(head, codec_of(path, encoding))
+    if answers and (TEXT_ID.encode() in text or b'"annotation_id"' in text):
+        return True
+    return telling.search(text) is not None
 
 
 def _in_utf8(head: bytes, encoding: str) -> bytes:
@@ -106,7 +144,10 @@ def _in_utf8(head: bytes, encoding: str) -> bytes:
         return head
 
 
-def _tool_of(rows: Sequence[Row], tools: Sequence[Tool]) -> Tool | None:
+AnyTool = TypeVar("AnyTool", Tool, AnswerTool)
+
+
+def _tool_of(rows: Sequence[Row], tools: Sequence[AnyTool]) -> AnyTool | None:
     return next((tool for tool in tools if any(map(tool.matches, rows))), None)
 
 

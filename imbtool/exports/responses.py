@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from imbtool.exports.shape import (
     LABELS,
     Export,
     ExportRow,
+    Given,
     agreed,
     columns_of,
     differing,
@@ -32,19 +33,22 @@ class Record:
         row: that it was made of, for messages.
         cells: the columns besides the labels.
         answers: for each question the answers that count, one a person.
+        people: for each question who gave them, if that is known.
         unfinished: how many answers do not count: drafts, and those discarded.
     """
 
     row: ExportRow
     cells: Row
     answers: dict[str, list[object]] = field(default_factory=dict)
+    people: dict[str, list[str | None]] = field(default_factory=dict)
     unfinished: int = 0
 
-    def add(self, question: str, value: object, counts: bool) -> None:
+    def add(self, question: str, value: object, counts: bool, who: str | None = None) -> None:
         """Take in an answer, which counts or does not."""
         values = self.answers.setdefault(question, [])
         if counts and value is not None:
             values.append(value)
+            self.people.setdefault(question, []).append(who)
         else:
             self.unfinished += 1
 
@@ -75,14 +79,34 @@ def labelled(records: Sequence[Record], texts: Sequence[str], facts: Sequence[st
     return Export(columns, (LABELS,), tuple(texts), note)
 
 
+def given(records: Sequence[Record]) -> Iterator[Given]:
+    """What each person has answered to the only question for labels.
+
+    Raises:
+        UserError: as `labelled`.
+    """
+    question = _question(records)
+    for record in records:
+        number, lists = record.row.number, _lists(record, question)
+        people = record.people.get(question or "", [])
+        for who, names in zip(people, lists, strict=True):
+            yield Given(number, record.cells, who, tuple(names))
+        if not lists:
+            yield Given(number, record.cells, None, None)
+
+
 def _names(record: Record, question: str | None) -> list[list[str]]:
     """The different sets of labels that were answered."""
+    return list({frozenset(names): names for names in _lists(record, question)}.values())
+
+
+def _lists(record: Record, question: str | None) -> list[list[str]]:
+    """The labels of each answer that counts."""
     if question is None:
         return []
     answers = record.answers.get(question, [])
     lists = [value if isinstance(value, list) else [value] for value in answers]
-    found = [record.row.names(value, question) for value in lists]
-    return list({frozenset(names): names for names in found}.values())
+    return [record.row.names(value, question) for value in lists]
 
 
 def _question(records: Sequence[Record]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from imbtool.wording import counted, shown, some
 
 LABELS = "labels"
 """The column of labels that a flat table has where all labels of a text are known or none is."""
+TEXT_ID = "imbtool_id"
+"""The field of a task that holds the id of its text; tools number their tasks themselves."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,25 @@ class ExportRow(dict[str, Any]):
 
 
 @dataclass(frozen=True)
+class Given:
+    """What one person has answered about one text.
+
+    Attributes:
+        row: of the file, from 1.
+        cells: of the row besides its labels.
+        annotator: who has answered, if the export tells.
+        labels: that the text was given; None where this is no answer: skipped, a draft.
+        asked: the labels that the answer is about; None: all.
+    """
+
+    row: int
+    cells: Row
+    annotator: str | None
+    labels: tuple[str, ...] | None
+    asked: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Tool:
     """One shape of one tool's exports.
 
@@ -125,6 +146,21 @@ class Tool:
     name: str
     matches: Callable[[Row], bool]
     flatten: Callable[[Sequence[ExportRow]], Export]
+
+
+@dataclass(frozen=True)
+class AnswerTool:
+    """One shape of one tool's exports, of which it can be told who has answered what.
+
+    Attributes:
+        name: of the tool.
+        matches: whether a row has the shape and could be of nothing else.
+        answers: what each person has answered.
+    """
+
+    name: str
+    matches: Callable[[Row], bool]
+    answers: Callable[[Sequence[ExportRow]], Iterator[Given]]
 
 
 def columns_of(cells: Sequence[Row]) -> dict[str, list[Any]]:
@@ -151,6 +187,11 @@ def flat_cell(value: object) -> object:
     """A cell as it is, or as JSON where it is nested."""
     nested = isinstance(value, dict | list)
     return json.dumps(value, ensure_ascii=False, default=str) if nested else value
+
+
+def person(value: object) -> str | None:
+    """The name or number of an annotator as text; None where there is none."""
+    return None if value is None or value != value or value == "" else str(value)
 
 
 def known_by_label(
