@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from imbtool.inference.predict import predict as predict
     from imbtool.model.checkpoint import Checkpoint as Checkpoint
     from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
+    from imbtool.search.find import find_texts as find_texts
+    from imbtool.search.selection import Wish as Wish
     from imbtool.training.run import train as train
     from imbtool.tuning.loop import tune as tune
     from imbtool.version import __version__ as __version__
@@ -29,9 +31,11 @@ _HOMES = {
     "__version__": "version",
     "Checkpoint": "model.checkpoint",
     "Profile": "config.schema",
+    "Wish": "search.selection",
     "analyze": "analysis.analyze",
     "assign_weights": "data.weights",
     "evaluate": "inference.evaluate",
+    "find_texts": "search.find",
     "merge_answers": "annotation.merge",
     "predict": "inference.predict",
     "read_checkpoint": "model.checkpoint",

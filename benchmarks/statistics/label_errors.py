@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from benchmarks.shared.tasks import find_profile
 from benchmarks.shared.texttable import table
-from imbtool.annotation.label_errors import frozen_features, out_of_fold
+from imbtool.search.label_errors import frozen_features, out_of_fold
 from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key

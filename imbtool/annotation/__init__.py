@@ -1,1 +1,1 @@
-"""Which texts to label next, and which annotations to check."""
+"""A batch of texts on its way to people and back: its files, their answers, the merged tables."""

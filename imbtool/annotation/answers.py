@@ -244,11 +244,17 @@ def _table_answers(
         if (found := problems.find(place + 1, id)) is None:
             continue
         _, text = found
-        texts = {name: cells[name][place] for name in text.cells if name in cells}
-        problems.compare(place + 1, text, texts)
+        problems.compare(place + 1, text, _texts_of(cells, place, text))
         labels, asked = read(place, problems)
         who = (people[place].strip() or None) if people else None
         yield Answer(text.id, who, labels, asked, f"{path}: row {table.row_text(place + 1)}")
+
+
+def _texts_of(cells: Mapping[str, Sequence[str]], place: int, text: BatchText) -> dict[str, str]:
+    """The texts of a row: those of the columns, or by an empty name all of them in one."""
+    if text.cells.keys() <= cells.keys():
+        return {name: cells[name][place] for name in text.cells}
+    return {"": cells[TEXT][place]} if TEXT in cells else {}
 
 
 def _texts(table: Table, name: str) -> list[str]:

@@ -91,7 +91,7 @@ def analyze(
 
 
 def _suspected_errors(profile: Profile, corpus: Corpus) -> list[Finding]:
-    from imbtool.annotation.label_errors import find_label_errors
+    from imbtool.search.label_errors import find_label_errors
 
     return find_label_errors(profile, corpus, hint)
 

@@ -179,12 +179,12 @@ class TextModel:
 
         The head has no part in it. A text in windows has the mean over its windows.
         """
-        encoder: nn.Module = self.model.base_model
+        encoder: Any = self.model.base_model
         if self.model.config.is_encoder_decoder:
             encoder = encoder.get_encoder()
         result: list[tuple[NDArray[np.int64], Tensor]] = []
         training = self.model.training
-        self.model.eval()
+        self.model.train(False)
         try:
             with torch.no_grad(), autocast or nullcontext():
                 most = TOKENS_A_FORWARD.get(self.device.type, TOKENS_A_FORWARD["cpu"])

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,8 @@ class FeatureFile:
             self.folder.mkdir(parents=True, exist_ok=True)
             with locked(self.folder):
                 self._write(texts, width, compute, tell)
-        return np.load(self.path, mmap_mode="r")
+        features: Features = np.load(self.path, mmap_mode="r")
+        return features
 
     def _write(self, texts: Sequence[str], width: int, compute: Compute, tell: Tell) -> None:
         done = self._rows_done() if self._draft.is_file() else 0
@@ -77,7 +79,7 @@ class FeatureFile:
         said = time.monotonic()
         for start in range(done, len(texts), TEXTS_AT_ONCE):
             end = min(start + TEXTS_AT_ONCE, len(texts))
-            with rows_named(lambda row, start=start: f"row {start + row + 1} of the pool"):
+            with rows_named(partial(_row_of_pool, start)):
                 rows = compute(texts[start:end])
             draft[start:end] = np.clip(rows, -LARGEST, LARGEST)
             now = time.monotonic()
@@ -97,6 +99,10 @@ class FeatureFile:
             return 0
         rows = read_json(self._progress).get("rows")
         return rows if isinstance(rows, int) else 0
+
+
+def _row_of_pool(before: int, row: int) -> str:
+    return f"row {before + row + 1} of the pool"
 
 
 def feature_key(*parts: object) -> str:

@@ -13,17 +13,20 @@ from scipy.sparse import csr_array, vstack
 from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
-from imbtool.annotation.choice import Scores
-from imbtool.annotation.features import Features, blocks
+from imbtool.search.choice import Scores
+from imbtool.search.features import Features, blocks
 from imbtool.types import Floats, Rows, Targets
 
 L2 = 0.1
 """Of the head on standardised features: strong, since positives are few."""
-WHITENING = 3.0
+WHITENING = 5.0
 """How little directions in which texts differ much count less than others; 0: all count alike."""
-WORDS = 0.3
+WORDS = 0.4
 """The weight of the words beside the encoder; both have standard deviation 1 over the pool."""
-RIDGE = 1.0
+RIDGE = 3.0
+"""Of the regression on words."""
+ANCESTORS = 0.4
+"""The weight of the scores of the labels above one in the hierarchy: they have more positives."""
 WORD_COLUMNS = 1 << 20
 ROWS_AT_ONCE = 1 << 16
 MOST_ITERATIONS = 60
@@ -61,7 +64,7 @@ class Scale:
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features [m, d] on the scale."""
-        return (features - self.mean) @ self.matrix
+        return np.asarray((features - self.mean) @ self.matrix, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -189,10 +192,21 @@ def score_pool(
     few = words[rows]
     for label, target in enumerate(examples.targets.T):
         of_words = few @ fit_words(examples.words, target)
-        scores[:, label] = _standardised(scores[:, label]) + WORDS * _standardised(of_words)
+        scores[:, label] = standardised(scores[:, label]) + WORDS * standardised(of_words)
     return scores
 
 
-def _standardised(scores: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def with_ancestors(scores: Scores, lines: Sequence[Sequence[int]]) -> Scores:
+    """Scores [rows, lines] to which `ANCESTORS` times those of the labels above are added.
+
+    Args:
+        scores: [rows, L].
+        lines: for each label its column and those of the labels above it.
+    """
+    sums = [scores[:, label] + ANCESTORS * scores[:, above].sum(axis=1) for label, *above in lines]
+    return np.stack(sums, axis=1)
+
+
+def standardised(scores: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """Scores [n] with mean 0 and standard deviation 1."""
-    return (scores - scores.mean()) / (scores.std() or 1.0)
+    return np.asarray((scores - scores.mean()) / (scores.std() or 1.0))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imbtool.config.schema import DataSection
 from imbtool.data.duplicates import near_forms, text_key, text_keys
@@ -16,6 +17,8 @@ from imbtool.errors import user_error
 from imbtool.formats.cells import cell_text, joined_text, require_columns
 from imbtool.types import Floats, Rows
 from imbtool.wording import some
+
+Flags = NDArray[np.bool_]
 
 ID = "id"
 NEAR_AT_ONCE = 50_000
@@ -165,7 +168,7 @@ def _blocks(rows: Rows) -> Iterator[Rows]:
     return (rows[at : at + NEAR_AT_ONCE] for at in range(0, len(rows), NEAR_AT_ONCE))
 
 
-def _near_to(known: Sequence[str], asked: int, texts: Sequence[str]) -> tuple[Rows, Rows]:
+def _near_to(known: Sequence[str], asked: int, texts: Sequence[str]) -> tuple[Flags, Flags]:
     """Which texts [n] are nearly one of the first `asked` known ones, and which one of the rest."""
     if not known:
         none = np.zeros(len(texts), dtype=bool)
@@ -177,3 +180,22 @@ def _near_to(known: Sequence[str], asked: int, texts: Sequence[str]) -> tuple[Ro
     reached = (links @ kinds.astype(np.int32)) > 0
     own = reached[forms[len(known) :]]
     return own[:, 0], own[:, 1]
+
+
+def cells_of(pool: Pool, rows: Rows, data: DataSection) -> dict[int, dict[str, str]]:
+    """The text columns of some texts, as they stand in the table.
+
+    Args:
+        pool: that was read from the table.
+        rows: of the texts.
+        data: how the table is read.
+    """
+    if len(data.text_columns) == 1:
+        return {row: {data.text_columns[0]: pool.texts[row]} for row in rows.tolist()}
+    wanted, found, before = set(rows.tolist()), dict[int, dict[str, str]](), 0
+    for frame in read_chunks(pool.source, data.text_format, each_row=True):
+        for row in sorted(wanted & set(range(before, before + len(frame)))):
+            line = frame.iloc[row - before : row - before + 1]
+            found[row] = {name: joined_text(line, name)[0] for name in data.text_columns}
+        before += len(frame)
+    return found

@@ -1,0 +1,104 @@
+"""The files of a batch: the document, the table that people fill in, the tasks of a tool."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from imbtool.annotation.answers import ID
+from imbtool.annotation.batch import (
+    ASK,
+    BATCH,
+    CHOSEN_BY,
+    NONE,
+    PROBABILITY,
+    SCORE,
+    TABLE,
+    WHY,
+    Batch,
+    BatchText,
+)
+from imbtool.annotation.tasks import TEXT, AnnotationTool, task_text, write_tasks
+from imbtool.data.writer import TableWriter
+from imbtool.errors import user_error
+from imbtool.files.json_text import write_json
+from imbtool.files.writing import replacing
+from imbtool.formats.cells import neutralised
+from imbtool.labels.syntax import joined, needs_list
+
+OURS = (ID, TEXT, ASK, WHY, SCORE, CHOSEN_BY, PROBABILITY)
+
+
+def write_batch(batch: Batch, folder: Path, tool: AnnotationTool | None = None) -> list[Path]:
+    """Write a batch into a folder.
+
+    Args:
+        batch: the document.
+        folder: that is there.
+        tool: whose tasks are written too.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: an answer column has a name that the table needs, or a label that the tool cannot
+            take.
+    """
+    frame = batch_table(batch)
+    tasks = write_tasks(batch, folder, tool) if tool else []
+    with replacing(folder / TABLE) as draft, TableWriter(draft, ".csv") as writer:
+        writer.write(frame)
+    write_json(folder / BATCH, batch)
+    return [folder / TABLE, folder / BATCH, *tasks]
+
+
+def batch_table(batch: Batch) -> pd.DataFrame:
+    """The table that people fill in, safe to open in a spreadsheet.
+
+    Raises:
+        UserError: an answer column has a name that the table needs.
+    """
+    answers = batch.answer.columns or [batch.answer.column or ""]
+    if taken := [name for name in answers if name in OURS]:
+        fix = "rename the column in the labelled tables and in the profile"
+        found = f"the label column {taken[0]!r}, which is a column of a batch too"
+        raise user_error("data.labels", found, f"another name than {', '.join(OURS)}", fix)
+    columns = {
+        ID: [neutralised(text.id) for text in batch.texts],
+        TEXT: [neutralised(task_text(text)) for text in batch.texts],
+        **{name: [_answer(batch, text, name) for text in batch.texts] for name in answers},
+        ASK: [neutralised(_names(batch, text.ask)) for text in batch.texts],
+        WHY: [text.why for text in batch.texts],
+        SCORE: ["" if text.score is None else f"{text.score:.4g}" for text in batch.texts],
+        CHOSEN_BY: [text.chosen_by for text in batch.texts],
+        PROBABILITY: [
+            "" if text.inclusion_probability is None else f"{text.inclusion_probability:.6g}"
+            for text in batch.texts
+        ],
+    }
+    return pd.DataFrame(columns, dtype=object)
+
+
+def none_word(names: Collection[str]) -> str:
+    """The word for none of the labels: `none`, or one that no label is called."""
+    taken = {name.strip().lower() for name in names}
+    word = NONE
+    while word in taken:
+        word = f"({word})"
+    return word
+
+
+def _answer(batch: Batch, text: BatchText, column: str) -> str:
+    """An empty cell, or what the model suggests."""
+    if text.prefill is None:
+        return ""
+    if batch.answer.columns is not None:
+        return str(int(column in text.prefill))
+    return neutralised(_names(batch, text.prefill)) or batch.answer.none
+
+
+def _names(batch: Batch, names: list[str]) -> str:
+    separator = batch.answer.separator
+    return joined(names, separator, needs_list(batch.labels, separator))

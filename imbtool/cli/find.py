@@ -1,0 +1,159 @@
+"""`imbtool find`: choose the texts of a pool that are to be labelled next."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imbtool.cli.common import INPUT, OUTPUT, Json, TrustRemoteCode, hint, is_profile, show
+
+if TYPE_CHECKING:
+    from imbtool.annotation.tasks import AnnotationTool
+
+SEARCH = "Search"
+FORMATS = "label-studio, prodigy, doccano or argilla"
+
+
+def find(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PROFILE|CHECKPOINT",
+            help="A profile, whose encoder is used as it is; or a run or checkpoint, whose scores "
+            "are used.",
+        ),
+    ],
+    pool: Annotated[
+        Path,
+        typer.Argument(
+            metavar="POOL", help="Texts that nobody has labelled: a table, a folder or a glob."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="<folder>",
+            help="Write the batch into this folder, which must be new. Earlier batches are looked "
+            "for beside it.",
+            rich_help_panel=OUTPUT,
+        ),
+    ],
+    number: Annotated[
+        int,
+        typer.Option(
+            "--number",
+            "-n",
+            metavar="<int>",
+            help="Choose this many texts.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = 200,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            metavar="<label>",
+            help="Search for this label only. By default the labels of the rarest tier are "
+            "searched for. You can repeat this option.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--like",
+            metavar="<text>",
+            help="Search for texts like this example of the label. You can repeat this option.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--pattern",
+            metavar="<regex>",
+            help="Choose texts that match this regular expression first, in upper or lower case.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    random: Annotated[
+        float,
+        typer.Option(
+            "--random",
+            metavar="<share>",
+            help="Draw this share of the batch at random. What the pool still holds is estimated "
+            "from such texts, and they alone can measure a model.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = 0.1,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="<int>",
+            min=0,
+            help="Seed of the random order. By default it is that of the earlier batches, or 0.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    tool: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="<tool>",
+            help=f"Also write the tasks of {FORMATS}.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    prefill: Annotated[
+        bool,
+        typer.Option(
+            "--prefill",
+            help="Show the annotator what the model would answer, but never for random texts.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Choose the texts of a pool that are to be labelled next, so that rare labels get positives.
+
+    Texts that are labelled already, or in an earlier batch, are left out, and so are near
+    duplicates. Fill in batch.csv, or the tasks of your annotation tool, then run `imbtool merge`.
+
+    Examples:
+
+    - `imbtool find profile.yaml pool.csv -n 200 -o batches/01`
+    - `imbtool find runs/moderation-1 shards -n 500 -o batches/02 --format label-studio`
+    - `imbtool find profile.yaml pool.csv -o batches/03 --label grief --like "I miss her so much"`
+    """
+    from imbtool.report.console.find import find_views
+    from imbtool.report.figures.search import draw_search
+    from imbtool.search.find import find_texts
+    from imbtool.search.selection import Wish
+
+    wish = Wish(
+        number, label or (), like or (), pattern, random, seed, prefill, _known_tool(tool)
+    )
+    batch = find_texts(source, pool, output, wish, sys.argv, hint, trust_remote_code)
+    picture = draw_search(batch, output)
+    show(batch, find_views(batch), json)
+    hint(f"\nbatch: {output / 'batch.csv'}" + (f", picture: {picture}" if picture else ""))
+    profile = source if is_profile(source) else "PROFILE"
+    hint(f"next: answer, then imbtool merge {profile} {output / 'batch.csv'} -o merged/{output.name}")
+
+
+def _known_tool(name: str | None) -> AnnotationTool | None:
+    from imbtool.annotation.tasks import TOOLS
+    from imbtool.errors import user_error
+    from imbtool.wording import did_you_mean
+
+    found = next((tool for tool in TOOLS if tool == name), None)
+    if name is not None and found is None:
+        raise user_error("--format", repr(name), FORMATS, did_you_mean(name, TOOLS))
+    return found

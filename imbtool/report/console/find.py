@@ -1,0 +1,79 @@
+"""What a search chose and why, and what the pool still holds, as rich tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from imbtool.annotation.batch import Batch
+from imbtool.report.cells import label_text, plain_table
+from imbtool.search.stopping import advice
+from imbtool.wording import counted
+
+
+def find_views(batch: Batch) -> Iterator[RenderableType]:
+    """The pool, the labels in need, what the pool still holds, and whether to go on."""
+    yield _pool(batch)
+    yield _needs(batch)
+    yield _expected(batch)
+    if batch.remaining:
+        yield _remaining(batch)
+    yield Text(f"\n{advice(batch)}")
+
+
+def _pool(batch: Batch) -> Text:
+    pool = batch.pool
+    left_out = [
+        f"{counted(number, 'text')} {why}"
+        for number, why in (
+            (pool.labelled, "labelled already, or nearly the same as a labelled one"),
+            (pool.chosen_before, "in an earlier batch, or nearly the same as one in it"),
+            (pool.repeated, "that repeat another one"),
+        )
+        if number
+    ]
+    told = f" Left out: {'; '.join(left_out)}." if left_out else ""
+    how = Counter(text.chosen_by for text in batch.texts)
+    shares = ", ".join(f"{count:,} by {name}" for name, count in how.most_common() if name != "random")
+    random = f"{how['random']:,} at random" if how["random"] else "none at random"
+    chosen = f"{counted(len(batch.texts), 'text')}: {', '.join(filter(None, [shares, random]))}."
+    return Text(f"The pool has {counted(pool.texts, 'text')}.{told}\nThe batch has {chosen}")
+
+
+def _needs(batch: Batch) -> Table:
+    right = ("positives", "texts", "expected", "at random")
+    table = plain_table("Labels in need", "label", right=right)
+    table.add_column("why", overflow="fold")
+    for need in batch.needs:
+        numbers = (f"{need.positives:,}", f"{need.texts:,}", f"{need.expected:.1f}", f"{need.at_random:.1f}")
+        table.add_row(label_text(need.label), *numbers, need.why)
+    return table
+
+
+def _expected(batch: Batch) -> Text:
+    expected = sum(need.expected for need in batch.needs)
+    at_random = sum(need.at_random for need in batch.needs)
+    return Text(
+        f"\nThe batch is expected to hold {expected:.0f} positives of these labels; as many texts "
+        f"read at random would hold {at_random:.1f}."
+    )
+
+
+def _remaining(batch: Batch) -> Table:
+    sample = max(row.sample for row in batch.remaining)
+    title = f"What the pool still holds, by {counted(sample, 'random text')} (exact 95% bounds)"
+    table = plain_table(title, "label", right=("found", "still there", "recall of the search"))
+    searched = {need.label for need in batch.needs}
+    for row in batch.remaining:
+        if row.label in searched:
+            table.add_row(
+                label_text(row.label),
+                f"{row.found:,}",
+                f"{row.low:,} to {row.high:,}",
+                f"{row.recall_low:.1%} to {row.recall_high:.1%}",
+            )
+    return table
