@@ -106,9 +106,15 @@ class _Known:
     def taken_columns(self, labels: Sequence[str]) -> Iterator[Problem]:
         """A problem for each label that would get a column which holds something else."""
         columns = self.profile.data.labels.columns
-        ours = [self.columns.id, *self.columns.provenance]
-        for label in labels if columns is not None else ():
-            if label not in columns and label in (*self.tables["train"].data.column_names, *ours):
+        if columns is None:
+            return
+        there = self.tables["train"].data.column_names
+        for label in labels:
+            if label not in columns and label in (
+                *there,
+                self.columns.id,
+                *self.columns.provenance,
+            ):
                 found = f"a new label {label!r}, and a column of this name that holds no labels"
                 yield Problem(
                     str(self.paths["train"]), found, "a free name", "rename the label or the column"
