@@ -316,3 +316,12 @@ def test_a_child_that_falls_with_its_parent_loses_its_verdict():
     kept = (logits >= choice.logits).all(axis=1)[targets[:, 0] == 1]
     assert row.validation.value == pytest.approx(kept.mean())
     assert "before decisions were made coherent" in row.sentence
+
+
+def test_what_is_required_of_a_label_that_training_leaves_out_has_no_effect():
+    rng = np.random.default_rng(0)
+    targets = (rng.random((60, 2)) < 0.4).astype(np.float32)
+    logits, prevalence = rng.normal(size=(60, 2)), np.full(2, 0.4)
+    required = {"later": Requirement(recall=0.8)}
+    choice = choose_thresholds(FOREST, logits, targets, prevalence, require=required)
+    assert choice.requirements == {}

@@ -74,3 +74,9 @@ def test_the_file_holds_what_is_rendered(tmp_path: Path) -> None:
     assert (tmp_path / "report.md").read_text(encoding="utf-8") == render_markdown(
         typed(evaluation())
     )
+
+
+def test_the_page_says_how_many_texts_a_search_chose() -> None:
+    document = evaluation()
+    document["data"]["chosen"] = 60
+    assert "4,000 texts, 60 of them chosen by a search; metrics" in render_markdown(typed(document))

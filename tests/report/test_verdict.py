@@ -111,3 +111,10 @@ def test_what_others_named_is_set_apart() -> None:
     pieces = [piece for it in verdict(typed(full_evaluation())).values() for piece in it]
     for piece in pieces:
         assert isinstance(piece, Name) == (piece in NAMES or piece == "runs/<b>old</b>")
+
+
+def test_texts_that_a_search_chose_are_the_first_thing_to_beware_of() -> None:
+    document = quiet()
+    document["data"]["chosen"] = 60
+    told = "a search chose 60 of 4,000 texts, so no metric holds for texts as they come."
+    assert said(document)["Beware"] == told
