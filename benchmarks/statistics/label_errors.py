@@ -37,7 +37,6 @@ from numpy.typing import NDArray
 
 from benchmarks.shared.tasks import find_profile
 from benchmarks.shared.texttable import table
-from imbtool.search.label_errors import frozen_features, out_of_fold
 from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
@@ -47,6 +46,7 @@ from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.label_errors import LEAST_CHANCE, error_chances
 from imbtool.files.json_text import to_json
 from imbtool.files.writing import replacing
+from imbtool.search.label_errors import frozen_features, out_of_fold
 
 CACHE = Path("runs/benchmarks/label-errors")
 FIRST = 100

@@ -53,9 +53,9 @@ class LabelNeed(Typed):
 
     label: str
     positives: Count
-    """In the labelled texts, all splits together."""
+    """In training."""
     known: Count
-    """Labelled texts of which it is known."""
+    """Texts of training and validation, chosen by no search, of which it is known."""
     texts: Count
     """Of the batch that were chosen for it."""
     expected: Number
@@ -81,6 +81,17 @@ class Remaining(Typed):
     recall_low: Share
     recall_high: Share
     """Exact 95% bounds of the recall of the search so far."""
+
+
+class Progress(Typed):
+    """An earlier batch from the same pool: what its answers gave of the labels in need."""
+
+    batch: str
+    texts: Count
+    """Answered texts."""
+    positives: Count
+    at_random: Number
+    """Positives that as many texts read at random are expected to hold."""
 
 
 class PoolReport(Typed):
@@ -113,6 +124,7 @@ class Batch(Typed):
     answer: AnswerColumns
     pool: PoolReport
     needs: list[LabelNeed]
+    progress: list[Progress]
     remaining: list[Remaining]
     texts: list[BatchText]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +11,6 @@ from imbtool.annotation.batch import (
     ASK,
     BATCH,
     CHOSEN_BY,
-    NONE,
     PROBABILITY,
     SCORE,
     TABLE,
@@ -79,15 +77,6 @@ def batch_table(batch: Batch) -> pd.DataFrame:
         ],
     }
     return pd.DataFrame(columns, dtype=object)
-
-
-def none_word(names: Collection[str]) -> str:
-    """The word for none of the labels: `none`, or one that no label is called."""
-    taken = {name.strip().lower() for name in names}
-    word = NONE
-    while word in taken:
-        word = f"({word})"
-    return word
 
 
 def _answer(batch: Batch, text: BatchText, column: str) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imbtool.cli.common import INPUT, OUTPUT, Json, TrustRemoteCode, hint, is_profile, show
+from imbtool.cli.common import OUTPUT, Json, TrustRemoteCode, hint, is_profile, show
 
 if TYPE_CHECKING:
     from imbtool.annotation.tasks import AnnotationTool
 
 SEARCH = "Search"
+PICTURE = "found.png"
 FORMATS = "label-studio, prodigy, doccano or argilla"
 
 
@@ -133,19 +134,20 @@ def find(
     - `imbtool find profile.yaml pool.csv -o batches/03 --label grief --like "I miss her so much"`
     """
     from imbtool.report.console.find import find_views
+    from imbtool.report.figures.figure import write_png
     from imbtool.report.figures.search import draw_search
     from imbtool.search.find import find_texts
     from imbtool.search.selection import Wish
 
-    wish = Wish(
-        number, label or (), like or (), pattern, random, seed, prefill, _known_tool(tool)
-    )
+    wish = Wish(number, label or (), like or (), pattern, random, seed, prefill, _known_tool(tool))
     batch = find_texts(source, pool, output, wish, sys.argv, hint, trust_remote_code)
-    picture = draw_search(batch, output)
+    write_png(draw_search(batch), output / PICTURE)
     show(batch, find_views(batch), json)
-    hint(f"\nbatch: {output / 'batch.csv'}" + (f", picture: {picture}" if picture else ""))
+    hint(f"\nbatch: {output / 'batch.csv'}, picture: {output / PICTURE}")
     profile = source if is_profile(source) else "PROFILE"
-    hint(f"next: answer, then imbtool merge {profile} {output / 'batch.csv'} -o merged/{output.name}")
+    hint(
+        f"next: answer, then imbtool merge {profile} {output / 'batch.csv'} -o merged/{output.name}"
+    )
 
 
 def _known_tool(name: str | None) -> AnnotationTool | None:

@@ -15,9 +15,11 @@ from imbtool.annotation.batch import (
     ChosenBy,
     LabelNeed,
     PoolReport,
+    Progress,
     Remaining,
+    none_word,
 )
-from imbtool.annotation.batch_files import none_word, write_batch
+from imbtool.annotation.batch_files import write_batch
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.errors import user_error
@@ -134,6 +136,7 @@ def _document(search: Search, of: Selection, source: str, command: Sequence[str]
             reserved=search.reserved,
         ),
         needs=_needs(of),
+        progress=_progress(search, of.needy),
         remaining=_remaining(search),
         texts=_texts(search, of),
     )
@@ -184,6 +187,28 @@ def _why_needed(state: LabelState) -> str:
     if state.asked:
         return f"{why} Of {sum(state.asked)} texts chosen for it, {sum(state.yielded)} had it."
     return f"{why} Nothing chosen for it has been answered yet."
+
+
+def _progress(search: Search, needy: Sequence[LabelState]) -> list[Progress]:
+    """What the answers to each earlier batch from the pool gave of the labels in need."""
+    history, columns = (
+        search.history,
+        [search.corpus.labels.names.index(each.name) for each in needy],
+    )
+    rate = sum(state.prevalence for state in needy)
+    result = []
+    for name, batch in history.batches.items():
+        if batch.pool.fingerprint == search.pool.fingerprint:
+            answers = history.answers_to(batch)
+            result.append(
+                Progress(
+                    batch=name,
+                    texts=len(answers),
+                    positives=int((answers[:, columns] == 1).sum()),
+                    at_random=len(answers) * rate,
+                )
+            )
+    return result
 
 
 def _remaining(search: Search) -> list[Remaining]:

@@ -70,6 +70,13 @@ class History:
                 positive.append(int(sum(known)))
         return tuple(asked), tuple(positive)
 
+    def answers_to(self, batch: Batch) -> Targets:
+        """The targets [m, L] of the texts of a batch that were answered."""
+        keys = [text_key(text_of(text)) for text in batch.texts]
+        rows = [self.answers[key] for key in keys if key in self.answers]
+        empty = np.empty((0, len(self.labels)), dtype=np.float32)
+        return np.stack(rows) if rows else empty
+
     def answered(self, fingerprint: str) -> tuple[list[str], Targets]:
         """The texts of a pool's batches that were answered, and their targets [m, L]."""
         texts = [

@@ -14,6 +14,14 @@ from imbtool.report.cells import label_text, plain_table
 from imbtool.search.stopping import advice
 from imbtool.wording import counted
 
+HOW = {
+    "score": "by score",
+    "similar": "by similarity",
+    "pattern": "by the pattern",
+    "random": "at random",
+}
+"""How a text was chosen, in words."""
+
 
 def find_views(batch: Batch) -> Iterator[RenderableType]:
     """The pool, the labels in need, what the pool still holds, and whether to go on."""
@@ -38,7 +46,9 @@ def _pool(batch: Batch) -> Text:
     ]
     told = f" Left out: {'; '.join(left_out)}." if left_out else ""
     how = Counter(text.chosen_by for text in batch.texts)
-    shares = ", ".join(f"{count:,} by {name}" for name, count in how.most_common() if name != "random")
+    shares = ", ".join(
+        f"{count:,} by {name}" for name, count in how.most_common() if name != "random"
+    )
     random = f"{how['random']:,} at random" if how["random"] else "none at random"
     chosen = f"{counted(len(batch.texts), 'text')}: {', '.join(filter(None, [shares, random]))}."
     return Text(f"The pool has {counted(pool.texts, 'text')}.{told}\nThe batch has {chosen}")
@@ -49,7 +59,12 @@ def _needs(batch: Batch) -> Table:
     table = plain_table("Labels in need", "label", right=right)
     table.add_column("why", overflow="fold")
     for need in batch.needs:
-        numbers = (f"{need.positives:,}", f"{need.texts:,}", f"{need.expected:.1f}", f"{need.at_random:.1f}")
+        numbers = (
+            f"{need.positives:,}",
+            f"{need.texts:,}",
+            f"{need.expected:.1f}",
+            f"{need.at_random:.1f}",
+        )
         table.add_row(label_text(need.label), *numbers, need.why)
     return table
 
