@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from imbtool.config.schema import Profile, Section
+from imbtool.config.schema import Profile
+from imbtool.config.section import Section
 from imbtool.files.writing import write_text
 
 REQUIRED = "train.csv"
@@ -59,7 +60,7 @@ def _meaning(field: FieldInfo) -> str:
 def _default(value: Any) -> str:
     if value == Path(REQUIRED):
         return "must be given"
-    if value is None or value == {}:
+    if value is None or value in ({}, []):
         return "none"
     if isinstance(value, float):
         return f"`{value:g}`"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # to type checkers a name that is said twice is a public one
     from imbtool.analysis.analyze import analyze as analyze
+    from imbtool.annotation.merge import merge_answers as merge_answers
     from imbtool.config.reader import read_profile as read_profile
     from imbtool.config.schema import Profile as Profile
     from imbtool.data.corpus import read_corpus as read_corpus
@@ -31,6 +32,7 @@ _HOMES = {
     "analyze": "analysis.analyze",
     "assign_weights": "data.weights",
     "evaluate": "inference.evaluate",
+    "merge_answers": "annotation.merge",
     "predict": "inference.predict",
     "read_checkpoint": "model.checkpoint",
     "read_corpus": "data.corpus",

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+import numpy as np
+
 from imbtool.analysis import drift, lengths, repeated_texts
+from imbtool.analysis.annotators import annotator_findings
+from imbtool.analysis.chosen_texts import chosen_findings
 from imbtool.analysis.document import (
     Analysis,
     CoOccurrence,
@@ -18,20 +22,29 @@ from imbtool.analysis.document import (
 from imbtool.analysis.drift import drift_findings, measure_drift
 from imbtool.analysis.finding import SEVERITIES, Finding, ranked
 from imbtool.analysis.hierarchy import count_violations, hierarchy_findings
-from imbtool.analysis.label_counts import Counts, label_findings, measurability
+from imbtool.analysis.label_counts import (
+    Counts,
+    declared_findings,
+    label_findings,
+    measurability,
+)
 from imbtool.analysis.lengths import Tokens, length_findings, measure_lengths
 from imbtool.analysis.repeated_texts import same_texts, text_findings
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, Split
+from imbtool.data.declared import lacking
 from imbtool.data.imbalance import (
     ImbalanceMeasures,
+    LabelImbalance,
     cardinality,
     co_occurrence,
     count_labels,
+    frequency_group,
     labels_per_text,
     measure_imbalance,
 )
 from imbtool.data.weights import LabelWeight, effective_number_weights, weigh_labels
+from imbtool.types import Targets
 
 
 def analyze(
@@ -44,9 +57,13 @@ def analyze(
 
     Args:
         corpus: the data.
-        profile: gives the rules of the weights, and the labels with a requirement.
+        profile: gives the rules of the weights, the labels with a requirement, and those that it
+            declares.
         tokens: of its texts; without them only characters are counted.
         further: findings of other checks, such as suspected label errors.
+
+    Raises:
+        UserError: the table of answers that the profile names cannot be read.
 
     Examples:
         >>> from pathlib import Path
@@ -61,22 +78,30 @@ def analyze(
     same = same_texts(corpus)
     text_lengths = measure_lengths(corpus, tokens)
     differences = measure_drift(corpus, counts)
+    answers = profile.data.answers
+    idle = lacking(corpus.train.targets, corpus.labels.names, profile.labels.names)
     findings = ranked(
         [
-            *label_findings(corpus, counts, required),
+            *label_findings(corpus, counts, required, idle.names),
+            *declared_findings(idle),
+            *chosen_findings(corpus),
             *text_findings(same),
             *hierarchy_findings(corpus),
             *length_findings(tokens, text_lengths.tokens),
             *drift_findings(differences),
+            *(annotator_findings(answers, corpus.labels.names) if answers else ()),
             *further,
         ]
     )
     repeats = same.repeat_counts()
     severities = [finding.severity for finding in findings]
-    imbalance, label_rows = _label_analyses(corpus, weights, counts)
+    learned = [place for place, name in enumerate(corpus.labels.names) if name not in idle.names]
+    imbalance, label_rows = _label_analyses(corpus, weights, counts, learned)
     return Analysis(
         labels=label_rows,
-        splits={name: _split(split, repeats[name]) for name, split in corpus.splits.items()},
+        splits={
+            name: _split(split, repeats[name], learned) for name, split in corpus.splits.items()
+        },
         imbalance=imbalance,
         co_occurrence=CoOccurrence(
             labels=list(corpus.labels.names), texts=co_occurrence(corpus.train.targets).tolist()
@@ -117,15 +142,24 @@ def _count_labels(corpus: Corpus) -> Counts:
 
 
 def _label_analyses(
-    corpus: Corpus, weights: Sequence[LabelWeight], counts: Counts
+    corpus: Corpus, weights: Sequence[LabelWeight], counts: Counts, learned: Sequence[int]
 ) -> tuple[ImbalanceMeasures, dict[str, LabelAnalysis]]:
-    imbalance, of_labels = measure_imbalance(corpus.train.targets)
+    """The measures of the labels that training learns, and what is known of each label."""
+    imbalance, measured_labels = measure_imbalance(_columns(corpus.train.targets, learned))
+    by_label = dict(zip(learned, measured_labels, strict=True))
+    nothing = LabelImbalance(np.nan, np.nan, frequency_group(0))
+    of_labels = [by_label.get(place, nothing) for place in range(len(corpus.labels))]
     measured = measurability(counts, corpus.labels.names)
     rows = explain_weights(corpus, weights)
     return imbalance, {
         name: LabelAnalysis(**dict(rows[name]), **asdict(label), measurability=measured[name])
         for name, label in zip(corpus.labels.names, of_labels, strict=True)
     }
+
+
+def _columns(targets: Targets, places: Sequence[int]) -> Targets:
+    """Some columns of targets [n, L], without a copy where they are all of them."""
+    return targets if len(places) == targets.shape[1] else targets[:, places]
 
 
 def _samples(corpus: Corpus, tokens: Tokens | None) -> dict[str, Sample]:
@@ -139,12 +173,13 @@ def _samples(corpus: Corpus, tokens: Tokens | None) -> dict[str, Sample]:
     return {name: Sample(texts=size, of=texts) for name, size in most.items() if size < texts}
 
 
-def _split(split: Split, duplicates: int) -> SplitAnalysis:
-    numbers = labels_per_text(split.targets)
+def _split(split: Split, duplicates: int, learned: Sequence[int]) -> SplitAnalysis:
+    numbers = labels_per_text(_columns(split.targets, learned))
     known = sum(numbers.values())
     return SplitAnalysis(
         source=str(split.source),
         texts=len(split),
+        chosen=int(split.chosen.sum()),
         labels_per_text=numbers,
         mean_labels=cardinality(split.targets),
         unlabelled=numbers.get(0, 0),

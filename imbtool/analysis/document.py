@@ -6,6 +6,8 @@ texts, is None, which is null in the file.
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from imbtool.analysis.finding import Finding
 from imbtool.data.imbalance import FrequencyGroup, ImbalanceMeasures, Tier
 from imbtool.evaluation.document import Estimate
@@ -61,6 +63,8 @@ class SplitAnalysis(Part):
 
     source: str
     texts: int
+    chosen: int = Field(0, exclude_if=lambda texts: texts == 0)
+    """Texts that a search chose for labelling; the key is absent where there are none."""
     labels_per_text: dict[int, int]
     """How many texts have how many labels."""
     mean_labels: float
@@ -170,7 +174,7 @@ class WordDrift(Part):
 
 
 class Drift(Part):
-    """How validation and test differ from training."""
+    """How validation and test differ from training, in texts that no search chose."""
 
     tests: int
     labels: dict[str, LabelDrift]

@@ -16,7 +16,7 @@ from imbtool.analysis.document import Drift, LabelDrift, LengthDrift, NewWords, 
 from imbtool.analysis.finding import Finding, found, percent
 from imbtool.analysis.lengths import characters
 from imbtool.data.corpus import SPLITS, Corpus
-from imbtool.data.imbalance import LabelCount
+from imbtool.data.imbalance import LabelCount, count_labels
 from imbtool.evaluation.document import Estimate
 from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import exact_interval
@@ -44,11 +44,18 @@ OTHERS = SPLITS[1:]
 
 
 def measure_drift(corpus: Corpus, counts: Counts) -> Drift:
-    """Every comparison of validation and test with training.
+    """Every comparison of validation and test with training, in texts that no search chose.
+
+    A search chooses texts in which labels are more frequent, so these would differ in any case.
+    Where it chose all texts of a split, all texts of all splits are compared.
 
     `p` of a label or of lengths is that of Fisher's exact test, or of Kolmogorov and Smirnov's,
     times the number of all such tests (Bonferroni), at most 1.
     """
+    unchosen = corpus.unchosen()
+    if unchosen is not corpus and all(map(len, unchosen.splits.values())):
+        corpus = unchosen
+        counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
     tests = len(OTHERS) * (len(corpus.labels) + 1)
     return Drift(
         tests=tests,

@@ -60,6 +60,12 @@ CATALOGUE: dict[str, Kind] = {
         "test, so nothing can be said about it.",
         f"Either {SPLIT_AGAIN}, or add texts that have the label.",
     ),
+    "chosen-texts": Kind(
+        "warning",
+        "A search chose texts of validation or test because it expected labels in them, so "
+        "thresholds and metrics do not hold for texts as they come.",
+        "Move these rows to training, and measure on texts that are drawn at random.",
+    ),
     "leak-near": Kind(
         "warning",
         "Nearly the same text is in two splits, so the metrics are better than on new texts.",
@@ -86,6 +92,19 @@ CATALOGUE: dict[str, Kind] = {
         "A model that has not seen the text confidently contradicts a label.",
         "Read these rows and correct what is wrong, rare labels first.",
     ),
+    "annotators-disagree": Kind(
+        "warning",
+        "Annotators disagree about a label, and no model can agree better with such labels than "
+        "people do.",
+        "Write down when a text has the label, with examples, and settle the texts that annotators "
+        "answered differently.",
+    ),
+    "annotator-differs": Kind(
+        "warning",
+        "An annotator answers differently from the others, beyond what chance explains.",
+        "Read some of the differing answers together. Either the guideline is unclear, or this "
+        "annotator's answers should be left out.",
+    ),
     "few-positives": Kind(
         "warning",
         "The label has under 20 positives in training, so it is learned from single texts.",
@@ -102,6 +121,12 @@ CATALOGUE: dict[str, Kind] = {
         "Labels differ only in case, spaces or the encoding of their characters, so the positives "
         "of one label may be divided between two names.",
         "Write them the same way in every file, unless they are meant to be two labels.",
+    ),
+    "label-declared": Kind(
+        "info",
+        "The profile declares a label that has no positives in training, or no negatives, so it is "
+        "left out of training.",
+        "Search for texts that have it with `imbtool find`, and label them.",
     ),
     "measurability": Kind(
         "info",

@@ -60,11 +60,18 @@ def count_violations(corpus: Corpus) -> HierarchyAnalysis:
 
 
 def hierarchy_findings(corpus: Corpus) -> Iterator[Finding]:
-    """Missing parents in any split; implied parents and exclusive labels in training."""
+    """Missing parents in any split; implied parents and exclusive labels in training.
+
+    Labels are exclusive in the texts that no search chose: one that looks for texts of either label
+    finds few that have both.
+    """
     yield from _orphans(corpus)
-    together, known = co_occurrence(corpus.train.targets), co_known(corpus.train.targets)
-    both = both_known(corpus.train.targets)
+    targets = corpus.train.targets
+    together, known, both = co_occurrence(targets), co_known(targets), both_known(targets)
     yield from _implied(corpus, together, known, both.diagonal())
+    if corpus.train.chosen.any():
+        targets = corpus.train.unchosen().targets
+        together, known, both = co_occurrence(targets), co_known(targets), both_known(targets)
     yield from _exclusions(corpus.labels, together, known, both)
 
 

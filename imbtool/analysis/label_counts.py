@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from imbtool.analysis.document import Measurability
 from imbtool.analysis.finding import Finding, FoundRow, found
 from imbtool.config.hierarchy import spelled_alike
 from imbtool.data.corpus import Corpus
+from imbtool.data.declared import Lacking
 from imbtool.data.imbalance import LabelCount
 from imbtool.evaluation.document import Estimate
 from imbtool.evaluation.estimates import estimate
@@ -54,15 +56,24 @@ def more_to_halve(positives: int) -> int:
     return high - positives
 
 
-def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) -> Iterator[Finding]:
+def label_findings(
+    corpus: Corpus, counts: Counts, required: Collection[str], left_out: Collection[str] = ()
+) -> Iterator[Finding]:
     """Labels without positives where they are needed, and with few positives anywhere.
 
     Args:
         corpus: the data.
         counts: of its labels, by split.
         required: labels of which a threshold must reach something.
+        left_out: declared labels that training leaves out; see `declared_findings`.
     """
-    names = corpus.labels.names
+    names = [name for name in corpus.labels.names if name not in left_out]
+    counts = {
+        split: [
+            row for name, row in zip(corpus.labels.names, rows, strict=True) if name not in left_out
+        ]
+        for split, rows in counts.items()
+    }
     yield from _constant(names, counts["train"])
     yield from _spelled_alike(corpus)
     for split in MEASURING:
@@ -75,6 +86,19 @@ def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) ->
         message = f"{_labels(few)} under {FEW_POSITIVES} positives in training: {_rarest(few)}."
         rows = _positives(corpus, "train", few)
         yield found("few-positives", message, {"split": "train", "positives": few}, rows)
+
+
+def declared_findings(labels: Lacking) -> Iterator[Finding]:
+    """Declared labels that training leaves out since nothing is known of them yet."""
+    if not labels.names:
+        return
+    told = [f"no positives: {some(labels.positives)}"] * bool(labels.positives)
+    told += [f"positives and no negatives: {some(labels.negatives)}"] * bool(labels.negatives)
+    message = (
+        f"{_labels(labels.names)} of labels.names cannot be learned yet. Training leaves "
+        f"{'it' if len(labels.names) == 1 else 'them'} out: {'; '.join(told)}."
+    )
+    yield found("label-declared", message, asdict(labels))
 
 
 def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from imbtool.cli.analyze import analyze
 from imbtool.cli.common import complain, hint, show_notes
 from imbtool.cli.evaluate import evaluate
 from imbtool.cli.init import init
+from imbtool.cli.merge import merge
 from imbtool.cli.predict import predict
 from imbtool.cli.split import split
 from imbtool.cli.streams import prepare_streams, undelivered, unusable
@@ -75,7 +76,7 @@ app = typer.Typer(
     epilog="Start with `imbtool init TRAIN.csv`. Every command ends by naming the next one."
     f"\n\n{DOCUMENTATION}",
 )
-for command in (init, split, analyze, weights, train, tune, evaluate, predict):
+for command in (init, split, analyze, weights, train, tune, evaluate, predict, merge):
     app.command(epilog=DOCUMENTATION)(command)
 
 

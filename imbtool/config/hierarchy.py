@@ -60,6 +60,16 @@ class Labels:
             line.append(parent)
         return line
 
+    def only(self, kept: Sequence[int]) -> Labels:
+        """Some of the labels, by their indices; a child attaches to the next of them above it."""
+        place = {label: number for number, label in enumerate(kept)}
+        above = (self.with_ancestors(label)[1:] for label in kept)
+        parents = (next(filter(place.__contains__, line), None) for line in above)
+        return Labels(
+            tuple(self.names[label] for label in kept),
+            tuple(-1 if parent is None else place[parent] for parent in parents),
+        )
+
     @cached_property
     def _depths(self) -> list[int]:
         """The number of ancestors of each label; every label is walked through once."""

@@ -11,7 +11,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from imbtool.config.schema import Profile, Section, is_hub
+from imbtool.config.schema import Profile, is_hub
+from imbtool.config.section import Section
 from imbtool.config.yaml_text import Key, YamlText, parse_yaml
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.documents import found_and_expected

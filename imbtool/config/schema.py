@@ -6,24 +6,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from imbtool.config.hierarchy import hierarchy_edges
+from imbtool.config.section import Section, contradiction
 from imbtool.files.text_format import TextFormat, text_codec
 from imbtool.wording import as_list
 
 # beyond these no training gains anything, and far beyond numbers overflow
 Weight = Annotated[float, Field(gt=0, le=1e4)]
 Gamma = Annotated[float, Field(ge=0, le=20)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Constraint = Annotated[float, Field(ge=0, le=1e4)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -43,23 +36,6 @@ def is_hub(path: Path | str) -> bool:
     return str(path).startswith(HUB)
 
 
-class Section(BaseModel):
-    """A part of the profile: unknown keys are refused, values do not change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def without_effect(self) -> set[str]:
-        """Names of fields that other fields make idle: written, they would be refused."""
-        return set()
-
-
-def contradiction(found: str, expected: str, fix: str) -> PydanticCustomError:
-    """What a section raises where its values contradict each other."""
-    return PydanticCustomError(
-        "imbtool", "{found}", {"found": found, "expected": expected, "fix": fix}
-    )
-
-
 OF_COLUMN = ("column", "separator", "unknown", "known")
 OF_COLUMNS = ("threshold", "empty")
 """What says something of labels in one column alone, and of those in several alone."""
@@ -74,7 +50,7 @@ class LabelSource(Section):
     separator: Annotated[str, Field(min_length=1)] = Field(
         "|", description="The separator between two labels in that column."
     )
-    unknown: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = Field(
+    unknown: Name | None = Field(
         None, description="The cell that means unknown labels, for example `?`. Default: none."
     )
     columns: Annotated[list[str], Field(min_length=1)] | None = Field(
@@ -86,10 +62,10 @@ class LabelSource(Section):
     empty: Literal["unknown", "negative"] = Field(
         "unknown", description="What an empty cell of these columns means."
     )
-    known: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = Field(
+    known: Name | None = Field(
         None,
         description="A column that lists the labels that are known of a text, separated or as a "
-        "list; all others are unknown. An empty cell: all are known.",
+        "list; all others are unknown. An empty cell, or a table without it: all are known.",
     )
 
     def without_effect(self) -> set[str]:
@@ -204,8 +180,10 @@ class DataSection(Section):
 class LabelsSection(Section):
     """What is known about the labels besides the data."""
 
-    names: list[str] = Field(
-        default_factory=list, description="Labels that no text may have yet, to search for them."
+    names: list[Name] = Field(
+        default_factory=list,
+        description="Labels that no text may have yet, to search for them. One that stands only "
+        "in texts whose `known` cell lists it is unknown of all others, not 0.",
     )
     descriptions: dict[str, str] = Field(
         default_factory=dict,
@@ -214,6 +192,15 @@ class LabelsSection(Section):
     hierarchy: dict[str, Any] = Field(
         default_factory=dict, description="primary: [secondary, ...], nested to any depth."
     )
+
+    @field_validator("names")
+    @classmethod
+    def _each_name_once(cls, names: list[str]) -> list[str]:
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise contradiction(
+                f"the label {repeated[0]!r} twice", "each label once", "delete one of them"
+            )
+        return names
 
     @field_validator("hierarchy")
     @classmethod

@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 
 from imbtool.config.reader import parse_profile, profile_text
-from imbtool.config.schema import Profile, Section, is_hub
+from imbtool.config.schema import Profile, is_hub
+from imbtool.config.section import Section
 from imbtool.config.yaml_text import Key
 from imbtool.errors import UserError
 
@@ -89,7 +90,7 @@ class _Renderer:
                 yield f"{pad}{name}:{note}"
                 yield from self._section(value, here)
             elif value is None or (
-                value == {} and value == field.get_default(call_default_factory=True)
+                value in ({}, []) and value == field.get_default(call_default_factory=True)
             ):
                 yield f"{pad}# {name}:{note}"
             elif isinstance(value, dict) and value:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -15,8 +14,23 @@ import pyarrow.compute as pc
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import DataSection, Profile
 from imbtool.data.datasets import dataset_splits, split_among, split_path
+from imbtool.data.declared import (
+    NOTHING_DECLARED,
+    Declared,
+    lacking,
+    left_out_notes,
+    table_notes,
+    unasked_labels,
+)
 from imbtool.data.duplicates import near_duplicate_groups, text_key
-from imbtool.data.splitting import stratified_split
+from imbtool.data.provenance import (
+    Chosen,
+    bias_notes,
+    chosen_by_search,
+    provenance,
+    provenance_problems,
+)
+from imbtool.data.splitting import split_unchosen
 from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table, row_in_words
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.text_format import TextFormat
@@ -28,7 +42,8 @@ from imbtool.formats.cells import (
     require_text,
     text_cells,
 )
-from imbtool.labels.cells import LabelCells, label_cells
+from imbtool.labels.cells import LabelCells, label_cells, stranger_fix
+from imbtool.notes import tell
 from imbtool.types import Rows, Targets
 from imbtool.wording import counted, did_you_mean, some
 
@@ -50,6 +65,7 @@ class Split:
         targets: float32 [n, L].
         rows: 1-based row of each text in its source, not counting headers.
         files: the files of the source and how many rows each has, if they are known.
+        chosen: whether a search chose each text for labelling [n]; default: none of them.
     """
 
     name: str
@@ -58,6 +74,11 @@ class Split:
     targets: Targets
     rows: Sequence[int]
     files: Files = ()
+    chosen: Chosen = field(default_factory=lambda: np.zeros(0, np.bool_))
+
+    def __post_init__(self) -> None:
+        if len(self.chosen) == 0:
+            object.__setattr__(self, "chosen", np.zeros(len(self.texts), np.bool_))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -73,8 +94,18 @@ class Split:
 
     def part(self, name: str, rows: Rows) -> Split:
         """Some of the texts as a split of another name."""
-        texts, places = [self.texts[row] for row in rows], [self.rows[row] for row in rows]
-        return replace(self, name=name, texts=texts, targets=self.targets[rows], rows=places)
+        return replace(
+            self,
+            name=name,
+            texts=[self.texts[row] for row in rows],
+            targets=self.targets[rows],
+            rows=[self.rows[row] for row in rows],
+            chosen=self.chosen[rows],
+        )
+
+    def unchosen(self) -> Split:
+        """The texts that no search chose: itself where there are no others."""
+        return self.part(self.name, np.flatnonzero(~self.chosen)) if self.chosen.any() else self
 
     @property
     def fingerprint(self) -> str:
@@ -97,17 +128,25 @@ class Split:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A label set and its three splits."""
+    """A label set, its three splits, and what became of the declared labels."""
 
     labels: Labels
     train: Split
     validation: Split
     test: Split
+    declared: Declared = NOTHING_DECLARED
 
     @property
     def splits(self) -> dict[str, Split]:
         """The splits by name."""
         return {name: getattr(self, name) for name in SPLITS}
+
+    def unchosen(self) -> Corpus:
+        """The texts that no search chose; itself where there are no others."""
+        if not any(split.chosen.any() for split in self.splits.values()):
+            return self
+        train, validation, test = (split.unchosen() for split in self.splits.values())
+        return replace(self, train=train, validation=validation, test=test)
 
 
 @dataclass(frozen=True)
@@ -119,20 +158,29 @@ class _Read:
     texts: list[str]
     cells: LabelCells
     files: Files
+    chosen: Chosen
 
-    def split(self, names: Sequence[str]) -> Split:
-        targets, rows = self.cells.targets(names), range(1, len(self.texts) + 1)
-        return Split(self.name, self.path, self.texts, targets, rows, self.files)
+    def told(self, row: int) -> str:
+        """A row (from 1) in words."""
+        return row_in_words(self.files, row)
+
+    def split(self, names: Sequence[str], unasked: Collection[str]) -> Split:
+        targets, rows = self.cells.targets(names, unasked), range(1, len(self.texts) + 1)
+        return Split(self.name, self.path, self.texts, targets, rows, self.files, self.chosen)
 
 
 def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
     """Read the tables of a profile.
 
-    A data set with several splits gives those that the profile names no table for.
+    A data set with several splits gives those that the profile names no table for. A label that
+    `labels.names` declares is one of the label set, whether or not any text has it.
 
     Args:
         profile: with the tables and what is known of their labels.
-        learnable: whether each label must have positives and negatives in training.
+        learnable: whether each label must have positives and negatives in training. Declared ones
+            without are left out then, and their children in the hierarchy attach to the next
+            label above; a sentence tells it, and another one of validation or test texts that a
+            search chose.
 
     Raises:
         UserError: with every problem of the first table that cannot be read, or of the labels.
@@ -144,14 +192,23 @@ def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
         >>> corpus.train.targets.shape == (len(corpus.train.texts), len(corpus.labels.names))
         True
     """
+    declared = profile.labels.names
     paths = split_paths(profile.data)
-    tables = [_read(name, path, profile.data) for name, path in paths.items()]
+    tables = [
+        _read(name, path, profile.data, declared, name == "train") for name, path in paths.items()
+    ]
     names = _label_names(tables, profile)
+    unasked = unasked_labels(declared, [table.cells for table in tables])
     labels = label_set(names, profile.labels.edges)
-    splits = {table.name: table.split(names) for table in tables}
+    splits = {table.name: table.split(names, unasked) for table in tables}
+    left_out: tuple[str, ...] = ()
     if learnable:
-        _require_both_kinds(splits["train"], names)
-    return Corpus(labels, **_complete(splits, profile.training.seed))
+        left_out = _left_out(splits["train"], names, declared)
+        labels, splits = _without(left_out, labels, splits)
+        _require_both_kinds(splits["train"], labels.names)
+        tell(bias_notes({name: splits[name].chosen for name in SPLITS[1:] if name in splits}))
+    known = Declared(left_out, tuple(name for name in labels.names if name in unasked))
+    return Corpus(labels, **_complete(splits, profile.training.seed), declared=known)
 
 
 def split_paths(data: DataSection) -> dict[str, Path]:
@@ -173,35 +230,64 @@ def read_train(profile: Profile) -> tuple[Labels, Split]:
     Raises:
         UserError: as `read_corpus`.
     """
-    table = _read("train", split_path(profile.data.train, "train"), profile.data)
+    declared = profile.labels.names
+    table = _read("train", split_path(profile.data.train, "train"), profile.data, declared, True)
     names = _label_names([table], profile)
-    return label_set(names, profile.labels.edges), table.split(names)
+    unasked = unasked_labels(declared, [table.cells])
+    return label_set(names, profile.labels.edges), table.split(names, unasked)
 
 
-def read_split(name: str, path: Path, data: DataSection, labels: Labels) -> Split:
+def read_split(
+    name: str, path: Path, data: DataSection, labels: Labels, declared: Declared = NOTHING_DECLARED
+) -> Split:
     """Read one table for a known label set, as `evaluate --data` does.
 
+    Args:
+        name: of the split.
+        path: of the table. It may lack the columns that say how texts were chosen and what is
+            known of them, and those of declared labels.
+        data: how it is read.
+        labels: the label set.
+        declared: the declared labels of the model's training. What the table says of those that
+            the set lacks is left out, and a sentence tells it.
+
     Raises:
-        UserError: the table cannot be read, or it has labels that the set lacks.
+        UserError: the table cannot be read, or it has other labels that the set lacks.
     """
-    table = _read(name, path, data)
-    unknown = sorted(table.cells.names - set(labels.names))
+    table = _read(name, path, data, declared.names, False)
+    known = {*labels.names, *declared.left_out}
+    unknown = sorted(table.cells.names - known)
     if unknown:
         found = f"labels that the model does not know: {some(unknown)}"
         raise user_error(path, found, "the model's labels", did_you_mean(unknown[0], labels.names))
-    return table.split(labels.names)
+    if strangers := list(table.cells.known_strangers(known, path, table.told)):
+        raise UserError(*strangers)
+    tell(table_notes(path, table.cells, declared.left_out))
+    return table.split(labels.names, unasked_labels(declared.unasked, [table.cells]))
 
 
-def read_own_split(name: str, profile: Profile, labels: Labels) -> Split:
+def read_own_split(
+    name: str, profile: Profile, labels: Labels, declared: Declared | None = None
+) -> Split:
     """Read one split as `read_corpus` does, and no table that it does not need.
+
+    Args:
+        name: of the split.
+        profile: of the training.
+        labels: the label set.
+        declared: the declared labels of the training. Default: those of the profile that the set
+            lacks are left out, and of the others nobody decided less than of any label.
 
     Raises:
         UserError: as `read_split`, or a data set that cannot be had.
     """
+    if declared is None:
+        lost = (each for each in profile.labels.names if each not in labels.names)
+        declared = Declared(tuple(lost))
     paths = split_paths(profile.data)
     is_whole = name in paths and (name != "train" or len(paths) == len(SPLITS))
     source = name if is_whole else "train"
-    split = read_split(source, paths[source], profile.data, labels)
+    split = read_split(source, paths[source], profile.data, labels, declared)
     if is_whole:
         return split
     return _complete(dict.fromkeys(paths, split), profile.training.seed)[name]
@@ -219,12 +305,33 @@ def split_column(split: Split, column: str, text_format: TextFormat) -> list[str
     return [cell_text(cells[row - 1]) for row in split.rows]
 
 
-def _read(name: str, path: Path, data: DataSection) -> _Read:
+def _read(
+    name: str,
+    path: Path,
+    data: DataSection,
+    declared: Collection[str],
+    is_train: bool,
+) -> _Read:
+    """Read a table and everything in it that does not rest on other tables.
+
+    Args:
+        name: of the split.
+        path: of the table.
+        data: how it is read.
+        declared: labels whose columns it may lack, unless it is the training table.
+        is_train: whether it is; else it may also lack the columns that say how texts were chosen
+            and what is known of them.
+    """
     table = read_arrow(path, data.text_format)
+    there = table.data.column_names
     text_columns = data.text_columns
     label_columns = data.labels.columns or [data.labels.column or ""]
-    wanted = [*text_columns, *label_columns, *filter(None, [data.id])]
-    require_columns(table.data.column_names, wanted, path)
+    if not is_train:
+        label_columns = [each for each in label_columns if each in there or each not in declared]
+    told = filter(None, [data.labels.known, data.chosen_by])
+    sayings = [column for column in told if is_train or column in there]
+    wanted = [*text_columns, *label_columns, *filter(None, [data.id]), *sayings]
+    require_columns(there, wanted, path)
     _require_apart(path, text_columns, label_columns)
     for column in text_columns:
         require_text(table.data[column], f"{path}: {column}", table.row_text)
@@ -232,15 +339,16 @@ def _read(name: str, path: Path, data: DataSection) -> _Read:
         require_readable(table.data[column], f"{path}: {column}")
     joined = joined_cells([table.data[column] for column in text_columns])
     texts = [text for chunk in joined.chunks for text in chunk.to_numpy(zero_copy_only=False)]
-    cells = label_cells(table.data, data.labels)
+    cells, words = label_cells(table.data, data.labels), provenance(table, data.chosen_by)
     problems = [
         *_text_problems(table, texts, f"{path}: {' + '.join(text_columns)}"),
         *_id_problems(table, path, data.id),
         *cells.problems(path, table.row_text),
+        *provenance_problems(words, f"{path}: {data.chosen_by}", table),
     ]
     if problems:
         raise UserError(*problems)
-    return _Read(name, path, texts, cells, table.files)
+    return _Read(name, path, texts, cells, table.files, chosen_by_search(words))
 
 
 def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> None:
@@ -271,16 +379,19 @@ def _id_problems(table: Table, path: Path, column: str | None) -> Iterable[Probl
 
 
 def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
-    """0/1 columns in their order; names from a column in alphabetical order."""
-    columns = profile.data.labels.columns
+    """0/1 columns in their order, then declared labels; names in alphabetical order."""
+    columns, declared = profile.data.labels.columns, profile.labels.names
     seen = {name for table in tables for name in table.cells.names}
-    names = tuple(sorted(seen) if columns is None else columns)
-    strangers = list(_strangers(names, profile))
+    further = [name for name in declared if name not in (columns or ())]
+    names = tuple(sorted({*seen, *declared}) if columns is None else [*columns, *further])
+    strangers = [
+        *_strangers(names, profile),
+        *chain.from_iterable(
+            table.cells.known_strangers(names, table.path, table.told) for table in tables
+        ),
+    ]
     # where labels are not told apart, none of them is known
-    told = (
-        table.cells.separator_problems(table.path, partial(row_in_words, table.files))
-        for table in tables
-    )
+    told = (table.cells.separator_problems(table.path, table.told) for table in tables)
     problems = strangers and ([*chain.from_iterable(told)] or strangers)
     if not names:
         fix = "set data.labels.column to the column that holds the labels"
@@ -298,6 +409,7 @@ def _strangers(names: Sequence[str], profile: Profile) -> Iterable[Problem]:
     used = {
         "labels.hierarchy": [name for edge in profile.labels.edges for name in edge]
         + list(profile.labels.hierarchy),
+        "labels.descriptions": list(profile.labels.descriptions),
         "weights.custom": list(profile.weights.custom),
         "loss.gamma": list(gamma) if isinstance(gamma, dict) else [],
         "thresholds.require": list(profile.thresholds.require),
@@ -307,7 +419,35 @@ def _strangers(names: Sequence[str], profile: Profile) -> Iterable[Problem]:
         for name in dict.fromkeys(mentioned):
             if name not in known:
                 found = f"the label {name!r}, which no row has"
-                yield Problem(key, found, "labels of the data", did_you_mean(name, names))
+                yield Problem(key, found, "labels of the data", stranger_fix(name, names))
+
+
+def _left_out(train: Split, names: Sequence[str], declared: Collection[str]) -> tuple[str, ...]:
+    """Declared labels that training has to leave out; a sentence tells it.
+
+    Raises:
+        UserError: none is left.
+    """
+    labels = lacking(train.targets, names, declared)
+    if len(labels.names) == len(names):
+        found = f"no label with positives and negatives; {some(names)} are only declared"
+        fix = "label texts that have them: `imbtool find` looks for such texts"
+        raise user_error(train.source, found, "a label that can be learned", fix)
+    tell(left_out_notes(labels))
+    return labels.names
+
+
+def _without(
+    left_out: Collection[str], labels: Labels, splits: Mapping[str, Split]
+) -> tuple[Labels, dict[str, Split]]:
+    """The label set and the splits without some labels."""
+    if not left_out:
+        return labels, dict(splits)
+    kept = [place for place, name in enumerate(labels.names) if name not in left_out]
+    return labels.only(kept), {
+        name: replace(split, targets=np.ascontiguousarray(split.targets[:, kept]))
+        for name, split in splits.items()
+    }
 
 
 def _require_both_kinds(train: Split, names: Sequence[str]) -> None:
@@ -324,7 +464,10 @@ def _require_both_kinds(train: Split, names: Sequence[str]) -> None:
 
 
 def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
-    """Split missing validation and test off from train, each a tenth of its rows."""
+    """Split missing validation and test off from train, each a tenth of what may leave it.
+
+    Texts that a search chose, and near duplicates of them, stay in training.
+    """
     missing = [name for name in SPLITS[1:] if name not in splits]
     result = dict(splits)
     if not missing:
@@ -332,10 +475,12 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     train = splits["train"]
     keys = _kept_together(train.texts)
     shares = [1.0 - SPLIT_SHARE * len(missing), *[SPLIT_SHARE] * len(missing)]
-    parts = stratified_split(train.targets, shares, seed, groups=keys)
+    parts = split_unchosen(train.targets, shares, seed, keys, train.chosen)
     for name, rows in zip(["train", *missing], parts, strict=True):
         if len(rows) == 0:
-            found = f"{counted(len(train), 'row')}, too few to split off {name}"
+            chosen = int(train.chosen.sum())
+            but = f" of which a search chose {chosen:,}," * bool(chosen)
+            found = f"{counted(len(train), 'row')},{but} too few to split off {name}"
             raise user_error(train.source, found, "more rows", f"give data.{name}, or more texts")
         result[name] = train.part(name, rows)
     return result

@@ -16,7 +16,7 @@ from imbtool.config.schema import DataSection, Profile
 from imbtool.data.corpus import Split, read_train, split_column
 from imbtool.data.datasets import is_dataset, split_path
 from imbtool.data.duplicates import near_duplicate_groups
-from imbtool.data.splitting import LEAST_POSITIVES, part_sizes, stratified_split
+from imbtool.data.splitting import LEAST_POSITIVES, bound_rows, part_sizes, split_unchosen
 from imbtool.data.tables import is_export, read_chunks
 from imbtool.data.writer import TableWriter
 from imbtool.errors import user_error
@@ -88,6 +88,10 @@ class PartitionReport(Typed):
     """The version."""
     source: str
     seed: int
+    chosen: int
+    """Texts that a search chose: they, and what is kept together with them, are in training."""
+    kept_in_training: int
+    """How many rows these are; shares are those of all other rows."""
     parts: dict[str, PartReport]
     near_duplicates: GroupSizes
     group: ColumnGroups | None
@@ -179,20 +183,23 @@ def partition(
         command: that asked for it, for the report.
 
     Returns:
-        The rows of each part, and the report.
+        The rows of each part, and the report. Texts that a search chose are in training, with all
+        rows that stay together with them; shares are those of the other rows.
 
     Raises:
         UserError: no such column, or a part that would be empty.
     """
     near = near_duplicate_groups(split.texts, seed).tolist()
     cells = split_column(split, group, data.text_format) if group else []
-    bound = [cell or row for row, cell in enumerate(cells)]
-    together = _together(near, bound) if group else near
-    found = stratified_split(split.targets, list(shares.values()), seed, together)
+    groups = [cell or row for row, cell in enumerate(cells)]
+    together = _together(near, groups) if group else near
+    found = split_unchosen(split.targets, list(shares.values()), seed, together, split.chosen)
     parts = dict(zip(shares, found, strict=True))
+    bound = bound_rows(together, split.chosen)
     for name, rows in parts.items():
         if len(rows) == 0:
             told = f"{counted(len(split), 'row')} in {counted(len(set(together)), 'group')}"
+            told += f", {int(bound.sum()):,} of them chosen by a search" * bool(bound.any())
             fix = "larger shares, fewer parts, or more texts"
             raise user_error(
                 split.source, f"{told}, too few for {name}", "a row for each part", fix
@@ -202,12 +209,14 @@ def partition(
         imbtool=__version__,
         source=str(split.source),
         seed=seed,
-        parts=_part_reports(split, parts, shares),
+        chosen=int(split.chosen.sum()),
+        kept_in_training=int(bound.sum()),
+        parts=_part_reports(split, parts, shares, int(bound.sum())),
         near_duplicates=_group_sizes(near),
-        group=ColumnGroups(column=group, **dict(_group_sizes(bound))) if group else None,
+        group=ColumnGroups(column=group, **dict(_group_sizes(groups))) if group else None,
         labels=_positives(split, names, parts),
         least_positives=LEAST_POSITIVES,
-        too_rare=_too_rare(split, names, parts, together),
+        too_rare=_too_rare(split, names, parts, together, bound),
     )
     return parts, report
 
@@ -240,22 +249,31 @@ def write_parts(source: Path, data: DataSection, folder: Path, parts: Parts) -> 
 def part_files(source: Path, folder: Path, parts: Collection[str], data: DataSection) -> list[Path]:
     """Where the parts go, one file each, in the format of their source.
 
-    An export that is a csv becomes lines of JSON, which tell unknown labels from none.
-
     Raises:
         UserError: one of the files, or split.json, is there already; or the folder's name is not
             UTF-8.
     """
-    own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
-    is_csv = own in (".csv", ".tsv")
-    changes = is_csv and is_export(source, data.text_format)
-    suffix = own if own in FORMATS and not changes else ".jsonl"
+    suffix = written_suffix(source, data)
     require_utf8(folder)
     paths = [folder / f"{name}{suffix}" for name in parts]
     for path in (*paths, folder / "split.json"):
         if path.exists():
             raise user_error(path, "a file", "a new name", "choose another folder with -o")
     return paths
+
+
+def written_suffix(source: Path, data: DataSection) -> str:
+    """The format in which rows of a table are written: its own, or the nearest to it.
+
+    An export that is a csv becomes lines of JSON, which tell unknown labels from none.
+
+    Raises:
+        UserError: there is no such table.
+    """
+    own = ".parquet" if is_dataset(source) else source_format(table_files(source)[0])
+    is_csv = own in (".csv", ".tsv")
+    changes = is_csv and is_export(source, data.text_format)
+    return own if own in FORMATS and not changes else ".jsonl"
 
 
 def _together(*relations: Sequence[Hashable]) -> list[int]:
@@ -277,12 +295,17 @@ def _group_sizes(keys: Sequence[Hashable]) -> GroupSizes:
     return GroupSizes(groups=len(sizes), rows=sum(sizes), largest=max(sizes, default=1))
 
 
-def _part_reports(split: Split, parts: Parts, shares: Mapping[str, float]) -> dict[str, PartReport]:
-    wanted = part_sizes(len(split), list(shares.values()))
+def _part_reports(
+    split: Split, parts: Parts, shares: Mapping[str, float], bound: int
+) -> dict[str, PartReport]:
+    """The sizes of the parts; so many rows are bound to training, the first of them."""
+    free = len(split) - bound
+    wanted = part_sizes(free, list(shares.values()))
+    fixed = dict.fromkeys(parts, 0) | {next(iter(parts)): bound}
     return {
         name: PartReport(
-            share=SharePair(asked=round(shares[name], 12), got=len(rows) / len(split)),
-            rows=RowsPair(asked=int(size), got=len(rows)),
+            share=SharePair(asked=round(shares[name], 12), got=(len(rows) - fixed[name]) / free),
+            rows=RowsPair(asked=int(size) + fixed[name], got=len(rows)),
             fingerprint=split.part(name, rows).fingerprint,
         )
         for (name, rows), size in zip(parts.items(), wanted, strict=True)
@@ -301,19 +324,32 @@ def _positives(split: Split, names: Sequence[str], parts: Parts) -> dict[str, La
 
 
 def _too_rare(
-    split: Split, names: Sequence[str], parts: Parts, together: Sequence[int]
+    split: Split,
+    names: Sequence[str],
+    parts: Parts,
+    together: Sequence[int],
+    bound: NDArray[np.bool_],
 ) -> dict[str, str]:
     """Labels that lack positives in some part, and why."""
+    positive, groups = split.targets == 1, np.array(together)
     return {
-        names[column]: _why_rare(split.targets[:, column] == 1, np.array(together), len(parts))
+        names[column]: _why_rare(positive[:, column], groups, len(parts), bound)
         for column in range(len(names))
         if min((split.targets[rows, column] == 1).sum() for rows in parts.values())
         < LEAST_POSITIVES
     }
 
 
-def _why_rare(positive: NDArray[np.bool_], together: Rows, parts: int) -> str:
-    count, groups = int(positive.sum()), len(np.unique(together[positive]))
+def _why_rare(
+    positive: NDArray[np.bool_], together: Rows, parts: int, bound: NDArray[np.bool_]
+) -> str:
+    count, chosen = int(positive.sum()), int((positive & bound).sum())
+    groups = len(np.unique(together[positive]))
+    if chosen and count - chosen < LEAST_POSITIVES * parts <= count:
+        return (
+            f"{chosen:,} of its {counted(count, 'positive')} are bound to training, since a search "
+            "chose them or texts that are kept together with them"
+        )
     if count < LEAST_POSITIVES * parts:
         return f"it has {counted(count, 'positive')}, and {LEAST_POSITIVES * parts} are needed"
     if groups < count:

@@ -61,6 +61,42 @@ def stratified_split(
     return [np.flatnonzero(part_of_row == part) for part in range(len(shares))]
 
 
+def split_unchosen(
+    targets: NDArray[np.float32],
+    shares: Sequence[float],
+    seed: int,
+    groups: Sequence[Hashable],
+    chosen: NDArray[np.bool_],
+) -> list[Rows]:
+    """Split as `stratified_split`, but groups with a chosen row go to the first part as they are.
+
+    Args:
+        targets: [n, L], NaN where unknown.
+        shares: of the rows of all other groups that each part gets.
+        seed: the same seed and data give the same parts.
+        groups: one key a row.
+        chosen: whether a search chose each row [n].
+
+    Returns:
+        For each share the sorted row indices of its part.
+    """
+    if not chosen.any():
+        return stratified_split(targets, shares, seed, groups)
+    free = np.flatnonzero(~bound_rows(groups, chosen))
+    if len(free) == 0:
+        return [np.arange(len(targets)), *[free] * (len(shares) - 1)]
+    keys = [groups[row] for row in free.tolist()]
+    parts = [free[rows] for rows in stratified_split(targets[free], shares, seed, keys)]
+    parts[0] = np.setdiff1d(np.arange(len(targets)), np.concatenate(parts[1:]))
+    return parts
+
+
+def bound_rows(groups: Sequence[Hashable], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether a row is chosen, or in a group with one that is [n]."""
+    held = {groups[row] for row in np.flatnonzero(chosen).tolist()}
+    return np.array([key in held for key in groups], np.bool_)
+
+
 def part_sizes(rows: int, shares: Sequence[float]) -> Rows:
     """Whole numbers of rows that sum to `rows`, by largest remainder."""
     exact = np.asarray(shares, dtype=float) * rows

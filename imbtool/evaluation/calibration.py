@@ -81,8 +81,8 @@ def fit_shared_slope(logits: Floats, targets: Targets, prevalence: Floats) -> Ca
     Args:
         logits: [n, L].
         targets: [n, L], NaN unknown.
-        prevalence: [L], each label's share of positives in training. A label that training has
-            seen only without positives, or only without negatives, does not count for the slope.
+        prevalence: [L], each label's share of positives in texts as they come. A label that was
+            never seen or always, so that it is 0 or 1, does not count for the slope.
     """
     known = ~np.isnan(targets)
     counted = known & (prevalence > 0) & (prevalence < 1)

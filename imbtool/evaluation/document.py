@@ -13,6 +13,7 @@ from pydantic import Field
 from imbtool.config.hierarchy import Coherence
 from imbtool.data.imbalance import Tier
 from imbtool.files.documents import Part
+from imbtool.wording import counted
 
 METRICS = ("precision", "recall", "f1", "average_precision", "roc_auc")
 DECISION_METRICS = METRICS[:3]
@@ -168,9 +169,18 @@ class SplitData(Part):
     source: str
     split: str
     texts: int
+    chosen: int = Field(0, exclude_if=lambda texts: texts == 0)
+    """Texts that a search chose for labelling: figures on them do not hold for texts as they come.
+    The key is absent where there are none."""
     min_support: int
     fingerprint: str
     seen_in_training: bool
+
+    @property
+    def texts_in_words(self) -> str:
+        """`200 texts`, and how many of them a search chose if it did."""
+        chosen = f", {self.chosen:,} of them chosen by a search" if self.chosen else ""
+        return f"{counted(self.texts, 'text')}{chosen}"
 
 
 class Bin(Part):

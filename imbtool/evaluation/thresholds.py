@@ -125,14 +125,19 @@ def choose_thresholds(
             that keeps more requirements, then the one with the better cross-fitted macro-F1.
         logits: validation logits [n, L].
         targets: validation targets [n, L], NaN unknown.
-        prevalence: each label's share of positives in training [L].
+        prevalence: each label's share of positives in texts as they come [L].
         method: a rule of `RULES`, or `auto` to let them compete.
         seed: of the half-splits.
         require: by label, what its threshold must reach; fitted on each half as the rules are.
+            What is required of other labels has no effect.
     """
     sample = _Sample(np.asarray(logits, dtype=np.float64), targets, prevalence)
     halves = [stratified_split(targets, (0.5, 0.5), seed + number) for number in range(HALF_SPLITS)]
-    required = {labels.names.index(name): requirement for name, requirement in require.items()}
+    required = {
+        labels.names.index(name): requirement
+        for name, requirement in require.items()
+        if name in labels.names
+    }
     names = list(RULES) if method == "auto" else [method]
     rules = {name: _requiring(_sparing(name), required) for name in names}
     crossed = {name: _cross_fit(rule, sample, halves) for name, rule in rules.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imbtool.config.schema import EvaluationSection, Profile
 from imbtool.data.corpus import SPLITS, Split, read_own_split, read_split, split_column
+from imbtool.data.provenance import bias_notes
 from imbtool.errors import rows_named, user_error
 from imbtool.evaluation.calibration import measure_calibration, sigmoid
 from imbtool.evaluation.comparison import compare
@@ -34,6 +35,7 @@ from imbtool.formats.sources import FORMATS
 from imbtool.inference.external import read_external_predictions
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.model.metadata import CheckpointMeta
+from imbtool.notes import tell
 from imbtool.runs.folder import read_run_profile
 from imbtool.runs.manifest import MANIFEST, PROFILE
 from imbtool.types import Floats
@@ -72,15 +74,23 @@ def run_profile(checkpoint: Checkpoint) -> Profile | None:
 def table_split(checkpoint: Checkpoint, table: Path) -> Split:
     """A table of the user's, read as the training tables were.
 
+    A sentence tells how many of its texts a search chose, since figures on them are biased.
+
     Raises:
         UserError: it cannot be read, or has labels that the model lacks.
     """
     section = checkpoint.meta.data_section(table)
-    return read_split(table.stem, table, section, checkpoint.labels)
+    split = read_split(
+        table.stem, table, section, checkpoint.labels, checkpoint.meta.declared.labels
+    )
+    tell(bias_notes({split.name: split.chosen}))
+    return split
 
 
 def own_split(checkpoint: Checkpoint, name: str) -> Split:
     """A split of the run's own data, as it was in training.
+
+    A sentence tells how many of its texts a search chose, since figures on them are biased.
 
     Raises:
         UserError: no such split, no run around the checkpoint, or the data have changed.
@@ -95,11 +105,12 @@ def own_split(checkpoint: Checkpoint, name: str) -> Split:
         raise user_error(
             "--split", found, "a checkpoint in its run folder", "name a table with --data"
         )
-    split = read_own_split(name, profile, checkpoint.labels)
+    split = read_own_split(name, profile, checkpoint.labels, checkpoint.meta.declared.labels)
     if split.fingerprint != checkpoint.meta.fingerprints[name]:
         found = f"other texts or labels in {name} than in training"
         fix = "restore it, or evaluate on it as it is now with --data"
         raise user_error(split.source, found, "the data of the training", fix)
+    tell(bias_notes({split.name: split.chosen}))
     return split
 
 
@@ -176,6 +187,7 @@ def _data(checkpoint: Checkpoint, split: Split) -> SplitData:
         source=str(split.source),
         split=split.name,
         texts=len(split),
+        chosen=int(split.chosen.sum()),
         min_support=(profile.evaluation if profile else EvaluationSection()).min_support,
         fingerprint=fingerprint,
         seen_in_training=fingerprint in used,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from imbtool.formats.cells import ITEM_MARK, OBJECT_MARK, is_list, text_cells
 from imbtool.labels.separators import guess_separator
 from imbtool.labels.syntax import Written, flag_of, read_cell, unquoted
 from imbtool.types import Targets
-from imbtool.wording import cut, printable
+from imbtool.wording import cut, did_you_mean, printable
 
 Codes = NDArray[np.int32]
 
@@ -27,15 +27,26 @@ RowText = Callable[[int], str]
 
 SCORED = re.compile(r"\w\W*(?:[\s:=(]\s*[01]?\.\d+|[:=]\s*[01])\)?$")
 """A name with a score or a flag: `spam (0.93)`, `spam: 0.93`, `spam=1`."""
+CHUNK_ROWS = 2**13
+"""Rows whose unknown labels are marked at once."""
 UNKNOWN_SCORE = -1.0
 """What many tables write for a label that nobody knows."""
 
 
 def label_cells(data: pa.Table, source: LabelSource) -> LabelCells:
-    """The label cells of a table whose columns are there."""
+    """The label cells of a table.
+
+    Args:
+        data: the table. It has the column of names; of several label columns, and of the column
+            that lists known labels, it may lack some.
+        source: where the labels stand.
+    """
     if source.columns is not None:
-        return _Flags({name: _Coded.of(data[name]) for name in source.columns}, source)
-    return _Names.of(data[source.column], source)
+        there = [name for name in source.columns if name in data.column_names]
+        return _Flags({name: _Coded.of(data[name]) for name in there}, source, len(data))
+    has_known = source.known in data.column_names
+    known = _Known.of(data[source.known], source) if has_known else None
+    return _Names.of(data[source.column], source, known)
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,46 @@ class _Coded:
 
 
 @dataclass(frozen=True)
+class _Known:
+    """The column that lists the labels that are known of a text."""
+
+    coded: _Coded
+    read: list[Written]
+    """What each distinct cell says; the last one, of a missing value, says nothing."""
+    source: LabelSource
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray, source: LabelSource) -> _Known:
+        coded = _Coded.of(column)
+        read = [*(read_cell(cell, source.separator) for cell in coded.cells), Written()]
+        return cls(coded, read, source)
+
+    @property
+    def is_list(self) -> NDArray[np.bool_]:
+        """Whether each row [n] lists anything; else all labels are known of it."""
+        return np.array([bool(said.names) for said in self.read])[self.coded.codes]
+
+    def problems(self, place: str, told: RowText) -> Iterable[Problem]:
+        """Cells that cannot be read."""
+        return self.coded.problem(
+            place,
+            [said.form == "unreadable" for said in self.read[:-1]],
+            told,
+            "a list or an object that holds more than label names",
+            "the names of the labels that are known of the text, or nothing if all are",
+            "write the names alone, separated as in the label column",
+        )
+
+    def strangers(self, names: Collection[str], place: str, told: RowText) -> Iterable[Problem]:
+        """Listed labels that are not among some names."""
+        listed = dict.fromkeys(name for said in self.read for name in said.names)
+        for name in (name for name in listed if name not in names):
+            row = self.coded.first([name in said.names for said in self.read[:-1]], told)
+            found = f"the label {name!r} in row {row}, which no row has"
+            yield Problem(place, found, "labels of the data", stranger_fix(name, names))
+
+
+@dataclass(frozen=True)
 class _Names:
     """Names in one column."""
 
@@ -76,29 +127,66 @@ class _Names:
     """What each distinct cell says; the last one, which means unknown, says nothing."""
     source: LabelSource
     are_lists: bool
+    known: _Known | None = None
 
     @classmethod
-    def of(cls, column: pa.ChunkedArray, source: LabelSource) -> _Names:
+    def of(
+        cls, column: pa.ChunkedArray, source: LabelSource, known: _Known | None = None
+    ) -> _Names:
         coded = _Coded.of(column)
         marked = [cell.strip() == source.unknown for cell in coded.cells]
         codes = np.where(np.append(marked, True)[coded.codes], np.int32(-1), coded.codes)
         cells = ["" if is_mark else cell for cell, is_mark in zip(coded.cells, marked, strict=True)]
         read = [*(read_cell(cell, source.separator) for cell in cells), Written()]
-        return cls(_Coded(cells, codes), read, source, is_list(column))
+        return cls(_Coded(cells, codes), read, source, is_list(column), known)
 
     @property
     def names(self) -> set[str]:
         return {name for written in self.read for name in written.names}
 
-    def targets(self, names: Sequence[str]) -> Targets:
+    @property
+    def usual_names(self) -> set[str]:
+        """Labels of texts of which no cell lists what is known: those that annotators looked for.
+
+        Where such a text does not have one of them, somebody has decided so.
+        """
+        if self.known is None:
+            return self.names
+        codes = np.unique(self.coded.codes[~self.known.is_list])
+        return {name for code in codes for name in self.read[code].names}
+
+    def targets(self, names: Sequence[str], unasked: Collection[str] = ()) -> Targets:
+        """Targets [n, L] for some of the labels.
+
+        Args:
+            names: of the labels [L]; what cells say of others is left out.
+            unasked: labels that are unknown of a text unless its cell of known labels lists them,
+                since nobody was asked for them otherwise.
+        """
         index = {name: position for position, name in enumerate(names)}
         rows = np.zeros((len(self.read), len(names)), dtype=np.float32)
         for row, written in zip(rows, self.read, strict=True):
-            row[[index[name] for name in written.names]] = 1.0
+            row[[index[name] for name in written.names if name in index]] = 1.0
         rows[-1] = np.nan
         # many times as fast as rows[codes]; -1 is the last row
         result = _room(len(self.coded.codes), len(names))
-        return rows.take(self.coded.codes, axis=0, mode="wrap", out=result)
+        rows.take(self.coded.codes, axis=0, mode="wrap", out=result)
+        if self.known is not None or unasked:
+            self._forget(result, names, unasked)
+        return result
+
+    def _forget(self, targets: Targets, names: Sequence[str], unasked: Collection[str]) -> None:
+        """Make unknown, in targets [n, L], what is not known."""
+        read = [Written()] if self.known is None else self.known.read
+        usual = set(names) - set(unasked)
+        listed = [set(said.names) or usual for said in read]
+        unknown = np.array([[name not in each for name in names] for each in listed], np.bool_)
+        for start in range(0, len(targets), CHUNK_ROWS):
+            part = targets[start : start + CHUNK_ROWS]
+            if self.known is None:
+                part[:, unknown[0]] = np.nan
+            else:
+                part[unknown[self.known.coded.codes[start : start + CHUNK_ROWS]]] = np.nan
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
         """What is wrong with them; `told` says which row (from 1) is meant."""
@@ -108,8 +196,20 @@ class _Names:
         yield from self._scored_names(place, told)
         yield from self._sparse_maps(place, told)
         yield from self._marks_beside_labels(place, told)
+        if self.known is not None:
+            known = f"{where}: {self.source.known}"
+            yield from self.known.problems(known, told)
+            yield from self._unlisted(known, self.known, told)
         if "separator" not in self.source.model_fields_set:
             yield from self.separator_problems(where, told)
+
+    def known_strangers(
+        self, names: Collection[str], where: Path, told: RowText
+    ) -> Iterable[Problem]:
+        """Labels among the known ones that are no labels of the data."""
+        if self.known is None:
+            return ()
+        return self.known.strangers(names, f"{where}: {self.source.known}", told)
 
     def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:
         """A separator that never occurs is wrong where another makes labels recur."""
@@ -190,6 +290,24 @@ class _Names:
             "add what is missing, or write a 0/1 column for each label, empty where unknown",
         )
 
+    def _unlisted(self, place: str, known: _Known, told: RowText) -> Iterable[Problem]:
+        """A text has a label that its list of known ones lacks."""
+        pairs = np.stack([self.coded.codes, known.coded.codes], axis=1)
+        distinct, rows = np.unique(pairs, axis=0, return_index=True)
+        for (code, listing), row in sorted(
+            zip(distinct.tolist(), rows.tolist(), strict=True), key=lambda pair: pair[1]
+        ):
+            listed = known.read[listing].names
+            missing = [name for name in self.read[code].names if listed and name not in listed]
+            if missing:
+                yield Problem(
+                    place,
+                    f"row {told(row + 1)} without {missing[0]!r}, which the text has",
+                    "each label of a text among those that are known of it",
+                    f"list it there, or take it out of {self.source.column!r}",
+                )
+                return
+
     def _marks_beside_labels(self, place: str, told: RowText) -> Iterable[Problem]:
         return self.coded.problem(
             place,
@@ -207,15 +325,24 @@ class _Flags:
 
     columns: dict[str, _Coded]
     source: LabelSource
+    rows: int
 
     @property
     def names(self) -> set[str]:
         return set(self.columns)
 
-    def targets(self, names: Sequence[str]) -> Targets:
-        codes = [self.columns[name] for name in names]
-        result = _room(len(codes[0].codes), len(names))
-        for place, coded in enumerate(codes):
+    @property
+    def usual_names(self) -> set[str]:
+        """Labels that have a column, whose cells say for themselves what is unknown."""
+        return self.names
+
+    def targets(self, names: Sequence[str], unasked: Collection[str] = ()) -> Targets:  # noqa: ARG002
+        """Targets [n, L] for some of the labels; one without a column is unknown."""
+        result = _room(self.rows, len(names))
+        result[:] = np.nan
+        for place, name in enumerate(names):
+            if (coded := self.columns.get(name)) is None:
+                continue
             # -1, a missing value, takes the last
             values = [*map(self._value, coded.cells), self._empty]
             result[:, place] = np.array(values, dtype=np.float32)[coded.codes]
@@ -244,6 +371,15 @@ class _Flags:
 
     def separator_problems(self, where: Path, told: RowText) -> Iterable[Problem]:  # noqa: ARG002
         """Nothing separates 0 and 1."""
+        return ()
+
+    def known_strangers(
+        self,
+        names: Collection[str],  # noqa: ARG002
+        where: Path,  # noqa: ARG002
+        told: RowText,  # noqa: ARG002
+    ) -> Iterable[Problem]:
+        """Nothing lists which of them are known: each cell says it."""
         return ()
 
     @property
@@ -290,6 +426,11 @@ def _number(cell: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def stranger_fix(name: str, names: Iterable[str]) -> str:
+    """What to do about a name that no text has as a label: it may be misspelled, or new."""
+    return f"{did_you_mean(name, names)}; labels.names declares labels that no text has yet"
 
 
 def shown_cell(cell: str) -> str:

@@ -160,7 +160,7 @@ def _measured(evaluation: Evaluation) -> Iterator[str]:
         f"Macro-F1 {estimate_text(overall.macro.f1)}, micro-F1 "
         f"{estimate_text(overall.micro.f1)}, mean average precision "
         f"{estimate_text(overall.macro.average_precision)} on "
-        f"{counted(data.texts, 'text')}, with 95% intervals."
+        f"{data.texts_in_words}, with 95% intervals."
     )
     rows = (
         (markdown_text(name), f"{row.support:,}", estimate_text(row.f1), estimate_text(row.recall))

@@ -35,6 +35,7 @@ from imbtool.model.metadata import (
     META,
     CheckpointMeta,
     DataMeta,
+    DeclaredMeta,
     KnnMeta,
     LabelMeta,
     ValidationMeta,
@@ -178,10 +179,10 @@ def make_meta(
     knn: KnnMeta | None = None,
 ) -> CheckpointMeta:
     """Gather the content of imbtool.json; `knn` is None if the head alone decides."""
-    parent_of = dict(profile.labels.edges)
+    names, parents = corpus.labels.names, corpus.labels.parents
     labels = {
         weight.label: LabelMeta(
-            parent=parent_of.get(weight.label),
+            parent=names[parents[index]] if parents[index] >= 0 else None,
             threshold=max(float(choice.probabilities[index]), LEAST_THRESHOLD),
             validation_positives=int(choice.positives[index]),
             training_positives=weight.count.positives,
@@ -196,7 +197,9 @@ def make_meta(
         )
         for index, weight in enumerate(weights)
     }
-    columns = profile.data.model_dump(include={"text", "id", "encoding", "quotes"}, mode="json")
+    columns = profile.data.model_dump(
+        include={"text", "id", "chosen_by", "encoding", "quotes"}, mode="json"
+    )
     columns["labels"] = profile.data.labels.effective()
     return CheckpointMeta(
         version=__version__,
@@ -210,6 +213,7 @@ def make_meta(
         coherence=choice.coherence,
         separator=profile.data.labels.separator,
         data=DataMeta.model_validate(columns),
+        declared=DeclaredMeta.of(corpus.declared),
         fingerprints={name: split.fingerprint for name, split in corpus.splits.items()},
         validation=validation,
         neighbours=knn,

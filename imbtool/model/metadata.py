@@ -20,7 +20,9 @@ from pydantic import (
 )
 
 from imbtool.config.hierarchy import Coherence, Labels, label_set
-from imbtool.config.schema import DataSection, LongTexts, contradiction
+from imbtool.config.schema import DataSection, LongTexts
+from imbtool.config.section import contradiction
+from imbtool.data.declared import Declared
 from imbtool.data.imbalance import Tier, current_tier
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.document import RequirementResult
@@ -88,6 +90,7 @@ class DataMeta(_Meta):
     text: Name | Annotated[list[Name], Field(min_length=1)]
     labels: dict[str, object]
     id: Name | None
+    chosen_by: Name | None = Field(None, exclude_if=lambda name: name is None)
     encoding: Name
     quotes: bool | None = None
 
@@ -108,6 +111,25 @@ class DataMeta(_Meta):
     def text_format(self) -> TextFormat:
         """How the text files were written."""
         return TextFormat(self.encoding, self.quotes)
+
+
+class DeclaredMeta(_Meta):
+    """The labels that the profile declared (`labels.names`); see `Declared`."""
+
+    left_out: list[Name] = Field([])
+    """Those that the model lacks."""
+    unasked: list[Name] = Field([])
+    """Those of the model that are unknown of a text unless it is said to be known of it."""
+
+    @classmethod
+    def of(cls, declared: Declared) -> DeclaredMeta:
+        """The same as a part of the file."""
+        return cls(left_out=list(declared.left_out), unasked=list(declared.unasked))
+
+    @property
+    def labels(self) -> Declared:
+        """As tables are read with it."""
+        return Declared(tuple(self.left_out), tuple(self.unasked))
 
 
 class KnnMeta(_Meta):
@@ -151,6 +173,10 @@ class CheckpointMeta(_Meta):
     coherence: Coherence | None
     separator: Name
     data: DataMeta
+    declared: DeclaredMeta = Field(
+        DeclaredMeta(), exclude_if=lambda declared: declared == DeclaredMeta()
+    )
+    """The key is absent where the profile declared no label that needs saying."""
     joiner: Name | None = None
     """What joins several text columns, for readers without imbtool; None for a single column."""
     fingerprints: dict[str, Digest]

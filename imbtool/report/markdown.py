@@ -48,7 +48,7 @@ def _parts(evaluation: Evaluation) -> Iterator[str]:
     yield _labels(evaluation)
     few = f"*few*: under {data.min_support} positives here, too few to say."
     yield (
-        f"{counted(data.texts, 'text')}; metrics with their 95% intervals. {few} "
+        f"{data.texts_in_words}; metrics with their 95% intervals. {few} "
         f"Checkpoint {markdown_text(data.checkpoint)}, data {data.fingerprint[:12]}."
     )
 

@@ -88,6 +88,9 @@ def _warnings(evaluation: Evaluation, rows: Sequence[Row]) -> Iterator[Sentence]
     """What to beware of, the worst first."""
     if evaluation.data.seen_in_training:
         yield ["these texts were used in training, so all metrics are too good"]
+    if evaluation.data.chosen:
+        chosen = f"{evaluation.data.chosen:,} of {counted(evaluation.data.texts, 'text')}"
+        yield [f"a search chose {chosen}, so no metric holds for texts as they come"]
     gates = evaluation.gates
     unmet = [gate for gate in gates if not gate.met]
     if unmet:

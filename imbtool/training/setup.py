@@ -44,8 +44,8 @@ class TrainingSetup:
 
     @property
     def prevalence(self) -> NDArray[np.float64]:
-        """Fraction of the training texts that have each label [L]."""
-        return np.array([weight.count.prevalence for weight in self.weights])
+        """Fraction of the texts that have each label [L], of those that no search chose."""
+        return np.array([weight.prevalence for weight in self.weights])
 
     @property
     def _token_cache(self) -> str | None:

@@ -43,7 +43,8 @@ class TuningData:
     def weights(self, profile: Profile) -> dict[str, float]:
         """The weight of each label by the rules of a profile."""
         counts = [label.count for label in self.labels]
-        rules = assign_weights(self.names, counts, profile.weights)
+        streams = [label.stream for label in self.labels]
+        rules = assign_weights(self.names, counts, profile.weights, streams)
         return {label.label: label.weight for label in rules}
 
 

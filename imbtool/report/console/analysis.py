@@ -96,7 +96,7 @@ def _splits(analysis: Analysis) -> Table:
     table.add_column("from", overflow="fold")
     for name, row in analysis.splits.items():
         cells = [
-            f"{row.texts:,}",
+            f"{row.texts:,}" + (f" ({row.chosen:,} chosen)" if row.chosen else ""),
             f"{row.mean_labels:.2f}",
             _shown(row.unlabelled_share, ".0%"),
             f"{row.duplicates:,}",

@@ -45,7 +45,7 @@ def evaluation_views(evaluation: Evaluation) -> Iterator[RenderableType]:
 
 def _labels(evaluation: Evaluation) -> Table:
     data = evaluation.data
-    title = f"{data.split}: {data.texts:,} texts, labels rarest first, [95% interval]"
+    title = f"{data.split}: {data.texts_in_words}, labels rarest first, [95% interval]"
     right = ("train +", "support", "threshold", "precision", "recall", "F1", "AP")
     table = plain_table(title, "label", "tier", right=right)
     table.collapse_padding = True  # with intervals in 120 columns, room for names is scarce
@@ -159,6 +159,8 @@ def _closing_lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"\nerrors to read: in the report and as csv, among them {suspects}"
     if evaluation.data.seen_in_training:
         yield "\nthese texts were used in training: the metrics are too good"
+    if evaluation.data.chosen:
+        yield "\na search chose texts among these: the metrics do not hold for texts as they come"
 
 
 def _calibration_lines(overall: ReliabilityPair) -> Iterator[str]:

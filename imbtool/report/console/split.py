@@ -46,6 +46,13 @@ def _positives(report: PartitionReport) -> Table:
 
 def _kept_together(report: PartitionReport) -> Iterator[Text]:
     near, group = report.near_duplicates, report.group
+    if report.chosen:
+        verb = "is" if report.kept_in_training == 1 else "are"
+        yield Text(
+            f"\nA search chose {counted(report.chosen, 'text')}: "
+            f"{counted(report.kept_in_training, 'row')} {verb} in training for that, and shares "
+            "are those of the others."
+        )
     if near.groups:
         rows = f"{near.rows:,} rows in {counted(near.groups, 'group')}"
         yield Text(f"\nNear duplicates were kept in one part: {rows}.")
