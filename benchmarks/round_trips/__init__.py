@@ -1,1 +1,1 @@
-"""What the real annotation tools make of the tasks that imbtool writes, and imbtool of their exports."""
+"""Whether answers survive the way through real annotation tools and back."""

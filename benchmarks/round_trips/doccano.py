@@ -3,9 +3,9 @@
 python -m benchmarks.round_trips.doccano --python VENV/bin/python [--texts 200] [--prefill]
 
 The Python is one of an environment with doccano; requirements-doccano.txt has versions that work
-together. The server and its task queue run on loopback with a fresh folder of data, and are stopped
-at the end. Texts are answered in a project where each user has labels of their own, and in one where
-they share them. What differs is printed below the table.
+together. The server and its task queue run on loopback with a fresh folder of data, and are
+stopped at the end. Texts are answered in a project where each user has labels of their own, and in
+one where they share them. What differs is printed below the table.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ USERS = ("one", "two")
 PASSWORD = "a password of 8"
 EXPORTS = {"JSONL": "jsonl", "JSON": "json", "CSV": "csv"}
 CALL = "from backend.cli import main; main()"
-WHERE = "import backend, importlib.metadata as m; print(backend.__path__[0]); print(m.version('doccano'))"
+WHERE = "import backend, importlib.metadata as m; print(backend.__path__[0], m.version('doccano'))"
 
 
 @contextmanager
@@ -107,9 +107,11 @@ class Project:
             RuntimeError: doccano does not take the tasks.
         """
         owner = clients[0]
-        about = {"name": "round trip", "description": "round trip", "guideline": "", "tags": []}
-        kind = {"project_type": "DocumentClassification", "resourcetype": "TextClassificationProject"}
-        number = owner.post("/projects", {**about, **kind, "collaborative_annotation": shared})["id"]
+        about: dict[str, Any] = {"name": "round trip", "description": "round trip"}
+        about |= {"guideline": "", "tags": [], "collaborative_annotation": shared}
+        about |= {"project_type": "DocumentClassification"}
+        about |= {"resourcetype": "TextClassificationProject"}
+        number = owner.post("/projects", about)["id"]
         users = {user["username"]: user["id"] for user in owner.get("/users")}
         roles = {role["name"]: role["id"] for role in owner.get("/roles")}
         member = {"user": users[USERS[1]], "role": roles["annotator"]}

@@ -2,8 +2,8 @@
 
 python -m benchmarks.round_trips.label_studio --python VENV/bin/python [--texts 200] [--prefill]
 
-The Python is one of an environment with `pip install label-studio`. The server runs on loopback with
-a fresh folder of data, and is stopped at the end. What differs is printed below the table.
+The Python is one of an environment with `pip install label-studio`. The server runs on loopback
+with a fresh folder of data, and is stopped at the end. What differs is printed below the table.
 """
 
 from __future__ import annotations
@@ -15,8 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.round_trips.plan import PEOPLE, Act, Comparison, Plan, compare, make_batch
-from benchmarks.round_trips.plan import make_plan, show
+from benchmarks.round_trips.plan import (
+    PEOPLE,
+    Act,
+    Comparison,
+    Plan,
+    compare,
+    make_batch,
+    make_plan,
+    show,
+)
 from benchmarks.round_trips.reading import read_back, write_batch
 from benchmarks.round_trips.servers import HOST, Client, free_port, running, wait_for
 from imbtool.annotation.batch import Batch
@@ -39,7 +47,8 @@ def server(python: Path, folder: Path) -> Iterator[tuple[str, Client]]:
     command += ["--username", USERS[0], "--password", PASSWORD]
     command += ["--user-token", TOKEN, "--enable-legacy-api-token"]
     log = folder / "server.log"
-    with running(command, folder, QUIET, log) as process:
+    env = {**QUIET, "LABEL_STUDIO_BASE_DATA_DIR": str(folder)}
+    with running(command, folder, env, log) as process:
         wait_for(f"{base}/api/version", process, log)
         yield base, Client(base, Authorization=f"Token {TOKEN}")
 
@@ -73,7 +82,9 @@ def answer(client: Client, task: int, act: Act) -> None:
         client.post(f"/api/tasks/{task}/annotations/", body)
 
 
-def round_trip(base: str, first: Client, batch: Batch, plan: Plan, folder: Path) -> list[Comparison]:
+def round_trip(
+    base: str, first: Client, batch: Batch, plan: Plan, folder: Path
+) -> list[Comparison]:
     """Import the tasks, answer them, and compare each export with what was answered."""
     files = {path.suffix: path for path in write_tasks(batch, folder, "label-studio")}
     config = files[".xml"].read_text(encoding="utf-8")

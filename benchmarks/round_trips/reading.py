@@ -22,7 +22,7 @@ def read_back(path: Path, folder: Path) -> Answers:
     """
     answers, problems = read_answered(path, [BatchOf.read(folder)])
     for problem in problems:
-        print(f"{problem}")
+        print(f"{path.relative_to(folder)}: {problem.found}; {problem.fix}")
     found: Answers = {}
     for answer in answers:
         labels = None if answer.labels is None else frozenset(answer.labels)

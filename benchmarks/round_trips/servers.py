@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
-PATIENCE = 300
+PATIENCE = 900
 """Seconds until a server that does not answer is given up."""
 
 
