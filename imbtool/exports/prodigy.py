@@ -39,10 +39,11 @@ SPANS_FIX = (
 
 
 def matches(row: Row) -> bool:
-    """Whether a row is an answer that Prodigy has saved."""
+    """Whether a row is an answer that Prodigy has saved, and not one of a flat table of them."""
     has_own_key = any(row.get(key) is not None for key in OWN_KEYS)
     has_list = any(isinstance(row.get(key), list) for key in LISTS)
-    return row.get("answer") in ANSWERS and (has_own_key or has_list)
+    is_flat = isinstance(row.get(LABELS), list) and not has_list
+    return row.get("answer") in ANSWERS and (has_own_key or has_list) and not is_flat
 
 
 def flatten(rows: Sequence[ExportRow]) -> Export:

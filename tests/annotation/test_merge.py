@@ -13,7 +13,7 @@ from conftest import read_csv, write_csv
 
 from imbtool.annotation.merge import MergeReport, merge_answers
 from imbtool.config.reader import read_profile
-from imbtool.data.corpus import read_corpus
+from imbtool.data.corpus import read_split, read_train
 from imbtool.errors import UserError
 
 TEXTS = [
@@ -61,10 +61,13 @@ def merged(tmp_path: Path, profile: Path, *answered: Path, **options: Any) -> Me
 
 
 def new_targets(tmp_path: Path, split: str = "train") -> tuple[list[str], dict[str, list[float]]]:
-    corpus = read_corpus(read_profile(tmp_path / "new" / "profile.yaml"), learnable=False)
-    table = corpus.splits[split]
+    """The labels, and the targets of each text of a table that was written."""
+    profile = read_profile(tmp_path / "new" / "profile.yaml")
+    labels, table = read_train(profile)
+    if split != "train":
+        table = read_split(split, getattr(profile.data, split), profile.data, labels)
     rows = {text: row.tolist() for text, row in zip(table.texts, table.targets, strict=True)}
-    return list(corpus.labels.names), rows
+    return list(labels.names), rows
 
 
 def test_answered_texts_stand_behind_the_rows_that_were_there(tmp_path):
@@ -376,20 +379,43 @@ def test_a_text_of_which_nothing_is_known_is_left_out_and_counted(tmp_path):
     assert (report.unknown, report.texts) == (1, {"train": 1})
 
 
-def test_an_export_becomes_lines_of_json_that_are_read_as_a_table(tmp_path):
-    rows = [
-        {"id": n, "text": f"text {n}", "label": ["spam"] * (n % 2), "Comments": []}
-        for n in range(12)
-    ]
-    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+def doccano_row(number: int) -> dict[str, Any]:
+    labels = ["spam"] * (number % 2)
+    return {"id": number, "text": f"text {number}", "label": labels, "Comments": []}
+
+
+def prodigy_row(number: int) -> dict[str, Any]:
+    options = [{"id": name, "text": name} for name in LABELS]
+    answer = {"accept": ["spam"] * (number % 2), "answer": "accept", "_view_id": "choice"}
+    own = {"_input_hash": number, "_task_hash": number}
+    return {"text": f"text {number}", "options": options, **answer, **own}
+
+
+def label_studio_row(number: int) -> dict[str, Any]:
+    value = {"choices": ["spam"]}
+    result = {"type": "choices", "from_name": "topic", "to_name": "text", "value": value}
+    annotation = {"completed_by": 1, "result": [result] * (number % 2)}
+    data = {"text": f"text {number}"}
+    return {"id": number, "annotations": [annotation], "predictions": [], "data": data}
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [(doccano_row, "label"), (prodigy_row, "labels"), (label_studio_row, "labels")],
+    ids=["doccano", "prodigy", "label-studio"],
+)
+def test_an_export_becomes_lines_of_json_that_are_read_as_a_table(tmp_path, row, column):
+    lines = (json.dumps(row(number)) + "\n" for number in range(12))
+    (tmp_path / "train.jsonl").write_text("".join(lines))
     profile = profile_in(tmp_path, DECLARED)
     profile.write_text(
         profile.read_text()
         .replace("train.csv", "train.jsonl")
-        .replace("  id: id\n", "  labels: {column: label}\n")
+        .replace("  id: id\n", f"  labels: {{column: {column}}}\n")
     )
     assert merged(tmp_path, profile).files[0] == "train.jsonl"
     names, targets = new_targets(tmp_path)
     assert names == ["billing", "spam", "threat"]
     assert targets["a chosen text 1"] == [0, 1, 1]
     assert targets["text 1"][1] == 1
+    assert targets["text 2"][1] == 0
