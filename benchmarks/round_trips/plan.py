@@ -26,23 +26,7 @@ LABELS = (
     "123",
     "Ä-ß-日本",
 )
-WORDS = ("the", "parcel", "came", "late", "and", "nobody", "answers", "when", "will", "my", "money")
-    "the",
-    "parcel",
-    "came",
-    "late",
-    "and",
-    "nobody",
-    "answers",
-    "when",
-    "will",
-    "my",
-    "money",
-    "be",
-    "back",
-    "please",
-    "help",
-]
+WORDS = ("the", "parcel", "came", "late", "nobody", "answers", "when", "will", "my", "money")
 BEGINNINGS = ("", "=1+1 ", '"quoted" ', "two\nlines ", "tab\there ", "\U0001f600 ", "  ", "-5 ")
 ENDS = ("", "\n", " \\", ", and; more|", "\u2028after", " 'x'")
 IDS = ("{}", "t/{}", "00{}", "1e{}", "id, {}", 'q"{}', "2020-01-{}", "-{}.0", "ü {}")
