@@ -143,7 +143,8 @@ def _answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
         labels = None if unseen or names is None else tuple(names)
         meta = row.get("meta")
         cells = {**(meta if isinstance(meta, Mapping) else {}), **row}
-        yield Given(row.number, cells, _person(row), labels, confirmed=only_done)
+        confirmed = only_done or bool(row.get(MARKS[1]))
+        yield Given(row.number, cells, _person(row), labels, confirmed=confirmed)
 
 
 def _person(row: ExportRow) -> str | None:
