@@ -182,9 +182,10 @@ def round_trip(
     for kind in EXPORTS:
         for confirmed in (True, False):
             place = folder / f"{'shared' if shared else 'own'}-{kind}-{confirmed}"
-            found: Answers = {}
+            found: Answers | None = {}
             for path in project.export(kind, confirmed, place):
-                found |= read_back(path, folder)
+                read = read_back(path, folder)
+                found = None if found is None or read is None else {**found, **read}
             about = f"{kind}, {'confirmed' if confirmed else 'all'} texts"
             name = f"{about}, {'shared' if shared else 'own'} labels"
             results.append(compare(name, batch, plan, people, found))

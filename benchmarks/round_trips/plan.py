@@ -124,10 +124,13 @@ class Comparison:
     missing: list[str] = field(default_factory=list)
     invented: list[str] = field(default_factory=list)
     foreign: int = 0
+    refused: bool = False
 
     @property
     def row(self) -> list[str]:
         """As a row of the table."""
+        if self.refused:
+            return [self.export, str(self.given), "refused", "", "", "", ""]
         counts = (self.given, self.same, self.changed, self.missing, self.invented, self.foreign)
         return [self.export, *(str(n if isinstance(n, int) else len(n)) for n in counts)]
 
@@ -136,7 +139,7 @@ HEAD = ["export", "answers", "the same", "changed", "missing", "invented", "unkn
 
 
 def compare(
-    export: str, batch: Batch, plan: Plan, people: Sequence[str | None], found: Answers
+    export: str, batch: Batch, plan: Plan, people: Sequence[str | None], found: Answers | None
 ) -> Comparison:
     """What was answered beside what was read.
 
@@ -145,16 +148,19 @@ def compare(
         batch: that was written as tasks.
         plan: what people did.
         people: for each person the annotator that the export should name; None if it names none.
-        found: what was read from the export.
+        found: what was read from the export; None if it was refused.
     """
     ids = {text.id for text in batch.texts}
-    result = Comparison(export, foreign=sum(key[0] not in ids for key in found))
+    result = Comparison(export, refused=found is None)
     expected = {
         (text, people[person]): act.answer
         for (text, person), act in plan.items()
         if act.answer is not None
     }
     result.given = len(expected)
+    if found is None:
+        return result
+    result.foreign = sum(key[0] not in ids for key in found)
     for key, answer in expected.items():
         read = found.get(key)
         if read == answer:

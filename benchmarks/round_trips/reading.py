@@ -15,14 +15,16 @@ def write_batch(batch: Batch, folder: Path) -> None:
     write_text(folder / BATCH, batch.model_dump_json())
 
 
-def read_back(path: Path, folder: Path) -> Answers:
+def read_back(path: Path, folder: Path) -> Answers | None:
     """What the people of an export answered to the batch in a folder.
 
-    Problems that `imbtool merge` would refuse are printed.
+    None for a file that `imbtool merge` refuses, which is printed.
     """
     answers, problems = read_answered(path, [BatchOf.read(folder)])
     for problem in problems:
         print(f"{path.relative_to(folder)}: {problem.found}; {problem.fix}")
+    if problems:
+        return None
     found: Answers = {}
     for answer in answers:
         labels = None if answer.labels is None else frozenset(answer.labels)
