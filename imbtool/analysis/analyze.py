@@ -27,6 +27,7 @@ from imbtool.analysis.label_counts import (
     declared_findings,
     label_findings,
     measurability,
+    spelling_findings,
 )
 from imbtool.analysis.lengths import Tokens, length_findings, measure_lengths
 from imbtool.analysis.repeated_texts import same_texts, text_findings
@@ -44,7 +45,6 @@ from imbtool.data.imbalance import (
     measure_imbalance,
 )
 from imbtool.data.weights import LabelWeight, effective_number_weights, weigh_labels
-from imbtool.types import Targets
 
 
 def analyze(
@@ -80,13 +80,15 @@ def analyze(
     differences = measure_drift(corpus, counts)
     answers = profile.data.answers
     idle = lacking(corpus.train.targets, corpus.labels.names, profile.labels.names)
+    learned = corpus.without(idle.names)
     findings = ranked(
         [
-            *label_findings(corpus, counts, required, idle.names),
+            *spelling_findings(corpus),
+            *label_findings(learned, _count_labels(learned), required),
             *declared_findings(idle),
             *chosen_findings(corpus),
             *text_findings(same),
-            *hierarchy_findings(corpus),
+            *hierarchy_findings(learned),
             *length_findings(tokens, text_lengths.tokens),
             *drift_findings(differences),
             *(annotator_findings(answers, corpus.labels.names) if answers else ()),
@@ -95,18 +97,16 @@ def analyze(
     )
     repeats = same.repeat_counts()
     severities = [finding.severity for finding in findings]
-    learned = [place for place, name in enumerate(corpus.labels.names) if name not in idle.names]
     imbalance, label_rows = _label_analyses(corpus, weights, counts, learned)
+    asked = learned.without(corpus.declared.unasked)
     return Analysis(
         labels=label_rows,
-        splits={
-            name: _split(split, repeats[name], learned) for name, split in corpus.splits.items()
-        },
+        splits={name: _split(split, repeats[name]) for name, split in asked.splits.items()},
         imbalance=imbalance,
         co_occurrence=CoOccurrence(
             labels=list(corpus.labels.names), texts=co_occurrence(corpus.train.targets).tolist()
         ),
-        hierarchy=count_violations(corpus),
+        hierarchy=count_violations(learned),
         lengths=text_lengths,
         drift=differences,
         samples=_samples(corpus, tokens),
@@ -142,24 +142,19 @@ def _count_labels(corpus: Corpus) -> Counts:
 
 
 def _label_analyses(
-    corpus: Corpus, weights: Sequence[LabelWeight], counts: Counts, learned: Sequence[int]
+    corpus: Corpus, weights: Sequence[LabelWeight], counts: Counts, learned: Corpus
 ) -> tuple[ImbalanceMeasures, dict[str, LabelAnalysis]]:
     """The measures of the labels that training learns, and what is known of each label."""
-    imbalance, measured_labels = measure_imbalance(_columns(corpus.train.targets, learned))
-    by_label = dict(zip(learned, measured_labels, strict=True))
+    imbalance, measured_labels = measure_imbalance(learned.train.targets)
+    by_label = dict(zip(learned.labels.names, measured_labels, strict=True))
     nothing = LabelImbalance(np.nan, np.nan, frequency_group(0))
-    of_labels = [by_label.get(place, nothing) for place in range(len(corpus.labels))]
+    of_labels = [by_label.get(name, nothing) for name in corpus.labels.names]
     measured = measurability(counts, corpus.labels.names)
     rows = explain_weights(corpus, weights)
     return imbalance, {
         name: LabelAnalysis(**dict(rows[name]), **asdict(label), measurability=measured[name])
         for name, label in zip(corpus.labels.names, of_labels, strict=True)
     }
-
-
-def _columns(targets: Targets, places: Sequence[int]) -> Targets:
-    """Some columns of targets [n, L], without a copy where they are all of them."""
-    return targets if len(places) == targets.shape[1] else targets[:, places]
 
 
 def _samples(corpus: Corpus, tokens: Tokens | None) -> dict[str, Sample]:
@@ -173,8 +168,8 @@ def _samples(corpus: Corpus, tokens: Tokens | None) -> dict[str, Sample]:
     return {name: Sample(texts=size, of=texts) for name, size in most.items() if size < texts}
 
 
-def _split(split: Split, duplicates: int, learned: Sequence[int]) -> SplitAnalysis:
-    numbers = labels_per_text(_columns(split.targets, learned))
+def _split(split: Split, duplicates: int) -> SplitAnalysis:
+    numbers = labels_per_text(split.targets)
     known = sum(numbers.values())
     return SplitAnalysis(
         source=str(split.source),

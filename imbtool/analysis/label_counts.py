@@ -56,26 +56,16 @@ def more_to_halve(positives: int) -> int:
     return high - positives
 
 
-def label_findings(
-    corpus: Corpus, counts: Counts, required: Collection[str], left_out: Collection[str] = ()
-) -> Iterator[Finding]:
+def label_findings(corpus: Corpus, counts: Counts, required: Collection[str]) -> Iterator[Finding]:
     """Labels without positives where they are needed, and with few positives anywhere.
 
     Args:
         corpus: the data.
         counts: of its labels, by split.
         required: labels of which a threshold must reach something.
-        left_out: declared labels that training leaves out; see `declared_findings`.
     """
-    names = [name for name in corpus.labels.names if name not in left_out]
-    counts = {
-        split: [
-            row for name, row in zip(corpus.labels.names, rows, strict=True) if name not in left_out
-        ]
-        for split, rows in counts.items()
-    }
+    names = corpus.labels.names
     yield from _constant(names, counts["train"])
-    yield from _spelled_alike(corpus)
     for split in MEASURING:
         positives = {name: row.positives for name, row in zip(names, counts[split], strict=True)}
         yield from _absent(split, [name for name, n in positives.items() if n == 0], required)
@@ -94,9 +84,10 @@ def declared_findings(labels: Lacking) -> Iterator[Finding]:
         return
     told = [f"no positives: {some(labels.positives)}"] * bool(labels.positives)
     told += [f"positives and no negatives: {some(labels.negatives)}"] * bool(labels.negatives)
+    it = "it" if len(labels.names) == 1 else "them"
     message = (
-        f"{_labels(labels.names)} of labels.names cannot be learned yet. Training leaves "
-        f"{'it' if len(labels.names) == 1 else 'them'} out: {'; '.join(told)}."
+        f"{counted(len(labels.names), 'label')} of labels.names cannot be learned yet, so training "
+        f"leaves {it} out: {'; '.join(told)}."
     )
     yield found("label-declared", message, asdict(labels))
 
@@ -115,7 +106,8 @@ def _constant(names: Sequence[str], trained: Sequence[LabelCount]) -> Iterator[F
             yield found("label-constant", message, {"missing": kind, "labels": labels})
 
 
-def _spelled_alike(corpus: Corpus) -> Iterator[Finding]:
+def spelling_findings(corpus: Corpus) -> Iterator[Finding]:
+    """Labels whose names differ in nothing that people see."""
     for alike in spelled_alike(corpus.labels.names):
         differ = "differ only in case, spaces or the encoding of their characters"
         message = f"{counted(len(alike), 'label')} {differ}: {some(map(repr, alike))}."

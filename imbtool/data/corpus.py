@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import DataSection, Profile
@@ -23,26 +22,14 @@ from imbtool.data.declared import (
     unasked_labels,
 )
 from imbtool.data.duplicates import near_duplicate_groups, text_key
-from imbtool.data.provenance import (
-    Chosen,
-    bias_notes,
-    chosen_by_search,
-    provenance,
-    provenance_problems,
-)
+from imbtool.data.labelled_table import LabelledTable, read_labelled
+from imbtool.data.provenance import Chosen, bias_notes
 from imbtool.data.splitting import split_unchosen
-from imbtool.data.tables import Files, Table, place_of, read_arrow, read_table, row_in_words
+from imbtool.data.tables import Files, place_of, read_table
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.text_format import TextFormat
-from imbtool.formats.cells import (
-    cell_text,
-    joined_cells,
-    require_columns,
-    require_readable,
-    require_text,
-    text_cells,
-)
-from imbtool.labels.cells import LabelCells, label_cells, stranger_fix
+from imbtool.formats.cells import cell_text, require_columns
+from imbtool.labels.cells import stranger_fix
 from imbtool.notes import tell
 from imbtool.types import Rows, Targets
 from imbtool.wording import counted, did_you_mean, some
@@ -141,32 +128,20 @@ class Corpus:
         """The splits by name."""
         return {name: getattr(self, name) for name in SPLITS}
 
+    def without(self, left_out: Collection[str]) -> Corpus:
+        """The same texts without some labels; their children attach to the next label above."""
+        if not left_out:
+            return self
+        labels, splits = _without(left_out, self.labels, self.splits)
+        train, validation, test = splits.values()
+        return Corpus(labels, train, validation, test, self.declared)
+
     def unchosen(self) -> Corpus:
         """The texts that no search chose; itself where there are no others."""
         if not any(split.chosen.any() for split in self.splits.values()):
             return self
         train, validation, test = (split.unchosen() for split in self.splits.values())
         return replace(self, train=train, validation=validation, test=test)
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A split's table, its label cells not yet targets: all splits together have the labels."""
-
-    name: str
-    path: Path
-    texts: list[str]
-    cells: LabelCells
-    files: Files
-    chosen: Chosen
-
-    def told(self, row: int) -> str:
-        """A row (from 1) in words."""
-        return row_in_words(self.files, row)
-
-    def split(self, names: Sequence[str], unasked: Collection[str]) -> Split:
-        targets, rows = self.cells.targets(names, unasked), range(1, len(self.texts) + 1)
-        return Split(self.name, self.path, self.texts, targets, rows, self.files, self.chosen)
 
 
 def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
@@ -195,12 +170,13 @@ def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
     declared = profile.labels.names
     paths = split_paths(profile.data)
     tables = [
-        _read(name, path, profile.data, declared, name == "train") for name, path in paths.items()
+        read_labelled(name, path, profile.data, declared, name == "train")
+        for name, path in paths.items()
     ]
     names = _label_names(tables, profile)
     unasked = unasked_labels(declared, [table.cells for table in tables])
     labels = label_set(names, profile.labels.edges)
-    splits = {table.name: table.split(names, unasked) for table in tables}
+    splits = {table.name: _split(table, names, unasked) for table in tables}
     left_out: tuple[str, ...] = ()
     if learnable:
         left_out = _left_out(splits["train"], names, declared)
@@ -231,10 +207,11 @@ def read_train(profile: Profile) -> tuple[Labels, Split]:
         UserError: as `read_corpus`.
     """
     declared = profile.labels.names
-    table = _read("train", split_path(profile.data.train, "train"), profile.data, declared, True)
+    path = split_path(profile.data.train, "train")
+    table = read_labelled("train", path, profile.data, declared, True)
     names = _label_names([table], profile)
     unasked = unasked_labels(declared, [table.cells])
-    return label_set(names, profile.labels.edges), table.split(names, unasked)
+    return label_set(names, profile.labels.edges), _split(table, names, unasked)
 
 
 def read_split(
@@ -254,7 +231,7 @@ def read_split(
     Raises:
         UserError: the table cannot be read, or it has other labels that the set lacks.
     """
-    table = _read(name, path, data, declared.names, False)
+    table = read_labelled(name, path, data, declared.names, False)
     known = {*labels.names, *declared.left_out}
     unknown = sorted(table.cells.names - known)
     if unknown:
@@ -263,7 +240,7 @@ def read_split(
     if strangers := list(table.cells.known_strangers(known, path, table.told)):
         raise UserError(*strangers)
     tell(table_notes(path, table.cells, declared.left_out))
-    return table.split(labels.names, unasked_labels(declared.unasked, [table.cells]))
+    return _split(table, labels.names, unasked_labels(declared.unasked, [table.cells]))
 
 
 def read_own_split(
@@ -305,80 +282,13 @@ def split_column(split: Split, column: str, text_format: TextFormat) -> list[str
     return [cell_text(cells[row - 1]) for row in split.rows]
 
 
-def _read(
-    name: str,
-    path: Path,
-    data: DataSection,
-    declared: Collection[str],
-    is_train: bool,
-) -> _Read:
-    """Read a table and everything in it that does not rest on other tables.
-
-    Args:
-        name: of the split.
-        path: of the table.
-        data: how it is read.
-        declared: labels whose columns it may lack, unless it is the training table.
-        is_train: whether it is; else it may also lack the columns that say how texts were chosen
-            and what is known of them.
-    """
-    table = read_arrow(path, data.text_format)
-    there = table.data.column_names
-    text_columns = data.text_columns
-    label_columns = data.labels.columns or [data.labels.column or ""]
-    if not is_train:
-        label_columns = [each for each in label_columns if each in there or each not in declared]
-    told = filter(None, [data.labels.known, data.chosen_by])
-    sayings = [column for column in told if is_train or column in there]
-    wanted = [*text_columns, *label_columns, *filter(None, [data.id]), *sayings]
-    require_columns(there, wanted, path)
-    _require_apart(path, text_columns, label_columns)
-    for column in text_columns:
-        require_text(table.data[column], f"{path}: {column}", table.row_text)
-    for column in label_columns:
-        require_readable(table.data[column], f"{path}: {column}")
-    joined = joined_cells([table.data[column] for column in text_columns])
-    texts = [text for chunk in joined.chunks for text in chunk.to_numpy(zero_copy_only=False)]
-    cells, words = label_cells(table.data, data.labels), provenance(table, data.chosen_by)
-    problems = [
-        *_text_problems(table, texts, f"{path}: {' + '.join(text_columns)}"),
-        *_id_problems(table, path, data.id),
-        *cells.problems(path, table.row_text),
-        *provenance_problems(words, f"{path}: {data.chosen_by}", table),
-    ]
-    if problems:
-        raise UserError(*problems)
-    return _Read(name, path, texts, cells, table.files, chosen_by_search(words))
+def _split(table: LabelledTable, names: Sequence[str], unasked: Collection[str]) -> Split:
+    """The table's texts with targets for some labels; see `unasked_labels`."""
+    targets, rows = table.cells.targets(names, unasked), range(1, len(table.texts) + 1)
+    return Split(table.name, table.path, table.texts, targets, rows, table.files, table.chosen)
 
 
-def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> None:
-    for column in text:
-        if column in labels:
-            found, fix = "the same column as text and as labels", "set data.text or data.labels"
-            raise user_error(
-                f"{path}: {column}", found, "text columns that do not hold the labels", fix
-            )
-
-
-def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:
-    if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
-        rows = some(map(table.row_text, empty))
-        found = f"{counted(len(empty), 'row')} without text: {rows}, not counting the header"
-        yield Problem(where, found, "a text in every row", "delete these rows")
-
-
-def _id_problems(table: Table, path: Path, column: str | None) -> Iterable[Problem]:
-    if column is None:
-        return
-    found = pc.value_counts(pc.fill_null(text_cells(table.data[column]), ""))
-    repeated = found.field("values").filter(pc.greater(found.field("counts"), 1)).to_pylist()
-    if repeated:
-        told = f"{counted(len(repeated), 'id')} more than once: {some(repeated)}"
-        fix = "make them unique, or leave data.id out"
-        yield Problem(f"{path}: {column}", told, "each id once", fix)
-
-
-def _label_names(tables: Sequence[_Read], profile: Profile) -> tuple[str, ...]:
+def _label_names(tables: Sequence[LabelledTable], profile: Profile) -> tuple[str, ...]:
     """0/1 columns in their order, then declared labels; names in alphabetical order."""
     columns, declared = profile.data.labels.columns, profile.labels.names
     seen = {name for table in tables for name in table.cells.names}

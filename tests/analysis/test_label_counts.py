@@ -12,6 +12,7 @@ from imbtool.analysis.label_counts import (
     label_findings,
     measurability,
     more_to_halve,
+    spelling_findings,
 )
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import count_labels
@@ -20,7 +21,7 @@ from imbtool.evaluation.intervals import exact_interval
 
 def findings(corpus: Corpus, *required: str) -> list[Finding]:
     counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
-    return list(label_findings(corpus, counts, required))
+    return [*spelling_findings(corpus), *label_findings(corpus, counts, required)]
 
 
 def keep(corpus: Corpus, split: str, positives: int) -> None:
