@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,23 @@ class _Known:
         labels = list(dict.fromkeys([*names, *profile.labels.names]))
         return cls(profile, paths, tables, columns, labels)
 
+    def taken_columns(self, labels: Sequence[str]) -> Iterator[Problem]:
+        """A problem for each label that would get a column which holds something else."""
+        columns = self.profile.data.labels.columns
+        if columns is None:
+            return
+        there = self.tables["train"].data.column_names
+        for label in labels:
+            if label not in columns and label in (
+                *there,
+                self.columns.id,
+                *self.columns.provenance,
+            ):
+                found = f"a new label {label!r}, and a column of this name that holds no labels"
+                yield Problem(
+                    str(self.paths["train"]), found, "a free name", "rename the label or the column"
+                )
+
     def positives(self) -> Counter[str]:
         """Positives of each label in all tables."""
         counts: Counter[str] = Counter()
@@ -194,6 +211,7 @@ def _read_all(
     further, strange = unknown_labels(answers, labels)
     if not new_labels:
         problems += strange
+    problems += known.taken_columns([*labels, *further])
     if problems:
         raise UserError(*problems)
     return answers, [*labels, *further]

@@ -419,3 +419,14 @@ def test_an_export_becomes_lines_of_json_that_are_read_as_a_table(tmp_path, row,
     assert targets["a chosen text 1"] == [0, 1, 1]
     assert targets["text 1"][1] == 1
     assert targets["text 2"][1] == 0
+
+
+def test_a_new_label_does_not_overwrite_a_column_that_holds_something_else(tmp_path):
+    rows = [{"id": f"{n}", "text": f"text {n}", "billing": n % 2, "by": "x"} for n in range(12)]
+    write_csv(tmp_path / "train.csv", rows)
+    profile = profile_in(tmp_path, "  labels: {columns: [billing]}\n")
+    columns = ["billing", "by"]
+    write_batch(tmp_path / "01", batch_of(TEXTS, columns, column=None, columns=columns))
+    row = {"id": "p0", "text": "a chosen text 0", "billing": 1, "by": 0}
+    with pytest.raises(UserError, match="a column of this name that holds no labels"):
+        merged(tmp_path, profile, write_answers(tmp_path / "01" / "batch.csv", [row]))
