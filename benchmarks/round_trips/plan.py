@@ -76,6 +76,7 @@ def make_batch(texts: int, seed: int, prefilled: bool) -> Batch:
         answer=AnswerColumns(column="labels", separator="|", columns=None),
         pool=pool,
         needs=[],
+        progress=[],
         remaining=[],
         texts=[_text(rng, number, prefilled) for number in range(texts)],
     )
