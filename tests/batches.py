@@ -69,6 +69,7 @@ def batch_of(
         answer=answer,
         pool=pool,
         needs=[],
+        progress=[],
         remaining=[],
         texts=list(texts),
     )
