@@ -227,16 +227,19 @@ def doccano(tasks: list[dict], said: Said, who: str, none: str) -> list[dict]:
 
 
 def argilla(
-    records: list[dict], said: Said, people: Sequence[str], flat: bool = False
+    records: list[dict], said: Said, people: Sequence[str], none: str, nested: bool = False
 ) -> list[dict]:
-    """Records of Argilla 2, nested as `to_json` or flat as `to_list(flatten=True)` has them."""
+    """Records of Argilla 2, flat as `to_list(flatten=True)` or nested as `to_json` has them.
+
+    Argilla takes no empty answer, so that of none of the labels is a label. Nested responses have
+    no status, and those that were discarded stand among them.
+    """
     rows = []
     for record in records:
-        given = of_text(said, record["id"], people)
-        if not flat:
-            responses = [
-                {"value": labels, "user_id": who} for who, labels in given if labels is not None
-            ]
+        given = [(who, labels or [none]) for who, labels in of_text(said, record["id"], people)]
+        skipped = [labels is None for _, labels in of_text(said, record["id"], people)]
+        if nested:
+            responses = [{"value": labels, "user_id": who} for who, labels in given]
             more = {"responses": {"labels": responses} if responses else {}}
             rows.append({**record, **more, "status": "pending", "_server_id": "s"})
             continue
@@ -246,7 +249,7 @@ def argilla(
             row["labels.responses"] = [labels for _, labels in given]
             row["labels.responses.users"] = [who for who, _ in given]
             row["labels.responses.status"] = [
-                "discarded" if labels is None else "submitted" for _, labels in given
+                "discarded" if skip else "submitted" for skip in skipped
             ]
         rows.append(row)
     return rows

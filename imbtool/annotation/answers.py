@@ -10,6 +10,7 @@ from imbtool.annotation.batch import ANNOTATOR, BATCH, AnswerColumns, Batch, Bat
 from imbtool.annotation.tasks import TEXT, task_text
 from imbtool.data.tables import Table, read_arrow
 from imbtool.errors import Problem, user_error
+from imbtool.exports.doccano import MARKS
 from imbtool.exports.recognition import read_answers
 from imbtool.exports.shape import TEXT_ID, Given
 from imbtool.files.text_format import AS_FOUND
@@ -21,6 +22,7 @@ ID = "id"
 TEXT_FIELDS = (TEXT, "data")
 """Where the exports of tools have the text of a task."""
 SHOWN_ROWS = 5
+DOCCANO_MARK = MARKS[0]
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ def read_answered(path: Path, batches: Sequence[BatchOf]) -> tuple[list[Answer],
         if found := problems.find(each.row, _id_of(each)):
             batch, text = found
             problems.compare(each.row, text, _text_of(each))
+            if not each.confirmed and text.prefill and set(each.labels or ()) == set(text.prefill):
+                problems.unconfirmed.append(each.row)
             labels = problems.without_none(each.row, each.labels, batch.answer.none)
             place = f"{path}: row {each.row}"
             answers.append(Answer(text.id, each.annotator, labels, each.asked, place))
@@ -141,6 +145,7 @@ class _Problems:
         self._mixed: list[int] = []
         self._odd: list[tuple[int, str]] = []
         self._word = ""
+        self.unconfirmed: list[int] = []
 
     def find(self, row: int, id: str) -> tuple[Batch, BatchText] | None:
         """The text of an id, and its batch; None for an id of no batch, which is a problem."""
@@ -190,6 +195,10 @@ class _Problems:
         if self._mixed:
             found = f"{self._word!r} beside labels in {_rows(self._mixed)}"
             yield Problem(where, found, f"labels, or {self._word!r} alone", "delete one of the two")
+        if self.unconfirmed:
+            found = f"the labels that were suggested, in {_rows(self.unconfirmed)} of all texts"
+            expected = "texts that somebody has marked as done: suggestions look like answers here"
+            yield Problem(where, found, expected, "export only approved documents")
         if self._odd:
             row, cell = self._odd[0]
             found = f"{cut(cell, 40)!r} in row {row}"
@@ -213,11 +222,13 @@ def _of_table(path: Path, batches: Sequence[BatchOf]) -> tuple[list[Answer], lis
     name = next((each for each in (ID, TEXT_ID) if each in columns), None)
     shapes = [each.batch.answer for each in batches]
     shape = next((each for each in shapes if set(_columns(each)) <= set(columns)), None)
-    if name is None or shape is None:
+    if name is None or shape is None or {TEXT_ID, DOCCANO_MARK} <= set(columns):
         wanted = [ID, *_columns(shapes[0])]
         found = f"the columns {some(columns, 12)}"
         expected = f"the columns {some(map(repr, wanted), 12)}, or an export of an annotation tool"
         fix = "answer in batch.csv itself, or export the project again"
+        if DOCCANO_MARK in columns:
+            fix = "export it from doccano as JSONL, which keeps the names of labels apart"
         return [], [Problem(str(path), found, expected, fix)]
     problems = _Problems(path, batches)
     known = {label for each in batches for label in each.batch.labels}

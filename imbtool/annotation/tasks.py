@@ -21,8 +21,8 @@ TEXT = "text"
 """The field of a task's text; several columns stand under each other in it."""
 AGENT = "imbtool"
 """Who has suggested the labels of a prefilled task."""
-LONGEST_DOCCANO = 100
-"""Characters that doccano keeps of a label's name."""
+LONGEST = {"doccano": 100, "argilla": 200}
+"""Characters that a tool takes of a label's name."""
 Files = Mapping[str, str]
 """The content of files by their names."""
 
@@ -119,11 +119,7 @@ def _prodigy(batch: Batch) -> Files:
 
 def _doccano(batch: Batch) -> Files:
     """Texts with their labels, and the labels of the project, among them one for none of them."""
-    for label in batch.labels:
-        if len(label) > LONGEST_DOCCANO:
-            found = f"a label of {len(label)} characters, {cut(label, 40)!r}"
-            expected = f"{LONGEST_DOCCANO} characters at most, as doccano keeps"
-            raise user_error("--format doccano", found, expected, "use another tool, or batch.csv")
+    _refuse_long(batch, "doccano")
     tasks = (
         {TEXT: task_text(text), "label": text.prefill or [], **_about(text)} for text in batch.texts
     )
@@ -134,8 +130,17 @@ def _doccano(batch: Batch) -> Files:
     }
 
 
+def _refuse_long(batch: Batch, tool: AnnotationTool) -> None:
+    for label in batch.labels:
+        if len(label) > LONGEST[tool]:
+            found = f"a label of {len(label)} characters, {cut(label, 40)!r}"
+            expected = f"{LONGEST[tool]} characters at most, which {tool} takes"
+            raise user_error(f"--format {tool}", found, expected, "use another tool, or batch.csv")
+
+
 def _argilla(batch: Batch) -> Files:
-    """Records of Argilla 2, as `Dataset.records.from_json` reads them."""
+    """Records and settings of Argilla 2, for `Dataset.records.from_json`, `Settings.from_json`."""
+    _refuse_long(batch, "argilla")
     records = [
         {
             "id": text.id,
@@ -147,7 +152,28 @@ def _argilla(batch: Batch) -> Files:
         }
         for text in batch.texts
     ]
-    return {"argilla-records.json": _json_array(records)}
+    settings = json.dumps(_argilla_settings(batch), ensure_ascii=False, indent=2)
+    return {
+        "argilla-records.json": _json_array(records),
+        "argilla-settings.json": f"{settings}\n",
+    }
+
+
+def _argilla_settings(batch: Batch) -> dict[str, Any]:
+    """One question, among whose labels is one for none of them: Argilla takes no empty answer.
+
+    Its server refuses metadata that are not declared, unless others are allowed.
+    """
+    names = (*batch.labels, batch.answer.none)
+    options = [{"value": name, "text": name} for name in names]
+    question = {"type": "multi_label_selection", "options": options}
+    field = {"type": "text", "use_markdown": False}
+    return {
+        "guidelines": None,
+        "fields": [{"name": TEXT, "title": TEXT, "required": True, "settings": field}],
+        "questions": [{"name": LABELS, "title": LABELS, "required": True, "settings": question}],
+        "allow_extra_metadata": True,
+    }
 
 
 def _suggestions(text: BatchText) -> dict[str, Any]:

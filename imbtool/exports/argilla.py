@@ -148,7 +148,13 @@ def _nested_records(rows: Sequence[ExportRow]) -> tuple[list[Record], list[str],
 
 
 def _nested_answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
-    return given(_nested_records(rows)[0])
+    """The submitted responses; `to_json` writes drafts like these, without a status."""
+    records, _, unmarked = _nested_records(rows)
+    if unmarked:
+        found = f"{counted(unmarked, 'response')} without a status, which may be drafts"
+        fix = "save `dataset.records.to_list(flatten=True)` as JSON, which has the statuses"
+        raise rows[0].user_error(found, "submitted responses, marked so", fix)
+    return given(records)
 
 
 def _field(row: ExportRow, key: str, value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from imbtool.exports.shape import (
@@ -129,23 +130,26 @@ def _answers(rows: Sequence[ExportRow]) -> Iterator[Given]:
     """The labels of each text; no label is no answer, unless somebody has approved the text.
 
     doccano exports a file for each person, named like them, and in a project where people share
-    their annotations one file `all`.
+    their annotations one file `all`. It has either all texts, with labels that were suggested and
+    those that a person gave side by side, or only those that a person has marked as done.
     """
     for row in rows:
         _refuse(row)
     column = _label_column(rows)
-    for row in rows:
-        names = _labels(row, column)
+    all_labels = [_labels(row, column) for row in rows]
+    only_done = all(all_labels)
+    for row, names in zip(rows, all_labels, strict=True):
         unseen = not names and not row.get(MARKS[1])
         labels = None if unseen or names is None else tuple(names)
         meta = row.get("meta")
         cells = {**(meta if isinstance(meta, Mapping) else {}), **row}
-        yield Given(row.number, cells, _person(row), labels)
+        confirmed = only_done or bool(row.get(MARKS[1]))
+        yield Given(row.number, cells, _person(row), labels, confirmed=confirmed)
 
 
 def _person(row: ExportRow) -> str | None:
-    stem = row.path.name.partition(".")[0]
-    return None if stem in NOBODY else stem
+    name = re.sub(r"\.jsonl?(\.\w+)?$", "", row.path.name)
+    return None if name in NOBODY else name
 
 
 TOOL = Tool(NAME, _matches, _flatten)

@@ -124,6 +124,7 @@ class Given:
         annotator: who has answered, if the export tells.
         labels: that the text was given; None where this is no answer: skipped, a draft.
         asked: the labels that the answer is about; None: all.
+        confirmed: whether a person has surely given it; otherwise it may be a suggestion.
     """
 
     row: int
@@ -131,6 +132,7 @@ class Given:
     annotator: str | None
     labels: tuple[str, ...] | None
     asked: tuple[str, ...] | None = None
+    confirmed: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Answers are read as they were given; what cannot be meant is refused with its row."""
 
+import gzip
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -202,6 +203,51 @@ def test_a_list_that_doccano_leaves_empty_is_unanswered_unless_it_was_approved(t
     assert {each.annotator for each in answers} == {"anna"}
     answers, _ = read_answered(write_lines(tmp_path, rows, "all.jsonl"), [of()])
     assert {each.annotator for each in answers} == {None}
+
+
+def of_prefilled() -> BatchOf:
+    texts = [batch_text("a", "first text", prefill=["spam"]), *TEXTS[1:]]
+    return BatchOf(Path("01"), batch_of(texts), {text.id: text for text in texts})
+
+
+def doccano_rows(**labels: list[str]) -> list[dict]:
+    return [
+        {"id": n, "text": CELLS[id], "imbtool_id": id, "label": given, "Comments": []}
+        for n, (id, given) in enumerate(labels.items(), start=1)
+    ]
+
+
+def test_suggestions_in_an_export_of_all_texts_of_doccano_are_refused(tmp_path):
+    path = write_lines(tmp_path, doccano_rows(a=["spam"], b=[]), "anna.jsonl")
+    message = told(path, of_prefilled())
+    assert "the labels that were suggested, in row 1 of all texts" in message
+    assert "export only approved documents" in message
+    assert read(path) == {"a": ("spam",), "b": None}
+
+
+def test_suggestions_that_somebody_has_approved_are_answers(tmp_path):
+    path = write_lines(tmp_path, doccano_rows(a=["spam"], b=["none"]), "anna.jsonl")
+    assert read(path, of_prefilled()) == {"a": ("spam",), "b": ()}
+
+
+def test_suggestions_that_somebody_has_changed_are_answers(tmp_path):
+    path = write_lines(tmp_path, doccano_rows(a=["spam", "threat"], b=[]), "anna.jsonl")
+    assert read(path, of_prefilled()) == {"a": ("spam", "threat"), "b": None}
+
+
+@pytest.mark.parametrize("name", ["anna.b.jsonl", "anna.b.json", "anna.b.jsonl.gz"])
+def test_people_of_doccano_are_named_like_their_files(tmp_path, name):
+    write = write_array if name.endswith(".json") else write_lines
+    path = write(tmp_path, doccano_rows(a=["spam"]), name)
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    assert [each.annotator for each in read_answered(path, [of()])[0]] == ["anna.b"]
+
+
+def test_a_csv_of_doccano_is_refused_even_if_its_columns_are_those_of_the_batch(tmp_path):
+    rows = [{"id": 1, "text": "first text", "imbtool_id": "a", "label": "a#b", "Comments": ""}]
+    path = write_answers(tmp_path / "all.csv", rows)
+    assert "export it from doccano as JSONL" in told(path, of(column="label"))
 
 
 def test_drafts_and_discarded_responses_of_argilla_are_no_answers(tmp_path):

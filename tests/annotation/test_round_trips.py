@@ -12,6 +12,7 @@ from exportfiles import write_array, write_lines
 from imbtool.annotation.answers import Answer, BatchOf, read_answered
 from imbtool.annotation.batch import Batch
 from imbtool.annotation.tasks import write_tasks
+from imbtool.errors import UserError
 from imbtool.formats.cells import neutralised
 from imbtool.labels.syntax import joined, needs_list
 
@@ -88,11 +89,21 @@ def test_doccano(tmp_path, batch, said):
     assert back(paths, batch) == given(said)
 
 
-@pytest.mark.parametrize("flat", [False, True], ids=["nested", "flat"])
-def test_argilla(tmp_path, batch, said, flat):
+def argilla_rows(tmp_path, batch, said, nested=False):
     records = json.loads(write_tasks(batch, tmp_path, "argilla")[0].read_text("utf-8"))
-    rows = batches.argilla(records, said, PEOPLE, flat)
-    assert back([write_array(tmp_path, rows)], batch) == given(said)
+    return batches.argilla(records, said, PEOPLE, batch.answer.none, nested)
+
+
+def test_argilla(tmp_path, batch, said):
+    assert back([write_array(tmp_path, argilla_rows(tmp_path, batch, said))], batch) == given(said)
+
+
+def test_argilla_responses_without_a_status_are_refused_as_they_may_be_drafts(
+    tmp_path, batch, said
+):
+    path = write_array(tmp_path, argilla_rows(tmp_path, batch, said, nested=True))
+    with pytest.raises(UserError, match="without a status, which may be drafts"):
+        back([path], batch)
 
 
 def cell(labels: list[str] | None, none: str) -> str:

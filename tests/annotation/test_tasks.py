@@ -69,9 +69,11 @@ def test_doccano_gets_a_label_for_none_of_the_labels(tmp_path):
     assert (first["label"], second["label"]) == (["a/b", "two\nlines"], [])
 
 
-def test_doccano_cannot_take_a_long_name(tmp_path):
-    with pytest.raises(UserError, match="a label of 101 characters"):
-        write_tasks(batch_of(TEXTS, ["x" * 101]), tmp_path, "doccano")
+@pytest.mark.parametrize(("tool", "longest"), [("doccano", 100), ("argilla", 200)])
+def test_some_tools_cannot_take_a_long_name(tmp_path, tool, longest):
+    write_tasks(batch_of(TEXTS, ["x" * longest]), tmp_path, tool)
+    with pytest.raises(UserError, match=f"a label of {longest + 1} characters"):
+        write_tasks(batch_of(TEXTS, ["x" * (longest + 1)]), tmp_path, tool)
 
 
 def test_argilla_gets_records_with_suggestions(tmp_path):
@@ -79,3 +81,13 @@ def test_argilla_gets_records_with_suggestions(tmp_path):
     assert (first["id"], first["fields"]) == ("a", {"text": "first"})
     assert first["suggestions"]["labels"]["value"] == ["a/b", "two\nlines"]
     assert second["suggestions"] == second["responses"] == {}
+
+
+def test_argilla_gets_settings_with_a_label_for_none_of_the_labels(tmp_path):
+    settings = json.loads(written(tmp_path, "argilla")["argilla-settings.json"])
+    (question,) = settings["questions"]
+    assert question["settings"]["type"] == "multi_label_selection"
+    options = [each["value"] for each in question["settings"]["options"]]
+    assert options == [*HARD, "none (none)"]
+    assert [field["name"] for field in settings["fields"]] == ["text"]
+    assert settings["allow_extra_metadata"]

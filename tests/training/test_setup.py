@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from conftest import read_csv, write_csv
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
+from imbtool.distributed.accelerator import make_accelerator
 from imbtool.model import encoder
 from imbtool.training import setup
 from imbtool.training.run import train
@@ -52,3 +54,17 @@ def test_a_run_that_reads_something_else_does_not_take_part(other: dict, project
     inputs = RunInputs(settings())
     assert inputs.suit(settings(loss__gamma=1))
     assert not inputs.suit(settings(**other))
+
+
+def test_the_prevalence_that_thresholds_assume_is_that_of_texts_no_search_chose(
+    project: Path,
+) -> None:
+    rows = [row | {"chosen_by": ""} for row in read_csv(project / "train.csv")]
+    for row in rows:
+        row["chosen_by"] = "score" * ("threats" in row["labels"])
+    write_csv(project / "train.csv", rows)
+    inputs = setup.make_setup(settings(data__chosen_by="chosen_by"), make_accelerator())
+    threats = inputs.corpus.labels.names.index("threats")
+    held = inputs.corpus.validation.targets[:, threats]
+    unchosen = len(inputs.corpus.train.unchosen()) + len(held)
+    assert inputs.prevalence[threats] == pytest.approx((held.sum() + 0.5) / (unchosen + 1))

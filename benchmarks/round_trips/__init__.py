@@ -1,0 +1,1 @@
+"""Whether answers survive the way through real annotation tools and back."""
