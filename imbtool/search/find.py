@@ -78,7 +78,7 @@ def find_texts(
     """
     _require_sense(wish, folder)
     scorer = open_scorer(source, folder.parent / CACHE, tell, trust_remote_code)
-    corpus = read_corpus(scorer.profile, learnable=False)
+    corpus = read_corpus(scorer.profile, learnable=False, complete=False)
     _require_labels(wish, corpus.labels.names)
     texts = read_pool(pool, scorer.profile.data)
     search = Search.begin(scorer, corpus, texts, folder.parent, wish)

@@ -18,7 +18,8 @@ def advice(batch: Batch) -> str:
     left = [row for row in batch.remaining if row.label in searched]
     if left and all(row.high == 0 for row in left):
         return "The pool holds no more positives of these labels: stop here."
-    if expected < LEAST or expected < WORTH * at_random:
+    is_answered = any(each.texts for each in batch.progress)
+    if is_answered and (expected < LEAST or expected < WORTH * at_random):
         return (
             "This batch is hardly worth labelling: what was chosen before yielded little more than "
             "chance. Label another pool, or describe the labels (labels.descriptions, --like)."
