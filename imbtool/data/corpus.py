@@ -375,9 +375,7 @@ def _require_both_kinds(train: Split, names: Sequence[str]) -> None:
             raise user_error(train.source, found, f"a {kind} for each label in training", fix)
 
 
-def _complete(
-    splits: Mapping[str, Split], seed: int, complete: bool = True
-) -> dict[str, Split]:
+def _complete(splits: Mapping[str, Split], seed: int, complete: bool = True) -> dict[str, Split]:
     """Split missing validation and test off from train, each a tenth of what may leave it.
 
     Texts that a search chose, and near duplicates of them, stay in training. Where there are too
