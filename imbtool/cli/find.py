@@ -50,7 +50,7 @@ def find(
             "--number",
             "-n",
             metavar="<int>",
-            help="Choose this many texts.",
+            help="Choose this many texts, or all that are left if there are fewer.",
             rich_help_panel=SEARCH,
         ),
     ] = 200,
@@ -59,8 +59,8 @@ def find(
         typer.Option(
             "--label",
             metavar="<label>",
-            help="Search for this label only. By default the labels of the rarest tier are "
-            "searched for. You can repeat this option.",
+            help="Search for this label. You can repeat this option. By default all labels of the "
+            "rarest tier are searched for.",
             rich_help_panel=SEARCH,
         ),
     ] = None,
@@ -69,7 +69,8 @@ def find(
         typer.Option(
             "--like",
             metavar="<text>",
-            help="Search for texts like this example of the label. You can repeat this option.",
+            help="Search for texts like this example of the one label that --label names. You can "
+            "repeat this option.",
             rich_help_panel=SEARCH,
         ),
     ] = None,
@@ -78,7 +79,8 @@ def find(
         typer.Option(
             "--pattern",
             metavar="<regex>",
-            help="Choose texts that match this regular expression first, in upper or lower case.",
+            help="Choose texts that match this regular expression first, for the one label that "
+            "--label names. Upper and lower case are not told apart.",
             rich_help_panel=SEARCH,
         ),
     ] = None,
@@ -87,8 +89,8 @@ def find(
         typer.Option(
             "--random",
             metavar="<share>",
-            help="Draw this share of the batch at random. What the pool still holds is estimated "
-            "from such texts, and they alone can measure a model.",
+            help="Draw this share of the batch at random. Only random texts show what the pool "
+            "still holds, and only they may measure a model.",
             rich_help_panel=SEARCH,
         ),
     ] = 0.1,
@@ -98,7 +100,8 @@ def find(
             "--seed",
             metavar="<int>",
             min=0,
-            help="Seed of the random order. By default it is that of the earlier batches, or 0.",
+            help="Put the pool into another random order. All batches of a folder have one seed; "
+            "the default is that of the earlier ones, or 0.",
             rich_help_panel=SEARCH,
         ),
     ] = None,
@@ -108,7 +111,7 @@ def find(
         typer.Option(
             "--format",
             metavar="<tool>",
-            help=f"Also write the tasks of {FORMATS}.",
+            help=f"Also write the batch as tasks of {FORMATS}.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -116,7 +119,8 @@ def find(
         bool,
         typer.Option(
             "--prefill",
-            help="Show the annotator what the model would answer, but never for random texts.",
+            help="Write the labels that the model suggests beside the chosen texts, for the "
+            "annotator to correct. Random texts never have suggestions.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
@@ -124,8 +128,8 @@ def find(
 ) -> None:
     """Choose the texts of a pool that are to be labelled next, so that rare labels get positives.
 
-    Texts that are labelled already, or in an earlier batch, are left out, and so are near
-    duplicates. Fill in batch.csv, or the tasks of your annotation tool, then run `imbtool merge`.
+    Texts that are labelled already or in an earlier batch are left out, and so are their near
+    duplicates. Answer in batch.csv or in your annotation tool, then run `imbtool merge`.
 
     Examples:
 
@@ -143,11 +147,22 @@ def find(
     batch = find_texts(source, pool, output, wish, sys.argv, hint, trust_remote_code)
     write_png(draw_search(batch), output / PICTURE)
     show(batch, find_views(batch), json)
-    hint(f"\nbatch: {output / 'batch.csv'}, picture: {output / PICTURE}")
+    hint(f"\npicture: {output / PICTURE}")
+    _say_what_is_next(source, output, tool)
+
+
+def _say_what_is_next(source: Path, output: Path, tool: str | None) -> None:
+    """Where the texts are to be answered, and the command that takes the answers."""
     profile = source if is_profile(source) else "PROFILE"
-    hint(
-        f"next: answer, then imbtool merge {profile} {output / 'batch.csv'} -o merged/{output.name}"
-    )
+    table = output / "batch.csv"
+    if tool is None:
+        merge = f"imbtool merge {profile} {table} -o merged/{output.name}"
+        hint(f"next: answer in {table}, then: {merge}")
+        return
+    tasks = ", ".join(map(str, sorted(output.glob(f"{tool}-*"))))
+    hint(f"tasks: {tasks}")
+    merge = f"imbtool merge {profile} EXPORT --batch {output} -o merged/{output.name}"
+    hint(f"next: import them, answer, export, then: {merge}")
 
 
 def _known_tool(name: str | None) -> AnnotationTool | None:

@@ -12,7 +12,7 @@ from imbtool.cli.common import INPUT, OUTPUT, Json, hint, show
 
 
 def merge(
-    profile: Annotated[Path, typer.Argument(metavar="PROFILE", help="The weight profile.")],
+    profile: Annotated[Path, typer.Argument(metavar="PROFILE", help="The profile of your tables.")],
     answered: Annotated[
         list[Path],
         typer.Argument(
@@ -44,7 +44,7 @@ def merge(
         bool,
         typer.Option(
             "--asked-only",
-            help="Leave labels unknown that a text was not chosen for, unless it was given them.",
+            help="Of a chosen text, leave labels unknown that it was neither chosen for nor given.",
             rich_help_panel=INPUT,
         ),
     ] = False,
@@ -60,8 +60,9 @@ def merge(
 ) -> None:
     """Put the texts that people have answered into the training data.
 
-    Texts that a search chose go to training. Random texts go to validation and test, if the
-    profile has tables for them. Nothing that exists is changed.
+    Texts that a search chose go to training, because figures on them would be too good. Random
+    texts go to validation and test if the profile has tables for them. Your tables stay as they
+    are: the longer ones and their profile are written into a new folder.
 
     Examples:
 
@@ -76,4 +77,6 @@ def merge(
     )
     show(report, merge_views(report), json)
     hint(f"\nwrote {', '.join(report.files)} to {output}/")
-    hint(f"next: imbtool train --profile {output / 'profile.yaml'}")
+    merged = output / "profile.yaml"
+    hint(f"next: imbtool train {merged}")
+    hint(f"or look for more: imbtool find {merged} POOL -o batches/NEXT")

@@ -40,7 +40,9 @@ Tell = Callable[[str], None]
 
 MOST_SEED = 10**12
 """As large as a number of the document may be."""
-WHY_RANDOM = "It was drawn at random: what the pool still holds is estimated from such texts."
+WHY_RANDOM = (
+    "It was drawn at random: only such texts can show what the pool holds, or measure a model."
+)
 
 
 def find_texts(
@@ -97,7 +99,7 @@ def _require_sense(wish: Wish, folder: Path) -> None:
     if folder.exists():
         raise user_error(f"-o {folder}", "a folder", "a new folder", "choose another -o")
     if wish.texts < 1:
-        raise user_error("-n", f"{wish.texts}", "at least one text", "200 is a morning's work")
+        raise user_error("-n", f"{wish.texts}", "at least one text", "choose how many, such as 200")
     if not 0 <= wish.random_share <= 1:
         found = f"{wish.random_share:g}"
         raise user_error("--random", found, "a share of the batch, 0 to 1", "0.1 is a tenth")
@@ -121,8 +123,8 @@ def _require_examples(wish: Wish) -> None:
             raise user_error("--pattern", found, "a regular expression", "correct it") from None
     if (wish.like or wish.pattern) and len(wish.labels) != 1:
         option = "--like" if wish.like else "--pattern"
-        found = f"{counted(len(wish.labels), 'label')} to search for by it"
-        raise user_error(option, found, "one label", "name it: --label LABEL")
+        found = f"{len(wish.labels) or 'no'} labels to search for"
+        raise user_error(option, found, "one label", "name it once: --label LABEL")
 
 
 def _require_labels(wish: Wish, names: Sequence[str]) -> None:
@@ -196,15 +198,17 @@ def _needs(of: Selection) -> list[LabelNeed]:
 
 def _why_needed(state: LabelState) -> str:
     """Why a label gets as many texts as it does, in a sentence or two."""
+    reasons = []
     if state.unseen:
-        why = "The model finds none of its positives on validation."
+        reasons.append("The model finds none of its positives on validation.")
     elif not state.positives:
-        why = "No labelled text has it."
-    else:
-        why = f"It has {counted(state.positives, 'positive')} in training."
+        reasons.append("No training text has it.")
     if state.asked:
-        return f"{why} Of {sum(state.asked)} texts chosen for it, {sum(state.yielded)} had it."
-    return f"{why} Nothing chosen for it has been answered yet."
+        asked, yielded = sum(state.asked), sum(state.yielded)
+        reasons.append(f"Of {counted(asked, 'text')} chosen for it so far, {yielded:,} had it.")
+    else:
+        reasons.append("No text chosen for it has been answered yet.")
+    return " ".join(reasons)
 
 
 def _progress(search: Search, needy: Sequence[LabelState]) -> list[Progress]:
@@ -320,12 +324,12 @@ def _chosen_text(
 
 def _how(search: Search, of: Selection, chosen: Chosen, state: LabelState) -> tuple[ChosenBy, str]:
     """How a text was chosen, as a word and as a sentence."""
-    label, rank = repr(state.name), f"{chosen.rank:,} of {len(of.scored):,}"
+    label, rank = repr(state.name), f"It ranks {chosen.rank:,} of {len(of.scored):,} texts"
     if chosen.row in of.matches:
         return "pattern", f"It matches the pattern for {label}."
     if state.name in of.stand_ins and not state.positives:
         described = state.name in search.profile.labels.descriptions
         like = "the description" if described else "the name"
         like = "the examples" if search.wish.like else like
-        return "similar", f"It is like {like} of {label}: number {rank} texts."
-    return "score", f"Its score for {label} is number {rank} texts."
+        return "similar", f"{rank} by likeness to {like} of {label}."
+    return "score", f"{rank} by its score for {label}."

@@ -8,24 +8,35 @@ WORTH = 2.0
 """A search is worth it as long as it is expected to find so many times what chance finds."""
 LEAST = 1.0
 """Positives that a batch must be expected to hold."""
+MOST = 0.9
+"""The recall of a search from which on it need not go on."""
 
 
 def advice(batch: Batch) -> str:
-    """Whether to label the batch, and another one after it, in a sentence or two."""
+    """Whether the batch is worth labelling, in a sentence or two."""
     expected = sum(need.expected for need in batch.needs)
     at_random = sum(need.at_random for need in batch.needs)
     searched = {need.label for need in batch.needs}
     left = [row for row in batch.remaining if row.label in searched]
     if left and all(row.high == 0 for row in left):
-        return "The pool holds no more positives of these labels: stop here."
+        return "The pool holds no more positives of these labels. Stop here."
     is_answered = any(each.texts for each in batch.progress)
     if is_answered and (expected < LEAST or expected < WORTH * at_random):
         return (
-            "This batch is hardly worth labelling: what was chosen before yielded little more than "
-            "chance. Label another pool, or describe the labels (labels.descriptions, --like)."
+            "This batch is hardly worth labelling, because what was chosen before yielded little "
+            "more than chance. Search another pool, or describe the labels (labels.descriptions, "
+            "--like)."
         )
-    if left and all(row.recall_low > 0.9 for row in left):
-        return "Nine of ten positives of these labels are found: another batch will find few."
-    if not batch.remaining:
-        return "Label this batch; once it is merged, the next one says what the pool still holds."
-    return "Another batch is worth labelling."
+    if left and all(row.recall_low > MOST for row in left):
+        return "At least nine in ten positives of each of these labels are found. Stop here."
+    if batch.remaining:
+        return "This batch is worth labelling."
+    if any(text.chosen_by == "random" for text in batch.texts):
+        return (
+            "Label this batch. Once it is merged, the next one shows how many positives the pool "
+            "still holds."
+        )
+    return (
+        "Label this batch. Without random texts (--random), nothing shows how many positives the "
+        "pool still holds."
+    )

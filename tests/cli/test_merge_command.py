@@ -47,7 +47,9 @@ def test_merge_shows_what_it_did_and_names_the_next_command(
     for told in ("Answered texts", "added to train", "Agreement of annotators", "anna"):
         assert told in done.stdout
     assert "A search chose 8 of them." in done.stdout
-    assert done.stderr.endswith("next: imbtool train --profile new/profile.yaml\n")
+    *_, train, search = done.stderr.splitlines()
+    assert train == "next: imbtool train new/profile.yaml"
+    assert search.startswith("or look for more: imbtool find new/profile.yaml ")
     assert "wrote train.csv, answers.csv, profile.yaml, merge.json to new/" in done.stderr
 
 

@@ -15,12 +15,16 @@ from imbtool.search.stopping import advice
 from imbtool.wording import counted
 
 HOW = {
-    "score": "by score",
-    "similar": "by similarity",
-    "pattern": "by the pattern",
-    "random": "at random",
+    "score": "chosen by score",
+    "similar": "chosen by likeness to an example, a description or a name",
+    "pattern": "chosen by the pattern",
+    "random": "drawn at random",
 }
 """How a text was chosen, in words."""
+NARROWER = (
+    "The bounds rest on these random texts alone, so they are wide while there are few; each batch "
+    "adds more, and --random sets how many."
+)
 
 
 def find_views(batch: Batch) -> Iterator[RenderableType]:
@@ -30,33 +34,34 @@ def find_views(batch: Batch) -> Iterator[RenderableType]:
     yield _expected(batch)
     if batch.remaining:
         yield _remaining(batch)
+        yield Text(f"\n{NARROWER}")
     yield Text(f"\n{advice(batch)}")
 
 
 def _pool(batch: Batch) -> Text:
     pool = batch.pool
     left_out = [
-        f"{counted(number, 'text')} {why}"
+        f"{number:,} {why}"
         for number, why in (
-            (pool.labelled, "labelled already, or nearly the same as a labelled one"),
-            (pool.chosen_before, "in an earlier batch, or nearly the same as one in it"),
-            (pool.repeated, "that repeat another one"),
+            (pool.labelled, "labelled already, or nearly the same as a labelled text"),
+            (pool.chosen_before, "in an earlier batch, or nearly the same as a text in one"),
+            (pool.repeated, "repeated in the pool"),
         )
         if number
     ]
-    told = f" Left out: {'; '.join(left_out)}." if left_out else ""
+    told = f" These are left out: {'; '.join(left_out)}." if left_out else ""
     how = Counter(text.chosen_by for text in batch.texts)
-    shares = ", ".join(
-        f"{count:,} by {name}" for name, count in how.most_common() if name != "random"
-    )
-    random = f"{how['random']:,} at random" if how["random"] else "none at random"
-    chosen = f"{counted(len(batch.texts), 'text')}: {', '.join(filter(None, [shares, random]))}."
+    shares = [f"{how[name]:,} {words}" for name, words in HOW.items() if how[name]]
+    if not how["random"]:
+        shares.append(f"none {HOW['random']}")
+    chosen = f"{counted(len(batch.texts), 'text')}: {', '.join(shares)}."
     return Text(f"The pool has {counted(pool.texts, 'text')}.{told}\nThe batch has {chosen}")
 
 
 def _needs(batch: Batch) -> Table:
-    right = ("positives", "texts", "expected", "at random")
-    table = plain_table("Labels in need", "label", right=right)
+    right = ("in training", "texts chosen", "expected", "at random")
+    title = "Labels that the batch searches for, with their positives"
+    table = plain_table(title, "label", right=right)
     table.add_column("why", overflow="fold")
     for need in batch.needs:
         numbers = (
@@ -73,15 +78,16 @@ def _expected(batch: Batch) -> Text:
     expected = sum(need.expected for need in batch.needs)
     at_random = sum(need.at_random for need in batch.needs)
     return Text(
-        f"\nThe batch is expected to hold {expected:.0f} positives of these labels; as many texts "
-        f"read at random would hold {at_random:.1f}."
+        f"\nThe batch is expected to hold about {expected:.0f} positives of these labels. As many "
+        f"random texts are expected to hold {at_random:.1f}."
     )
 
 
 def _remaining(batch: Batch) -> Table:
     sample = max(row.sample for row in batch.remaining)
-    title = f"What the pool still holds, by {counted(sample, 'random text')} (exact 95% bounds)"
-    table = plain_table(title, "label", right=("found", "still there", "recall of the search"))
+    title = f"Positives in the pool, by {counted(sample, 'random text')} (exact 95% bounds)"
+    right = ("found so far", "not yet found", "recall of the search")
+    table = plain_table(title, "label", right=right)
     searched = {need.label for need in batch.needs}
     for row in batch.remaining:
         if row.label in searched:

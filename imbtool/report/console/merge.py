@@ -51,19 +51,19 @@ def _labels(report: MergeReport) -> Table:
 
 def _left_out(report: MergeReport) -> Iterator[Text]:
     added = ", ".join(f"{count:,} to {name}" for name, count in report.texts.items())
-    yield Text(f"\nTexts were added: {added}. A search chose {report.chosen:,} of them.")
+    yield Text(f"\nAnswered texts were added: {added}. A search chose {report.chosen:,} of them.")
     if report.unknown:
         left_out = counted(report.unknown, "answered text")
-        yield Text(f"{left_out} of which no label is known were left out.")
+        yield Text(f"Left out: {left_out} of which no label is known, because annotators tie.")
     if any(label.tied for label in report.labels.values()):
-        yield Text("Where as many annotators give a label as do not, it is unknown of the text.")
+        yield Text("A label is tied, and unknown, where as many annotators give it as do not.")
 
 
 def _agreement(agreement: Agreement) -> Table:
     table = plain_table(
         "Agreement of annotators",
         "label",
-        right=("shared texts", "given", "differing", "alpha", "95% interval", "F1 of a person"),
+        right=("shared texts", "positive", "differing", "alpha", "95% interval", "F1 of a person"),
     )
     for name, label in agreement.labels.items():
         table.add_row(

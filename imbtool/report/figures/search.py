@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from imbtool.annotation.batch import Batch
-from imbtool.report.figures.figure import COLOURS, FAINT, INK, figure_style, new_figure
+from imbtool.report.figures.figure import COLOURS, FAINT, figure_style, new_figure
+from imbtool.wording import counted
+
+MOST_TICKS = 10
 
 
 @figure_style()
@@ -20,26 +24,30 @@ def draw_search(batch: Batch) -> Figure:
     by_chance = chance[-1] + sum(need.at_random for need in batch.needs)
     figure = new_figure(8, 4.5)
     axes = figure.subplots()
-    axes.plot(texts, found, color=COLOURS["severe"], marker="o", label="found by the search")
+    colour = COLOURS["severe"]
+    if batch.progress:
+        axes.plot(texts, found, color=colour, marker="o", label="found so far")
     axes.plot(
         [texts[-1], ahead],
         [found[-1], expected],
-        color=COLOURS["severe"],
+        color=colour,
         linestyle="--",
         marker="o",
         markerfacecolor="white",
-        label="expected of this batch",
+        markevery=[1],
+        label="expected with this batch",
     )
-    axes.plot([*texts, ahead], [*chance, by_chance], color=FAINT, label="read at random")
-    labels = len(batch.needs)
+    chance_label = "expected in as many random texts"
+    axes.plot([*texts, ahead], [*chance, by_chance], color=FAINT, label=chance_label)
     axes.set(
-        title=f"Positives of {labels} label{'s' * (labels != 1)} in need",
+        title=f"Positives of the {counted(len(batch.needs), 'label')} searched for",
         xlabel="texts of the pool that were read",
         ylabel="positives",
     )
-    axes.set_ylim(bottom=0)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.03 * ahead)
+    axes.set_ylim(0, 1.08 * max(1.0, expected, found[-1], by_chance))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(MOST_TICKS, integer=True, min_n_ticks=1))
     axes.grid(True, axis="y")
-    axes.yaxis.label.set_color(INK)
     axes.legend(loc="upper left")
     return figure
