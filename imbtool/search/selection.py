@@ -16,7 +16,7 @@ from imbtool.data.corpus import Corpus, split_column
 from imbtool.data.duplicates import text_key
 from imbtool.data.imbalance import count_labels
 from imbtool.errors import user_error
-from imbtool.search.allocation import LabelState, allot, labels_in_need
+from imbtool.search.allocation import LabelState, allot, expected_prevalence, labels_in_need
 from imbtool.search.choice import Chosen, Scores, choose_by_score, choose_random
 from imbtool.search.history import History, read_history
 from imbtool.search.pool import Candidates, Pool, candidates, random_order
@@ -199,7 +199,7 @@ class Search:
             self.corpus.labels.names, positives, count_labels(stream), strict=True
         ):
             asked, yielded = self.history.yields(name)
-            prevalence = (of.positives + 0.5) / (of.known + 1)
+            prevalence = expected_prevalence(of, self.profile.weights)
             unseen = name in self.scorer.unseen
             states.append(LabelState(name, own, prevalence, of.known, unseen, asked, yielded))
         return states
