@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,10 +16,11 @@ from imbtool.annotation.batch import (
     SCORE,
     TABLE,
     WHY,
+    AnswerColumns,
     Batch,
     BatchText,
 )
-from imbtool.annotation.tasks import TEXT, AnnotationTool, task_text, write_tasks
+from imbtool.annotation.tasks import TEXT, AnnotationTool, require_labels, task_text, write_tasks
 from imbtool.data.writer import TableWriter
 from imbtool.errors import user_error
 from imbtool.files.json_text import write_json
@@ -52,17 +54,36 @@ def write_batch(batch: Batch, folder: Path, tool: AnnotationTool | None = None) 
     return [folder / TABLE, folder / BATCH, *tasks]
 
 
+def require_writable(
+    answer: AnswerColumns, labels: Sequence[str], tool: AnnotationTool | None
+) -> None:
+    """Check that a batch of these labels can be written, before its texts are chosen.
+
+    Raises:
+        UserError: an answer column has a name that the table needs, or a label that the tool cannot
+            take.
+    """
+    _answer_names(answer)
+    if tool is not None:
+        require_labels(labels, tool)
+
+
+def _answer_names(answer: AnswerColumns) -> list[str]:
+    answers = answer.columns or [answer.column or ""]
+    if taken := [name for name in answers if name in OURS]:
+        fix = "rename the column in the labelled tables and in the profile"
+        found = f"the label column {taken[0]!r}, which is a column of a batch too"
+        raise user_error("data.labels", found, f"another name than {', '.join(OURS)}", fix)
+    return answers
+
+
 def batch_table(batch: Batch) -> pd.DataFrame:
     """The table that people fill in, safe to open in a spreadsheet.
 
     Raises:
         UserError: an answer column has a name that the table needs.
     """
-    answers = batch.answer.columns or [batch.answer.column or ""]
-    if taken := [name for name in answers if name in OURS]:
-        fix = "rename the column in the labelled tables and in the profile"
-        found = f"the label column {taken[0]!r}, which is a column of a batch too"
-        raise user_error("data.labels", found, f"another name than {', '.join(OURS)}", fix)
+    answers = _answer_names(batch.answer)
     columns = {
         ID: [neutralised(text.id) for text in batch.texts],
         TEXT: [neutralised(task_text(text)) for text in batch.texts],

@@ -94,7 +94,10 @@ class _Known:
     def read(cls, path: Path) -> _Known:
         profile = read_profile(path)
         paths = split_paths(profile.data)
-        tables = {name: read_arrow(each, profile.data.text_format) for name, each in paths.items()}
+        tables = {
+            name: read_arrow(each, profile.data.text_format, may_be_empty=True)
+            for name, each in paths.items()
+        }
         columns = MergedColumns.of(tables["train"].data.column_names, profile.data)
         names = profile.data.labels.columns
         if names is None:

@@ -128,6 +128,9 @@ class TableToMerge:
         with TableWriter(target, suffix) as writer:
             for frame in read_chunks(self.path, self.data.text_format):
                 writer.write(self._widened(frame, suffix))
+            if not writer.rows:  # the header says what columns there are, if no row does
+                header = self.table.data.slice(0, 0).to_pandas(types_mapper=pd.ArrowDtype)
+                writer.write(self._widened(header, suffix))
             if rows:
                 cells = [self._cells(row, suffix) for row in rows]
                 names = dict.fromkeys(name for row in cells for name in row)

@@ -43,11 +43,26 @@ def write_tasks(batch: Batch, folder: Path, tool: AnnotationTool) -> list[Path]:
     Raises:
         UserError: a label that the tool cannot take, or a file that cannot be written.
     """
+    require_labels(batch.labels, tool)
     files = _WRITERS[tool](batch)
     paths = [folder / name for name in files]
     for path, content in zip(paths, files.values(), strict=True):
         write_text(path, content)
     return paths
+
+
+def require_labels(labels: Iterable[str], tool: AnnotationTool) -> None:
+    """Check that a tool takes some labels.
+
+    Raises:
+        UserError: one is too long.
+    """
+    most = LONGEST.get(tool)
+    for label in labels:
+        if most is not None and len(label) > most:
+            found = f"a label of {len(label)} characters, {cut(label, 40)!r}"
+            expected = f"{most} characters at most, which {tool} takes"
+            raise user_error(f"--format {tool}", found, expected, "use another tool, or batch.csv")
 
 
 def task_text(text: BatchText) -> str:
@@ -119,7 +134,6 @@ def _prodigy(batch: Batch) -> Files:
 
 def _doccano(batch: Batch) -> Files:
     """Texts with their labels, and the labels of the project, among them one for none of them."""
-    _refuse_long(batch, "doccano")
     tasks = (
         {TEXT: task_text(text), "label": text.prefill or [], **_about(text)} for text in batch.texts
     )
@@ -130,17 +144,8 @@ def _doccano(batch: Batch) -> Files:
     }
 
 
-def _refuse_long(batch: Batch, tool: AnnotationTool) -> None:
-    for label in batch.labels:
-        if len(label) > LONGEST[tool]:
-            found = f"a label of {len(label)} characters, {cut(label, 40)!r}"
-            expected = f"{LONGEST[tool]} characters at most, which {tool} takes"
-            raise user_error(f"--format {tool}", found, expected, "use another tool, or batch.csv")
-
-
 def _argilla(batch: Batch) -> Files:
     """Records and settings of Argilla 2, for `Dataset.records.from_json`, `Settings.from_json`."""
-    _refuse_long(batch, "argilla")
     records = [
         {
             "id": text.id,

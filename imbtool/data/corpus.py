@@ -144,7 +144,7 @@ class Corpus:
         return replace(self, train=train, validation=validation, test=test)
 
 
-def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
+def read_corpus(profile: Profile, learnable: bool = True, complete: bool = True) -> Corpus:
     """Read the tables of a profile.
 
     A data set with several splits gives those that the profile names no table for. A label that
@@ -156,6 +156,8 @@ def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
             without are left out then, and their children in the hierarchy attach to the next
             label above; a sentence tells it, and another one of validation or test texts that a
             search chose.
+        complete: whether each split must have texts. Else a table may be a header without rows,
+            and nothing is split off from too few texts.
 
     Raises:
         UserError: with every problem of the first table that cannot be read, or of the labels.
@@ -170,7 +172,7 @@ def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
     declared = profile.labels.names
     paths = split_paths(profile.data)
     tables = [
-        read_labelled(name, path, profile.data, declared, name == "train")
+        read_labelled(name, path, profile.data, declared, name == "train", not complete)
         for name, path in paths.items()
     ]
     names = _label_names(tables, profile)
@@ -184,7 +186,7 @@ def read_corpus(profile: Profile, learnable: bool = True) -> Corpus:
         _require_both_kinds(splits["train"], labels.names)
         tell(bias_notes({name: splits[name].chosen for name in SPLITS[1:] if name in splits}))
     known = Declared(left_out, tuple(name for name in labels.names if name in unasked))
-    return Corpus(labels, **_complete(splits, profile.training.seed), declared=known)
+    return Corpus(labels, **_complete(splits, profile.training.seed, complete), declared=known)
 
 
 def split_paths(data: DataSection) -> dict[str, Path]:
@@ -304,7 +306,7 @@ def _label_names(tables: Sequence[LabelledTable], profile: Profile) -> tuple[str
     told = (table.cells.separator_problems(table.path, table.told) for table in tables)
     problems = strangers and ([*chain.from_iterable(told)] or strangers)
     if not names:
-        fix = "set data.labels.column to the column that holds the labels"
+        fix = "set data.labels.column to the column that holds the labels, or declare labels.names"
         problems.append(Problem(str(tables[0].path), "no labels at all", "label names", fix))
     if len(set(names)) < len(names):
         found = "a label column twice"
@@ -373,10 +375,11 @@ def _require_both_kinds(train: Split, names: Sequence[str]) -> None:
             raise user_error(train.source, found, f"a {kind} for each label in training", fix)
 
 
-def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
+def _complete(splits: Mapping[str, Split], seed: int, complete: bool = True) -> dict[str, Split]:
     """Split missing validation and test off from train, each a tenth of what may leave it.
 
-    Texts that a search chose, and near duplicates of them, stay in training.
+    Texts that a search chose, and near duplicates of them, stay in training. Where there are too
+    few others, all texts do, unless the splits must be complete.
     """
     missing = [name for name in SPLITS[1:] if name not in splits]
     result = dict(splits)
@@ -386,8 +389,11 @@ def _complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     keys = _kept_together(train.texts)
     shares = [1.0 - SPLIT_SHARE * len(missing), *[SPLIT_SHARE] * len(missing)]
     parts = split_unchosen(train.targets, shares, seed, keys, train.chosen)
+    if not complete and not all(map(len, parts)):
+        everything, nothing = np.arange(len(train)), np.arange(0)
+        parts = [everything, *[nothing] * len(missing)]
     for name, rows in zip(["train", *missing], parts, strict=True):
-        if len(rows) == 0:
+        if complete and len(rows) == 0:
             chosen = int(train.chosen.sum())
             but = f" of which a search chose {chosen:,}," * bool(chosen)
             found = f"{counted(len(train), 'row')},{but} too few to split off {name}"

@@ -54,6 +54,7 @@ def read_labelled(
     data: DataSection,
     declared: Collection[str],
     is_train: bool,
+    may_be_empty: bool = False,
 ) -> LabelledTable:
     """Read a table and everything in it that does not rest on other tables.
 
@@ -64,11 +65,12 @@ def read_labelled(
         declared: labels whose columns it may lack, unless it is the training table.
         is_train: whether it is; else it may also lack the columns that say how texts were chosen
             and what is known of them.
+        may_be_empty: whether a header without rows is a table.
 
     Raises:
         UserError: with every problem of the table.
     """
-    table = read_arrow(path, data.text_format)
+    table = read_arrow(path, data.text_format, may_be_empty=may_be_empty)
     there = table.data.column_names
     text_columns = data.text_columns
     label_columns = data.labels.columns or [data.labels.column or ""]

@@ -54,12 +54,15 @@ class Table:
         return row_in_words(self.files, row)
 
 
-def read_arrow(path: Path, text_format: TextFormat = AS_FOUND) -> Table:
+def read_arrow(
+    path: Path, text_format: TextFormat = AS_FOUND, *, may_be_empty: bool = False
+) -> Table:
     """Read a whole table into memory: a file, a folder or glob of files, or a data set.
 
     Args:
         path: of the table.
         text_format: of csv, tsv, jsonl and json.
+        may_be_empty: whether a header without rows is a table.
 
     Raises:
         UserError: as `read_chunks`; also where the table has no rows.
@@ -68,7 +71,7 @@ def read_arrow(path: Path, text_format: TextFormat = AS_FOUND) -> Table:
     files = [file for part in parts for file in part.files]
     for part, (file, _) in zip(parts, files, strict=True):
         _require_same(files[0][0], parts[0].data.column_names, file, part.data.column_names)
-    if not any(rows for _, rows in files):
+    if not (may_be_empty or any(rows for _, rows in files)):
         raise _no_rows(path)
     notes = tuple(note for part in parts for note in part.notes)
     tell(notes)

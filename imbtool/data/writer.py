@@ -23,6 +23,7 @@ class TableWriter:
     def __init__(self, target: Path | IO[str], suffix: str) -> None:
         """Write to a file, or to an open text stream, in the format of `suffix`."""
         self.rows = 0
+        self._has_header = False
         self._suffix = suffix
         self._target = target
         self._columns: list[str] | None = None
@@ -82,8 +83,9 @@ class TableWriter:
         careful = csv.writer(
             stream, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
         )
-        if self.rows == 0:
+        if not self._has_header:
             plain.writerow(frame.columns)
+            self._has_header = True
         for cells in _rows(frame, missing=""):
             row = [_json(cell) if isinstance(cell, list | dict) else cell for cell in cells]
             has_break = any("\r" in cell or "\n" in cell for cell in row if isinstance(cell, str))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imbtool.config.schema import WeightsSection
-from imbtool.data.imbalance import Tier, tier_of
+from imbtool.data.imbalance import LabelCount, Tier, tier_of
 from imbtool.data.splitting import part_sizes
 from imbtool.types import Counts
 
@@ -63,6 +63,19 @@ class LabelState:
     def need(self) -> float:
         """What one more positive is worth: it falls with those there are."""
         return (2.0 if self.unseen else 1.0) / (self.positives + ALREADY)
+
+
+def expected_prevalence(count: LabelCount, rules: WeightsSection) -> float:
+    """The share of positives to expect in texts that no search chooses.
+
+    No positive among a few texts says nothing: until more are known, the label is taken for severe.
+
+    Args:
+        count: of the label, in texts that no search has chosen.
+        rules: `weights` of the profile, which say what is severe.
+    """
+    known = count.known if count.positives else max(count.known, rules.severe.ratio)
+    return (count.positives + 0.5) / (known + 1)
 
 
 def labels_in_need(states: Sequence[LabelState], rules: WeightsSection) -> list[LabelState]:

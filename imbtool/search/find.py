@@ -19,7 +19,8 @@ from imbtool.annotation.batch import (
     Remaining,
     none_word,
 )
-from imbtool.annotation.batch_files import write_batch
+from imbtool.annotation.batch_files import require_writable, write_batch
+from imbtool.config.schema import LabelSource
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.errors import user_error
@@ -37,6 +38,8 @@ from imbtool.wording import counted, did_you_mean
 
 Tell = Callable[[str], None]
 
+MOST_SEED = 10**12
+"""As large as a number of the document may be."""
 WHY_RANDOM = (
     "It was drawn at random: only such texts can show what the pool holds, or measure a model."
 )
@@ -80,11 +83,13 @@ def find_texts(
     """
     _require_sense(wish, folder)
     scorer = open_scorer(source, folder.parent / CACHE, tell, trust_remote_code)
-    corpus = read_corpus(scorer.profile, learnable=False)
+    corpus = read_corpus(scorer.profile, learnable=False, complete=False)
     _require_labels(wish, corpus.labels.names)
+    answer = _answer_columns(scorer.profile.data.labels, corpus.labels.names)
+    require_writable(answer, corpus.labels.names, wish.tool)
     texts = read_pool(pool, scorer.profile.data)
     search = Search.begin(scorer, corpus, texts, folder.parent, wish)
-    batch = _document(search, search.select(), str(source), command)
+    batch = _document(search, search.select(), answer, str(source), command)
     with new_folder(folder) as draft:
         write_batch(batch, draft, wish.tool)
     return batch
@@ -98,7 +103,19 @@ def _require_sense(wish: Wish, folder: Path) -> None:
     if not 0 <= wish.random_share <= 1:
         found = f"{wish.random_share:g}"
         raise user_error("--random", found, "a share of the batch, 0 to 1", "0.1 is a tenth")
+    if wish.seed is not None and not 0 <= wish.seed <= MOST_SEED:
+        expected = f"a whole number from 0 to {MOST_SEED:,}"
+        raise user_error("--seed", f"{wish.seed}", expected, "0 is as good as any")
+    _require_examples(wish)
+
+
+def _require_examples(wish: Wish) -> None:
+    if not all(map(str.strip, wish.like)):
+        raise user_error("--like", "no text", "an example of the label", "write one, or leave out")
     if wish.pattern is not None:
+        if not wish.pattern.strip():
+            found, fix = "an empty pattern, which all texts match", "write one, or leave it out"
+            raise user_error("--pattern", found, "a regular expression", fix)
         try:
             re.compile(wish.pattern)
         except re.error as error:
@@ -117,7 +134,9 @@ def _require_labels(wish: Wish, names: Sequence[str]) -> None:
             raise user_error("--label", f"the label {name!r}, which is not known", "a label", fix)
 
 
-def _document(search: Search, of: Selection, source: str, command: Sequence[str]) -> Batch:
+def _document(
+    search: Search, of: Selection, answer: AnswerColumns, source: str, command: Sequence[str]
+) -> Batch:
     """The batch, as batch.json holds it."""
     free = search.free
     return Batch(
@@ -126,7 +145,7 @@ def _document(search: Search, of: Selection, source: str, command: Sequence[str]
         source=source,
         seed=search.seed,
         labels=list(search.corpus.labels.names),
-        answer=_answer_columns(search),
+        answer=answer,
         pool=PoolReport(
             source=str(search.pool.source),
             fingerprint=search.pool.fingerprint,
@@ -151,8 +170,7 @@ def _asked_here(search: Search) -> set[str]:
     return {text_key(text_of(text)) for batch in own for text in batch.texts}
 
 
-def _answer_columns(search: Search) -> AnswerColumns:
-    source, names = search.profile.data.labels, search.corpus.labels.names
+def _answer_columns(source: LabelSource, names: Sequence[str]) -> AnswerColumns:
     columns = None if source.columns is None else list(names)
     return AnswerColumns(
         column=source.column, separator=source.separator, columns=columns, none=none_word(names)

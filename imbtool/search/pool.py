@@ -16,7 +16,7 @@ from imbtool.data.tables import read_chunks
 from imbtool.errors import user_error
 from imbtool.formats.cells import cell_text, joined_text, require_columns
 from imbtool.types import Floats, Rows
-from imbtool.wording import some
+from imbtool.wording import counted, some
 
 Flags = NDArray[np.bool_]
 
@@ -66,7 +66,7 @@ def read_pool(path: Path, data: DataSection) -> Pool:
     if not texts:
         raise user_error(path, "no rows", "a header and at least one row", "check the file")
     if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
-        found = f"{len(empty):,} rows without text: {some(empty)}, not counting the header"
+        found = f"{counted(len(empty), 'row')} without text: {some(empty)}, not counting the header"
         raise user_error(path, found, "a text in every row", "delete these rows")
     names = _names(path, ids, texts)
     digest = hashlib.sha256()

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.annotation.tasks import AnnotationTool
-from imbtool.config.schema import Profile
-from imbtool.data.corpus import Corpus
+from imbtool.config.schema import DataSection, Profile
+from imbtool.data.corpus import Corpus, split_column
 from imbtool.data.duplicates import text_key
 from imbtool.data.imbalance import count_labels
 from imbtool.errors import user_error
-from imbtool.search.allocation import LabelState, allot, labels_in_need
+from imbtool.search.allocation import LabelState, allot, expected_prevalence, labels_in_need
 from imbtool.search.choice import Chosen, Scores, choose_by_score, choose_random
 from imbtool.search.history import History, read_history
 from imbtool.search.pool import Candidates, Pool, candidates, random_order
@@ -125,7 +125,7 @@ class Search:
         """
         history = read_history(folder, corpus)
         seed = _one_seed(wish, history)
-        free = _free_texts(corpus, pool, history)
+        free = _free_texts(corpus, pool, history, scorer.profile.data)
         first = history.first_of(pool.fingerprint)
         number = RESERVED_BATCHES * wish.random_share * wish.texts
         reserved = min(MOST_RESERVED, number / len(free.rows)) if first is None else first.reserved
@@ -199,7 +199,7 @@ class Search:
             self.corpus.labels.names, positives, count_labels(stream), strict=True
         ):
             asked, yielded = self.history.yields(name)
-            prevalence = (of.positives + 0.5) / (of.known + 1)
+            prevalence = expected_prevalence(of, self.profile.weights)
             unseen = name in self.scorer.unseen
             states.append(LabelState(name, own, prevalence, of.known, unseen, asked, yielded))
         return states
@@ -217,7 +217,7 @@ def _one_seed(wish: Wish, history: History) -> int:
     )
 
 
-def _free_texts(corpus: Corpus, pool: Pool, history: History) -> Candidates:
+def _free_texts(corpus: Corpus, pool: Pool, history: History, data: DataSection) -> Candidates:
     asked = {text_key(text) for text in history.asked}
     labelled = [
         text
@@ -225,9 +225,19 @@ def _free_texts(corpus: Corpus, pool: Pool, history: History) -> Candidates:
         for text in split.texts
         if text_key(text) not in asked
     ]
-    free = candidates(pool, labelled, history.asked, history.asked_ids)
+    ids = history.asked_ids | _labelled_ids(corpus, data)
+    free = candidates(pool, labelled, history.asked, ids)
     if not len(free.rows):
         found = f"no text that is left: {free.labelled:,} are labelled, or nearly, and "
         found += f"{free.chosen_before:,} are in earlier batches"
         raise user_error(pool.source, found, "texts that nobody has read", "name another pool")
     return free
+
+
+def _labelled_ids(corpus: Corpus, data: DataSection) -> set[str]:
+    """The ids of the labelled texts, where the tables have ids."""
+    if data.id is None:
+        return set()
+    splits = [split for split in corpus.splits.values() if len(split)]
+    columns = (split_column(split, data.id, data.text_format) for split in splits)
+    return {name for names in columns for name in names}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from batches import batch_of, batch_text, write_batch
 from conftest import Imbtool
 
 Prepare = Callable[[Path], None]
@@ -1021,7 +1022,404 @@ TUNINGS = [
     ),
 ]
 
-CASES = [*PROFILES, *OPTIONS, *TABLES, *MODELS, *USES, *TUNINGS]
+FIND = "find profile.yaml pool.csv -o batches/01"
+MERGE = "merge profile.yaml batches/01/batch.csv -o merged"
+
+
+def pool(text: str = "id,text\n1,we walk\n2,you talk\n") -> Prepare:
+    """A table of texts that nobody has labelled."""
+    return write("pool.csv", text)
+
+
+def own(rows: str, profile: str, **more: str) -> Prepare:
+    """A project of a training table and a profile of its own, with a pool."""
+    profile = f"data:\n  train: table.csv\n{profile}model: {{encoder: encoder, max_length: 24}}\n"
+    return both(write("table.csv", rows), write("profile.yaml", profile), pool(**more))
+
+
+def batch(folder: Path) -> None:
+    """A batch of two texts, which nobody has answered."""
+    texts = [batch_text("b1", "we saw a knife"), batch_text("b2", "you talk")]
+    write_batch(folder / "batches" / "01", batch_of(texts, LABELS_OF_PROJECT))
+
+
+LABELS_OF_PROJECT = ["abuse", "insults", "praise", "spying", "threats", "violence"]
+
+
+def answer(rows: str, header: str = "id,text,labels") -> Prepare:
+    """The batch, answered."""
+    return both(batch, write("batches/01/batch.csv", f"{header}\n{rows}"))
+
+
+def damaged_batch(content: str) -> Prepare:
+    """The batch, answered, with another batch.json."""
+    return both(answer("b1,we saw a knife,threats\n"), write("batches/01/batch.json", content))
+
+
+FINDS = [
+    case("find without a pool", nothing, FIND, "pool.csv", "no such file", "check the path"),
+    case(
+        "find without a profile",
+        pool(),
+        "find absent.yaml pool.csv -o batches/01",
+        "absent.yaml",
+        "no such file",
+    ),
+    case(
+        "find with a table for a profile",
+        pool(),
+        "find train.csv pool.csv -o batches/01",
+        "train.csv",
+        "no such folder",
+    ),
+    case(
+        "find with a folder that is no run",
+        pool(),
+        "find encoder pool.csv -o batches/01",
+        "encoder",
+        "no imbtool.json in it",
+    ),
+    case(
+        "find with a checkpoint without its run",
+        both(
+            pool(), lambda folder: shutil.copytree(folder / CHECKPOINT, folder / "apart" / "model")
+        ),
+        "find apart/model pool.csv -o batches/01",
+        "apart/model",
+        "no profile.yaml beside it",
+    ),
+    case(
+        "pool without a text column",
+        pool("id,texts\n1,hello\n"),
+        FIND,
+        "pool.csv",
+        "no column 'text'",
+        "did you mean 'texts'?",
+    ),
+    case("pool of no rows", pool("id,text\n"), FIND, "pool.csv", "no rows", "at least one row"),
+    case("pool of no bytes", pool(""), FIND, "pool.csv", "an empty file"),
+    case(
+        "pool with a row without text",
+        pool("id,text\n1,hello\n2, \n"),
+        FIND,
+        "pool.csv",
+        "1 row without text: 2",
+        "delete",
+    ),
+    case(
+        "pool with an id twice",
+        pool("id,text\n1,hello\n1,you\n"),
+        FIND,
+        "pool.csv",
+        "the id '1' twice",
+        "data.id",
+    ),
+    case(
+        "pool with a row without an id",
+        pool("id,text\n1,hello\n,you\n"),
+        FIND,
+        "pool.csv",
+        "no id in row 2",
+    ),
+    case(
+        "pool that is not UTF-8",
+        write("pool.csv", b"id,text\n1,caf\xe9\n"),
+        FIND,
+        "pool.csv:2",
+        "utf-8",
+    ),
+    case(
+        "pool of another format",
+        write("pool.xlsx", b"PK"),
+        "find profile.yaml pool.xlsx -o batches/01",
+        "pool.xlsx",
+        "'.xlsx'",
+    ),
+    case(
+        "pool that breaks off",
+        pool("id,text\n1,hello,you\n"),
+        FIND,
+        "pool.csv:2",
+        "3 cells",
+    ),
+    case(
+        "pool of labelled texts",
+        nothing,
+        "find profile.yaml train.csv -o batches/01",
+        "train.csv",
+        "no text that is left",
+        "another pool",
+    ),
+    case("batch of no texts", pool(), f"{FIND} -n 0", "-n", "at least one text"),
+    case("batch of fewer texts", pool(), f"{FIND} -n -5", "-n", "at least one text"),
+    case("more than all at random", pool(), f"{FIND} --random 2", "--random", "0 to 1"),
+    case("less than none at random", pool(), f"{FIND} --random -0.1", "--random", "0 to 1"),
+    case("no share at random", pool(), f"{FIND} --random nan", "--random", "0 to 1"),
+    case(
+        "seed of too many digits",
+        pool(),
+        f"{FIND} --seed {10**20}",
+        "--seed",
+        "a whole number from 0",
+    ),
+    case(
+        "pattern that is none",
+        pool(),
+        f"{FIND} --label threats --pattern '(knife'",
+        "--pattern",
+        "'(knife'",
+        "a regular expression",
+    ),
+    case(
+        "unknown label to search for",
+        pool(),
+        f"{FIND} --label threat",
+        "--label",
+        "'threat'",
+        "did you mean 'threats'?",
+        "labels.names",
+    ),
+    case("example of no label", pool(), f"{FIND} --like knife", "--like", "--label LABEL"),
+    case(
+        "empty example",
+        pool(),
+        f"{FIND} --label threats --like ''",
+        "--like",
+        "no text",
+    ),
+    case(
+        "empty pattern",
+        pool(),
+        f"{FIND} --label threats --pattern ''",
+        "--pattern",
+        "an empty pattern",
+    ),
+    case(
+        "pattern of two labels",
+        pool(),
+        f"{FIND} --label threats --label praise --pattern knife",
+        "--pattern",
+        "2 labels",
+    ),
+    case(
+        "unknown tool",
+        pool(),
+        f"{FIND} --format doccanno",
+        "--format",
+        "'doccanno'",
+        "did you mean 'doccano'?",
+    ),
+    case(
+        "batch that exists",
+        both(pool(), batch),
+        FIND,
+        "-o batches/01",
+        "choose another -o",
+    ),
+    case("file for a batch", pool(), "find profile.yaml pool.csv -o train.csv", "-o train.csv"),
+    case(
+        "batch in a file",
+        pool(),
+        "find profile.yaml pool.csv -o train.csv/01",
+        "train.csv",
+    ),
+    case(
+        "batch where nobody can write",
+        pool(),
+        "find profile.yaml pool.csv -o /proc/batches/01",
+        "/proc/batches",
+    ),
+    case(
+        "damaged batch beside",
+        both(pool(), batch, write("batches/01/batch.json", '{"texts": ')),
+        "find profile.yaml pool.csv -o batches/02",
+        "batches/01/batch.json",
+    ),
+    case(
+        "half a batch beside",
+        both(pool(), batch, edit("batches/01/batch.json", '"seed": 0', '"seed": "0"')),
+        "find profile.yaml pool.csv -o batches/02",
+        "batches/01/batch.json: seed",
+        "imbtool find",
+    ),
+    case(
+        "another seed than that of the batch beside",
+        both(pool(), batch),
+        "find profile.yaml pool.csv -o batches/02 --seed 3",
+        "--seed 3",
+        "seed 0",
+        "leave --seed out",
+    ),
+    case(
+        "label column of a name that a batch needs",
+        own("text,ask\nhello,\nyou,a\n", "  labels: {column: ask}\n"),
+        FIND,
+        "data.labels",
+        "'ask'",
+        "rename",
+    ),
+    *(
+        case(
+            f"label of the name {name}",
+            own(
+                f"words,{name}\nhello,1\nyou,0\n",
+                f"  text: words\n  labels: {{columns: [{name}]}}\n",
+                text="words\na\nb\n",
+            ),
+            FIND,
+            "data.labels",
+            repr(name),
+            "rename",
+        )
+        for name in ("text", "score", "id")
+    ),
+    case(
+        "label that doccano cannot take",
+        own(f"text,labels\nhello,{'x' * 101}\nyou,\n", ""),
+        f"{FIND} --format doccano",
+        "--format doccano",
+        "101 characters",
+    ),
+    case(
+        "profile without labels",
+        own("text,labels\nhello,\nyou,\n", ""),
+        FIND,
+        "table.csv",
+        "no labels at all",
+        "labels.names",
+    ),
+    case(
+        "find with an encoder that is not there",
+        both(pool(), edit("profile.yaml", "encoder: encoder", "encoder: ./absent")),
+        FIND,
+        "model.encoder",
+        "no such folder",
+    ),
+]
+
+MERGES = [
+    case("merge of nothing", nothing, MERGE, "batches/01/batch.csv", "no batch.json"),
+    case("merge of no file", batch, MERGE, "batches/01/batch.csv", "no such file"),
+    case(
+        "merge with no profile",
+        answer("b1,we saw a knife,threats\n"),
+        "merge absent.yaml batches/01/batch.csv -o merged",
+        "absent.yaml",
+        "no such file",
+    ),
+    case(
+        "merge into a folder that exists",
+        answer("b1,we saw a knife,threats\n"),
+        "merge profile.yaml batches/01/batch.csv -o runs",
+        "runs",
+        "a new name",
+    ),
+    case(
+        "merge into a file",
+        answer("b1,we saw a knife,threats\n"),
+        "merge profile.yaml batches/01/batch.csv -o train.csv/new",
+        "train.csv",
+    ),
+    case(
+        "merge of a batch that is elsewhere",
+        answer("b1,we saw a knife,threats\n"),
+        f"{MERGE} --batch nowhere",
+        "nowhere/batch.json",
+        "no such file",
+    ),
+    case("merge of no answer", answer("b1,we saw a knife,\n"), MERGE, "no answer at all"),
+    case(
+        "merge of an unknown id",
+        answer("b3,we saw a knife,threats\n"),
+        MERGE,
+        "'b3' (row 1)",
+        "restore the ids",
+    ),
+    case(
+        "merge of a changed text",
+        answer("b1,we saw a cat,threats\n"),
+        MERGE,
+        "another text",
+        "row 1",
+    ),
+    case(
+        "merge of an unknown label",
+        answer("b1,we saw a knife,threat\n"),
+        MERGE,
+        "batch.csv: row 1",
+        "'threat'",
+        "did you mean 'threats'?",
+        "--new-labels",
+    ),
+    case(
+        "merge of labels beside none",
+        answer("b1,we saw a knife,threats|none\n"),
+        MERGE,
+        "'none' beside labels in row 1",
+    ),
+    case(
+        "merge of a contradiction",
+        answer("b1,we saw a knife,threats\nb1,we saw a knife,none\n"),
+        MERGE,
+        "batch.csv: row 2",
+        "'b1'",
+        "delete one of the two",
+    ),
+    case(
+        "merge without the column of answers",
+        answer("b1,we saw a knife,threats\n", "id,text,label"),
+        MERGE,
+        "the columns id, text, label",
+        "'labels'",
+    ),
+    case("merge of a damaged batch", damaged_batch("{"), MERGE, "batches/01/batch.json"),
+    case("merge of a batch that is none", damaged_batch("[1]"), MERGE, "batches/01/batch.json"),
+    case(
+        "merge of a batch without texts",
+        damaged_batch('{"imbtool": "0"}'),
+        MERGE,
+        "batches/01/batch.json: command",
+    ),
+    case(
+        "merge of answers that are not UTF-8",
+        both(batch, write("batches/01/batch.csv", b"id,text,labels\nb1,caf\xe9,threats\n")),
+        MERGE,
+        "batch.csv:2",
+        "utf-8",
+    ),
+    case(
+        "merge of ragged answers",
+        answer("b1,we saw a knife,threats,praise\n"),
+        MERGE,
+        "batch.csv:2",
+        "4 cells",
+    ),
+    case("merge of no rows", answer(""), MERGE, "batch.csv", "no rows"),
+    case(
+        "merge of another format",
+        both(batch, write("batches/01/batch.xlsx", "PK")),
+        "merge profile.yaml batches/01/batch.xlsx -o merged",
+        "batch.xlsx",
+        "'.xlsx'",
+    ),
+    case(
+        "merge of a text that is in a table",
+        both(answer("b1,we saw a knife,threats\n"), add("train.csv", "b1,we saw a knife,threats")),
+        MERGE,
+        "train.csv",
+        "1 id of answered texts",
+        "merge each batch once",
+    ),
+    case(
+        "merge with a missing table",
+        both(answer("b1,we saw a knife,threats\n"), remove("test.csv")),
+        MERGE,
+        "test.csv",
+        "no such file",
+    ),
+]
+
+CASES = [*PROFILES, *OPTIONS, *TABLES, *MODELS, *USES, *TUNINGS, *FINDS, *MERGES]
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
