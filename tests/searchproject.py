@@ -1,4 +1,4 @@
-"""A project with a rare label, a pool, and a scorer that needs no encoder: what a search rests on."""
+"""What a search rests on: a project with a rare label, a pool, a scorer without an encoder."""
 
 import random
 from collections.abc import Mapping, Sequence
