@@ -81,9 +81,7 @@ def test_all_that_differ_are_chosen_where_there_are_fewer_than_asked_for():
     assert len(chosen(texts, np.ones((4, 2)), [5, 5])) == 3
 
 
-@given(
-    st.integers(1, 30), st.lists(st.integers(0, 8), min_size=1, max_size=4), st.integers(0, 9)
-)
+@given(st.integers(1, 30), st.lists(st.integers(0, 8), min_size=1, max_size=4), st.integers(0, 9))
 def test_the_number_is_exact_while_the_pool_lasts(number, quotas, seed):
     scores = np.random.default_rng(seed).integers(0, 4, (number, len(quotas)))
     found = chosen(different(number), scores, quotas)
