@@ -8,12 +8,12 @@ import torch
 from conftest import read_csv, write_csv
 
 from imbtool.analysis.finding import Finding
-from imbtool.annotation import label_errors
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
 from imbtool.errors import UserError
 from imbtool.model import tokenize
+from imbtool.search import label_errors
 from imbtool.search.label_errors import FOLDS, find_label_errors, frozen_features, out_of_fold
 
 
