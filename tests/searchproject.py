@@ -24,7 +24,7 @@ KEYS = {"billing": "invoice", "spam": "casino", "threat": "knife"}
 """The labels, each with the word that gives it away."""
 SYLLABLES = ["ba", "de", "fi", "go", "lu", "ma", "ne", "pi", "ro", "su", "ta", "ve"]
 PROFILE = "data: {train: train.csv, id: id}\n"
-ENCODER = "model: {encoder: encoder, max_length: 24}\n"
+ENCODER = "model: {encoder: encoder, max_length: 64}\n"
 
 
 def words(rng: random.Random, number: int) -> list[str]:

@@ -21,6 +21,10 @@ L2 = 0.1
 """Of the head on standardised features: strong, since positives are few."""
 WHITENING = 5.0
 """How little directions in which texts differ much count less than others; 0: all count alike."""
+LEAST_VARIANCE = 1e-12
+"""A feature that varies less does not vary at all, as where the pool is one text."""
+FLAT = 1e-6
+"""Scores that differ by this share of the largest, or less, are all the same."""
 WORDS = 0.4
 """The weight of the words beside the encoder; both have standard deviation 1 over the pool."""
 RIDGE = 3.0
@@ -55,10 +59,11 @@ class Scale:
             products += wide.T @ wide
         mean = total / n
         covariance = products / n - np.outer(mean, mean)
-        deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-12))
+        variance = np.diag(covariance)
+        deviation = np.sqrt(np.where(variance > LEAST_VARIANCE, variance, 1))
         correlation = covariance / np.outer(deviation, deviation)
         values, vectors = np.linalg.eigh(correlation)
-        shrunk = 1 / np.sqrt(np.maximum(values, 0) + WHITENING * values.mean())
+        shrunk = 1 / np.sqrt(np.maximum(values, 0) + WHITENING * (values.mean() or 1.0))
         matrix = (vectors * shrunk) @ vectors.T / deviation[:, None]
         return cls(mean.astype(np.float32), matrix.astype(np.float32))
 
@@ -208,5 +213,8 @@ def with_ancestors(scores: Scores, lines: Sequence[Sequence[int]]) -> Scores:
 
 
 def standardised(scores: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Scores [n] with mean 0 and standard deviation 1."""
-    return np.asarray((scores - scores.mean()) / (scores.std() or 1.0))
+    """Scores [n] with mean 0 and standard deviation 1; 0 where all are the same."""
+    deviation = scores.std()
+    if deviation <= FLAT * np.abs(scores).max():
+        return np.zeros_like(scores)
+    return np.asarray((scores - scores.mean()) / deviation)
