@@ -24,7 +24,7 @@ from imbtool.config.schema import LabelSource
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.errors import user_error
-from imbtool.files.writing import new_folder
+from imbtool.files.writing import new_folder, require_utf8
 from imbtool.search.allocation import LabelState
 from imbtool.search.choice import Chosen
 from imbtool.search.features import CACHE
@@ -96,6 +96,7 @@ def find_texts(
 
 
 def _require_sense(wish: Wish, folder: Path) -> None:
+    require_utf8(folder)
     if folder.exists():
         raise user_error(f"-o {folder}", "a folder", "a new folder", "choose another -o")
     if wish.texts < 1:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Imbtool, make_row, write_csv
+from batches import batch_of, batch_text, write_answers, write_batch
+from conftest import KEY_WORDS, Imbtool, make_row, write_csv
 from encoders import make_encoder
 
 from imbtool.files.locks import LOCK, locked
@@ -52,8 +53,20 @@ STEPS = {
     "predict": Step(
         f"predict {{}}{RUN} {{}}test.csv -o {{}}out.csv", "out.csv", RUN, again="--force"
     ),
+    "find": Step(
+        "find {}profile.yaml {}pool.csv -n 9 -o {}batches/02",
+        "batches/02/batch.csv",
+        "profile.yaml",
+        again="another -o",
+    ),
+    "merge": Step(
+        "merge {}profile.yaml {}batches/01/batch.csv -o {}merged",
+        "merged/profile.yaml",
+        "profile.yaml",
+        again="a new name",
+    ),
 }
-LONG = {"train", "tune", "evaluate", "predict"}
+LONG = {"train", "tune", "evaluate", "predict", "find"}
 PAIRS = list(itertools.product(STEPS, repeat=2))
 """Of the same command twice, too: it then runs four times."""
 SHORT_PAIRS = [pair for pair in PAIRS if not LONG & set(pair)]
@@ -62,9 +75,15 @@ LONG_PAIRS = [pair for pair in PAIRS if LONG & set(pair)]
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three tables and an encoder; no profile."""
+    """Three tables, an encoder, a pool and a batch that was answered; no profile."""
     folder, rng = tmp_path_factory.mktemp("order"), random.Random(0)
     rows = [make_row(rng, f"{number}") for number in range(180)]
+    others = [make_row(rng, f"p{number}") for number in range(60)]
+    write_csv(folder / "pool.csv", [{"id": row["id"], "text": row["text"]} for row in others[20:]])
+    batch = batch_of([batch_text(row["id"], row["text"]) for row in others[:20]], sorted(KEY_WORDS))
+    write_batch(folder / "batches" / "01", batch)
+    answers = [{**row, "labels": row["labels"] or "none"} for row in others[:20]]
+    write_answers(folder / "batches" / "01" / "batch.csv", answers)
     for name, part in (("train", rows[:100]), ("validation", rows[100:140]), ("test", rows[140:])):
         write_csv(folder / f"{name}.csv", part)
     make_encoder("bert", folder / "encoder", corpus=[row["text"] for row in rows])

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from batches import batch_of, batch_text
 from conftest import Imbtool
 from malformed import Malformed, malformed_tables
 
+from imbtool.annotation.answers import BatchOf, read_answered
 from imbtool.config.reader import make_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
 from imbtool.data.tables import read_arrow, read_chunks, read_table
 from imbtool.errors import UserError
+from imbtool.search.pool import read_pool
 
 PROBLEM = re.compile(r"error: \S.*\n  found     \S.*\n  expected  \S.*\n  fix       \S.*\n")
 TABLES = list(malformed_tables(seed=0, count=300))
@@ -22,11 +25,16 @@ def profile(path: Path) -> Profile:
     return make_profile({"data": {"train": str(path)}})
 
 
+BATCH = batch_of([batch_text("1", "we saw")])
+ANSWERED = BatchOf(Path("batch"), BATCH, {text.id: text for text in BATCH.texts})
 READERS: dict[str, Callable[[Path], object]] = {
     "read_table": read_table,
     "read_arrow": read_arrow,
     "read_chunks": lambda path: list(read_chunks(path)),
     "read_corpus": lambda path: read_corpus(profile(path), learnable=False),
+    "read_corpus, of empty tables too": lambda path: read_corpus(profile(path), False, False),
+    "read_pool": lambda path: read_pool(path, profile(path).data),
+    "read_answered": lambda path: read_answered(path, [ANSWERED]),
 }
 
 

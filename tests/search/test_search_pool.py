@@ -75,6 +75,22 @@ def test_what_is_wrong_with_a_pool_is_said(tmp_path, lines, found):
         read_pool(tmp_path / "pool.csv", PLAIN)
 
 
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"text": "a \0 b"}, "1 row with a NUL character: 2"),
+        ({"text": {"a": 1}}, "1 row with an object for a text: 2"),
+        ({"text": [{"a": 1}]}, "1 row with an object for a text: 2"),
+        ({}, "1 row without text: 2"),
+    ],
+)
+def test_what_no_table_of_answers_can_hold_is_refused(tmp_path, row, found):
+    lines = [json.dumps(each) for each in ({"text": "hello"}, row, {"text": ["a", "list"]})]
+    (tmp_path / "pool.jsonl").write_text("\n".join(lines))
+    with pytest.raises(UserError, match=found):
+        read_pool(tmp_path / "pool.jsonl", PLAIN)
+
+
 def test_an_id_that_only_some_rows_of_json_have_is_missing(tmp_path):
     (tmp_path / "pool.jsonl").write_text('{"id": "1", "text": "a"}\n{"text": "b"}\n')
     with pytest.raises(UserError, match="no id in row 2"):
