@@ -227,9 +227,22 @@ def _begun(study: Study, seed: int, folder: Path) -> Path:
     whole = pd.read_csv(study.folder / "train.csv", dtype=str, keep_default_na=False)
     _write_table(folder / "train.csv", whole.iloc[rows])
     labels = study.profile.labels.model_dump(mode="json", exclude_unset=True)
+    if strange := _unnamed(study, rows):
+        labels["names"] = strange
     _write_profile(source, folder / "train.csv", study.folder, labels)
     write_json(told, document)
     return source
+
+
+def _unnamed(study: Study, rows: Rows) -> list[str]:
+    """Labels that no text has which is labelled at first, so that they must be declared."""
+    tables = (study.folder / f"{name}.csv" for name in ("validation", "test"))
+    frames = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in tables)
+    there = {label for frame in frames for cell in frame.labels for label in cell.split(SEPARATOR)}
+    has = (study.targets[rows] == 1).any(axis=0)
+    return [
+        label for label, some in zip(study.labels, has, strict=True) if not some | (label in there)
+    ]
 
 
 def answer(study: Study, folder: Path) -> None:
