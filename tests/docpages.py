@@ -1,10 +1,12 @@
 """The pages of the documentation, and which of their commands are run in tests, and how."""
 
 import re
+import shutil
 from pathlib import Path
 
 from commandchecks import PROGRAMS
 from shellcommands import Command, shown_commands
+from standins import answer_batch
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -33,6 +35,8 @@ MADE_ANEW = {
     "split": ["data/*.csv", "data/split.json"],
 }
 """Pages show these commands as alternatives; each begins where the other had made nothing."""
+INTO_NEW = ("find", "merge")
+"""Commands that refuse a folder that is there."""
 
 
 def named(page: Path) -> str:
@@ -65,6 +69,19 @@ def begin_anew(command: Command, folder: Path) -> None:
     for pattern in MADE_ANEW.get(" ".join(command.words[1:2]), []):
         for path in folder.glob(pattern):
             path.unlink()
+    if command.words[1:2] and command.words[1] in INTO_NEW:
+        shutil.rmtree(folder / written_folder(command), ignore_errors=True)
+
+
+def do_what_people_do(command: Command, folder: Path) -> None:
+    """Between `find` and the next command somebody answers the batch."""
+    if command.words[1:2] == ("find",):
+        answer_batch(folder / written_folder(command))
+
+
+def written_folder(command: Command) -> str:
+    """What stands after `-o`."""
+    return command.words[command.words.index("-o") + 1]
 
 
 def ends_well(command: Command, code: int) -> bool:

@@ -1,16 +1,20 @@
 """A small folder with all that pages of the documentation name: tables, profiles, runs."""
 
+import json
 import random
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from conftest import FILLERS, Imbtool, write_csv
+from conftest import FILLERS, Imbtool, read_csv, write_csv
 from encoders import make_encoder
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"train": 150, "validation": 60, "test": 60}
+POOL = 1000
+"""Texts that nobody has labelled."""
+BATCH = Path("batches/01")
 RUNS = ("NEW", "OLD", "new", "old")
 """Beside `runs/NAME`, of which they are copies."""
 QUICK = (
@@ -35,6 +39,7 @@ def write_stand_ins(imbtool: Imbtool) -> None:
     Path("shards").mkdir()
     for name in ("1", "2"):
         shutil.copy("new.csv", f"shards/{name}.csv")
+    write_pool(Path("pool.csv"), _rows("pool", POOL, _parents("moderation")))
     make_encoder("bert", Path("encoder"), corpus=[row["text"] for row in rows])
     _write_tables(Path("data/sample"), _parents("moderation"))
     write_foreign_tables(Path())
@@ -42,12 +47,30 @@ def write_stand_ins(imbtool: Imbtool) -> None:
         ("init", "train.csv"),
         ("train", "-p", "profile.yaml", "--run", "NAME", *QUICK),
         ("predict", "runs/NAME", "test.csv", "-o", "theirs.csv"),
+        ("find", "profile.yaml", "pool.csv", "-n", "50", "-o", str(BATCH)),
     ):
         result = imbtool(*command)
         assert result.exit_code == 0, (result.stderr, result.exception)
+    answer_batch(BATCH)
     shutil.copy("theirs.csv", "svm.csv")
     for name in RUNS:
         shutil.copytree("runs/NAME", Path("runs") / name, symlinks=True)
+
+
+def write_pool(path: Path, rows: list[dict[str, str]]) -> None:
+    """A table of texts whose labels nobody knows."""
+    write_csv(path, [{"id": row["id"], "text": row["text"]} for row in rows])
+
+
+def answer_batch(folder: Path) -> None:
+    """Fill in a batch as a person would: every other text has one of the labels."""
+    batch = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
+    labels, answer = batch["labels"], batch["answer"]
+    rows = read_csv(folder / "batch.csv")
+    for number, row in enumerate(rows):
+        given = labels[number // 2 % len(labels)] if number % 2 else answer["none"]
+        row[answer["column"]] = given
+    write_csv(folder / "batch.csv", rows)
 
 
 def write_foreign_tables(folder: Path) -> None:
@@ -74,14 +97,18 @@ def _edges(below: object, parent: str | None) -> list[tuple[str, str | None]]:
 
 def _write_tables(folder: Path, parents: Parents) -> list[dict[str, str]]:
     """Three splits of texts whose words give their labels away; all their rows."""
-    rng = random.Random(0)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for split, size in SIZES.items():
-        rows = [_row(rng, f"{split}-{number}", parents) for number in range(size)]
+        rows = _rows(split, size, parents)
         write_csv(folder / f"{split}.csv", rows)
         written += rows
     return written
+
+
+def _rows(name: str, number: int, parents: Parents) -> list[dict[str, str]]:
+    rng = random.Random(name)
+    return [_row(rng, f"{name}-{row}", parents) for row in range(number)]
 
 
 def _row(rng: random.Random, name: str, parents: Parents) -> dict[str, str]:

@@ -15,9 +15,19 @@ from pathlib import Path
 
 import pytest
 from conftest import read_csv, write_csv
-from docpages import PAGES, ROOT, begin_anew, ends_well, filled_in, named, shown, to_run
+from docpages import (
+    PAGES,
+    ROOT,
+    begin_anew,
+    do_what_people_do,
+    ends_well,
+    filled_in,
+    named,
+    shown,
+    to_run,
+)
 from shellcommands import Command
-from standins import write_foreign_tables
+from standins import BATCH, answer_batch, write_foreign_tables, write_pool
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -26,6 +36,8 @@ POSITIVES = {"train": 10, "validation": 4, "test": 4}
 """Of each label, in the small tables."""
 WITHOUT = {"train": 50, "validation": 20, "test": 20}
 """Texts without a label."""
+POOL = 1500
+"""Texts of the sample's end that nobody is taken to have labelled."""
 RUNS = ("NEW", "OLD", "new", "old")
 """Beside `runs/NAME`, of which they are copies."""
 REPEATED = ("runs/demo", "runs/demo-analysis")
@@ -104,6 +116,7 @@ def filled(environment: Path) -> Path:
     shutil.copytree(base / "clone", folder, symlinks=True)
     shell = Shell(folder, environment)
     shell.must("python data/generate.py")
+    write_pool(folder / "pool.csv", read_csv(folder / "data" / "sample" / "test.csv")[-POOL:])
     tables = {name: small_sample(folder, name) for name in POSITIVES}
     for name, rows in tables.items():
         write_csv(folder / "data" / "sample" / f"{name}.csv", rows)
@@ -118,6 +131,8 @@ def filled(environment: Path) -> Path:
     shell.must("imbtool train --profile profile.yaml --run NAME --epochs 2")
     shell.must("imbtool predict runs/NAME test.csv -o theirs.csv")
     shutil.copy(folder / "theirs.csv", folder / "svm.csv")
+    shell.must(f"imbtool find profile.yaml pool.csv -n 50 -o {BATCH}")
+    answer_batch(folder / BATCH)
     for name in RUNS:
         shutil.copytree(folder / "runs" / "NAME", folder / "runs" / name, symlinks=True)
     return folder.rename(base / "filled")
@@ -154,3 +169,4 @@ def test_a_page_can_be_typed_from_top_to_bottom(page: Path, shell: Shell) -> Non
         assert ends_well(command, result.returncode), (where, result.stderr[-4000:])
         assert "Traceback" not in result.stderr, where
         assert not command.into or (shell.folder / command.into).is_file()
+        do_what_people_do(command, shell.folder)

@@ -19,6 +19,7 @@ from docpages import (
     NOT_RUN,
     PAGES,
     begin_anew,
+    do_what_people_do,
     ends_well,
     filled_in,
     named,
@@ -212,5 +213,6 @@ def test_commands_run_in_the_order_of_their_page(
         where = f"{named(page)}, line {command.line}: {command.text}"
         assert isinstance(result.exception, SystemExit | None), (where, result.exception)
         assert ends_well(command, result.exit_code), (where, result.stderr)
+        do_what_people_do(command, Path.cwd())
         if command.into:
             Path(command.into).write_text(result.stdout)

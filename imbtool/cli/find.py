@@ -129,7 +129,7 @@ def find(
     """Choose the texts of a pool that are to be labelled next, so that rare labels get positives.
 
     Texts that are labelled already or in an earlier batch are left out, and so are their near
-    duplicates. Answer in batch.csv or in your annotation tool, then run `imbtool merge`.
+    duplicates. Answer in batch.csv or in your annotation tool, then run the command `merge`.
 
     Examples:
 

@@ -88,9 +88,9 @@ class PartitionReport(Typed):
     """The version."""
     source: str
     seed: int
-    chosen: int
+    chosen: int = 0
     """Texts that a search chose: they, and what is kept together with them, are in training."""
-    kept_in_training: int
+    kept_in_training: int = 0
     """How many rows these are; shares are those of all other rows."""
     parts: dict[str, PartReport]
     near_duplicates: GroupSizes

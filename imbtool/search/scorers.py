@@ -41,6 +41,9 @@ from imbtool.types import Rows, Targets
 
 METHOD = 1
 """Changes with what features are made of, so that files of other versions are not read."""
+PRESUMED = 100
+"""Negatives that a label is to have: so many texts of the pool are taken for some if it lacks them.
+"""
 SUGGESTED = 0.5
 """The probability from which on a label is suggested to the annotator."""
 
@@ -135,10 +138,10 @@ class FrozenScorer:
         added = [(text, name) for name in names for text in stand_ins.get(name, ())]
         above = [corpus.labels.with_ancestors(corpus.labels.names.index(name)) for name in names]
         scored = list(dict.fromkeys(label for line in above for label in line))
-        targets = _with_stand_ins(
-            corpus.train.targets[:, scored], added, [corpus.labels.names[label] for label in scored]
-        )
-        texts = [*corpus.train.texts, *(text for text, _ in added)]
+        others = _even_sample(pool.texts, rows)
+        targets = _with_negatives(corpus.train.targets[:, scored], len(others))
+        targets = _with_stand_ins(targets, added, [corpus.labels.names[each] for each in scored])
+        texts = [*corpus.train.texts, *others, *(text for text, _ in added)]
         examples = Examples(
             scale(self._of_labelled(pool, features, texts, embed)),
             joined_rows([words.of(texts)]),
@@ -253,6 +256,26 @@ class CheckpointScorer:
         width = len(self.checkpoint.labels)
         file = FeatureFile(self.frozen.cache, key)
         return file.read(pool.texts, width, compute, self.frozen.tell)
+
+
+def _even_sample(texts: Sequence[str], rows: Rows) -> list[str]:
+    """Some texts of a pool, from its beginning to its end."""
+    places = np.linspace(0, len(rows) - 1, min(PRESUMED, len(rows))).astype(np.int64)
+    return [texts[row] for row in rows[places].tolist()]
+
+
+def _with_negatives(targets: Targets, others: int) -> Targets:
+    """Targets with rows for texts of the pool, all unknown, unless a label lacks negatives.
+
+    A label that hardly any text is known of is rare: where nobody was asked about it, texts of
+    training and of the pool count as not having it.
+    """
+    more = np.full((others, targets.shape[1]), np.nan, dtype=np.float32)
+    result = np.concatenate([targets, more])
+    for column in result.T:
+        if (column == 0).sum() < PRESUMED:
+            column[np.isnan(column)] = 0
+    return result
 
 
 def _with_stand_ins(

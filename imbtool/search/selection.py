@@ -43,6 +43,11 @@ class Wish:
         seed: of the random order; None: that of earlier batches, or 0.
         prefill: whether the annotator sees what the model would answer.
         tool: an annotation tool whose tasks are written too.
+
+    Examples:
+        >>> from imbtool import Wish
+        >>> Wish(texts=200, labels=["grief"], like=["I miss her so much"]).random_share
+        0.1
     """
 
     texts: int

@@ -46,7 +46,8 @@ def test_what_was_found_is_drawn_by_texts_read_and_goes_on_as_expected() -> None
     assert texts == [0, 100, 200, 250, 255]
     assert by_chance == pytest.approx([0, 1, 2, 2.5, 2.7])
     assert axes.get_title(loc="left") == "Positives of the 2 labels searched for"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(lines)
+    (legend,) = axes.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(lines)
 
 
 def test_before_any_answer_only_expectations_are_drawn() -> None:

@@ -58,3 +58,9 @@ def test_nothing_is_said_of_what_is_not_there():
     nothing = {"groups": 0, "rows": 0, "largest": 1}
     lines = screen(REPORT | {"near_duplicates": nothing, "group": None, "too_rare": {}})
     assert not any(line.startswith(("Near", "Rows with", "These labels")) for line in lines)
+
+
+def test_texts_that_a_search_chose_are_told_where_there_are_any():
+    told = "A search chose 60 texts: 61 rows are in training for that"
+    assert told in " ".join(screen(REPORT | {"chosen": 60, "kept_in_training": 61}))
+    assert not any(line.startswith("A search chose") for line in screen(REPORT))

@@ -9,12 +9,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from imbtool.annotation.batch import Batch
+from imbtool.annotation.batch import Batch, ChosenBy
 from imbtool.report.cells import label_text, plain_table
 from imbtool.search.stopping import advice
 from imbtool.wording import counted
 
-HOW = {
+HOW: dict[ChosenBy, str] = {
     "score": "chosen by score",
     "similar": "chosen by likeness to an example, a description or a name",
     "pattern": "chosen by the pattern",

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from imbtool.annotation.batch import Batch
-from imbtool.report.figures.figure import COLOURS, FAINT, figure_style, new_figure
+from imbtool.report.figures.figure import COLOURS, FAINT, figure_style, legend_below, new_figure
 from imbtool.wording import counted
 
 MOST_TICKS = 10
@@ -26,7 +26,7 @@ def draw_search(batch: Batch) -> Figure:
     axes = figure.subplots()
     colour = COLOURS["severe"]
     if batch.progress:
-        axes.plot(texts, found, color=colour, marker="o", label="found so far")
+        axes.plot(texts, found, color=colour, marker="o", clip_on=False, label="found so far")
     axes.plot(
         [texts[-1], ahead],
         [found[-1], expected],
@@ -49,5 +49,5 @@ def draw_search(batch: Batch) -> Figure:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(MOST_TICKS, integer=True, min_n_ticks=1))
     axes.grid(True, axis="y")
-    axes.legend(loc="upper left")
+    legend_below(figure, axes.lines)
     return figure
