@@ -50,7 +50,7 @@ def _pool(batch: Batch) -> Text:
         if number
     ]
     told = f" These are left out: {'; '.join(left_out)}." if left_out else ""
-    how = Counter(text.chosen_by for text in batch.texts)
+    how = Counter[str](text.chosen_by for text in batch.texts)
     shares = [f"{how[name]:,} {words}" for name, words in HOW.items() if how[name]]
     if not how["random"]:
         shares.append(f"none {HOW['random']}")
