@@ -49,6 +49,7 @@ from imbtool.types import Rows
 FOLDER = Path("runs/benchmarks/find")
 OURS = "imbtool"
 BEST_PEERS = [f"{PEER}-{name}" for name in ("contrastive-severe", "cvirs", "entropy-severe")]
+LABEL_WIDTH = 40
 DEFAULT = [OURS, *BASELINES, *BEST_PEERS]
 
 Document = dict[str, Any]
@@ -152,7 +153,7 @@ def show(study: Study, curves: Sequence[Curve], held: Sequence[Held]) -> str:
         "Severe positives after each batch:",
         table(list(_batch_rows(curves))),
         "",
-        "Each label at the end:",
+        "Each label at the end, mean over the seeds:",
         table(list(_label_rows(curves, labels, whole))),
         "",
         *_told(curves, held),
@@ -169,10 +170,14 @@ def _batch_rows(curves: Sequence[Curve]) -> Iterator[list[str]]:
 
 
 def _label_rows(curves: Sequence[Curve], labels: list[str], whole: Counts) -> Iterator[list[str]]:
-    yield ["strategy", "seed", *(label[:24] for label in labels)]
-    yield ["whole table", "", *map(str, whole)]
-    for curve in curves:
-        yield [curve.strategy, str(curve.seed), *map(str, curve.found[-1])]
+    strategies = list(dict.fromkeys(curve.strategy for curve in curves))
+    yield ["label", "whole table", *strategies]
+    for place, label in enumerate(labels):
+        ends = (
+            np.mean([curve.found[-1, place] for curve in curves if curve.strategy == strategy])
+            for strategy in strategies
+        )
+        yield [label[:LABEL_WIDTH], str(whole[place]), *(f"{mean:.0f}" for mean in ends)]
 
 
 def _told(curves: Sequence[Curve], held: Sequence[Held]) -> Iterator[str]:
