@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
+from scipy.sparse.linalg import LinearOperator, cg
 from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
@@ -29,6 +30,8 @@ WORDS = 0.4
 """The weight of the words beside the encoder; both have standard deviation 1 over the pool."""
 RIDGE = 3.0
 """Of the regression on words."""
+TOLERANCE = 1e-6
+"""Of its residual, as a share of the targets."""
 ANCESTORS = 0.4
 """The weight of the scores of the labels above one in the hierarchy: they have more positives."""
 WORD_COLUMNS = 1 << 20
@@ -152,16 +155,20 @@ class Words:
 
 
 def fit_words(words: csr_array, target: NDArray[np.float32]) -> Floats:
-    """Ridge regression of a label on words in its dual form: weights of the columns [columns].
+    """Ridge regression of a label on words: weights of the columns [columns].
+
+    It is solved in its dual form by conjugate gradients, which need no matrix of texts by texts.
 
     Args:
         words: of m texts [m, columns].
         target: of the label [m]; what is unknown has no part.
     """
     known = np.flatnonzero(~np.isnan(target))
+    if not len(known):
+        return np.zeros(words.shape[1])
     rows, wanted = words[known], target[known].astype(np.float64)
-    gram = (rows @ rows.T).toarray().astype(np.float64)
-    dual = np.linalg.solve(gram + RIDGE * np.eye(len(known)), wanted - wanted.mean())
+    gram = LinearOperator((len(known),) * 2, lambda dual: rows @ (rows.T @ dual) + RIDGE * dual)
+    dual, _ = cg(gram, wanted - wanted.mean(), rtol=TOLERANCE)
     return np.asarray(rows.T @ dual, dtype=np.float64)
 
 
