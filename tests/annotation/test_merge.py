@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from batches import LABELS, batch_of, batch_text, write_answers, write_batch
 from conftest import read_csv, write_csv
@@ -14,6 +16,7 @@ from conftest import read_csv, write_csv
 from imbtool.annotation.merge import MergeReport, merge_answers
 from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_split, read_train
+from imbtool.data.tables import read_arrow
 from imbtool.errors import UserError
 
 TEXTS = [
@@ -430,3 +433,21 @@ def test_a_new_label_does_not_overwrite_a_column_that_holds_something_else(tmp_p
     row = {"id": "p0", "text": "a chosen text 0", "billing": 1, "by": 0}
     with pytest.raises(UserError, match="a column of this name that holds no labels"):
         merged(tmp_path, profile, write_answers(tmp_path / "01" / "batch.csv", [row]))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_answers_are_the_first_rows_of_a_table_that_has_none(tmp_path, suffix):
+    header = pa.table({name: pa.array([], pa.string()) for name in ("id", "by", "text", "labels")})
+    path = tmp_path / f"train{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(header, path)
+    else:
+        path.write_text(("\t" if suffix == ".tsv" else ",").join(header.column_names) + "\n")
+    profile = profile_in(tmp_path)
+    profile.write_text(f"data: {{train: train{suffix}, id: id}}\n{DECLARED}")
+    merged(tmp_path, profile, new_labels=True)
+    table = read_arrow(tmp_path / "new" / f"train{suffix}").data
+    assert table.column_names[:4] == ["id", "by", "text", "labels"]
+    assert sorted(table["id"].to_pylist()) == ["p0", "p1", "p2", "r0", "r1", "r2"]
+    labels, rows = new_targets(tmp_path)
+    assert rows["a chosen text 0"][labels.index("threat")] == 1

@@ -214,3 +214,33 @@ def test_an_object_in_a_text_column_is_refused_with_its_row(tmp_path):
     with pytest.raises(UserError, match="an object or a list of them in row 2") as caught:
         read_corpus(make_profile({"data": {"train": str(path)}}))
     assert "\x1e" not in str(caught.value)
+
+
+def test_a_corpus_that_need_not_be_complete_may_have_no_row_at_all(tmp_path):
+    write_csv(tmp_path / "train.csv", [], ("text", "labels"))
+    values = {"data": {"train": str(tmp_path / "train.csv")}, "labels": {"names": ["b", "a"]}}
+    profile = make_profile(values)
+    with pytest.raises(UserError, match="no rows"):
+        read_corpus(profile, learnable=False)
+    corpus = read_corpus(profile, learnable=False, complete=False)
+    assert corpus.labels.names == ("a", "b")
+    assert [len(split) for split in corpus.splits.values()] == [0, 0, 0]
+    assert corpus.train.targets.shape == (0, 2)
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_nothing_is_split_off_from_too_few_texts_where_splits_may_be_empty(tmp_path, number):
+    rows = [(f"text {row}", "a") for row in range(number)]
+    profile = profile_of(tmp_path, rows, ("train",))
+    with pytest.raises(UserError, match="too few to split off"):
+        read_corpus(profile, learnable=False)
+    corpus = read_corpus(profile, learnable=False, complete=False)
+    assert [len(split) for split in corpus.splits.values()] == [number, 0, 0]
+
+
+def test_where_there_are_enough_texts_the_same_ones_are_split_off(tmp_path):
+    rows = [(f"text {row} of {row * row}", "ab"[row % 2]) for row in range(40)]
+    profile = profile_of(tmp_path, rows, ("train",))
+    whole, other = (read_corpus(profile, False, complete) for complete in (True, False))
+    for name in SPLITS:
+        assert whole.splits[name].texts == other.splits[name].texts

@@ -143,3 +143,16 @@ def test_lists_and_missing_numbers_are_written_as_they_are(
         for frame in read_chunks(tmp_path / "in.parquet"):
             writer.write(frame)
     assert (tmp_path / f"out{suffix}").read_text() == written
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_a_frame_without_rows_is_a_header_that_stands_once(tmp_path, suffix):
+    path = tmp_path / f"table{suffix}"
+    with TableWriter(path, suffix) as writer:
+        writer.write(pd.DataFrame({"a": [], "b": []}, dtype="string[pyarrow]"))
+        writer.write(pd.DataFrame({"b": ["1"]}))
+    assert read_table(path).to_dict("list")["b"] == ["1"]
+    with TableWriter(tmp_path / f"none{suffix}", suffix) as writer:
+        writer.write(pd.DataFrame({"a": [], "b": []}, dtype="string[pyarrow]"))
+    none = read_arrow(tmp_path / f"none{suffix}", may_be_empty=True)
+    assert (none.data.column_names, len(none.data)) == (["a", "b"], 0)
