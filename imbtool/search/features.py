@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -25,6 +26,7 @@ LINE_EVERY = 30.0
 LARGEST = float(np.finfo(np.float16).max)
 
 Features = NDArray[np.float16]
+Mapped = np.memmap[Any, np.dtype[np.float16]]
 Compute = Callable[[Sequence[str]], NDArray[np.float32]]
 """Of texts; returns a row for each."""
 Tell = Callable[[str], None]
@@ -61,21 +63,21 @@ class FeatureFile:
         Raises:
             UserError: a text cannot be read by the encoder; another process writes such files here.
         """
-        if not self.path.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
+        shape = (len(texts), width)
+        if (features := _mapped(self.path, shape)) is None:
             with locked(self.folder):
-                self._write(texts, width, compute, tell)
-        features: Features = np.load(self.path, mmap_mode="r")
+                self._write(texts, shape, compute, tell)
+            features = open_memmap(self.path, mode="r")
         return features
 
-    def _write(self, texts: Sequence[str], width: int, compute: Compute, tell: Tell) -> None:
-        done = self._rows_done() if self._draft.is_file() else 0
-        shape = (len(texts), width)
-        draft = (
-            open_memmap(self._draft, mode="r+")
-            if done
-            else open_memmap(self._draft, mode="w+", dtype=np.float16, shape=shape)
-        )
+    def _write(
+        self, texts: Sequence[str], shape: tuple[int, int], compute: Compute, tell: Tell
+    ) -> None:
+        done = self._rows_done()
+        draft = _mapped(self._draft, shape, "r+") if 0 < done <= len(texts) else None
+        if draft is None:
+            done = 0
+            draft = open_memmap(self._draft, mode="w+", dtype=np.float16, shape=shape)
         said = time.monotonic()
         for start in range(done, len(texts), TEXTS_AT_ONCE):
             end = min(start + TEXTS_AT_ONCE, len(texts))
@@ -99,6 +101,15 @@ class FeatureFile:
             return 0
         rows = read_json(self._progress).get("rows")
         return rows if isinstance(rows, int) else 0
+
+
+def _mapped(path: Path, shape: tuple[int, int], mode: Literal["r", "r+"] = "r") -> Mapped | None:
+    """The features in a file; None where it is not there, or is damaged and to be written anew."""
+    try:
+        features: Mapped = open_memmap(path, mode=mode)
+    except (OSError, ValueError):
+        return None
+    return features if features.shape == shape and features.dtype == np.float16 else None
 
 
 def _row_of_pool(before: int, row: int) -> str:

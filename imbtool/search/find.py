@@ -24,6 +24,7 @@ from imbtool.config.schema import LabelSource
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.errors import user_error
+from imbtool.files.locks import locked
 from imbtool.files.writing import new_folder, require_utf8
 from imbtool.search.allocation import LabelState
 from imbtool.search.choice import Chosen
@@ -71,7 +72,7 @@ def find_texts(
 
     Raises:
         UserError: a table, the profile or the encoder cannot be used; the folder is there already;
-            no text is left.
+            another search is at work beside it; no text is left.
 
     Examples:
         >>> from pathlib import Path
@@ -88,10 +89,11 @@ def find_texts(
     answer = _answer_columns(scorer.profile.data.labels, corpus.labels.names)
     require_writable(answer, corpus.labels.names, wish.tool)
     texts = read_pool(pool, scorer.profile.data)
-    search = Search.begin(scorer, corpus, texts, folder.parent, wish)
-    batch = _document(search, search.select(), answer, str(source), command)
-    with new_folder(folder) as draft:
-        write_batch(batch, draft, wish.tool)
+    with locked(folder.parent):  # two searches at once would ask the same texts
+        search = Search.begin(scorer, corpus, texts, folder.parent, wish)
+        batch = _document(search, search.select(), answer, str(source), command)
+        with new_folder(folder) as draft:
+            write_batch(batch, draft, wish.tool)
     return batch
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,7 +108,7 @@ class History:
 
 
 def read_history(folder: Path, corpus: Corpus) -> History:
-    """The batches that stand in the folders of a folder, in the order of their names.
+    """The batches that stand in the folders of a folder, in the order of their names: 2 before 10.
 
     Args:
         folder: that the next batch is to be written into.
@@ -116,11 +117,17 @@ def read_history(folder: Path, corpus: Corpus) -> History:
     Raises:
         UserError: a batch.json is damaged.
     """
-    found = sorted(folder.glob(f"*/{BATCH}")) if folder.is_dir() else []
-    batches = {path.parent.name: read_batch(path.parent) for path in found}
+    found = [path.parent for path in folder.glob(f"*/{BATCH}")] if folder.is_dir() else []
+    batches = {each.name: read_batch(each) for each in sorted(found, key=_in_order)}
     answers = {
         text_key(text): row
         for split in corpus.splits.values()
         for text, row in zip(split.texts, split.targets, strict=True)
     }
     return History(batches, answers, corpus.labels.names)
+
+
+def _in_order(folder: Path) -> list[tuple[int, str]]:
+    """What sorts names as people number them."""
+    parts = re.split(r"([0-9]+)", folder.name)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]

@@ -15,9 +15,8 @@ from imbtool.config.reader import read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.distributed.accelerator import make_accelerator
-from imbtool.errors import rows_named, user_error
+from imbtool.errors import TextError, rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.files.writing import sha256
 from imbtool.inference.predict import use_gpu
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
@@ -123,7 +122,11 @@ class FrozenScorer:
 
         def embed(texts: Sequence[str]) -> NDArray[np.float32]:
             context = autocast(precision, accelerator.device)
-            return model.embeddings(model.encode(texts), context)
+            rows = model.embeddings(model.encode(texts), context)
+            if (bad := np.flatnonzero(~np.isfinite(rows).all(axis=1))).size:
+                row, fix = int(bad[0]), "try training.precision: fp32, or choose another encoder"
+                raise TextError(row, texts[row], "a feature that is no finite number", fix)
+            return rows
 
         return model, embed
 
@@ -244,11 +247,8 @@ class CheckpointScorer:
 
     def _logits(self, pool: Pool) -> NDArray[np.float16]:
         folder = self.checkpoint.folder
-        tensors = {
-            path.name: sha256(path, "the tensors of the model")
-            for path in sorted(folder.glob("*.safetensors"))
-        }
-        key = feature_key(METHOD, pool.fingerprint, tensors, self.checkpoint.meta.max_length)
+        files = encoder_files(str(folder.resolve()))
+        key = feature_key(METHOD, pool.fingerprint, files)
 
         def compute(texts: Sequence[str]) -> NDArray[np.float32]:
             return self.checkpoint.logits(texts).astype(np.float32)

@@ -26,8 +26,9 @@ from imbtool.types import Counts, Floats, Rows
 RESERVED_BATCHES, MOST_RESERVED = 20, 0.05
 """The front of the random order that scores leave alone: the random texts of so many batches, or
 this share of the pool if that is less."""
-FIRST = 1e6
-"""Added to the scores of texts that match a pattern, so that they come first."""
+FIRST = 1e3
+"""Added to the standard scores of texts that match a pattern, so that they come first; a larger
+number would leave float32 no digits to tell them apart."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from searchproject import (
 from imbtool.annotation.batch import read_batch
 from imbtool.annotation.merge import merge_answers
 from imbtool.errors import UserError
+from imbtool.files.locks import locked
 from imbtool.formats.cells import COLUMN_MARK
 from imbtool.search.pool import random_order
 from imbtool.search.remaining import remaining_positives
@@ -131,6 +132,12 @@ def test_an_existing_folder_is_refused_before_anything_is_read(profile):
         (profile.parent / "batches" / "a-file").touch()
         with pytest.raises(UserError, match="another -o"):
             find(profile.with_name("absent.yaml"), name, Wish(10))
+
+
+def test_two_searches_at_once_would_ask_the_same_texts_and_are_refused(profile):
+    with locked(profile.parent / "batches"), pytest.raises(UserError, match="at work"):
+        find(profile, "02", Wish(10))
+    assert not (profile.parent / "batches" / "02").exists()
 
 
 def test_suggestions_stand_in_chosen_texts_and_never_in_random_ones(profile):

@@ -66,6 +66,26 @@ def test_a_half_written_file_that_nothing_is_known_of_is_begun_anew(tmp_path):
     assert again.read == TEXTS
 
 
+@pytest.mark.parametrize("content", [b"", b"no array", "cut"])
+def test_a_damaged_file_is_written_anew(tmp_path, content):
+    file, encoder = FeatureFile(tmp_path, "key"), Encoder()
+    file.read(TEXTS, 2, Encoder(), quiet)
+    whole = file.path.read_bytes()
+    file.path.write_bytes(whole[:-4] if content == "cut" else content)
+    assert file.read(TEXTS, 2, encoder, quiet)[:, 0].tolist() == list(range(10))
+    assert encoder.read == TEXTS
+    assert file.path.read_bytes() == whole
+
+
+def test_a_draft_of_another_shape_is_begun_anew(tmp_path):
+    file, again = FeatureFile(tmp_path, "key"), Encoder()
+    with pytest.raises(KeyboardInterrupt):
+        file.read(TEXTS, 2, Encoder("text 9"), quiet)
+    np.save(tmp_path / "key.part.npy", np.zeros((3, 2), dtype=np.float16))
+    assert file.read(TEXTS, 2, again, quiet)[:, 0].tolist() == list(range(10))
+    assert again.read == TEXTS
+
+
 def test_other_texts_or_another_encoder_have_another_key():
     assert feature_key("pool", {"model": "a"}, 24) == feature_key("pool", {"model": "a"}, 24)
     others = {

@@ -96,6 +96,8 @@ def test_texts_that_match_a_pattern_come_first_in_upper_or_lower_case(profile):
     assert len(selection.matches) == len(matching)
     assert matching == list(range(len(matching)))
     assert len(matching) >= 15
+    ranked = [selection.score(each) for each in selection.chosen[: len(matching)]]
+    assert ranked == sorted(ranked, reverse=True)
     # what is left of the batch is chosen by score
     assert all("casino" in text for text in texts_of(search, selection)[len(matching) :])
 
