@@ -37,9 +37,9 @@ def make_encoder(folder: Path, layers: int) -> None:
     import torch
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-    from imbtool.model.encoder_files import BUNDLED, encoder_folder
+    from imbtool.model.encoder_files import encoder_folder
 
-    bundled = encoder_folder(BUNDLED)
+    bundled = encoder_folder("bundled")
     config = AutoConfig.from_pretrained(bundled, num_hidden_layers=layers)
     torch.manual_seed(0)
     AutoModel.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]

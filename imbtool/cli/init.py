@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import OUTPUT, Json, Sets, hint, parsed_sets, require_new, show
+from imbtool.cli.common import (
+    OUTPUT,
+    TRAINING,
+    Json,
+    Sets,
+    hint,
+    option_overrides,
+    parsed_sets,
+    require_new,
+    show,
+)
 
 
 def init(
@@ -16,6 +26,16 @@ def init(
         typer.Argument(metavar="TRAIN", help="The training table.", show_default=False),
     ] = None,
     sets: Sets = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder",
+            metavar="<encoder>",
+            help="The encoder to fine-tune: bundled (22.7M parameters), bundled-base (109M), a "
+            "folder, or a hub id. By default it is bundled.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -47,6 +67,7 @@ def init(
 
     - `imbtool init train.csv`
     - `imbtool init data/train.csv -o profiles/mine.yaml`
+    - `imbtool init train.csv --encoder bundled-base`
     - `imbtool init train.csv --set data.labels.column=topics --set data.encoding=cp1252`
     - `imbtool init --schema > profile.schema.json`
     """
@@ -62,7 +83,8 @@ def init(
     if train is None:
         raise user_error("TRAIN", "no table", "a training table", "imbtool init train.csv")
     require_new(output, force, "-o")
-    proposal = propose_profile(train, parsed_sets(sets))
+    overrides = [*option_overrides(("model.encoder", "--encoder", encoder)), *parsed_sets(sets)]
+    proposal = propose_profile(train, overrides)
     write_text(output, render_profile(proposal.profile, proposal.comments, output.parent))
     notes = list(proposal.notes)
     document = {"profile": str(output), "guesses": proposal.reasons, "notes": notes}

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from imbtool.config.schema import Profile, is_hub
+from imbtool.config.schema import BUNDLED_ENCODERS, Profile, is_hub
 from imbtool.config.section import Section
 from imbtool.config.yaml_text import Key, YamlText, parse_yaml
 from imbtool.errors import Problem, UserError, user_error
@@ -248,10 +248,10 @@ def _resolved(path: str, folder: Path) -> str:
 
 
 def _is_folder(encoder: str, folder: Path) -> bool:
-    """Written as a path, or there: anything else is `bundled` or a hub id."""
+    """Written as a path, or there: anything else is a bundled encoder or a hub id."""
     written = encoder.startswith((".", "/", "~"))
     try:
-        return encoder != "bundled" and (written or (folder / encoder).is_dir())
+        return encoder not in BUNDLED_ENCODERS and (written or (folder / encoder).is_dir())
     except OSError:  # longer than a name can be
         return False
 

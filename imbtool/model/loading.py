@@ -278,7 +278,8 @@ def folder_of_encoder(name: str, encoder: str) -> Folder:
     return Folder(
         name,
         f"model.encoder: {encoder}",
-        "`bundled`, a folder with config.json, model.safetensors and a tokenizer, or a hub id",
+        "`bundled`, `bundled-base`, a hub id, or a folder with config.json, model.safetensors and "
+        "a tokenizer",
         "check the name, the folder, and the network if it is a hub id",
         "read its code; model.trust_remote_code: true runs it",
     )

@@ -7,12 +7,14 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from batches import batch_of, batch_text, write_batch
 from conftest import Imbtool
+
+from imbtool.model.bundled import SMALL
 
 Prepare = Callable[[Path], None]
 
@@ -707,7 +709,7 @@ MODELS = [
         "model.safetensors",
         f"sha256 {'0' * 64}",
         "reinstall",
-        patch=("imbtool.model.encoder_files.BUNDLED_SHA256", "0" * 64),
+        patch=("imbtool.model.encoder_files.BUNDLED", {"bundled": replace(SMALL, sha256="0" * 64)}),
     ),
     case(
         "missing checkpoint",

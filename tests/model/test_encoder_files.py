@@ -9,7 +9,8 @@ import pytest
 from huggingface_hub import file_download
 
 from imbtool.errors import UserError
-from imbtool.model.encoder_files import BUNDLED_SHA256, encoder_files
+from imbtool.model.bundled import SMALL
+from imbtool.model.encoder_files import encoder_files
 
 DECISIVE = ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "modeling_own.py")
 
@@ -37,7 +38,7 @@ def test_a_changed_file_has_another_digest(folder: Path) -> None:
 
 
 def test_the_bundled_encoder_is_a_folder_too() -> None:
-    assert encoder_files("bundled")["model.safetensors"] == BUNDLED_SHA256
+    assert encoder_files("bundled")["model.safetensors"] == SMALL.sha256
 
 
 def test_a_hub_id_is_its_files_in_the_cache(
