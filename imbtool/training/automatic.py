@@ -20,6 +20,11 @@ T = TypeVar("T")
 USUAL_EPOCHS, MOST_EPOCHS = 3, 20
 LEAST_STEPS = 500
 """Least steps of a training, unless they need more than MOST_EPOCHS epochs."""
+MOST_TOKENS = 10**9
+CPU_ACTIVATIONS = 2**30
+"""Bytes of activations that training on CPU keeps for the backward pass."""
+ACTIVATION_BYTES = 51
+"""Of each token, layer and unit of the hidden states, as measured in bf16."""
 SMALL, BASE = 30_000_000, 200_000_000
 """Most parameters of small encoders and of base-size encoders, without word embeddings: with them
 a multilingual encoder of base size would have as many as a large one."""
@@ -74,6 +79,20 @@ def choose_precision(section: TrainingSection, device: torch.device) -> Automati
     else:
         reason = f"this {device.type} has {'' if able else 'no '}bf16 arithmetic"
     return AutomaticChoice("bf16" if able else "fp32", f"auto, {reason}")
+
+
+def most_tokens(model: PreTrainedModel, device: torch.device) -> int:
+    """Most tokens of a forward pass in training, padding included.
+
+    On CPU a pass with 2,000 tokens is about as fast per token as one with more, so larger batches
+    are divided to save memory. A GPU needs all the work at once that fits.
+    """
+    if device.type != "cpu":
+        return MOST_TOKENS
+    config = model.config
+    layers = getattr(config, "num_hidden_layers", 1)
+    width = getattr(config, "hidden_size", 1)
+    return max(1, min(MOST_TOKENS, CPU_ACTIVATIONS // (ACTIVATION_BYTES * layers * width)))
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

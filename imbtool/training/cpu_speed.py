@@ -3,13 +3,15 @@
 torch draws each dropout mask on one thread with a generator that takes a fifth of a short step.
 `quick_dropout` draws masks more than ten times as fast, from 8 random bits for each element. Under
 autocast `narrow_residual` halves what the layers read and write. `keep_freed_memory` avoids that
-each step allocates large blocks anew.
+each step allocates large blocks anew, and `return_freed_memory`, called now and then, that the
+memory that is kept grows.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -86,8 +88,22 @@ def keep_freed_memory() -> None:
     the word embeddings, and the next step has to allocate it anew. Other C libraries are not
     changed.
     """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(MMAP_THRESHOLD, 1 << 30)
-            mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
+    mallopt = _of_c_library("mallopt")
+    if mallopt is not None:
+        mallopt(MMAP_THRESHOLD, 1 << 30)
+        mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def return_freed_memory() -> None:
+    """On Linux, let the C library return all memory that is free now.
+
+    Batches of many lengths split what is kept into ever smaller pieces.
+    """
+    malloc_trim = _of_c_library("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _of_c_library(name: str) -> Callable[..., object] | None:
+    """A function of glibc; other C libraries lack it."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -32,9 +32,15 @@ from imbtool.training.automatic import (
     choose_epochs,
     choose_learning_rate,
     choose_precision,
+    most_tokens,
 )
 from imbtool.training.batches import EncodedTexts, plan_epoch, split_batch
-from imbtool.training.cpu_speed import keep_freed_memory, narrow_residual, quick_dropout
+from imbtool.training.cpu_speed import (
+    keep_freed_memory,
+    narrow_residual,
+    quick_dropout,
+    return_freed_memory,
+)
 from imbtool.training.failures import StepResult, not_finite, out_of_memory, ran_out_of_memory
 from imbtool.training.optimizer import (
     WeightAverage,
@@ -50,6 +56,8 @@ from imbtool.types import Rows
 
 MOST_SKIPPED = 10
 """Most steps in a row that are skipped; after one more the run stops all the same."""
+STEPS_OF_MEMORY = 50
+"""Steps after which freed memory is returned to the system."""
 PROBE_TEXTS = 8
 """Texts that show which weights the logits depend on: the shortest ones, which need little memory.
 """
@@ -92,6 +100,7 @@ class TrainingLoop:
         self.ranks = Ranks(accelerator)
         self.rate = choose_learning_rate(section, text_model.model)
         self.precision = choose_precision(section, accelerator.device)
+        self.most_tokens = most_tokens(text_model.model, accelerator.device)
         self.lengths = token_lengths(texts.encoded)
         self.epochs = choose_epochs(section, len(self.lengths))
         self.steps = self.epochs.value * -(-len(self.lengths) // section.batch_size)
@@ -151,6 +160,8 @@ class TrainingLoop:
         at = self.progress
         for rows in self.plan(at.epoch)[at.batch :]:
             self.train_step(rows)
+            if at.step % STEPS_OF_MEMORY == 0:
+                return_freed_memory()
             after_step()
         mean = at.loss / max(1, at.texts)
         at.epoch, at.batch, at.loss, at.texts = at.epoch + 1, 0, 0.0, 0
@@ -226,12 +237,14 @@ class TrainingLoop:
             )
 
     def _groups(self, part: Rows) -> list[Rows]:
-        """Divide texts so that a forward pass has at most as many windows as texts are allowed."""
+        """Divide texts into forward passes of as many windows as texts, and tokens, are allowed."""
         section = self.section
         most = section.micro_batch or -(-section.batch_size // self.ranks.processes)
         lengths = [self.lengths[row] for row in part]
         windows = count_windows(lengths, self.text_model.max_length)
-        return [part[group] for group in grouped(windows, most)]
+        widest = min(max(lengths, default=1), self.text_model.max_length)
+        parts = -(-sum(windows) // max(1, min(most, self.most_tokens // widest)))
+        return [part[group] for group in grouped(windows, -(-sum(windows) // max(1, parts)))]
 
     def _backward(self, micro_batch: _MicroBatch, size: Size) -> Tensor:
         """Add the gradients of a micro-batch; return its part of the batch's loss."""

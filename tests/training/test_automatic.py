@@ -7,7 +7,13 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertConfig
 
 from imbtool.config.schema import TrainingSection
-from imbtool.training.automatic import LEAST_STEPS, choose_epochs, choose_learning_rate
+from imbtool.training.automatic import (
+    LEAST_STEPS,
+    MOST_TOKENS,
+    choose_epochs,
+    choose_learning_rate,
+    most_tokens,
+)
 
 MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096}
@@ -60,3 +66,21 @@ def test_a_larger_encoder_learns_more_slowly_however_many_words_it_knows(
 def test_a_learning_rate_of_the_profile_is_taken() -> None:
     choice = choose_learning_rate(TrainingSection(learning_rate=2e-5), torch.nn.Linear(1, 1))
     assert (choice.value, choice.reason) == (2e-5, "from the profile")
+
+
+@pytest.mark.parametrize(
+    ("shape", "least", "most"),
+    [
+        (MINILM, 32 * 256, 10_000),
+        ({}, 2_000, 2_500),
+        ({**LARGE, "num_attention_heads": 16}, 700, 1_000),
+    ],
+    ids=["MiniLM", "base", "large"],
+)
+def test_on_cpu_a_larger_encoder_reads_fewer_tokens_at_once(
+    shape: dict[str, Any], least: int, most: int
+) -> None:
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(BertConfig(**shape))
+    assert least <= most_tokens(model, torch.device("cpu")) <= most
+    assert most_tokens(model, torch.device("cuda")) == MOST_TOKENS
