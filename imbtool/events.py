@@ -191,6 +191,12 @@ class Violations(EventPart):
     decided: Count
     texts: Count
 
+    @model_validator(mode="after")
+    def _some_of_them(self) -> Self:
+        if self.texts > self.decided:
+            raise ValueError("more texts without the parent than texts with the child")
+        return self
+
 
 class RequirementOutcome(EventPart):
     """What came of a requirement on validation."""

@@ -64,7 +64,8 @@ STARTED = re.compile(r"^error: (training step|validation)", re.MULTILINE)
 """Of a training that had begun, and was right to write."""
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
 SAID = re.compile(
-    r"events: # damaged line|tokens are not counted: |warning: |Ignored unknown kwarg option"
+    r"events: # damaged line|Tokens are not counted: |warning: "
+    r"|Ignored unknown kwarg option"
 )
 """What is said of a file that is not needed for the rest, and of a training; the last by the
 tokenizers library."""
@@ -222,6 +223,8 @@ MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
     ("*checkpoint-*/config.json", ".+", (), "an architecture, which its tensors fit"),
     ("*checkpoint-*/tokenizer*.json", ".+", (), "a tokenizer, as its file says"),
     ("encoder/*.json", ".+", (), "an encoder is what its files say"),
+    ("encoder/model.safetensors", ".+", ("transposed",), "as many numbers, in another order"),
+    ("*.csv", "", ("a flipped bit",), "a text may have any letters"),
     ("*profile.yaml", ".+", GONE, "the settings: a value that the schema allows is one of them"),
     ("*events.jsonl", ".+", (), "the record itself"),
     ("*events.jsonl", r".+\.violations", ("deleted", "renamed"), "older runs have none"),
@@ -461,7 +464,9 @@ def _success_faults(mutation: Mutation, outcome: Outcome, usual: Outcome) -> Ite
     known = set(_lines(usual.stderr))
     strange = [line for line in _lines(outcome.stderr) if line not in known]
     said = [line for line in strange if SAID.match(line)]
-    if other and not may_matter(mutation) and not said:
+    if may_matter(mutation):
+        return
+    if other and not said:
         yield Fault("silent, sound" if mutation.sound else "silent", ", ".join(other))
     if set(strange) - set(said) and not other:
         yield Fault("noise", next(line for line in strange if line not in said)[:200])

@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
+
 MEMORY = 8 * 2**30
 """Bytes that a command may take beside what is loaded when it starts."""
 
@@ -18,6 +20,8 @@ def run_command(words: Sequence[str], folder: str, told: Sequence[str]) -> None:
     os.chdir(folder)
     os.environ.update(HOME=f"{folder}/home", TMPDIR=f"{folder}/tmp", HF_HUB_OFFLINE="1")
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    # a further process looks for its list of fonts, and would write one into the home folder
+    os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
     import torch
 
     from imbtool.cli import app, common

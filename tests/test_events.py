@@ -88,6 +88,7 @@ def test_what_was_done_over_again_is_left_out(step: int, tmp_path: Path) -> None
         {**EPOCH, "labels": {"rare": {**LABEL, "support": -1}}},
         {**EPOCH, "labels": {"rare": {**LABEL, "precision": 0}}},
         {**EPOCH, "violations": [{"child": "a"}]},
+        {**EPOCH, "violations": [{"child": "a", "parent": "b", "decided": 1, "texts": 2}]},
         {**START, "learning_rate": {"value": 0}},
         {**START, "epochs": "auto"},
         {"event": "resume"},

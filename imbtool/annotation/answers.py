@@ -13,6 +13,7 @@ from imbtool.errors import Problem, user_error
 from imbtool.exports.doccano import MARKS
 from imbtool.exports.recognition import read_answers
 from imbtool.exports.shape import TEXT_ID, Given
+from imbtool.files.paths import real_path
 from imbtool.files.text_format import AS_FOUND
 from imbtool.formats.cells import cell_text, neutralised, text_cells
 from imbtool.labels.syntax import flag_of, names_in
@@ -80,7 +81,7 @@ def batches_of(answered: Sequence[Path], folders: Sequence[Path]) -> dict[Path, 
     read: dict[Path, BatchOf] = {}
 
     def batch_in(folder: Path) -> BatchOf:
-        key = folder.resolve()
+        key = real_path(folder)
         if key not in read:
             read[key] = BatchOf.read(folder)
         return read[key]

@@ -24,6 +24,7 @@ from imbtool.data.tables import Table, read_arrow
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.documents import Count, Typed
 from imbtool.files.json_text import write_json
+from imbtool.files.paths import real_path
 from imbtool.files.text_format import text_codec
 from imbtool.files.writing import new_folder, write_text
 from imbtool.labels.cells import label_cells
@@ -264,7 +265,7 @@ def _merged(
             aside = np.setdiff1d(np.arange(len(row)), asked)
             row[aside] = np.where(row[aside] == 1, 1, np.nan)
         if not np.isnan(row).all():
-            merged.append(MergedText(text, batch.folder.resolve().name, row))
+            merged.append(MergedText(text, real_path(batch.folder).name, row))
     return merged, ties.astype(np.float32)
 
 
@@ -375,7 +376,7 @@ def _write(
             files.append(ANSWERS)
         _say(values, known, ratings.labels, declared)
         profile = make_profile(values)
-        text = render_profile(profile, folder=folder.resolve())
+        text = render_profile(profile, folder=real_path(folder))
         write_text(draft / PROFILE, text)
         report = report.model_copy(update={"files": [*files, PROFILE, REPORT]})
         write_json(draft / REPORT, report)
@@ -388,7 +389,7 @@ def _is_plain(profile: Profile) -> bool:
 
 
 def _path_in(folder: Path, name: str) -> str:
-    return str(folder.resolve() / name)
+    return str(real_path(folder) / name)
 
 
 def _say(

@@ -16,6 +16,7 @@ from imbtool.config.section import Section
 from imbtool.config.yaml_text import Key, YamlText, parse_yaml
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.documents import found_and_expected
+from imbtool.files.paths import refuse_endless
 from imbtool.wording import cut, did_you_mean
 
 ENCODER_KEY: Key = ("model", "encoder")
@@ -82,6 +83,7 @@ def profile_text(path: Path) -> str:
     if FORBIDDEN.search(str(path)):
         fix = "rename the file, or the folder it is in"
         raise user_error(path, "a path that is not UTF-8 or holds NUL", "a profile", fix)
+    refuse_endless(path, "a profile")
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

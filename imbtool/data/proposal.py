@@ -20,6 +20,7 @@ from imbtool.data.datasets import SPLIT_NAMES, dataset_splits, split_among, spli
 from imbtool.data.imbalance import co_occurrence
 from imbtool.data.tables import read_arrow
 from imbtool.errors import user_error
+from imbtool.files.paths import real_path
 from imbtool.formats.cells import is_list, require_columns, text_cells
 from imbtool.formats.sources import is_there
 from imbtool.labels.cells import label_cells
@@ -77,7 +78,7 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
         UserError: the table cannot be read, nothing in it looks like texts or labels, it cannot
             be told what its cells mean, or an override does not fit.
     """
-    path = train if is_hub(train) else train.resolve()
+    path = train if is_hub(train) else real_path(train)
     known = _known_of_labels(overrides)
     others = [each for each in overrides if each.key.removeprefix(LABELS) not in known]
     given = overlay(make_profile({"data": {"train": str(path)}}), others).data

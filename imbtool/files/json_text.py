@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from imbtool.errors import user_error
+from imbtool.files.paths import refuse_endless
 from imbtool.files.writing import SURROGATE, write_text
 from imbtool.wording import shown
 
@@ -39,7 +40,12 @@ def write_json(path: Path, document: object) -> None:
 
 
 def append_line(path: Path, document: object) -> None:
-    """Append one JSON object as a line, in a single write."""
+    """Append one JSON object as a line, in a single write.
+
+    Raises:
+        UserError: a pipe or a device stands there.
+    """
+    refuse_endless(path, "a file of lines")
     with path.open("a", encoding="utf-8", newline="\n") as stream:
         stream.write(to_json(document, indent=None) + "\n")
 
@@ -55,6 +61,7 @@ def read_json(path: Path, fix: str = "restore it or write it anew", unique: bool
     Raises:
         UserError: the file is missing or is not JSON.
     """
+    refuse_endless(path, "a JSON file")
     try:
         return parse_json(path.read_bytes(), unique)
     except FileNotFoundError:

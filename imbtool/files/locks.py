@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.paths import real_path
 from imbtool.wording import printable
 
 try:
@@ -64,7 +65,7 @@ class Lock:
     @property
     def environment(self) -> dict[str, str]:
         """Variables that tell them so."""
-        return {HELD: str(self.folder.resolve())}
+        return {HELD: str(real_path(self.folder))}
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def locked(folder: Path, member: Member | None = None) -> Iterator[Lock]:
     Raises:
         UserError: another job is at work in it.
     """
-    if os.environ.get(HELD) == str(folder.resolve()):
+    if os.environ.get(HELD) == str(real_path(folder)):
         yield Lock(folder, None)
         return
     is_new = not folder.exists()

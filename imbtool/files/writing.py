@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from imbtool.errors import UserError, user_error
 from imbtool.files.locks import hold, is_abandoned, let_go
+from imbtool.files.paths import refuse_endless
 
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -145,6 +146,7 @@ def sha256(path: Path, expected: str) -> str:
     Raises:
         UserError: it cannot be read.
     """
+    refuse_endless(path, expected)
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -21,6 +21,7 @@ from imbtool.distributed.workers import failures_to_report, run_workers
 from imbtool.errors import UserError, user_error
 from imbtool.files.json_text import to_json
 from imbtool.files.locks import Lock, Member, locked
+from imbtool.files.paths import real_path
 from imbtool.files.writing import sha256
 from imbtool.formats.sources import separate_files, written_name
 from imbtool.inference.output_folder import FolderManifest, claim_folder, require_claimable
@@ -296,7 +297,7 @@ def assign_shards(sizes: Sequence[int], processes: int) -> list[list[int]]:
 
 def _refuse_overlap(source: Path, base: Path, folder: Path, reaches_down: bool) -> None:
     """Refuse outputs among the inputs: the next run would read them as inputs."""
-    inside, outside = folder.resolve(), base.resolve()
+    inside, outside = real_path(folder), real_path(base)
     if inside == outside or (reaches_down and outside in inside.parents):
         found = f"a folder among the tables of {source}"
         raise user_error(f"-o {folder}", found, "a folder apart", "choose another -o")

@@ -17,6 +17,7 @@ from imbtool.data.corpus import Corpus
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.errors import TextError, rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
+from imbtool.files.paths import real_path
 from imbtool.inference.predict import use_gpu
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
@@ -91,7 +92,7 @@ def open_scorer(source: Path, cache: Path, tell: Tell, trust_remote_code: bool =
 
 def _profile_of_run(source: Path) -> Profile:
     """The profile beside a checkpoint, which says where the labelled texts are."""
-    for folder in (source, source.parent, checkpoint_folder(source).resolve().parent):
+    for folder in (source, source.parent, real_path(checkpoint_folder(source)).parent):
         if (folder / "profile.yaml").is_file():
             return read_run_profile(folder)
     fix = "give the run folder that `imbtool train` named at its end, or a profile"
@@ -247,7 +248,7 @@ class CheckpointScorer:
 
     def _logits(self, pool: Pool) -> NDArray[np.float16]:
         folder = self.checkpoint.folder
-        files = encoder_files(str(folder.resolve()))
+        files = encoder_files(str(real_path(folder)))
         key = feature_key(METHOD, pool.fingerprint, files)
 
         def compute(texts: Sequence[str]) -> NDArray[np.float32]:

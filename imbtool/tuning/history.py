@@ -44,8 +44,11 @@ def _from_rows(rows: Any) -> Any:
     """Settings from rows of key, label and value, as decisions.jsonl has them."""
     if not isinstance(rows, list):
         return rows
-    if not all(isinstance(row, list) and len(row) == 3 for row in rows):
-        raise ValueError("a setting that is not a key, a label and a value")
+    for row in rows:
+        if not isinstance(row, list) or len(row) != 3 or not isinstance(row[0], str):
+            raise ValueError("a setting that is not a key, a label and a value")
+        if not isinstance(row[1], str | None):
+            raise ValueError("a setting of a label that is not a name")
     return {(key, label): value for key, label, value in rows}
 
 

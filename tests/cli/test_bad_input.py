@@ -131,6 +131,20 @@ PROFILES = [
         "imbtool init",
     ),
     case(
+        "pipe for a profile",
+        lambda folder: os.mkfifo(folder / "pipe.yaml"),
+        "weights pipe.yaml",
+        "pipe.yaml",
+        "a pipe or a device",
+    ),
+    case(
+        "table that is a link to itself",
+        lambda folder: (folder / "circle.csv").symlink_to("circle.csv"),
+        "init circle.csv -o new.yaml",
+        "circle.csv",
+        "no such file",
+    ),
+    case(
         "empty profile", write("profile.yaml", ""), TRAIN, "profile.yaml", "empty", "imbtool init"
     ),
     case(

@@ -99,6 +99,8 @@ def test_a_line_ends_where_json_does_whatever_a_label_is_called(write: Write) ->
                 {"outcome": OUTCOME | {"objective": "0.5"}},
                 {"outcome": OUTCOME | {"labels": {"a": {"f1": 0.5}}}},
                 {"outcome": OUTCOME | {"settings": [["loss.gamma", "a"]]}},
+                {"outcome": OUTCOME | {"settings": [["loss.gamma", {}, 1.0]]}},
+                {"outcome": OUTCOME | {"settings": [[[], "a", 1.0]]}},
                 {"outcome": OUTCOME | {"findings": [{"id": "x"}]}},
             )
         ),
