@@ -99,7 +99,7 @@ def _suspected_errors(profile: Profile, corpus: Corpus) -> list[Finding]:
 def _tokens(corpus: Corpus, section: ModelSection) -> Tokens | None:
     """The tokens of the texts; None without the encoder, so that only characters are counted."""
     from imbtool.errors import UserError
-    from imbtool.model.token_counts import count_tokens
+    from imbtool.model.encoder import count_tokens
 
     try:
         return count_tokens(corpus, section)

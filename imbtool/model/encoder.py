@@ -14,7 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from imbtool.analysis.corpus_texts import sample_rows
+from imbtool.analysis.lengths import SAMPLED_TEXTS, Tokens
 from imbtool.config.schema import LongTexts, ModelSection
+from imbtool.data.corpus import Corpus
 from imbtool.files.model_folder import CONFIG, TOKENIZER, Folder
 from imbtool.model.encoder_files import encoder_folder
 from imbtool.model.loading import (
@@ -247,6 +250,21 @@ def load_text_tokenizer(section: ModelSection) -> TextTokenizer:
     check_tokens(folder, model, tokenizer)
     length = _length(section.max_length, tokenizer, model)
     return TextTokenizer(tokenizer, length, section.long_texts)
+
+
+def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
+    """Count the tokens of each text, or of a sample of many texts, special tokens included.
+
+    Raises:
+        UserError: there is no such encoder, or it has no tokenizer.
+    """
+    tokenizer = load_text_tokenizer(section)
+    rows = sample_rows({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
+    counts = {
+        name: np.array(tokenizer.count([split.texts[row] for row in rows[name]]), dtype=np.int64)
+        for name, split in corpus.splits.items()
+    }
+    return Tokens(tokenizer.most, rows, counts)
 
 
 def load_trained(

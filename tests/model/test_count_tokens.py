@@ -10,9 +10,8 @@ from encoders import make_encoder
 from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK
-from imbtool.model import token_counts, tokenize, very_long_texts
-from imbtool.model.encoder import load_encoder
-from imbtool.model.token_counts import count_tokens
+from imbtool.model import tokenize, very_long_texts
+from imbtool.model.encoder import count_tokens, load_encoder
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def test_with_windows_the_limit_is_what_all_of_them_hold(encoder: Path):
 
 
 def test_many_texts_are_sampled(encoder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(token_counts, "SAMPLED_TEXTS", 30)
+    monkeypatch.setattr("imbtool.model.encoder.SAMPLED_TEXTS", 30)
     counted = count_tokens(healthy_corpus(), ModelSection(encoder=str(encoder)))
     assert {name: len(rows) for name, rows in counted.rows.items()} == dict.fromkeys(
         ("train", "validation", "test"), 10
