@@ -51,6 +51,7 @@ def make_app(service: Service, access: Access) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
     _add_predict(app, service)
     _add_views(app, service)

@@ -17,7 +17,8 @@ from prometheus_client import (
 
 from imbtool.serving.documents import ModelName, TextResult
 
-disable_created_metrics()  # when each was first counted says nothing here
+# when each was first counted says nothing here
+disable_created_metrics()  # type: ignore[no-untyped-call]
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

@@ -46,7 +46,11 @@ class ServeProcess:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = self.wait_for(" is served at ").rpartition(" ")[2]
+
+    @property
+    def url(self) -> str:
+        """Where it answers, once it does."""
+        return self.wait_for(" is served at ").rpartition(" ")[2]
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -58,18 +62,18 @@ class ServeProcess:
         """What it has said so far."""
         return "\n".join(self._log)
 
-    def wait_for(self, part: str, after: int = 0) -> str:
-        """The line of the log that has a part; the first `after` lines do not count."""
+    def wait_for(self, part: str) -> str:
+        """The line of the log that has a part."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            for line in self._log[after:]:
+            for line in self._log:
                 if part in line:
                     return line
             if self.process.poll() is not None:
                 self._reader.join()
                 break
             time.sleep(0.05)
-        found = [line for line in self._log[after:] if part in line]
+        found = [line for line in self._log if part in line]
         assert found, self.log
         return found[0]
 
@@ -89,6 +93,7 @@ def served(*arguments: str) -> Iterator[ServeProcess]:
     """A server that is killed at the end of the block if it still runs."""
     server = ServeProcess(*arguments)
     try:
+        assert server.url
         yield server
     finally:
         server.process.kill()

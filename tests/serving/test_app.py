@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -355,7 +356,8 @@ def test_other_methods_and_paths_are_refused(client: TestClient) -> None:
 def test_the_extra_is_asked_for_where_it_is_missing(
     project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imbtool.cli.serve.find_spec", lambda name: None)
+    # the package's name `serve` is the command
+    monkeypatch.setattr(import_module("imbtool.cli.serve"), "find_spec", lambda name: None)
     result = imbtool("serve", "runs/first")
     assert result.exit_code == 2
     assert result.stderr.count("error: ") == 1
