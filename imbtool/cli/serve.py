@@ -109,7 +109,7 @@ def serve(
         ),
     ] = 32,
 ) -> None:
-    """Serve a model over HTTP, with the decisions of `imbtool predict`.
+    """Serve a model over HTTP, with the decisions of `predict`.
 
     POST /predict decides texts by the checkpoint's thresholds and hierarchy; GET /model, /metrics,
     /health and /ready tell of the server, and / is a page to try the model on. Texts are never
