@@ -20,6 +20,8 @@ NOT_RUN = {
     "torchrun ": "needs several processes, or machines",
     "accelerate launch ": "needs several GPUs",
     "srun |RANK=.SLURM_": "needs Slurm",
+    # it is started in tests/serving/
+    "imbtool serve ": "goes on until it is stopped",
     "python -m benchmarks": "takes minutes to hours",
 }
 """How a command begins (a pattern), and why it cannot be run in a test."""

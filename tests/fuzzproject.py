@@ -224,7 +224,7 @@ MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
     ("*checkpoint-*/tokenizer*.json", ".+", (), "a tokenizer, as its file says"),
     ("encoder/*.json", ".+", (), "an encoder is what its files say"),
     ("encoder/model.safetensors", ".+", ("transposed",), "as many numbers, in another order"),
-    ("*.csv", "", ("a flipped bit",), "a text may have any letters"),
+    ("*.csv", "", ("a flipped bit", "another file's content"), "a table like any other"),
     ("*profile.yaml", ".+", GONE, "the settings: a value that the schema allows is one of them"),
     ("*events.jsonl", ".+", (), "the record itself"),
     ("*events.jsonl", r".+\.violations", ("deleted", "renamed"), "older runs have none"),

@@ -39,6 +39,7 @@ OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
     "docs/experiments/speed.md": ["--levers", "--rounds"],  # of throughput.py
     "docs/quick-reference.md": ["--install-completion"],  # of imbtool itself
+    "docs/serving.md": ["--dtype", "--max-model-len"],  # of other servers
     "docs/share.md": ["--private"],  # of hf upload
 }
 """Options in sentences that are none of imbtool's."""

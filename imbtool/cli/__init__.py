@@ -17,6 +17,7 @@ from imbtool.cli.find import find
 from imbtool.cli.init import init
 from imbtool.cli.merge import merge
 from imbtool.cli.predict import predict
+from imbtool.cli.serve import serve
 from imbtool.cli.split import split
 from imbtool.cli.streams import prepare_streams, undelivered, unusable
 from imbtool.cli.train import train
@@ -77,7 +78,7 @@ app = typer.Typer(
     epilog="Start with `imbtool init TRAIN.csv`. Every command ends by naming the next one."
     f"\n\n{DOCUMENTATION}",
 )
-for command in (init, split, analyze, weights, train, tune, evaluate, predict, find, merge):
+for command in (init, split, analyze, weights, train, tune, evaluate, predict, serve, find, merge):
     app.command(epilog=DOCUMENTATION)(command)
 
 

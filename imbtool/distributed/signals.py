@@ -23,6 +23,12 @@ class StopRequest:
     signum: int | None = None
 
 
+class HangupRequest:
+    """Whether a SIGHUP has come that nobody has acted upon."""
+
+    wanted: bool = False
+
+
 def _endings() -> tuple[signal.Signals, ...]:
     """The signals that a scheduler or a closed terminal sends, if the system has them."""
     return tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -58,7 +64,29 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 @contextmanager
-def stop_on_signals(second_stops: bool) -> Iterator[StopRequest]:
+def hangups_noted() -> Iterator[HangupRequest]:
+    """Record SIGHUP, with which an operator asks a server to read its files anew.
+
+    It is recorded under `nohup`, too.
+    """
+    request = HangupRequest()
+    number = getattr(signal, "SIGHUP", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield request  # only the main thread may set handlers
+        return
+
+    def note(_: int, __: FrameType | None) -> None:
+        request.wanted = True
+
+    before = signal.signal(number, note)
+    try:
+        yield request
+    finally:
+        signal.signal(number, before)
+
+
+@contextmanager
+def stop_on_signals(second_stops: bool, hangup_stops: bool = True) -> Iterator[StopRequest]:
     """Record SIGINT, SIGTERM and SIGHUP instead of stopping at once.
 
     A SIGHUP that is ignored (under `nohup`, for example) stays ignored.
@@ -66,6 +94,7 @@ def stop_on_signals(second_stops: bool) -> Iterator[StopRequest]:
     Args:
         second_stops: whether a second signal stops at once. It must not with several processes,
             which receive each signal twice: from the terminal and from the launcher.
+        hangup_stops: whether SIGHUP is one of these signals, or keeps its meaning.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -73,6 +102,8 @@ def stop_on_signals(second_stops: bool) -> Iterator[StopRequest]:
         return
     numbers = [signal.SIGINT, signal.SIGTERM]
     numbers += [each for each in _endings() if signal.getsignal(each) is not signal.SIG_IGN]
+    if not hangup_stops:
+        numbers = [each for each in numbers if each.name != "SIGHUP"]
     before = {number: signal.getsignal(number) for number in numbers}
 
     def note(signum: int, _: FrameType | None) -> None:

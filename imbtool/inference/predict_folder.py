@@ -138,7 +138,7 @@ def make_job(
     trained_on = meta.data.text
     columns = text or as_list(trained_on)
     return PredictionJob(
-        folder, _fingerprint(folder), source, list(columns), calibrated, trust_remote_code
+        folder, fingerprint(folder), source, list(columns), calibrated, trust_remote_code
     )
 
 
@@ -242,7 +242,7 @@ def _predict_shard(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> 
         return FileResult(shard, "failed", error=error)
 
 
-def _fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path) -> str:
     """sha256 of all files of a checkpoint except its card, which an evaluation rewrites."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):

@@ -103,6 +103,20 @@ class Checkpoint:
         if self.knn is not None:
             self.knn.to(device)
 
+    def keep_in_memory(self) -> None:
+        """Copy all tensors into memory of their own.
+
+        What was loaded lies in the pages of its file, and would change with a file that is
+        overwritten in place.
+
+        Raises:
+            UserError: the files are no longer what the thresholds were chosen with.
+        """
+        for module in filter(None, (self.text_model.model, self.knn)):
+            for tensor in (*module.parameters(), *module.buffers()):
+                tensor.data = tensor.data.clone()
+        _verify(self.folder, self.meta)
+
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The probability of each text and label, sigmoid(logit) [n, L]."""
         return sigmoid(self.logits(texts))

@@ -7,7 +7,12 @@ from contextlib import suppress
 
 import pytest
 
-from imbtool.distributed.signals import Stopped, stop_on_signals, stopped_by_signals
+from imbtool.distributed.signals import (
+    Stopped,
+    hangups_noted,
+    stop_on_signals,
+    stopped_by_signals,
+)
 
 ENDINGS = [signal.SIGTERM, signal.SIGHUP]
 
@@ -50,3 +55,13 @@ def test_a_stop_that_was_dropped_comes_at_the_end_of_the_block():
     with pytest.raises(Stopped) as stopped, stopped_by_signals(), suppress(Stopped):
         os.kill(os.getpid(), signal.SIGTERM)
     assert stopped.value.signum == signal.SIGTERM
+
+
+def test_a_hangup_asks_a_server_to_read_its_files_and_stops_nothing():
+    with stopped_by_signals(), hangups_noted() as hangup:
+        with stop_on_signals(second_stops=True, hangup_stops=False) as request:
+            assert not hangup.wanted
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert (hangup.wanted, request.signum) == (True, None)
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert request.signum == signal.SIGTERM

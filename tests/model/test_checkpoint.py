@@ -154,6 +154,20 @@ def test_a_flipped_bit_of_a_weight_is_found(project: Path) -> None:
         read_checkpoint(FOLDER)
 
 
+def test_a_model_in_memory_outlives_its_files(project: Path) -> None:
+    checkpoint = read_checkpoint(Path("runs/first"))
+    before = checkpoint.probabilities(["a knife"])
+    checkpoint.keep_in_memory()
+    path = checkpoint.folder / "model.safetensors"
+    content = path.read_bytes()
+    with path.open("r+b") as stream:  # in place: a new file would leave the old one as it is
+        stream.seek(len(content) // 2)
+        stream.write(bytes(len(content) - len(content) // 2))
+    assert (checkpoint.probabilities(["a knife"]) == before).all()
+    with pytest.raises(UserError, match="other bytes"):
+        checkpoint.keep_in_memory()
+
+
 def test_a_checkpoint_of_version_0_1_has_no_digests(project: Path) -> None:
     meta = read_json(FOLDER / "imbtool.json")
     del meta["digests"]

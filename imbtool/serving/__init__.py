@@ -1,0 +1,1 @@
+"""Models in production: served over HTTP, with the decisions of `imbtool predict`."""

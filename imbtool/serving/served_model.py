@@ -1,0 +1,158 @@
+"""The model that a server owns: loaded whole, checked, and from then on apart from its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from imbtool.evaluation.calibration import sigmoid
+from imbtool.files.model_folder import is_file
+from imbtool.inference.predict import shown_probabilities, use_gpu
+from imbtool.inference.predict_folder import fingerprint
+from imbtool.model.card import model_card
+from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.model.loading import PROBE_TEXT
+from imbtool.serving.documents import (
+    ModelDocument,
+    ModelName,
+    PredictResponse,
+    ServedLabel,
+    ServedLimits,
+    TextResult,
+)
+from imbtool.serving.limits import Limits
+from imbtool.types import Decisions, Floats
+from imbtool.wording import as_list
+
+CARD = "README.md"
+CHECKPOINT = "checkpoint"
+"""What the folder within a run is called; the run's name says more."""
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model with its name.
+
+    Attributes:
+        checkpoint: the model.
+        name: by which answers refer to it.
+        card: in Markdown.
+    """
+
+    checkpoint: Checkpoint
+    name: ModelName
+    card: str
+
+    def predict(self, texts: Sequence[str]) -> Predicted:
+        """Decide the labels of texts, as `imbtool predict` does.
+
+        Raises:
+            UserError: a text cannot be read, or the model gives it a number that is not finite.
+        """
+        logits = self.checkpoint.logits(texts)
+        return Predicted(self, logits, self.checkpoint.decide(sigmoid(logits)))
+
+    def document(self, limits: Limits) -> ModelDocument:
+        """What there is to know of the model."""
+        meta = self.checkpoint.meta
+        labels = {
+            name: ServedLabel(
+                threshold=label.threshold,
+                parent=label.parent,
+                tier=label.tier,
+                training_positives=label.training_positives,
+                validation_positives=label.validation_positives,
+            )
+            for name, label in meta.labels.items()
+        }
+        return ModelDocument(
+            model=self.name,
+            version=meta.version,
+            encoder=meta.encoder,
+            max_length=meta.max_length,
+            long_texts=meta.long_texts,
+            columns=as_list(meta.data.text),
+            joiner=meta.joiner,
+            labels=labels,
+            coherence=meta.coherence,
+            calibrated=meta.calibration is not None,
+            limits=ServedLimits(**asdict(limits)),
+            card=self.card,
+        )
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a model says of texts.
+
+    Attributes:
+        model: that said it.
+        logits: [n, L].
+        decisions: [n, L].
+    """
+
+    model: ServedModel
+    logits: Floats
+    decisions: Decisions
+
+    def of_texts(self, rows: slice) -> Predicted:
+        """The same of some of the texts."""
+        return Predicted(self.model, self.logits[rows], self.decisions[rows])
+
+    def response(self, calibrated: bool) -> PredictResponse:
+        """The document of it.
+
+        Args:
+            calibrated: whether its probabilities are calibrated; the labels are the same.
+
+        Raises:
+            UserError: calibrated ones are asked for, and the model has no calibration.
+        """
+        checkpoint = self.model.checkpoint
+        shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
+        names = checkpoint.labels.names
+        results = [
+            TextResult(
+                labels=[name for name, has in zip(names, decided, strict=True) if has],
+                probabilities=dict(zip(names, row, strict=True)),
+            )
+            for decided, row in zip(
+                self.decisions.tolist(), shown(self.logits).tolist(), strict=True
+            )
+        ]
+        return PredictResponse(results=results, model=self.model.name)
+
+
+def load_model(path: Path, trust_remote_code: bool = False) -> ServedModel:
+    """Load the model of a checkpoint, whole, and let it read a text.
+
+    Args:
+        path: of the checkpoint, or of the run folder around it.
+        trust_remote_code: whether to run code that comes with the model.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    # a training may point its link at another folder in the meantime
+    folder = checkpoint_folder(path).resolve()
+    checkpoint = read_checkpoint(folder, trust_remote_code)
+    use_gpu(checkpoint, 0)
+    checkpoint.keep_in_memory()
+    checkpoint.logits([PROBE_TEXT])
+    name = ModelName(name=_name_of(path), sha256=fingerprint(folder))
+    return ServedModel(checkpoint, name, _card(checkpoint))
+
+
+def _name_of(path: Path) -> str:
+    """The name of the run, or of a folder that is none."""
+    whole = path.absolute()
+    return whole.parent.name if whole.name == CHECKPOINT else whole.name
+
+
+def _card(checkpoint: Checkpoint) -> str:
+    """The card in the folder, which knows of evaluations; else the one of its metadata."""
+    path = checkpoint.folder / CARD
+    if not is_file(path):
+        return model_card(checkpoint.meta)
+    return path.read_text(encoding="utf-8", errors="replace")
