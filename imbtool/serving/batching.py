@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -124,9 +124,15 @@ class Batcher:
         self._thread.join()
 
     def _work(self) -> None:
-        while jobs := self._collect():
+        while collected := self._collect():
             model = self._model
-            self._observe(sum(len(job.texts) for job in jobs))
+            # a client may have gone; from here on a request can no longer be cancelled
+            jobs = [job for job in collected if job.future.set_running_or_notify_cancel()]
+            with self._changed:
+                self._open_texts -= _texts_of(collected) - _texts_of(jobs)
+            if not jobs:
+                continue
+            self._observe(_texts_of(jobs))
             for job, outcome in _predict(model, jobs):
                 with self._changed:
                     self._open_texts -= len(job.texts)
@@ -151,8 +157,11 @@ class Batcher:
         return jobs
 
     def _is_complete(self) -> bool:
-        waiting = sum(len(job.texts) for job in self._jobs)
-        return self._closed or waiting >= self._batching.texts
+        return self._closed or _texts_of(self._jobs) >= self._batching.texts
+
+
+def _texts_of(jobs: Iterable[_Job]) -> int:
+    return sum(len(job.texts) for job in jobs)
 
 
 def _predict(model: ServedModel, jobs: Sequence[_Job]) -> list[tuple[_Job, Predicted | Exception]]:

@@ -156,3 +156,21 @@ def test_another_model_answers_from_the_next_batch_on(make_batcher: MakeBatcher)
     old.may_go_on.set()
     names = [future.result(timeout=60).model.name for future in (begun, waiting)]
     assert names == ["old", "new"]
+
+
+def test_a_request_that_nobody_waits_for_any_more_costs_nothing_and_stops_nobody(make_batcher):
+    model = Lengths()
+    batcher = make_batcher(model)
+    model.may_go_on.clear()
+    first = batcher.submit(["one"])
+    assert model.has_begun.wait(timeout=60)
+    gone, second = batcher.submit(["gone"]), batcher.submit(["four"])
+    assert gone.cancel()
+    assert not first.cancel()
+    model.may_go_on.set()
+    assert (lengths(first), lengths(second)) == ([3.0], [4.0])
+    assert model.batches == [["one"], ["four"]]
+    assert batcher.alive
+    batcher.close()
+    batcher.join()
+    assert batcher.open_texts == 0
