@@ -46,11 +46,10 @@ FIGURES = {
     "average_precision_severe": ("AP severe", 3),
     "f1_micro": ("micro-F1", 3),
     "labels_at_zero_recall": ("zero recall", 1),
-    "minutes": ("minutes", 2),
 }
 """Their titles in the table, and with how many digits they stand there."""
 WHERE = ("data", "variant", "settings", "frozen", "encoder", "repeat", "fold", *SPLITS)
-COLUMNS = ("key", *WHERE, *FIGURES)
+COLUMNS = ("key", *WHERE, *FIGURES, "minutes")
 PACKAGES = ("imbtool", "torch", "transformers")
 
 Row = dict[str, Any]
