@@ -225,6 +225,7 @@ class ValidationMetrics(EventPart):
     labels: dict[str, LabelEpochMetrics]
     threshold_rule: str = ""
     threshold_scores: Mapping[str, Metric] = Field({})
+    threshold_micro_scores: Mapping[str, Metric] = Field({})
     threshold_recalls: Mapping[str, Metric] = Field({})
     coherence: str | None = None
     violations: list[Violations] = Field([])

@@ -155,10 +155,13 @@ class LabelThreshold(Part):
 
 
 class Thresholds(Part):
-    """The rule of the thresholds, and the cross-fitted macro-F1 of each rule that competed."""
+    """The rule of the thresholds, and the cross-fitted F1 of each rule that competed."""
 
     rule: str
     scores: dict[str, float]
+    """Macro-F1."""
+    micro_scores: dict[str, float] = Field({}, exclude_if=lambda scores: not scores)
+    """Micro-F1. The key is absent where the checkpoint does not have it."""
     labels: dict[str, LabelThreshold]
 
 

@@ -1,10 +1,12 @@
 """Which threshold each label gets: rules compete on validation, never on what is reported.
 
 A label's own F1-best threshold overfits where positives are few, so every rule is fitted on one
-half of validation and scored on the other, over seeded half-splits both ways. Rules within one
-standard error of the best mean macro-F1 count as equal; of these the one with the highest macro
-recall wins, since rare labels are why it is done, and is refitted on all of validation. A label
-with a requirement (requirements.py) takes its threshold from that, whatever the rule.
+half of validation and scored on the other, over seeded half-splits both ways. The score is the
+geometric mean of macro-F1 and micro-F1: few texts hardly measure the F1 of rare labels, and
+frequent labels would pay for what chance makes of it. Rules within one standard error of the best
+mean score count as equal; of these the one with the highest macro recall wins, since rare labels
+are why it is done, and is refitted on all of validation. A label with a requirement
+(requirements.py) takes its threshold from that, whatever the rule.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ class ThresholdChoice:
             without positives on validation or with the same score for all texts, or `required
             recall` and the like.
         scores: cross-fitted macro-F1 of each rule that competed.
+        micro_scores: cross-fitted micro-F1 of each of them; the geometric mean of both decides.
         recalls: cross-fitted macro recall of those that are as good as the best; the highest wins.
         logits: threshold of each label on the logit scale [L]; at or above it is decided.
         positives: validation positives of each label [L].
@@ -61,6 +64,7 @@ class ThresholdChoice:
     rule: str
     rules: list[str]
     scores: dict[str, float]
+    micro_scores: dict[str, float]
     recalls: dict[str, float]
     logits: Floats
     positives: Counts
@@ -141,8 +145,10 @@ def choose_thresholds(
     names = list(RULES) if method == "auto" else [method]
     rules = {name: _requiring(_sparing(name), required) for name in names}
     crossed = {name: _cross_fit(rule, sample, halves) for name, rule in rules.items()}
-    scores = {name: _macro_f1(decisions, targets) for name, decisions in crossed.items()}
-    recalls = {name: _macro_recall(crossed[name], targets) for name in _as_good_as_best(scores)}
+    macro = {name: _macro_f1(decisions, targets) for name, decisions in crossed.items()}
+    micro = {name: _micro_f1(decisions, targets) for name, decisions in crossed.items()}
+    equal = _as_good_as_best({name: np.sqrt(macro[name] * micro[name]) for name in names})
+    recalls = {name: _macro_recall(crossed[name], targets) for name in equal}
     best = max(recalls, key=lambda name: recalls[name])
     thresholds = rules[best](sample)
     fits = fit_requirements(required, sample.logits, targets)
@@ -165,7 +171,8 @@ def choose_thresholds(
     return ThresholdChoice(
         rule=best,
         rules=[sources.get(column, best) for column in range(len(labels))],
-        scores={name: float(score.mean()) for name, score in scores.items()},
+        scores={name: float(score.mean()) for name, score in macro.items()},
+        micro_scores={name: float(score.mean()) for name, score in micro.items()},
         recalls=recalls,
         logits=thresholds,
         positives=positives,
@@ -280,6 +287,12 @@ def _requiring(rule: Rule, required: Requirements) -> Rule:
 def _macro_f1(decisions: Decisions, targets: Targets) -> Floats:
     """Macro-F1 of all validation rows, for each half-split; 0 where no label has positives."""
     scores = [mean_defined(confusion(part, targets).f1) for part in decisions]
+    return np.asarray(np.nan_to_num(scores), dtype=np.float64)
+
+
+def _micro_f1(decisions: Decisions, targets: Targets) -> Floats:
+    """Micro-F1 of all validation rows, for each half-split; 0 where no label has positives."""
+    scores = [mean_defined(confusion(part, targets).micro().f1) for part in decisions]
     return np.asarray(np.nan_to_num(scores), dtype=np.float64)
 
 

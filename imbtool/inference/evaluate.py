@@ -198,6 +198,7 @@ def _thresholds(meta: CheckpointMeta) -> Thresholds:
     return Thresholds(
         rule=meta.threshold_rule,
         scores=meta.threshold_scores,
+        micro_scores=meta.threshold_micro_scores,
         labels={
             name: LabelThreshold(
                 threshold=label.threshold,

@@ -223,6 +223,7 @@ def make_meta(
         labels=labels,
         threshold_rule=choice.rule,
         threshold_scores=choice.scores,
+        threshold_micro_scores=choice.micro_scores,
         threshold_recalls=choice.recalls,
         coherence=choice.coherence,
         separator=profile.data.labels.separator,

@@ -168,6 +168,8 @@ class CheckpointMeta(_Meta):
     threshold_rule: Name
     threshold_scores: dict[Name, Share]
     """Cross-fitted macro-F1 on validation of each candidate rule."""
+    threshold_micro_scores: dict[Name, Share] = Field({})
+    """The same of micro-F1; older versions chose by macro-F1 alone and do not have it."""
     threshold_recalls: dict[Name, Share] = Field({})
     """Cross-fitted macro recall of the rules as good as the best, by which the rule was chosen."""
     coherence: Coherence | None

@@ -58,6 +58,7 @@ def validate(setup: TrainingSetup, logits: Floats) -> ValidationResult:
         **validation_metrics(labels, choice, logits, targets),
         threshold_rule=choice.rule,
         threshold_scores=choice.scores,
+        threshold_micro_scores=choice.micro_scores,
         threshold_recalls=choice.recalls,
         coherence=choice.coherence,
         violations=_violations(labels, logits >= choice.logits),

@@ -199,11 +199,43 @@ def test_of_rules_with_equal_f1_auto_takes_the_one_with_more_recall(
 def test_auto_takes_the_rule_with_the_best_cross_fitted_score_where_it_is_clear():
     logits, targets = noisy(shift=-4)
     choice = choose(logits, targets, "auto")
-    alone = {rule: choose(logits, targets, rule).scores[rule] for rule in RULES}
-    assert choice.scores == alone
-    assert choice.scores[choice.rule] == max(alone.values())
+    alone = {rule: choose(logits, targets, rule) for rule in RULES}
+    assert choice.scores == {rule: each.scores[rule] for rule, each in alone.items()}
+    assert choice.micro_scores == {rule: each.micro_scores[rule] for rule, each in alone.items()}
+    both = {rule: choice.scores[rule] * choice.micro_scores[rule] for rule in RULES}
+    assert both[choice.rule] == max(both.values())
     assert choice.rule != "0.5"
     assert np.array_equal(choice.logits, choose(logits, targets, choice.rule).logits)
+
+
+def test_a_little_macro_f1_is_given_for_much_micro_f1(monkeypatch: pytest.MonkeyPatch):
+    # both are right about a frequent label; one also finds the only text of a rare one among 13
+    targets = np.zeros((24, 2), np.float32)
+    targets[:12, 0] = targets[0, 1] = 1
+    logits = np.column_stack([np.arange(24.0)[::-1], np.arange(24.0)[::-1]])
+    for name in [name for name in RULES if name not in ("0.5", "global")]:
+        monkeypatch.delitem(RULES, name)
+    monkeypatch.setitem(RULES, "0.5", lambda sample: np.array([11.5, 24.0]))
+    monkeypatch.setitem(RULES, "global", lambda sample: np.array([11.5, 10.5]))
+    choice = choose(logits, targets, "auto")
+    assert choice.scores["global"] > choice.scores["0.5"]
+    assert choice.micro_scores["0.5"] > choice.micro_scores["global"] + 0.2
+    assert choice.rule == "0.5"
+
+
+def test_much_macro_f1_is_not_given_for_a_little_micro_f1(monkeypatch: pytest.MonkeyPatch):
+    # one rule is right about a frequent label and never finds a rare one, the other finds both
+    targets = np.zeros((24, 2), np.float32)
+    targets[:12, 0] = targets[:3, 1] = 1
+    logits = np.column_stack([np.arange(24.0)[::-1], np.arange(24.0)[::-1]])
+    for name in [name for name in RULES if name not in ("0.5", "global")]:
+        monkeypatch.delitem(RULES, name)
+    monkeypatch.setitem(RULES, "0.5", lambda sample: np.array([11.5, 24.0]))
+    monkeypatch.setitem(RULES, "global", lambda sample: np.array([13.5, 16.5]))
+    choice = choose(logits, targets, "auto")
+    assert choice.micro_scores["0.5"] > choice.micro_scores["global"]
+    assert choice.scores["global"] > choice.scores["0.5"] + 0.1
+    assert choice.rule == "global"
 
 
 def test_auto_prefers_a_rule_that_generalises_to_one_that_fits(monkeypatch: pytest.MonkeyPatch):
@@ -219,11 +251,13 @@ def test_auto_prefers_a_rule_that_generalises_to_one_that_fits(monkeypatch: pyte
     assert choice.rule != "per-label"
 
 
-def test_the_score_of_a_rule_is_the_macro_f1_of_its_cross_fitted_decisions():
+def test_the_scores_of_a_rule_are_the_f1_of_its_cross_fitted_decisions():
     logits, targets = noisy()
     choice = choose(logits, targets, "per-label")
     each = [mean_defined(confusion(part, targets).f1) for part in choice.cross_fitted]
     assert choice.scores == {"per-label": pytest.approx(np.mean(each))}
+    together = [mean_defined(confusion(part, targets).micro().f1) for part in choice.cross_fitted]
+    assert choice.micro_scores == {"per-label": pytest.approx(np.mean(together))}
 
 
 def test_a_method_that_is_asked_for_is_taken_without_a_contest():
