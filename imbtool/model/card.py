@@ -66,7 +66,7 @@ def classify(text):
 
 """ + DECIDE[DECIDE.index("\ndef line") :].replace(
     '{row["label"]: row["score"] for row in classify([text])[0]}',
-    "dict(zip(thresholds, classify(text)))",
+    'dict(zip(meta["labels"], classify(text)))',
 )
 """What `imbtool predict` decides with an exported folder, without it; docs/export.md has it too."""
 

@@ -43,7 +43,7 @@ INT8_INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 """Instructions for 8-bit products by the names of Linux."""
 
 
-class OnnxClassifier(PreTrainedModel):
+class OnnxClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]
     """A classifier whose logits a session of onnxruntime computes, on the CPU.
 
     Attributes:
@@ -52,7 +52,9 @@ class OnnxClassifier(PreTrainedModel):
     """
 
     def __init__(self, folder: Folder, session: onnxruntime.InferenceSession, labels: int) -> None:
-        super().__init__(PreTrainedConfig(num_labels=labels))
+        config = PreTrainedConfig()
+        config.num_labels = labels
+        super().__init__(config)
         self.folder, self.session = folder, session
         self.outputs = [output.name for output in session.get_outputs()]
         width = dict(zip(self.outputs, session.get_outputs(), strict=True)).get(FEATURES)
