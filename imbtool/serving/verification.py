@@ -171,12 +171,13 @@ def _may_lose(comparison: Comparison, name: str) -> bool:
     return low is None or low < -MOST_LOST
 
 
+def _cases(agreement: Agreement) -> str:
+    return f"{counted(agreement.differing, 'case')} of {agreement.decisions:,}"
+
+
 def _unmet_in_fp32(agreement: Agreement) -> Iterator[str]:
     if agreement.differing:
-        yield (
-            f"{counted(agreement.differing, 'decision')} of {agreement.decisions:,} "
-            "differ from the checkpoint's; none should."
-        )
+        yield (f"It decides otherwise than the checkpoint in {_cases(agreement)}; it never should.")
     if not agreement.largest_difference <= MOST_DIFFERENCE:
         yield (
             f"A probability differs by {agreement.largest_difference:.2g} from the checkpoint's; "

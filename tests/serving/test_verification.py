@@ -146,5 +146,5 @@ def test_fp32_decides_every_text_alike(truth: Split) -> None:
     after = logits.copy()
     after[0, 0] = -1e-6
     assert fp32(truth, logits, after).unmet == [
-        "1 decision of 360 differ from the checkpoint's; none should."
+        "It decides otherwise than the checkpoint in 1 case of 360; it never should."
     ]

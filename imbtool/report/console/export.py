@@ -14,8 +14,8 @@ from imbtool.report.cells import label_text, plain_table
 from imbtool.serving.document import Candidate, ExportReport
 from imbtool.wording import counted, some
 
-SEVERE_FIRST = 12
-"""Labels shown of an int8 graph, those with the fewest positives first."""
+SHOWN = 12
+"""Labels shown of an int8 graph, those with the fewest positives."""
 
 
 def export_views(report: ExportReport) -> Iterator[RenderableType]:
@@ -56,7 +56,7 @@ def _labels(comparison: Comparison, precision: str) -> Table:
     right = ("positives", "average precision", "F1")
     table = plain_table(title, "label", right=right)
     rarest = sorted(comparison.labels.items(), key=lambda item: item[1].support)
-    for name, row in rarest[:SEVERE_FIRST]:
+    for name, row in rarest[:SHOWN]:
         numbers = (_difference(row.average_precision), _difference(row.f1))
         table.add_row(label_text(name), f"{row.support:,}", *numbers)
     return table
@@ -80,8 +80,8 @@ def _sentences(report: ExportReport, shown: Candidate) -> Iterator[str]:
         )
     if shown.alone is not None and shown.alone.differing:
         yield (
-            f"{counted(shown.alone.differing, 'decision')} of {shown.alone.decisions:,} differ "
-            "between a text read alone and the same text in a batch."
+            "A text that is read alone is decided otherwise than in a batch in "
+            f"{counted(shown.alone.differing, 'case')} of {shown.alone.decisions:,}."
         )
     for each in report.candidates:
         yield from (f"{each.precision}: {sentence}" for sentence in each.unmet)
