@@ -45,7 +45,10 @@ def decide(text):
 
 DECIDE_BY_ONNX = """\
 import json
+import os
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would send usage data to Microsoft
 import onnxruntime
 from tokenizers import Tokenizer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 import re
 from collections.abc import Iterable, Iterator
@@ -169,9 +170,13 @@ def folder_of_export(path: Path) -> Folder:
 def import_extra(name: str) -> Any:
     """A package of the extra `onnx`.
 
+    Onnxruntime sends usage data to Microsoft and keeps a number of the machine in the home folder,
+    unless a variable says otherwise before it is imported. The user's own setting of it stands.
+
     Raises:
         UserError: it is not installed.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return importlib.import_module(name)
     except ImportError:

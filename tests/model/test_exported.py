@@ -1,7 +1,9 @@
 """An exported folder reads texts as a checkpoint does, and is refused in words if it is damaged."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -205,3 +207,25 @@ def test_a_missing_package_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match=r"pip install 'imbtool\[onnx\]'"):
         read_checkpoint(FOLDER)
+
+
+def test_onnxruntime_sends_nothing_and_leaves_nothing_at_home(project: Path) -> None:
+    write_exported(CHECKPOINT, FOLDER)
+    Path("home").mkdir()
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("XDG", "ORT"))
+    }
+    script = (
+        "from pathlib import Path\n"
+        "from imbtool import read_checkpoint\n"
+        f"read_checkpoint(Path({str(FOLDER)!r})).logits(['a knife'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**kept, "HOME": str(project / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list((project / "home").rglob("*onnxruntime*"))
