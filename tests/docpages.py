@@ -37,7 +37,7 @@ MADE_ANEW = {
     "split": ["data/*.csv", "data/split.json"],
 }
 """Pages show these commands as alternatives; each begins where the other had made nothing."""
-INTO_NEW = ("find", "merge")
+INTO_NEW = ("export", "find", "merge")
 """Commands that refuse a folder that is there."""
 
 

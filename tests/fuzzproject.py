@@ -143,6 +143,8 @@ FOLDER = command(
     leaves=("out",),
 )
 NEAR = command("predict runs/near new.csv -o out/predicted.jsonl", "out/predicted.jsonl")
+PREDICT_EXPORTED = command("predict exported new.csv -o out/exported.csv", "out/exported.csv")
+EVALUATE_EXPORTED = command("evaluate exported --data test.csv -o out/results --json")
 EVALUATE = command("evaluate runs/first -o out/results --json")
 EVALUATE_NEAR = command("evaluate runs/near --data test.csv -o out/results --json")
 EVALUATE_IN_PLACE = command("evaluate runs/first --json", writes=("runs/first",))
@@ -192,6 +194,7 @@ READERS: list[tuple[str, tuple[Command, ...]]] = [
     ("runs/first/checkpoint-*/*", (*[PREDICT] * 6, CALIBRATED, FOLDER, EVALUATE)),
     ("runs/near/checkpoint-*/imbtool.json", (*[NEAR] * 6, EVALUATE_NEAR, AGAINST)),
     ("runs/near/checkpoint-*/neighbours.safetensors", (*[NEAR] * 6, EVALUATE_NEAR)),
+    ("exported/*", (PREDICT_EXPORTED, PREDICT_EXPORTED, EVALUATE_EXPORTED)),
     ("runs/stopped/profile.yaml", (RESUME,)),
     ("runs/stopped/manifest.json", (RESUME,)),
     ("runs/stopped/events.jsonl", (RESUME,)),
@@ -207,7 +210,7 @@ QUICK = (PREDICT, NEAR, WEIGHTS, LOOK, INIT)
 """Commands that take no training."""
 
 
-META = "runs/*/checkpoint-*/imbtool.json"
+META = "*/imbtool.json"
 GONE = ("deleted", "null", "no value at all", "renamed", "empty list", "empty object")
 MAY_MATTER: list[tuple[str, str, tuple[str, ...] | None, str]] = [
     (META, r"labels\.\w+\.(threshold|slope|bias)", (), "what decides, each in its range"),
@@ -263,6 +266,7 @@ def make_project(
         _done(imbtool("tune", "-p", "profile.yaml", "--run", "tuned"))
         _train_near(imbtool, patch)
         _train_stopped(imbtool, patch)
+        _done(imbtool("export", "runs/first", "-o", "exported"))
     # every key, each with its value
     shutil.copy(folder / "runs" / "first" / "profile.yaml", folder / "profile.yaml")
     for plots in (folder / "runs").rglob("*.png"):

@@ -87,9 +87,9 @@ def rates(options: argparse.Namespace, way: dict[str, str], trainings: int) -> l
     """Tokens a second of so many trainings at a time."""
     start = time.time() + START
     window = ("--window", str(start), str(start + options.seconds))
-    command = (sys.executable, "-m", __spec__.name, "--data", str(options.data), *window)
+    command = [sys.executable, "-m", __spec__.name, "--data", str(options.data), *window]
     if options.profile:
-        command += ("--profile", str(options.profile))
+        command += ["--profile", str(options.profile)]
     environment = {key: value for key, value in os.environ.items() if key not in VARIABLES} | way
     processes = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
@@ -148,7 +148,7 @@ def main() -> None:
         )
         for row in rows
     ]
-    print(table(head, body))
+    print(table([head, *body]))
     if options.json:
         print(json.dumps({"ways": rows}))
 

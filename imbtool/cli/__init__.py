@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from imbtool.cli.analyze import analyze
 from imbtool.cli.common import complain, hint, show_notes
 from imbtool.cli.evaluate import evaluate
+from imbtool.cli.export import export
 from imbtool.cli.find import find
 from imbtool.cli.init import init
 from imbtool.cli.merge import merge
@@ -78,7 +79,11 @@ app = typer.Typer(
     epilog="Start with `imbtool init TRAIN.csv`. Every command ends by naming the next one."
     f"\n\n{DOCUMENTATION}",
 )
-for command in (init, split, analyze, weights, train, tune, evaluate, predict, serve, find, merge):
+COMMANDS = (
+    *(init, split, analyze, weights, train, tune, evaluate, predict),
+    *(export, serve, find, merge),
+)
+for command in COMMANDS:
     app.command(epilog=DOCUMENTATION)(command)
 
 

@@ -95,14 +95,34 @@ class Folder:
         """
         if (folder := self.path) is None:
             return
-        for name in OBJECTS:
-            if is_file(folder / name):
-                self._object(folder / name)
+        self.check_objects()
         with self.calls("its files"):
             others = [path.name for path in folder.iterdir() if OTHERS.fullmatch(path.name)]
         if others:
             raise self.refused(f"{min(others)}, which names other weights than {WEIGHTS}")
         self.weight_files()
+
+    def check_objects(self) -> None:
+        """Check that each small file that should hold an object does, where it is there.
+
+        Raises:
+            UserError: one does not.
+        """
+        for name in OBJECTS:
+            if self.path is not None and is_file(self.path / name):
+                self._object(self.path / name)
+
+    def brings_code(self) -> bool:
+        """Whether a small file names Python code that comes with the model.
+
+        Raises:
+            UserError: one of the files does not hold an object.
+        """
+        return any(
+            "auto_map" in self._object(self.path / name)
+            for name in OBJECTS
+            if self.path is not None and is_file(self.path / name)
+        )
 
     def weight_files(self) -> list[Path]:
         """The files that hold the weights; none of a hub id.

@@ -43,6 +43,36 @@ def decide(text):
 """
 """What `imbtool predict` decides, without imbtool; docs/share.md has it too."""
 
+DECIDE_BY_ONNX = """\
+import json
+import os
+import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would send usage data to Microsoft
+import onnxruntime
+from tokenizers import Tokenizer
+
+folder = "FOLDER"  # that imbtool export wrote
+meta = json.load(open(f"{folder}/imbtool.json", encoding="utf-8"))
+tokenizer = Tokenizer.from_file(f"{folder}/tokenizer.json")
+session = onnxruntime.InferenceSession(f"{folder}/model.onnx")
+thresholds = {name: label["threshold"] for name, label in meta["labels"].items()}
+coherence = meta["coherence"]
+if alone := meta["neighbours"]:  # the graph does not hold the kNN index
+    thresholds, coherence = alone["thresholds"], alone["coherence"]
+
+
+def classify(text):
+    ids = np.array([tokenizer.encode(text).ids])
+    (logits,) = session.run(["logits"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    return 1 / (1 + np.exp(-logits[0].astype(float)))
+
+""" + DECIDE[DECIDE.index("\ndef line") :].replace(
+    '{row["label"]: row["score"] for row in classify([text])[0]}',
+    'dict(zip(meta["labels"], classify(text)))',
+)
+"""What `imbtool predict` decides with an exported folder, without it; docs/export.md has it too."""
+
 
 def write_card(folder: Path, meta: CheckpointMeta, evaluation: Evaluation) -> None:
     """Write the model card of a checkpoint anew, with what an evaluation found.
@@ -63,7 +93,7 @@ def model_card(meta: CheckpointMeta, evaluation: Evaluation | None = None) -> st
         evaluation: if the model has been measured.
     """
     front = {
-        "library_name": "transformers",
+        "library_name": "onnx" if meta.export else "transformers",
         "pipeline_tag": "text-classification",
         **({"base_model": meta.encoder} if "/" in meta.encoder else {}),
         "tags": ["multi-label", "imbalanced", "imbtool"],
@@ -105,14 +135,14 @@ def _sections(meta: CheckpointMeta, evaluation: Evaluation | None) -> list[str]:
     return [
         "# A multi-label text classifier for rare labels",
         f"Fine-tuned from {_code(meta.encoder)} with imbtool {markdown_text(meta.version)}, "
-        f"epoch {validation.epoch} of the run. {_reading(meta)}",
+        f"epoch {validation.epoch} of the run. {_reading(meta)}{_export(meta)}",
         f"Macro-F1 on validation {_score(validation.f1_macro)}, decisions cross-fitted on "
         f"half-splits; mean average precision {_score(validation.average_precision_macro)}.",
         *(_measured(evaluation) if evaluation else ()),
         "## Use",
         "A label is decided where its score is at or above its threshold below, not at 0.5"
         f"{_coherence(meta)}. `imbtool predict` does so; without imbtool:",
-        f"```python\n{DECIDE}```",
+        f"```python\n{DECIDE_BY_ONNX if meta.export else DECIDE}```",
         *_columns(meta),
         "## Labels",
         _labels_table(meta),
@@ -146,6 +176,18 @@ def _neighbours(meta: CheckpointMeta) -> str:
         f"{nearest.share:.0%} of a probability; the code below has the model alone, with "
         "thresholds of its own, and may decide otherwise. `neighbours.safetensors` holds what the "
         "encoder makes of these texts, and their labels."
+    )
+
+
+def _export(meta: CheckpointMeta) -> str:
+    """With which numbers an exported model computes, and where that was measured."""
+    if (export := meta.export) is None:
+        return ""
+    numbers = "fp32" if export.precision == "fp32" else f"8-bit numbers ({export.precision})"
+    differs = ", though it does not keep all that it should" if export.accepted else ""
+    return (
+        f" Exported to ONNX in {numbers} and compared with its checkpoint on "
+        f"{markdown_text(export.processor)}{differs}; `export.json` has the figures."
     )
 
 

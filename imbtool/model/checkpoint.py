@@ -28,7 +28,8 @@ from imbtool.files.writing import publish_folder, sha256, write_text
 from imbtool.model.card import model_card
 from imbtool.model.encoder import TextModel, load_trained
 from imbtool.model.encoder_files import public_name
-from imbtool.model.head import head_layer
+from imbtool.model.exported import load_exported
+from imbtool.model.head import head_input
 from imbtool.model.knn import KnnIndex, interpolated, predict_with_knn, read_knn_index
 from imbtool.model.metadata import (
     FIX,
@@ -98,7 +99,12 @@ class Checkpoint:
         return interpolated(logits, knn_probabilities, self.meta.neighbours.share).numpy()
 
     def to(self, device: torch.device) -> None:
-        """Move the model, and its kNN index if it has one, to a device."""
+        """Move the model, and its kNN index if it has one, to a device.
+
+        An exported model stays where it is, since its graph is computed on the CPU.
+        """
+        if self.meta.export is not None:
+            return
         self.text_model.model.to(device)  # type: ignore[arg-type]
         if self.knn is not None:
             self.knn.to(device)
@@ -127,10 +133,10 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
-    """Load a checkpoint from its folder or from the run folder around it.
+    """Load a checkpoint from its folder or the run folder around it, or an exported folder.
 
     Args:
-        path: of either folder.
+        path: of the folder.
         trust_remote_code: whether to run code that comes with the model.
 
     Raises:
@@ -144,11 +150,15 @@ def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
     """
     folder = checkpoint_folder(path)
     meta = read_meta(folder)
-    text_model = load_trained(
-        folder, list(meta.labels), meta.max_length, meta.long_texts, trust_remote_code
-    )
+    if meta.export is None:
+        text_model = load_trained(
+            folder, list(meta.labels), meta.max_length, meta.long_texts, trust_remote_code
+        )
+    else:
+        text_model = load_exported(folder, meta, meta.export)
     knn = _read_knn(folder, meta.neighbours, text_model) if meta.neighbours else None
-    _verify(folder, meta)
+    if meta.export is None:
+        _verify(folder, meta)
     return Checkpoint(folder, text_model, meta, knn)
 
 
@@ -161,7 +171,7 @@ def _verify(folder: Path, meta: CheckpointMeta) -> None:
 
 
 def _read_knn(folder: Path, meta: KnnMeta, text_model: TextModel) -> KnnIndex:
-    layer = head_layer(text_model.model)
+    layer = head_input(text_model.model)
     if layer is None:
         found = "a kNN index, and a model whose head does not end in one layer with a bias"
         raise user_error(folder, found, "a checkpoint as imbtool wrote it", FIX)

@@ -20,6 +20,7 @@ from imbtool.config.schema import LongTexts, ModelSection
 from imbtool.data.corpus import Corpus
 from imbtool.files.model_folder import CONFIG, TOKENIZER, Folder
 from imbtool.model.encoder_files import encoder_folder
+from imbtool.model.head import HeadInput
 from imbtool.model.loading import (
     PROBE_TEXT,
     check_reading,
@@ -71,8 +72,7 @@ class TextModel:
     @property
     def device(self) -> torch.device:
         """The device of the model's weights."""
-        device: torch.device = next(self.model.parameters()).device
-        return device
+        return self.model.device
 
     @cached_property
     def text_tokenizer(self) -> TextTokenizer:
@@ -160,7 +160,7 @@ class TextModel:
     def forward_with_inputs(
         self,
         encoded: Sequence[TokenIds],
-        layer: nn.Linear,
+        layer: nn.Linear | HeadInput,
         autocast: AbstractContextManager[object] | None = None,
         dropout: bool = False,
     ) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor]]:

@@ -20,6 +20,24 @@ def head_layer(model: PreTrainedModel) -> nn.Linear | None:
     return layer if layer is not None and layer.bias is not None else None
 
 
+class HeadInput(nn.Identity):
+    """In a model without a head of torch's: the place that the input of its head passes.
+
+    Attributes:
+        in_features: number of its features.
+    """
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.in_features = in_features
+
+
+def head_input(model: PreTrainedModel) -> nn.Linear | HeadInput | None:
+    """The module whose input is that of the head, if there is one: its last layer as a rule."""
+    places = (module for module in model.modules() if isinstance(module, HeadInput))
+    return next(places, None) or head_layer(model)
+
+
 def renew_head(model: PreTrainedModel, loaded: Mapping[str, Any]) -> None:
     """Initialise the head's last layer anew if it was loaded from a classifier of other labels.
 

@@ -20,7 +20,7 @@ from torch.nn.functional import logsigmoid, normalize
 
 from imbtool.errors import UserError, user_error
 from imbtool.model.encoder import TextModel, mean_over_windows
-from imbtool.model.head import head_layer
+from imbtool.model.head import head_input
 from imbtool.model.loading import folder_of_checkpoint
 from imbtool.model.long_texts import TokenIds
 from imbtool.types import Targets
@@ -94,7 +94,7 @@ def predict_with_knn(
         Both [n, L], fp32, on the CPU. For the kNN probabilities, the features of a text in windows
         are the mean over its windows.
     """
-    layer = head_layer(text_model.model)
+    layer = head_input(text_model.model)
     assert layer is not None  # else there would be no index
     logits, knn_probabilities = torch.zeros(2, len(encoded), index.targets.shape[1])
     for rows, output, inputs in text_model.forward_with_inputs(encoded, layer):

@@ -57,9 +57,7 @@ def load_config(folder: Folder, trust_remote_code: bool, **changes: Any) -> PreT
     Raises:
         UserError: a file is missing or damaged, or a key refers to what imbtool never loads.
     """
-    # log messages, progress bars and load reports of transformers would hide the result
-    transformers.logging.set_verbosity(logging.CRITICAL)
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    _silence_transformers()
     folder.check_files()
     with folder.calls(CONFIG):
         config: PreTrainedConfig = AutoConfig.from_pretrained(
@@ -84,6 +82,7 @@ def load_tokenizer(folder: Folder, trust_remote_code: bool) -> PreTrainedTokeniz
     Raises:
         UserError: there is none, it is damaged, or it has no padding token.
     """
+    _silence_transformers()
     with folder.calls(TOKENIZER):
         tokenizer = AutoTokenizer.from_pretrained(folder.name, trust_remote_code=trust_remote_code)
         known, special = len(tokenizer), len(tokenizer.all_special_ids)
@@ -208,6 +207,12 @@ def most_positions(model: PreTrainedModel) -> int:
         if isinstance(module, nn.Embedding) and module.num_embeddings == most:
             return int(most) - (0 if module.padding_idx is None else module.padding_idx + 1)
     return int(most)
+
+
+def _silence_transformers() -> None:
+    """Its log messages, progress bars and load reports would hide the result."""
+    transformers.logging.set_verbosity(logging.CRITICAL)
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _check_size(folder: Folder, config: PreTrainedConfig) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ from imbtool.data.imbalance import Tier, current_tier
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.document import RequirementResult
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
-from imbtool.files.model_folder import PART
 from imbtool.files.text_format import TextFormat
 from imbtool.wording import some
 
@@ -36,6 +35,8 @@ FIX = "restore it, or train it again"
 """The fix for a damaged checkpoint."""
 MOST_TOKENS = 2**20
 """Upper bound of the tokens that an encoder reads at once."""
+PLAIN_NAME = r"^[^./\\\x00][^/\\\x00]*$"
+"""Of a file in the folder of a checkpoint."""
 SPLITS = frozenset({"train", "validation", "test"})
 
 
@@ -57,6 +58,9 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Metric = Annotated[Share | None, BeforeValidator(_none_if_undefined)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 """A probability; a text gets the label at or above it."""
+Precision = Literal["fp32", "int8-dynamic", "int8-static"]
+"""The numbers that an exported model computes with; the ranges of 8-bit numbers are those of each
+batch (dynamic), or were found once on training texts (static)."""
 
 
 class _Meta(Typed):
@@ -155,6 +159,16 @@ class ValidationMeta(_Meta):
     labels: dict[str, object] = Field({})
 
 
+class ExportMeta(_Meta):
+    """How a model was exported to ONNX; export.json beside it says what that changed."""
+
+    precision: Precision
+    processor: Name
+    """On which it was compared with its checkpoint."""
+    accepted: bool
+    """Whether it was written although it does not decide as the checkpoint does."""
+
+
 class CheckpointMeta(_Meta):
     """The content of imbtool.json."""
 
@@ -186,8 +200,11 @@ class CheckpointMeta(_Meta):
     validation: ValidationMeta
     neighbours: KnnMeta | None = None
     """None if the head alone decides."""
-    digests: dict[Annotated[str, Field(pattern=f"^{PART.pattern}$")], Digest] = Field({})
-    """sha256 of each file of tensors; none in checkpoints of version 0.1."""
+    digests: dict[Annotated[str, Field(pattern=PLAIN_NAME)], Digest] = Field({})
+    """sha256 of each file of tensors, in an exported folder of each file that is read; none in
+    checkpoints of version 0.1."""
+    export: ExportMeta | None = Field(None, exclude_if=lambda export: export is None)
+    """None in a checkpoint as training writes it."""
 
     @field_validator("labels")
     @classmethod

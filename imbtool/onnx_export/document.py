@@ -1,0 +1,73 @@
+"""What export.json holds: an exported model beside its checkpoint, and whether it was written."""
+
+from __future__ import annotations
+
+from imbtool.evaluation.document import Comparison
+from imbtool.files.documents import Part
+from imbtool.model.metadata import Precision
+
+
+class Agreement(Part):
+    """The decisions and probabilities of two models for the same texts and labels."""
+
+    decisions: int
+    """Texts times labels."""
+    differing: int
+    """Decisions that are not the same."""
+    shared_labels: float | None
+    """Of the labels that either gives to a text, the share that both give; None if there are none.
+    Rare labels are decided against so often that `share` alone says little about them."""
+    largest_difference: float
+    """Of two probabilities."""
+
+    @property
+    def share(self) -> float:
+        """Share of the decisions that are the same."""
+        return 1 - self.differing / self.decisions
+
+
+class Candidate(Part):
+    """A graph, measured beside the checkpoint.
+
+    In `comparison` the graph is `ours` and the checkpoint is `theirs`.
+    """
+
+    precision: Precision
+    bytes: int
+    seconds: float
+    """That the texts took, in batches."""
+    agreement: Agreement
+    alone: Agreement | None
+    """Of the graph with itself: some texts one by one, and in batches. None for fp32."""
+    comparison: Comparison | None
+    """Every metric with the paired interval of its difference; None for fp32."""
+    lost: list[str]
+    """Severe labels whose average precision falls by more than is allowed."""
+    uncertain: list[str]
+    """Severe labels that may have lost more than is allowed: there are too few positives to say."""
+    unmet: list[str]
+    """What the graph fails to keep, a sentence each."""
+
+
+class ExportReport(Part):
+    """The content of export.json."""
+
+    checkpoint: str
+    source: str
+    """The table that the graphs were measured on."""
+    split: str
+    texts: int
+    processor: str
+    threads: int
+    versions: dict[str, str]
+    checkpoint_seconds: float
+    """That the texts took with the checkpoint."""
+    candidates: list[Candidate]
+    written: Precision | None
+    """None if no graph was good enough, and nothing was written."""
+    accepted: bool
+    """Whether a graph was written although it fails to keep something."""
+
+    def candidate(self, precision: Precision) -> Candidate:
+        """The graph of a precision."""
+        return next(each for each in self.candidates if each.precision == precision)

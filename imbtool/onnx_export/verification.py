@@ -1,0 +1,198 @@
+"""A graph measured beside the checkpoint that it comes from, on the same labelled texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from imbtool.data.corpus import Split
+from imbtool.errors import rows_named
+from imbtool.evaluation.calibration import sigmoid
+from imbtool.evaluation.comparison import compare
+from imbtool.evaluation.document import Comparison
+from imbtool.evaluation.estimates import SplitMetrics
+from imbtool.evaluation.predictions import Predictions
+from imbtool.model.checkpoint import Checkpoint
+from imbtool.model.metadata import Precision
+from imbtool.onnx_export.document import Agreement, Candidate
+from imbtool.types import Floats
+from imbtool.wording import counted, some
+
+MOST_DIFFERENCE = 1e-4
+"""Largest difference of two probabilities in fp32."""
+LEAST_AGREEMENT = 0.995
+"""Least share of the decisions that an int8 graph leaves as they are."""
+MOST_LOST = 0.01
+"""Most average precision that an int8 graph may lose on a severe label."""
+TEXTS_ALONE = 500
+"""So many texts are also read one by one."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a model gives for the texts of a split.
+
+    Attributes:
+        predictions: with probabilities.
+        seconds: that they took.
+    """
+
+    predictions: Predictions
+    seconds: float
+
+    @property
+    def probabilities(self) -> Floats:
+        """[n, L]."""
+        assert self.predictions.probabilities is not None
+        return self.predictions.probabilities
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A checkpoint and what it gives for the texts that its graphs are measured on.
+
+    Attributes:
+        checkpoint: of torch, on the CPU.
+        split: the texts and their targets.
+    """
+
+    checkpoint: Checkpoint
+    split: Split
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What the checkpoint gives."""
+        return measure(self.checkpoint, self.split)
+
+    def fp32(self, graph: Checkpoint, path: Path) -> Candidate:
+        """Measure the graph in fp32, which should decide as the checkpoint does.
+
+        Args:
+            graph: the checkpoint with the graph in the place of its model.
+            path: of the graph.
+        """
+        ours = measure(graph, self.split)
+        agreement = _agreement(ours.predictions, self.measured.predictions)
+        return Candidate(
+            precision="fp32",
+            bytes=path.stat().st_size,
+            seconds=ours.seconds,
+            agreement=agreement,
+            alone=None,
+            comparison=None,
+            lost=[],
+            uncertain=[],
+            unmet=list(_unmet_in_fp32(agreement)),
+        )
+
+    def int8(self, graph: Checkpoint, path: Path, precision: Precision) -> Candidate:
+        """Measure a graph in 8-bit numbers, which should lose no severe label.
+
+        Args:
+            graph: the checkpoint with the graph in the place of its model, and thresholds for it.
+            path: of the graph.
+            precision: of the graph.
+        """
+        ours = measure(graph, self.split)
+        agreement = _agreement(ours.predictions, self.measured.predictions)
+        tiers, targets = self.checkpoint.meta.tiers, self.split.targets
+        metrics = SplitMetrics(ours.predictions, targets)
+        against = str(self.checkpoint.folder)
+        comparison = compare(metrics, self.measured.predictions, targets, tiers, against)
+        severe = [
+            name for name, tier in zip(comparison.labels, tiers, strict=True) if tier == "severe"
+        ]
+        lost = [name for name in severe if _has_lost(comparison, name)]
+        return Candidate(
+            precision=precision,
+            bytes=path.stat().st_size,
+            seconds=ours.seconds,
+            agreement=agreement,
+            alone=_alone(graph, self.split, ours.predictions),
+            comparison=comparison,
+            lost=lost,
+            uncertain=[name for name in severe if name not in lost and _may_lose(comparison, name)],
+            unmet=list(_unmet_in_int8(agreement, lost)),
+        )
+
+
+def measure(checkpoint: Checkpoint, split: Split) -> Measured:
+    """Predict the texts of a split, in batches as `predict` makes them.
+
+    Raises:
+        UserError: a text cannot be read, or the model gives it a number that is not finite.
+    """
+    begun = perf_counter()
+    with rows_named(split.row_text):
+        logits = checkpoint.logits(split.texts)
+    return Measured(_predictions(checkpoint, logits), perf_counter() - begun)
+
+
+def _predictions(checkpoint: Checkpoint, logits: Floats) -> Predictions:
+    meta = checkpoint.meta
+    return Predictions.by_thresholds(
+        checkpoint.labels, sigmoid(logits), meta.thresholds, meta.coherence
+    )
+
+
+def _alone(graph: Checkpoint, split: Split, together: Predictions) -> Agreement:
+    """Texts read one by one, beside the same texts in batches."""
+    rows = np.arange(min(len(split), TEXTS_ALONE))
+    logits = np.concatenate([graph.logits([split.texts[row]]) for row in rows])
+    return _agreement(_predictions(graph, logits), together.of_texts(rows))
+
+
+def _agreement(ours: Predictions, theirs: Predictions) -> Agreement:
+    assert ours.probabilities is not None
+    assert theirs.probabilities is not None
+    either = int((ours.decisions | theirs.decisions).sum())
+    both = int((ours.decisions & theirs.decisions).sum())
+    return Agreement(
+        decisions=ours.decisions.size,
+        differing=int((ours.decisions != theirs.decisions).sum()),
+        shared_labels=both / either if either else None,
+        largest_difference=float(np.abs(ours.probabilities - theirs.probabilities).max()),
+    )
+
+
+def _has_lost(comparison: Comparison, name: str) -> bool:
+    lost = comparison.labels[name].average_precision.value
+    return lost is not None and lost < -MOST_LOST
+
+
+def _may_lose(comparison: Comparison, name: str) -> bool:
+    """Whether the interval of what a label loses reaches beyond what it may lose."""
+    low = comparison.labels[name].average_precision.low
+    return low is None or low < -MOST_LOST
+
+
+def _cases(agreement: Agreement) -> str:
+    return f"{counted(agreement.differing, 'case')} of {agreement.decisions:,}"
+
+
+def _unmet_in_fp32(agreement: Agreement) -> Iterator[str]:
+    if agreement.differing:
+        yield (f"It decides otherwise than the checkpoint in {_cases(agreement)}; it never should.")
+    if not agreement.largest_difference <= MOST_DIFFERENCE:
+        yield (
+            f"A probability differs by {agreement.largest_difference:.2g} from the checkpoint's; "
+            f"at most {MOST_DIFFERENCE:g} is allowed."
+        )
+
+
+def _unmet_in_int8(agreement: Agreement, lost: Sequence[str]) -> Iterator[str]:
+    if agreement.share < LEAST_AGREEMENT:
+        yield (
+            f"{agreement.share:.2%} of the decisions are those of the checkpoint; at least "
+            f"{LEAST_AGREEMENT:.1%} should be."
+        )
+    if lost:
+        yield (
+            f"The average precision of {some(lost)} falls by more than {MOST_LOST}, and the tier "
+            "is severe."
+        )
