@@ -18,8 +18,8 @@ from onnx import numpy_helper
 
 from imbtool.model.card import DECIDE_BY_ONNX, model_card
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
-from imbtool.onnx_export.onnx_graph import write_graph
 from imbtool.onnx_export import export as exporting
+from imbtool.onnx_export.onnx_graph import write_graph
 
 CHECKPOINT = Path("runs/first/checkpoint")
 FOLDER = Path("exported")
