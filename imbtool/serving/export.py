@@ -146,8 +146,9 @@ def _graphs(
         tell(f"{precision}: quantising, then thresholds on validation, then measuring")
         path = scratch / f"{precision}.onnx"
         quantize(fp32, path)
-        chosen = with_new_thresholds(_with_graph(checkpoint, path), data)
-        yield _Graph(path, chosen, reference.int8(chosen, path, precision))
+        kept = _with_graph(checkpoint, path)
+        chosen = with_new_thresholds(kept, data)
+        yield _Graph(path, *reference.int8(kept, chosen, path, precision))
 
 
 def _with_graph(checkpoint: Checkpoint, path: Path) -> Checkpoint:
