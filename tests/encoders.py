@@ -16,7 +16,9 @@ from transformers import (
     BertTokenizer,
     DebertaV2Config,
     DebertaV2Tokenizer,
+    DistilBertConfig,
     ModernBertConfig,
+    MPNetConfig,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
@@ -24,6 +26,8 @@ from transformers import (
 )
 
 KINDS = ("bert", "roberta", "deberta-v3", "modernbert")
+MORE_KINDS = ("distilbert", "mpnet")
+"""Families with the tokenizer of BERT, which only some tests need."""
 MAX_TOKENS = 128
 VOCAB_SIZE = 400
 
@@ -198,6 +202,25 @@ def _modernbert_config(tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
     )
 
 
+def _distilbert_config(tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
+    """Return a tiny DistilBERT configuration, whose sizes have names of their own."""
+    return DistilBertConfig(
+        vocab_size=len(tokenizer),
+        dim=_SIZES["hidden_size"],
+        n_layers=_SIZES["num_hidden_layers"],
+        n_heads=_SIZES["num_attention_heads"],
+        hidden_dim=_SIZES["intermediate_size"],
+        max_position_embeddings=_SIZES["max_position_embeddings"],
+        initializer_range=_SIZES["initializer_range"],
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def _mpnet_config(tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
+    """Return a tiny MPNet configuration: positions start after the padding id."""
+    return MPNetConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **_SIZES)
+
+
 _FAMILIES: dict[
     str,
     tuple[
@@ -209,4 +232,6 @@ _FAMILIES: dict[
     "roberta": (_roberta_tokenizer, _roberta_config),
     "deberta-v3": (_deberta_tokenizer, _deberta_config),
     "modernbert": (_modernbert_tokenizer, _modernbert_config),
+    "distilbert": (_bert_tokenizer, _distilbert_config),
+    "mpnet": (_bert_tokenizer, _mpnet_config),
 }

@@ -53,8 +53,8 @@ def export(
     """Export a model to ONNX, so that onnxruntime and tokenizers suffice to use it.
 
     The graph is compared with the checkpoint before anything is written. In fp32 every decision
-    must be the same. With --int8, which also chooses the thresholds again on validation, 99.5% of
-    the decisions must be the same, and no severe label may lose more than 0.01 of average
+    must be the same. With --int8, for which thresholds are also chosen again on validation, 99.5%
+    of the decisions must be the same, and no severe label may lose more than 0.01 of average
     precision. Otherwise nothing is written, and the exit code is 1.
 
     Predict and evaluate with the folder as with a checkpoint.

@@ -187,16 +187,28 @@ def import_extra(name: str) -> Any:
 
 def processor() -> str:
     """The processor's name, and its instructions for 8-bit numbers."""
-    name, instructions = platform.processor() or platform.machine(), set[str]()
+    name = _described("model name") or platform.processor() or platform.machine()
+    return (
+        f"{name} ({', '.join(_int8_instructions()) or 'no instructions for 8-bit products known'})"
+    )
+
+
+def has_no_int8_instructions() -> bool:
+    """Whether none are known of this processor."""
+    return not _int8_instructions()
+
+
+def _int8_instructions() -> list[str]:
+    known = _described("flags|Features").split()
+    return [each for each in INT8_INSTRUCTIONS if each in known]
+
+
+def _described(key: str) -> str:
+    """What Linux says of the processor; empty on other systems."""
     described = Path("/proc/cpuinfo")
-    if described.is_file():
-        text = described.read_text(encoding="utf-8", errors="replace")
-        if found := re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE):
-            name = found[1].strip()
-        if found := re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE):
-            instructions = set(found[1].split())
-    has = [each for each in INT8_INSTRUCTIONS if each in instructions]
-    return f"{name} ({', '.join(has) or 'no instructions for 8-bit products known'})"
+    text = described.read_text("utf-8", "replace") if described.is_file() else ""
+    found = re.search(rf"^(?:{key})\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else ""
 
 
 def _check_digests(folder: Folder, path: Path, meta: CheckpointMeta) -> None:

@@ -58,9 +58,10 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Metric = Annotated[Share | None, BeforeValidator(_none_if_undefined)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 """A probability; a text gets the label at or above it."""
-Precision = Literal["fp32", "int8-dynamic", "int8-static"]
+Precision = Literal["fp32", "int8-dynamic", "int8-static", "int8-blocks"]
 """The numbers that an exported model computes with; the ranges of 8-bit numbers are those of each
-batch (dynamic), or were found once on training texts (static)."""
+batch (dynamic), were found once on training texts (static), or are those of each block of numbers
+(blocks)."""
 
 
 class _Meta(Typed):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from imbtool.evaluation.document import Comparison
 from imbtool.files.documents import Part
 from imbtool.model.metadata import Precision
+
+ThresholdOrigin = Literal["kept", "chosen again"]
+"""Whether a graph has the thresholds of the checkpoint, or others that its own logits give."""
 
 
 class Agreement(Part):
@@ -36,6 +41,7 @@ class Candidate(Part):
     bytes: int
     seconds: float
     """That the texts took, in batches."""
+    thresholds: ThresholdOrigin
     agreement: Agreement
     alone: Agreement | None
     """Of the graph with itself: some texts one by one, and in batches. None for fp32."""

@@ -27,10 +27,15 @@ from imbtool.model.exported import (
     open_session,
     processor,
 )
-from imbtool.model.metadata import META, ExportMeta
+from imbtool.model.metadata import META, ExportMeta, Precision
 from imbtool.onnx_export.document import Candidate, ExportReport
 from imbtool.onnx_export.onnx_graph import refuse_code, require_exportable, write_graph
-from imbtool.onnx_export.quantize import calibration_batches, quantize_dynamic, quantize_static
+from imbtool.onnx_export.quantize import (
+    calibration_batches,
+    quantize_blocks,
+    quantize_dynamic,
+    quantize_static,
+)
 from imbtool.onnx_export.thresholds import TrainingData, read_training_data, with_new_thresholds
 from imbtool.onnx_export.verification import Reference
 
@@ -132,15 +137,18 @@ def _graphs(
         return
     texts, seed = data.corpus.train.texts, data.profile.training.seed
     batches = partial(calibration_batches, checkpoint.text_model, texts, seed)
-    for precision in ("int8-dynamic", "int8-static"):
+    ways: dict[Precision, Callable[[Path, Path], None]] = {
+        "int8-dynamic": quantize_dynamic,
+        "int8-static": lambda source, target: quantize_static(source, target, batches()),
+        "int8-blocks": quantize_blocks,
+    }
+    for precision, quantize in ways.items():
         tell(f"{precision}: quantising, then thresholds on validation, then measuring")
         path = scratch / f"{precision}.onnx"
-        if precision == "int8-dynamic":
-            quantize_dynamic(fp32, path)
-        else:
-            quantize_static(fp32, path, batches())
-        chosen = with_new_thresholds(_with_graph(checkpoint, path), data)
-        yield _Graph(path, chosen, reference.int8(chosen, path, precision))
+        quantize(fp32, path)
+        kept = _with_graph(checkpoint, path)
+        chosen = with_new_thresholds(kept, data)
+        yield _Graph(path, *reference.int8(kept, chosen, path, precision))
 
 
 def _with_graph(checkpoint: Checkpoint, path: Path) -> Checkpoint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +19,7 @@ from imbtool.evaluation.estimates import SplitMetrics
 from imbtool.evaluation.predictions import Predictions
 from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.metadata import Precision
-from imbtool.onnx_export.document import Agreement, Candidate
+from imbtool.onnx_export.document import Agreement, Candidate, ThresholdOrigin
 from imbtool.types import Floats
 from imbtool.wording import counted, some
 
@@ -50,6 +50,10 @@ class Measured:
         """[n, L]."""
         assert self.predictions.probabilities is not None
         return self.predictions.probabilities
+
+    def decided_by(self, checkpoint: Checkpoint) -> Measured:
+        """The same probabilities, with the thresholds of another checkpoint."""
+        return replace(self, predictions=_decided(checkpoint, self.probabilities))
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Reference:
             precision="fp32",
             bytes=path.stat().st_size,
             seconds=ours.seconds,
+            thresholds="kept",
             agreement=agreement,
             alone=None,
             comparison=None,
@@ -90,16 +95,35 @@ class Reference:
             unmet=list(_unmet_in_fp32(agreement)),
         )
 
-    def int8(self, graph: Checkpoint, path: Path, precision: Precision) -> Candidate:
+    def int8(
+        self, kept: Checkpoint, chosen: Checkpoint, path: Path, precision: Precision
+    ) -> tuple[Checkpoint, Candidate]:
         """Measure a graph in 8-bit numbers, which should lose no severe label.
 
+        It gets the thresholds that agree more with the checkpoint's decisions: a threshold that is
+        chosen again can move far for a small change of the logits where positives are few.
+
         Args:
-            graph: the checkpoint with the graph in the place of its model, and thresholds for it.
+            kept: the checkpoint with the graph in the place of its model.
+            chosen: the same with thresholds that the graph's logits give.
             path: of the graph.
             precision: of the graph.
+
+        Returns:
+            The one of the two with the better thresholds, and what was measured of it.
         """
-        ours = measure(graph, self.split)
-        agreement = _agreement(ours.predictions, self.measured.predictions)
+        measured = measure(kept, self.split)
+        both: dict[ThresholdOrigin, tuple[Checkpoint, Measured]] = {
+            "kept": (kept, measured),
+            "chosen again": (chosen, measured.decided_by(chosen)),
+        }
+        agreements = {
+            origin: _agreement(each.predictions, self.measured.predictions)
+            for origin, (_, each) in both.items()
+        }
+        origin = max(both, key=lambda each: agreements[each].share)
+        graph, ours = both[origin]
+        agreement = agreements[origin]
         tiers, targets = self.checkpoint.meta.tiers, self.split.targets
         metrics = SplitMetrics(ours.predictions, targets)
         against = str(self.checkpoint.folder)
@@ -108,10 +132,11 @@ class Reference:
             name for name, tier in zip(comparison.labels, tiers, strict=True) if tier == "severe"
         ]
         lost = [name for name in severe if _has_lost(comparison, name)]
-        return Candidate(
+        return graph, Candidate(
             precision=precision,
             bytes=path.stat().st_size,
             seconds=ours.seconds,
+            thresholds=origin,
             agreement=agreement,
             alone=_alone(graph, self.split, ours.predictions),
             comparison=comparison,
@@ -130,13 +155,13 @@ def measure(checkpoint: Checkpoint, split: Split) -> Measured:
     begun = perf_counter()
     with rows_named(split.row_text):
         logits = checkpoint.logits(split.texts)
-    return Measured(_predictions(checkpoint, logits), perf_counter() - begun)
+    return Measured(_decided(checkpoint, sigmoid(logits)), perf_counter() - begun)
 
 
-def _predictions(checkpoint: Checkpoint, logits: Floats) -> Predictions:
+def _decided(checkpoint: Checkpoint, probabilities: Floats) -> Predictions:
     meta = checkpoint.meta
     return Predictions.by_thresholds(
-        checkpoint.labels, sigmoid(logits), meta.thresholds, meta.coherence
+        checkpoint.labels, probabilities, meta.thresholds, meta.coherence
     )
 
 
@@ -144,7 +169,7 @@ def _alone(graph: Checkpoint, split: Split, together: Predictions) -> Agreement:
     """Texts read one by one, beside the same texts in batches."""
     rows = np.arange(min(len(split), TEXTS_ALONE))
     logits = np.concatenate([graph.logits([split.texts[row]]) for row in rows])
-    return _agreement(_predictions(graph, logits), together.of_texts(rows))
+    return _agreement(_decided(graph, sigmoid(logits)), together.of_texts(rows))
 
 
 def _agreement(ours: Predictions, theirs: Predictions) -> Agreement:

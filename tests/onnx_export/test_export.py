@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import Imbtool, read_csv
-from encoders import KINDS, make_encoder
+from encoders import KINDS, MORE_KINDS, make_encoder
 from onnx import numpy_helper
 
 from imbtool.model.card import DECIDE_BY_ONNX, model_card
@@ -164,7 +164,7 @@ def test_what_was_accepted_says_so(spoilt: None, imbtool: Imbtool) -> None:
     assert "though it does not keep all that it should" in (FOLDER / "README.md").read_text()
 
 
-def test_int8_has_thresholds_of_its_own_and_intervals_for_each_label(
+def test_int8_has_thresholds_and_intervals_for_each_label(
     exported_once: None, imbtool: Imbtool
 ) -> None:
     make_severe("threats")
@@ -172,12 +172,15 @@ def test_int8_has_thresholds_of_its_own_and_intervals_for_each_label(
     assert result.exit_code == 0, result.stderr
     report, meta = read_json(FOLDER / "export.json"), read_json(FOLDER / "imbtool.json")
     precisions = [each["precision"] for each in report["candidates"]]
-    assert precisions == ["fp32", "int8-dynamic", "int8-static"]
+    assert precisions == ["fp32", "int8-dynamic", "int8-static", "int8-blocks"]
     assert report["written"] == meta["export"]["precision"]
     before = read_json(CHECKPOINT / "imbtool.json")["labels"]
-    assert {name: label["threshold"] for name, label in meta["labels"].items()} != {
-        name: label["threshold"] for name, label in before.items()
-    }
+    thresholds = [
+        {name: label["threshold"] for name, label in labels.items()}
+        for labels in (meta["labels"], before)
+    ]
+    written = next(each for each in report["candidates"] if each["precision"] == report["written"])
+    assert (thresholds[0] == thresholds[1]) is (written["thresholds"] == "kept")
     assert meta["threshold_rule"] == read_json(CHECKPOINT / "imbtool.json")["threshold_rule"]
     for each in report["candidates"][1:]:
         threats = each["comparison"]["labels"]["threats"]["average_precision"]
@@ -185,7 +188,7 @@ def test_int8_has_thresholds_of_its_own_and_intervals_for_each_label(
         assert each["alone"]["decisions"] == 60 * 6
     graph = onnx.load(FOLDER / "model.onnx")
     kinds = {node.op_type for node in graph.graph.node}
-    assert kinds & {"MatMulInteger", "QuantizeLinear"}
+    assert kinds & {"MatMulInteger", "QuantizeLinear", "MatMulNBits"}
     assert imbtool("predict", FOLDER, "test.csv", "-o", "out.csv").exit_code == 0
 
 
@@ -193,7 +196,7 @@ def test_a_static_graph_reads_a_text_alone_as_in_a_batch(
     exported_once: None, imbtool: Imbtool
 ) -> None:
     result = imbtool("export", "runs/first", "-o", FOLDER, "--int8", "--json")
-    dynamic, static = json.loads(result.stdout)["candidates"][1:]
+    dynamic, static, _ = json.loads(result.stdout)["candidates"][1:]
     assert static["alone"]["largest_difference"] < 1e-6 < dynamic["alone"]["largest_difference"]
 
 
@@ -252,7 +255,7 @@ def test_a_model_above_two_gib_is_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [*KINDS, "distilbert", "mpnet"])
+@pytest.mark.parametrize("kind", [*KINDS, *MORE_KINDS])
 def test_every_family_is_exported(kind: str, project: Path, imbtool: Imbtool) -> None:
     shutil.rmtree("encoder")
     corpus = [row["text"] for row in read_csv(Path("train.csv"))]

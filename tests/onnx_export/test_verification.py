@@ -65,7 +65,8 @@ def int8(split: Split, before: Floats, after: Floats) -> Candidate:
     path = Path("model.onnx")
     path.write_bytes(b"graph")
     reference = Reference(scored(split, before), split)
-    return reference.int8(scored(split, after), path, "int8-static")
+    graph = scored(split, after)
+    return reference.int8(graph, graph, path, "int8-static")[1]
 
 
 def fp32(split: Split, before: Floats, after: Floats) -> Candidate:
@@ -148,3 +149,21 @@ def test_fp32_decides_every_text_alike(truth: Split) -> None:
     assert fp32(truth, logits, after).unmet == [
         "It decides otherwise than the checkpoint in 1 case of 360; it never should."
     ]
+
+
+def test_a_graph_gets_the_thresholds_that_agree_more(truth: Split) -> None:
+    before = good_logits(truth)
+    reference, path = Reference(scored(truth, before), truth), Path("model.onnx")
+    path.write_bytes(b"graph")
+    same = scored(truth, before)
+    labels = {
+        name: label.model_copy(update={"threshold": 0.9})
+        for name, label in same.meta.labels.items()
+    }
+    other = Scored(
+        same.folder, same.text_model, same.meta.model_copy(update={"labels": labels})
+    ).give(truth, before)
+    for kept, chosen, origin in ((same, other, "kept"), (other, same, "chosen again")):
+        graph, candidate = reference.int8(kept, chosen, path, "int8-blocks")
+        assert (graph, candidate.thresholds) == (same, origin)
+        assert candidate.agreement.differing == 0

@@ -33,15 +33,23 @@ def export_views(report: ExportReport) -> Iterator[RenderableType]:
 
 
 def _graphs(report: ExportReport) -> Table:
-    titles = ("size", "same decisions", "labels shared", "largest difference", "texts/s")
+    titles = (
+        "size",
+        "thresholds",
+        "same decisions",
+        "labels shared",
+        "largest difference",
+        "texts/s",
+    )
     table = plain_table("Each graph beside the checkpoint", "graph", right=titles)
     rate = report.texts / report.checkpoint_seconds
-    table.add_row("checkpoint", "–", "–", "–", "–", f"{rate:,.0f}")
+    table.add_row("checkpoint", "–", "–", "–", "–", "–", f"{rate:,.0f}")
     for each in report.candidates:
         agreement = each.agreement
         table.add_row(
             each.precision,
             f"{each.bytes / 1e6:,.0f} MB",
+            each.thresholds,
             f"{agreement.share:.3%}",
             _share(agreement.shared_labels),
             f"{agreement.largest_difference:.1e}",
