@@ -147,7 +147,8 @@ def _last_product(model: onnx.ModelProto) -> str:
     node = makers[LOGITS]
     while node.op_type not in PRODUCTS:
         node = makers[node.input[0]]
-    return node.name
+    name: str = node.name
+    return name
 
 
 def _narrowing_products(model: onnx.ModelProto) -> Iterator[str]:
