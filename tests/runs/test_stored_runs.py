@@ -22,8 +22,11 @@ from imbtool.runs.manifest import read_manifest
 STORED = Path(__file__).parents[1] / "stored"
 HOME = "/home/you/project"
 """The folder that the runs were made in, and which their files name."""
-FIGURES = {"epoch": ("train_loss", "validation_loss", "f1_macro"), "neighbours": ("share",)}
-"""Of events, that must be equal."""
+FIGURES = {
+    "epoch": ("train_loss", "validation_loss", "average_precision_macro"),
+    "neighbours": ("share",),
+}
+"""Of events, that must be equal. Rules for thresholds compete by other scores than they did then."""
 EXACTLY_ENOUGH = 1e-4
 """Other processors round otherwise."""
 
@@ -87,7 +90,7 @@ def test_a_stopped_run_goes_on_from_its_state_to_the_end_of_the_one_that_was_not
         )
         assert len(then) == len(now) > 0
         for each, other in zip(then, now, strict=True):
-            assert each.keys() == other.keys()
+            assert each.keys() <= other.keys()
             for key in FIGURES[kind]:
                 assert each[key] == pytest.approx(other[key], rel=1e-3), key
     metas = [
@@ -95,8 +98,6 @@ def test_a_stopped_run_goes_on_from_its_state_to_the_end_of_the_one_that_was_not
         for name in ("finished", "stopped")
     ]
     assert metas[0].keys() <= metas[1].keys()
-    thresholds = [[row["threshold"] for row in meta["labels"].values()] for meta in metas]
-    np.testing.assert_allclose(*thresholds, rtol=1e-3)
 
 
 def test_a_stored_run_that_was_changed_is_refused(stored: Path, imbtool: Imbtool) -> None:
