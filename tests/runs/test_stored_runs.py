@@ -26,7 +26,7 @@ FIGURES = {
     "epoch": ("train_loss", "validation_loss", "average_precision_macro"),
     "neighbours": ("share",),
 }
-"""Of events, that must be equal. Rules for thresholds compete by other scores than they did then."""
+"""Of events, that must be equal. Thresholds need not be: rules now compete by other scores."""
 EXACTLY_ENOUGH = 1e-4
 """Other processors round otherwise."""
 
