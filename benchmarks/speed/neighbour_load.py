@@ -4,8 +4,8 @@ python -m benchmarks.speed.neighbour_load --data data/edos [--rounds 3] [--secon
 
 A thread that has finished its part of a matrix product waits for the others. By default the OpenMP
 runtime of torch lets it spin, which takes the core from whatever else could run there. Each way to
-wait is set by environment variables of the trainings' processes; `imbtool` is what the command line
-sets by itself. Ways take turns, so that whatever else the machine does meets all of them.
+wait is set by environment variables of the trainings' processes. Ways take turns, so that whatever
+else the machine does meets all of them.
 """
 
 from __future__ import annotations
@@ -26,11 +26,9 @@ from torch import nn
 from benchmarks.shared.contenders import WithImbtool
 from benchmarks.shared.tasks import LEARNING_RATE, Task
 from benchmarks.shared.texttable import table
-from imbtool.distributed.waiting import WAITING
 
 WAYS: dict[str, dict[str, str]] = {
     "as torch comes": {},
-    "imbtool": WAITING,
     "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
     "spin 1,000": {"GOMP_SPINCOUNT": "1000"},
     "spin 10,000": {"GOMP_SPINCOUNT": "10000"},
