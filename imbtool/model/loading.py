@@ -8,6 +8,7 @@ elsewhere.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
@@ -31,6 +32,9 @@ from imbtool.model.head import head_names, renew_head
 from imbtool.model.metadata import FIX
 from imbtool.wording import some
 
+WIDE, KERNELS = 512, "32"
+"""Units of the hidden states from which few kernels are kept, and how many: a layer needs about as
+many. Narrower models need little memory, and lose some percent of their speed."""
 ELSEWHERE = ("quantization_config", "transformers_weights", "fusion_config", "gguf_file")
 """Keys of config.json that name other code, other files or weights that are not fp32."""
 LAYERS = (
@@ -97,6 +101,16 @@ def load_tokenizer(folder: Folder, trust_remote_code: bool) -> PreTrainedTokeniz
     return tokenizer
 
 
+def _keep_few_kernels(config: PreTrainedConfig) -> None:
+    """Let oneDNN keep few of its kernels for a wide model, before the first one is made.
+
+    By default it keeps 1,024, each made for one shape of a batch, with memory of its own: batches
+    of many lengths then fill gigabytes.
+    """
+    if getattr(config, "hidden_size", 0) >= WIDE:
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
+
+
 def load_model(
     folder: Folder, config: PreTrainedConfig, trust_remote_code: bool, fresh_head: bool
 ) -> PreTrainedModel:
@@ -114,6 +128,7 @@ def load_model(
     """
     if not trust_remote_code:
         _check_size(folder, config)
+    _keep_few_kernels(config)
     # eager attention is faster on CPU for short texts
     attention = {} if torch.cuda.is_available() else {"attn_implementation": "eager"}
     with folder.calls(f"{CONFIG} and {WEIGHTS}"):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -14,10 +15,11 @@ import torch
 import transformers
 from encoders import KINDS, make_encoder
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel
+from transformers import AutoModel, PreTrainedConfig
 
 from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
+from imbtool.model import loading
 from imbtool.model.encoder import TextModel, load_encoder, load_trained
 
 NAMES = ["abuse", "insults", "threats"]
@@ -360,3 +362,18 @@ def test_a_folder_names_no_kernel_that_is_run(
     expected = reload(kept / "trained").logits(TEXTS)
     np.testing.assert_allclose(reload(trained).logits(TEXTS), expected, atol=1e-6)
     assert asked == []
+
+
+@pytest.mark.parametrize(("width", "kept"), [(768, "32"), (384, None)])
+def test_few_kernels_are_kept_for_wide_models(
+    width: int, kept: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {})
+    loading._keep_few_kernels(PreTrainedConfig(hidden_size=width))
+    assert os.environ.get("ONEDNN_PRIMITIVE_CACHE_CAPACITY") == kept
+
+
+def test_the_users_own_number_of_kernels_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.environ", {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"})
+    loading._keep_few_kernels(PreTrainedConfig(hidden_size=768))
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"
