@@ -161,13 +161,14 @@ RESUME = command(
     "train --resume runs/stopped",
     "runs/stopped/checkpoint/model.safetensors",
     "runs/stopped/checkpoint/imbtool.json",
-    writes=("runs/stopped",),
+    # a run behind a link of another name stays where it is
+    writes=("runs/stopped", "runs/renamed"),
 )
 RESUME_DONE = command(
     "train --resume runs/first",
     "runs/first/checkpoint/model.safetensors",
     "runs/first/checkpoint/imbtool.json",
-    writes=("runs/first",),
+    writes=("runs/first", "runs/renamed"),
 )
 LOOK = command("tune --from-run runs/first --dry-run --json")
 RESUME_TUNING = command(

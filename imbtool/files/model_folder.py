@@ -21,6 +21,7 @@ from imbtool.wording import cut, shown
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json or tokenizer_config.json"
+VOCABULARY = "tokenizer.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 OBJECTS = (CONFIG, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", INDEX)
@@ -106,11 +107,21 @@ class Folder:
         """Check that each small file that should hold an object does, where it is there.
 
         Raises:
-            UserError: one does not.
+            UserError: one does not, or a token of the tokenizer has no number.
         """
         for name in OBJECTS:
             if self.path is not None and is_file(self.path / name):
                 self._object(self.path / name)
+        if self.path is not None and is_file(self.path / VOCABULARY):
+            self._check_vocabulary(self._object(self.path / VOCABULARY).get("model"))
+
+    def _check_vocabulary(self, model: object) -> None:
+        """Check the numbers of tokens: libraries take `true` for 1, and read other tokens."""
+        vocabulary = model.get("vocab") if isinstance(model, dict) else None
+        if isinstance(vocabulary, dict):
+            for token, number in vocabulary.items():
+                if type(number) is not int:
+                    raise self.refused(f"{VOCABULARY}: {shown(number)} as the number of {token!r}")
 
     def brings_code(self) -> bool:
         """Whether a small file names Python code that comes with the model.

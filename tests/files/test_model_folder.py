@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.files.model_folder import INDEX, WEIGHTS, Folder, said
+from imbtool.files.model_folder import INDEX, VOCABULARY, WEIGHTS, Folder, said
 
 
 def folder_of(path: Path) -> Folder:
@@ -144,3 +144,16 @@ def test_a_message_is_one_line_of_bounded_length() -> None:
     assert said(TypeError("first:\nsecond\nthird")) == "TypeError: first: second"
     assert said(ValueError("")) == "ValueError"
     assert len(said(ValueError("x" * 9999))) < 500
+
+
+@pytest.mark.parametrize("number", [True, False, 1.0, "1", None, [1]])
+def test_tokens_have_whole_numbers(number: object, tmp_path: Path) -> None:
+    (tmp_path / VOCABULARY).write_text(json.dumps({"model": {"vocab": {"a": 0, "often": number}}}))
+    with pytest.raises(UserError, match="as the number of 'often'"):
+        folder_of(tmp_path).check_objects()
+
+
+@pytest.mark.parametrize("vocabulary", [{"a": 0, "b": 1}, [["a", -1.5], ["b", -2.0]]])
+def test_vocabularies_of_either_kind_are_read(vocabulary: object, tmp_path: Path) -> None:
+    (tmp_path / VOCABULARY).write_text(json.dumps({"model": {"vocab": vocabulary}}))
+    folder_of(tmp_path).check_objects()
