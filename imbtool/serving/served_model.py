@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files.model_folder import is_file
+from imbtool.files.paths import real_path
 from imbtool.inference.predict import shown_probabilities, use_gpu
 from imbtool.inference.predict_folder import fingerprint
 from imbtool.model.card import model_card
@@ -135,7 +136,7 @@ def load_model(path: Path, trust_remote_code: bool = False) -> ServedModel:
         UserError: there is none, or it is damaged.
     """
     # a training may point its link at another folder in the meantime
-    folder = checkpoint_folder(path).resolve()
+    folder = real_path(checkpoint_folder(path))
     checkpoint = read_checkpoint(folder, trust_remote_code)
     use_gpu(checkpoint, 0)
     checkpoint.keep_in_memory()
