@@ -27,9 +27,6 @@ class Batching:
     wait: float = 0.005
 
 
-DEFAULT_BATCHING = Batching()
-
-
 @dataclass(frozen=True)
 class _Job:
     """A request's texts, and where their predictions go."""

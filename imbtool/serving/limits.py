@@ -39,9 +39,6 @@ class Limits:
             raise user_error("--max-texts", found, "a queue that takes a whole request", fix)
 
 
-DEFAULT_LIMITS = Limits()
-
-
 class Refused(Exception):  # noqa: N818
     """A request that gets no predictions.
 

@@ -15,8 +15,8 @@ from typer.main import get_command
 from imbtool.cli import app as commands
 from imbtool.serving.access import Access
 from imbtool.serving.app import PREDICT_PROBLEMS, make_app
-from imbtool.serving.batching import DEFAULT_BATCHING
-from imbtool.serving.limits import DEFAULT_LIMITS
+from imbtool.serving.batching import Batching
+from imbtool.serving.limits import Limits
 from imbtool.serving.served_model import load_model
 from imbtool.serving.service import Service
 
@@ -30,9 +30,7 @@ CURLS = re.findall(r"^    (curl .*)$", PAGE, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def url(trained: Path) -> Iterator[str]:
-    service = Service(
-        load_model(trained / "runs" / "first"), DEFAULT_LIMITS, DEFAULT_BATCHING, print
-    )
+    service = Service(load_model(trained / "runs" / "first"), Limits(), Batching(), print)
     with in_thread(make_app(service, Access(None))) as url:
         yield url
     service.batcher.close()
@@ -60,14 +58,14 @@ def test_the_table_of_refusals_has_the_statuses_that_there_are() -> None:
 def test_the_limits_of_the_page_are_those_of_the_command() -> None:
     for name, shown in (("texts", "128"), ("characters", "20,000"), ("queue", "1,024")):
         assert f"`--max-{name}` ({shown})" in PAGE
-        assert f"{getattr(DEFAULT_LIMITS, name):,}" == shown
+        assert f"{getattr(Limits(), name):,}" == shown
     assert "`--max-bytes` (2 MiB)" in PAGE
-    assert DEFAULT_LIMITS.body == 2 * 2**20
+    assert Limits().body == 2 * 2**20
     defaults = {each.name: each.default for each in get_command(commands).commands["serve"].params}
     limits = (defaults[f"max_{name}"] for name in ("texts", "characters", "bytes", "queue"))
-    assert tuple(limits) == tuple(vars(DEFAULT_LIMITS).values())
-    assert defaults["batch_size"] == DEFAULT_BATCHING.texts
-    assert defaults["batch_wait"] / 1000 == DEFAULT_BATCHING.wait
+    assert tuple(limits) == tuple(vars(Limits()).values())
+    assert defaults["batch_size"] == Batching().texts
+    assert defaults["batch_wait"] / 1000 == Batching().wait
 
 
 def entry_point() -> list[str]:
