@@ -11,7 +11,7 @@ from liveserver import in_thread
 
 from imbtool.serving.access import Access
 from imbtool.serving.app import make_app
-from imbtool.serving.batching import DEFAULT_BATCHING
+from imbtool.serving.batching import Batching
 from imbtool.serving.limits import Limits
 from imbtool.serving.served_model import ServedModel, load_model
 from imbtool.serving.service import Service
@@ -41,7 +41,7 @@ def model(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> ServedMode
 
 @pytest.fixture(scope="module")
 def service(model: ServedModel) -> Iterator[Service]:
-    running = Service(model, LIMITS, DEFAULT_BATCHING, lambda line: None)
+    running = Service(model, LIMITS, Batching(), lambda line: None)
     yield running
     running.batcher.close()
 
