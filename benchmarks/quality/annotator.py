@@ -19,7 +19,7 @@ from benchmarks.shared.tasks import PROFILES
 from imbtool.annotation.batch import TABLE, Batch, read_batch
 from imbtool.annotation.merge import merge_answers
 from imbtool.config.reader import make_profile, read_profile
-from imbtool.config.schema import Profile
+from imbtool.config.schema import BUNDLED_ENCODERS, Profile
 from imbtool.config.writer import render_profile
 from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.imbalance import count_labels, tier_of
@@ -41,17 +41,19 @@ Frame = pd.DataFrame
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is annotated.
+    """How much is annotated, and by what texts are seen.
 
     Attributes:
         start: labelled texts before the first batch, drawn at random.
         batches: how many of them.
         size: texts in each.
+        encoder: whose features all strategies have.
     """
 
     start: int
     batches: int
     size: int
+    encoder: str = BUNDLED_ENCODERS[0]
 
     @property
     def read(self) -> int:
@@ -130,7 +132,7 @@ def prepare(data: Path, least: int, folder: Path, plan: Plan) -> Study:
         _write_table(folder / f"{each}.csv", table.assign(labels=cells))
     _write_table(folder / "pool.csv", tables["train"][["id", "text"]])
     source = folder / "profile.yaml"
-    _write_profile(source, folder / "train.csv", folder, _label_section(data, name))
+    _write_profile(source, folder / "train.csv", folder, _label_section(data, name), plan.encoder)
     profile = read_profile(source)
     corpus = read_corpus(profile)
     return Study(
@@ -180,11 +182,15 @@ def _write_table(path: Path, frame: Frame) -> None:
         frame.to_csv(draft, index=False)
 
 
-def _write_profile(path: Path, train: Path, folder: Path, labels: Document) -> None:
+def _write_profile(path: Path, train: Path, folder: Path, labels: Document, encoder: str) -> None:
     """A profile whose validation and test tables are those in a folder."""
     tables = {"train": train, **{name: folder / f"{name}.csv" for name in ("validation", "test")}}
     data = {name: str(table.resolve()) for name, table in tables.items()}
-    values: Document = {"data": {**data, "id": "id"}, "labels": labels}
+    values: Document = {
+        "data": {**data, "id": "id"},
+        "labels": labels,
+        "model": {"encoder": encoder},
+    }
     write_text(path, render_profile(make_profile(values)))
 
 
@@ -214,7 +220,7 @@ def _begun(study: Study, seed: int, folder: Path) -> Path:
     source, told = folder / "profile.yaml", folder / "start.json"
     rows = study.start(seed)
     ids = [study.pool.ids[row] for row in rows]
-    document = {"size": study.plan.size, "ids": ids}
+    document = {"size": study.plan.size, "encoder": study.plan.encoder, "ids": ids}
     if told.is_file():
         if read_json(told) != document:
             raise SystemExit(f"{folder} was made with other options: move it away")
@@ -229,7 +235,7 @@ def _begun(study: Study, seed: int, folder: Path) -> Path:
     labels = study.profile.labels.model_dump(mode="json", exclude_unset=True)
     if strange := _unnamed(study, rows):
         labels["names"] = strange
-    _write_profile(source, folder / "train.csv", study.folder, labels)
+    _write_profile(source, folder / "train.csv", study.folder, labels, study.plan.encoder)
     write_json(told, document)
     return source
 

@@ -1,7 +1,7 @@
 """How many positives a search finds, beside other ways to choose what to label.
 
 python -m benchmarks.quality.find --data data/edos --batches 20 [--seeds 0 1 2]
-    [--strategies imbtool random ...] [--least 1] [--results FILE] [--json]
+    [--strategies imbtool random ...] [--encoder bundled] [--least 1] [--results FILE] [--json]
 
 A data set is annotated once more: of its training texts 500 random ones are labelled at first, then
 batches of 100 are chosen, and each gets its true labels. What counts are the positives of severe
@@ -41,6 +41,7 @@ from benchmarks.quality.annotator import (
 )
 from benchmarks.quality.searches import BASELINES, PEER, PEERS, Features, labels_told, search, there
 from benchmarks.shared.texttable import table
+from imbtool.config.schema import BUNDLED_ENCODERS
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.files.json_text import read_json, to_json, write_json
 from imbtool.files.writing import replacing
@@ -254,6 +255,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100, help="texts in a batch")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--strategies", nargs="+", default=DEFAULT, choices=_all(), metavar="NAME")
+    parser.add_argument("--encoder", default=BUNDLED_ENCODERS[0], metavar="NAME")
     parser.add_argument("--least", type=int, default=1, help="positives that a label must have")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for what is kept")
     parser.add_argument("--results", type=Path, help="a table that the figures are put into")
@@ -262,7 +264,7 @@ def main() -> None:
     strategies = [name for name in options.strategies if there(name)]
     if missing := [name for name in options.strategies if name not in strategies]:
         say(f"small-text is not installed: {', '.join(missing)} left out")
-    plan, documents = Plan(options.start, options.batches, options.size), {}
+    plan, documents = Plan(options.start, options.batches, options.size, options.encoder), {}
     for data in options.data:
         study = prepare(data, options.least, options.folder / data.resolve().name, plan)
         runs = Runs(study)
