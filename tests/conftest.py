@@ -57,6 +57,20 @@ training:
 """
 
 Imbtool = Callable[..., Result]
+LONGEST = (
+    "test_resume.py",
+    "test_processes.py",
+    "test_streams.py",
+    "test_export.py",
+    "test_evaluate.py",
+)
+"""They start many processes and come first: at the end, one worker would be alone with them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; the order within a file stays."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 def make_row(rng: random.Random, name: str) -> dict[str, str]:
