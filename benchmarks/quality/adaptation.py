@@ -115,7 +115,7 @@ def adapt(
         alone = step < warming
         with autocast(context, torch.device("cpu")), quick_dropout():
             loss = masked.loss([encoded[row] for row in rows])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         at, steps = step - warming, len(batches)
         now = HEAD_RATE if alone else rate * learning_rate_factor(at, steps, WARMUP, False)
         clipped_step(optimizers[0 if alone else 1], gradient_norm(masked.model), now)
