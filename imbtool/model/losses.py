@@ -8,7 +8,7 @@ Focal loss: arXiv 1708.02002. Unknown targets (NaN) are masked. Where a teacher 
 the loss is that of distillation (arXiv 1503.02531):
 
     label_share * L + (1 - label_share) * mean over texts and labels of
-        T^2 BCE(z / T, sigmoid(t / T))
+        T^2 KL(sigmoid(t / T) || sigmoid(z / T))
 """
 
 from __future__ import annotations
@@ -56,13 +56,16 @@ def hierarchy_penalty(logits: Tensor, children: Tensor, parents: Tensor) -> Tens
 
 
 def distillation_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Distance of a student's logits to a teacher's, for every element: both [n, L] -> [n, L].
+    """KL divergence of a student's probabilities from a teacher's: logits [n, L] -> [n, L].
 
-    The factor T^2 keeps the gradients as large at each temperature.
+    It is 0 where they agree. The factor T^2 keeps the gradients as large at each temperature.
     """
     soft = torch.sigmoid(teacher / temperature)
-    loss = binary_cross_entropy_with_logits(logits / temperature, soft, reduction="none")
-    return temperature**2 * loss
+    loss, least = (
+        binary_cross_entropy_with_logits(each / temperature, soft, reduction="none")
+        for each in (logits, teacher)
+    )
+    return temperature**2 * (loss - least)
 
 
 @dataclass(frozen=True)
