@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imbtool.data.corpus import read_corpus as read_corpus
     from imbtool.data.partition import split as split
     from imbtool.data.weights import assign_weights as assign_weights
+    from imbtool.distillation.distil import distil as distil
     from imbtool.inference.evaluate import evaluate as evaluate
     from imbtool.inference.precision import with_precision as with_precision
     from imbtool.inference.predict import predict as predict
@@ -35,6 +36,7 @@ _HOMES = {
     "Wish": "search.selection",
     "analyze": "analysis.analyze",
     "assign_weights": "data.weights",
+    "distil": "distillation.distil",
     "evaluate": "inference.evaluate",
     "find_texts": "search.find",
     "merge_answers": "annotation.merge",

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from imbtool.cli.analyze import analyze
 from imbtool.cli.common import complain, hint, share_cores, show_notes
+from imbtool.cli.distil import distil
 from imbtool.cli.evaluate import evaluate
 from imbtool.cli.export import export
 from imbtool.cli.find import find
@@ -80,7 +81,7 @@ app = typer.Typer(
     f"\n\n{DOCUMENTATION}",
 )
 COMMANDS = (
-    *(init, split, analyze, weights, train, tune, evaluate, predict),
+    *(init, split, analyze, weights, train, tune, distil, evaluate, predict),
     *(export, serve, find, merge),
 )
 for command in COMMANDS:

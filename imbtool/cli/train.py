@@ -12,7 +12,6 @@ import typer
 from imbtool.cli.common import (
     DEVICES,
     INPUT,
-    OUTPUT,
     RUNS,
     TRAINING,
     AllowChanged,
@@ -23,8 +22,6 @@ from imbtool.cli.common import (
     Runs,
     Sets,
     Threads,
-    console,
-    first_process,
     hint,
     one_profile,
     option_overrides,
@@ -33,14 +30,13 @@ from imbtool.cli.common import (
     show,
     use_threads,
 )
+from imbtool.cli.running import Processes, Track, launch_processes, watch_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imbtool.config.reader import Override
     from imbtool.config.schema import Profile
-    from imbtool.events import Emit
-    from imbtool.training.run import RunResult
 
 
 def train(
@@ -110,29 +106,11 @@ def train(
             rich_help_panel=DEVICES,
         ),
     ] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            "--processes",
-            metavar="<int>",
-            min=1,
-            help="Train with this many processes. By default there is one for each visible "
-            "GPU, or one on the CPU.",
-            rich_help_panel=DEVICES,
-        ),
-    ] = None,
+    processes: Processes = None,
     threads: Threads = None,
     run: RunName = None,
     runs: Runs = RUNS,
-    track: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--track",
-            metavar="<tracker>",
-            help="Also log to tensorboard, wandb, mlflow or trackio. You can repeat this option.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    track: Track = None,
     json: Json = False,
 ) -> None:
     """Fine-tune an encoder with weighted focal loss and the hierarchy penalty.
@@ -165,17 +143,8 @@ def train(
         has_settings = bool(profile or run or overrides or dry_run or threads)
         start = _resume(resume, allow_changed, has_settings, track or [])
         processes = processes or _processes_of(resume)
-    _launch(processes)
+    launch_processes(processes)
     start(json)
-
-
-def _launch(processes: int | None) -> None:
-    """Hand over to several processes, if there are to be several; each comes back here."""
-    from imbtool.distributed.launch import launch, processes_to_start, visible_devices
-
-    several = processes_to_start(processes, os.environ, visible_devices())
-    if several:
-        raise typer.Exit(launch(several, sys.argv[1:]))
 
 
 def _start(
@@ -195,7 +164,9 @@ def _start(
     if dry_run:
         return lambda json: _dry_run(settings, profile, json)
     folder = runs / run_name(run, profile, runs)
-    return lambda json: _watch(lambda emit: train(settings, folder, emit, sys.argv, trackers), json)
+    return lambda json: watch_run(
+        lambda emit: train(settings, folder, emit, sys.argv, trackers), json
+    )
 
 
 def _resume(
@@ -211,7 +182,7 @@ def _resume(
     if (run / "decisions.jsonl").is_file():
         fix = f"imbtool tune --resume {run}"
         raise user_error(f"--resume {run}", "the run of a tuning", "a run of imbtool train", fix)
-    return lambda json: _watch(
+    return lambda json: watch_run(
         lambda emit: resume(run, emit, sys.argv, allow_changed, trackers), json
     )
 
@@ -221,31 +192,6 @@ def _processes_of(run: Path) -> int | None:
     from imbtool.runs.manifest import read_manifest
 
     return None if "RANK" in os.environ else read_manifest(run).device.processes
-
-
-def _watch(start: Callable[[Emit], RunResult], json: bool) -> None:
-    """Show a run's events as they come, and its result."""
-    from imbtool.events import read_log
-    from imbtool.report.console.training import TrainingView
-    from imbtool.report.figures.figure import write_png
-    from imbtool.report.figures.training import draw_training
-
-    with TrainingView(console(stderr=True)) as view:
-        result = start(view)
-    plot = result.folder / "plots" / "training.png"
-    if first_process():
-        log = read_log(result.folder)
-        if log.warning:
-            hint(f"events: {log.warning}")
-        write_png(draw_training(log.events), plot)
-    document = {
-        "run": str(result.folder),
-        "checkpoint": str(result.checkpoint),
-        "best": result.best.model_dump(),
-    }
-    show(document, [f"checkpoint: {result.checkpoint}"], json)
-    hint(f"how it went: {plot}")
-    hint(f"next: imbtool evaluate {result.checkpoint}")
 
 
 def _dry_run(settings: Profile, profile: Path, json: bool) -> None:

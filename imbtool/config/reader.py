@@ -24,6 +24,7 @@ PATH_KEYS: tuple[Key, ...] = (
     ("data", "train"),
     ("data", "validation"),
     ("data", "test"),
+    ("data", "unlabelled"),
     ("data", "answers"),
     ENCODER_KEY,
 )

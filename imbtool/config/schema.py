@@ -129,6 +129,7 @@ class DataSection(Section):
     test: Path | None = Field(
         None, description="The table to report on; else split off from train."
     )
+    unlabelled: Path | None = Field(None, description="A table of unlabelled texts, for distil.")
     text: str | Annotated[list[str], Field(min_length=1)] = Field(
         "text", description="The text column, or a list of columns, which are joined."
     )

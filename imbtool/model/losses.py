@@ -4,7 +4,11 @@
     L = mean over texts and labels of  w_l^[y=1] (1 - p_t)^gamma_l BCE(z, y)
         + lambda * mean over texts and (child, parent) pairs of  max(0, p_child - p_parent)
 
-Focal loss: arXiv 1708.02002. Unknown targets (NaN) are masked.
+Focal loss: arXiv 1708.02002. Unknown targets (NaN) are masked. Where a teacher has given logits t,
+the loss is that of distillation (arXiv 1503.02531):
+
+    label_share * L + (1 - label_share) * mean over texts and labels of
+        T^2 KL(sigmoid(t / T) || sigmoid(z / T))
 """
 
 from __future__ import annotations
@@ -14,10 +18,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from imbtool.config.hierarchy import Labels
 from imbtool.config.schema import LossSection
+
+TEMPERATURE = 2.0
+"""By which logits are divided for distillation: labels that a teacher finds unlikely count more."""
+LABEL_SHARE = 0.5
+"""Share of the loss on the labels in the loss of a student."""
 
 
 def weighted_focal_loss(logits: Tensor, targets: Tensor, weight: Tensor, gamma: Tensor) -> Tensor:
@@ -46,6 +55,19 @@ def hierarchy_penalty(logits: Tensor, children: Tensor, parents: Tensor) -> Tens
     return (probabilities[:, children] - probabilities[:, parents]).clamp_min(0.0)
 
 
+def distillation_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """KL divergence of a student's probabilities from a teacher's: logits [n, L] -> [n, L].
+
+    It is 0 where they agree. The factor T^2 keeps the gradients as large at each temperature.
+    """
+    soft = torch.sigmoid(teacher / temperature)
+    loss, least = (
+        binary_cross_entropy_with_logits(each / temperature, soft, reduction="none")
+        for each in (logits, teacher)
+    )
+    return temperature**2 * (loss - least)
+
+
 @dataclass(frozen=True)
 class Size:
     """The size of a batch, by which its loss is divided: number of known targets and of texts."""
@@ -69,6 +91,8 @@ class Objective:
         children: [pairs] indices.
         parents: [pairs] indices.
         constraint: lambda.
+        temperature: of distillation.
+        label_share: share of the loss on the labels where there is a teacher.
     """
 
     weight: Tensor
@@ -76,8 +100,16 @@ class Objective:
     children: Tensor
     parents: Tensor
     constraint: float
+    temperature: float = TEMPERATURE
+    label_share: float = LABEL_SHARE
 
-    def __call__(self, logits: Tensor, targets: Tensor, size: Size | None = None) -> Tensor:
+    def __call__(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        size: Size | None = None,
+        teacher: Tensor | None = None,
+    ) -> Tensor:
         """The loss of a batch, or its part of the loss of a larger one.
 
         Args:
@@ -85,6 +117,7 @@ class Objective:
             targets: [n, L].
             size: of the whole batch that these texts are a part of; the parts' losses add up to
                 the loss of the whole. Default: they are the whole.
+            teacher: logits of a teacher [n, L]. Default: the labels alone are learned.
         """
         logits = logits.float()
         size = size or size_of(targets)
@@ -92,7 +125,11 @@ class Objective:
         if self.constraint and self.children.numel():
             penalty = hierarchy_penalty(logits, self.children, self.parents).sum()
             loss = loss + self.constraint * penalty / (size.texts * self.children.numel())
-        return loss
+        if teacher is None:
+            return loss
+        soft = distillation_loss(logits, teacher, self.temperature).sum()
+        soft = soft / (size.texts * logits.shape[1])
+        return self.label_share * loss + (1 - self.label_share) * soft
 
 
 def make_objective(

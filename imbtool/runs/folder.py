@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +71,19 @@ def require_free_name(folder: Path) -> None:
         raise user_error(folder, "a run of this name", "a new name", fix)
 
 
-def make_folder(folder: Path, profile: Profile, manifest: Manifest) -> None:
+def make_folder(
+    folder: Path,
+    profile: Profile,
+    manifest: Manifest,
+    fill: Callable[[Path], None] = lambda _: None,
+) -> None:
     """Make the folder of a run with its profile and manifest, or not at all.
 
     Args:
         folder: of the run.
         profile: resolved.
         manifest: of the run.
+        fill: writes what else the folder is to hold from the beginning.
 
     Raises:
         UserError: another command has taken the name in the meantime.
@@ -84,6 +91,7 @@ def make_folder(folder: Path, profile: Profile, manifest: Manifest) -> None:
     with new_folder(folder) as draft:
         write_text(draft / PROFILE, render_profile(profile))
         write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
+        fill(draft)
 
 
 def read_run_profile(folder: Path) -> Profile:

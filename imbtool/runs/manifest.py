@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 
 from imbtool.config.schema import Profile
-from imbtool.data.corpus import Corpus
+from imbtool.data.corpus import Corpus, Split
 from imbtool.errors import user_error
 from imbtool.files.documents import Count, Typed, read_document
 from imbtool.model.encoder_files import encoder_files
@@ -33,6 +33,21 @@ class SplitManifest(Typed):
     source: str
     texts: Count
     fingerprint: str
+
+
+class DistillationManifest(Typed):
+    """What teachers taught a student."""
+
+    teachers: dict[str, str]
+    """sha256 of each checkpoint, by its folder."""
+    unlabelled: SplitManifest | None
+    """The unlabelled texts; None if there were none."""
+    left_out: dict[str, Count]
+    """Number of unlabelled texts that were not used, by reason."""
+    logits: str
+    """sha256 of what the teachers say of all texts."""
+    temperature: float
+    label_share: float
 
 
 class DeviceManifest(Typed):
@@ -55,6 +70,8 @@ class Manifest(Typed):
     data: dict[str, SplitManifest]
     encoder: dict[str, str] | None = None
     """sha256 of its files by name; None in manifests of older versions."""
+    distillation: DistillationManifest | None = None
+    """None for a run without teachers."""
     device: DeviceManifest
     git: str | None = None
 
@@ -78,8 +95,19 @@ def read_manifest(run: Path) -> Manifest:
     raise user_error(run, found, "a run folder", fix)
 
 
+def split_manifest(split: Split) -> SplitManifest:
+    """What the manifest says of a split."""
+    source = _printed(str(split.source))
+    return SplitManifest(source=source, texts=len(split), fingerprint=split.fingerprint)
+
+
 def make_manifest(
-    command: Sequence[str], profile: Profile, corpus: Corpus, device: str, processes: int
+    command: Sequence[str],
+    profile: Profile,
+    corpus: Corpus,
+    device: str,
+    processes: int,
+    distillation: DistillationManifest | None = None,
 ) -> Manifest:
     """Gather the content of manifest.json.
 
@@ -89,6 +117,7 @@ def make_manifest(
         corpus: the data.
         device: type of the device.
         processes: number of processes.
+        distillation: what teachers taught; None if there are none.
 
     Raises:
         UserError: a file of the encoder cannot be read.
@@ -101,13 +130,9 @@ def make_manifest(
         versions={"python": platform.python_version(), **versions},
         seed=profile.training.seed,
         profile=profile.model_dump(mode="json"),
-        data={
-            name: SplitManifest(
-                source=_printed(str(split.source)), texts=len(split), fingerprint=split.fingerprint
-            )
-            for name, split in corpus.splits.items()
-        },
+        data={name: split_manifest(split) for name, split in corpus.splits.items()},
         encoder=encoder_files(profile.model.encoder),
+        distillation=distillation,
         device=DeviceManifest(
             type=device,
             processes=processes,
@@ -144,6 +169,7 @@ def _decisive(manifest: Manifest, with_encoder: bool) -> dict[str, object]:
         "data": {name: split.model_dump() for name, split in manifest.data.items()},
         "versions": manifest.versions,
         "encoder": manifest.encoder if with_encoder else None,
+        "distillation": manifest.distillation and manifest.distillation.model_dump(),
         "device": {"processes": manifest.device.processes},
     }
 

@@ -13,16 +13,10 @@ from numpy.typing import NDArray
 from imbtool.config.schema import DataSection
 from imbtool.data.duplicates import near_forms, text_key, text_keys
 from imbtool.data.tables import read_chunks
+from imbtool.data.unlabelled import require_texts
 from imbtool.errors import user_error
-from imbtool.formats.cells import (
-    COLUMN_MARK,
-    OBJECT_MARK,
-    cell_text,
-    joined_text,
-    require_columns,
-)
+from imbtool.formats.cells import cell_text, joined_text, require_columns
 from imbtool.types import Floats, Rows
-from imbtool.wording import counted, some
 
 Flags = NDArray[np.bool_]
 
@@ -69,31 +63,12 @@ def read_pool(path: Path, data: DataSection) -> Pool:
         column = data.id if data.id in frame else ID
         if column in frame:
             ids += map(cell_text, frame[column].tolist())
-    if not texts:
-        raise user_error(path, "no rows", "a header and at least one row", "check the file")
-    _require_texts(path, texts)
+    require_texts(path, texts)
     names = _names(path, ids, texts)
     digest = hashlib.sha256()
     for name, text in zip(names, texts, strict=True):
         digest.update(f"{name}\0{text}\0".encode("utf-8", "surrogatepass"))
     return Pool(path, texts, names, digest.hexdigest())
-
-
-def _require_texts(path: Path, texts: Sequence[str]) -> None:
-    for told, is_wrong in (
-        ("without text", lambda text: not text.strip()),
-        ("with a NUL character", lambda text: "\0" in text),
-        ("with an object for a text", _has_object),
-    ):
-        if rows := [row for row, text in enumerate(texts, start=1) if is_wrong(text)]:
-            found = f"{counted(len(rows), 'row')} {told}: {some(rows)}, not counting the header"
-            raise user_error(path, found, "a text in every row", "correct or delete these rows")
-
-
-def _has_object(text: str) -> bool:
-    return OBJECT_MARK in text and any(
-        cell.startswith((f"{OBJECT_MARK}[", f"{OBJECT_MARK}{{")) for cell in text.split(COLUMN_MARK)
-    )
 
 
 def _names(path: Path, ids: list[str], texts: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imbtool.model.long_texts import TokenIds
-from imbtool.training.token_cache import select_texts
+from imbtool.training.token_cache import TokenTable, select_texts
 from imbtool.types import Rows, Targets
 
 BUCKET_BATCHES = 50
@@ -22,16 +22,38 @@ LEAST_OF_EACH = 100
 
 @dataclass(frozen=True)
 class EncodedTexts:
-    """Texts as token ids, their targets [n, L] and their rows in the table that they came from."""
+    """Texts as token ids, and what is known of them.
+
+    Attributes:
+        encoded: token ids of n texts.
+        targets: [n, L].
+        rows: of the texts in the table that they came from; 0 for unlabelled texts.
+        teacher: logits of a teacher [n, L], if there is one.
+    """
 
     encoded: Sequence[TokenIds]
     targets: Targets
     rows: Sequence[int]
+    teacher: Targets | None = None
 
     def take(self, chosen: Rows) -> EncodedTexts:
         """The chosen texts, in this order."""
         rows = [self.rows[row] for row in chosen]
-        return EncodedTexts(select_texts(self.encoded, chosen), self.targets[chosen], rows)
+        teacher = None if self.teacher is None else self.teacher[chosen]
+        encoded = select_texts(self.encoded, chosen)
+        return EncodedTexts(encoded, self.targets[chosen], rows, teacher)
+
+    def taught(self, unlabelled: TokenTable, logits: Targets) -> EncodedTexts:
+        """These texts, and behind them unlabelled ones, with what a teacher says of both.
+
+        Args:
+            unlabelled: token ids of m texts.
+            logits: of the teacher [n + m, L].
+        """
+        unknown = np.full((len(unlabelled), logits.shape[1]), np.nan, np.float32)
+        targets = np.concatenate([self.targets, unknown])
+        rows = [*self.rows, *[0] * len(unlabelled)]
+        return EncodedTexts(TokenTable.joined(self.encoded, unlabelled), targets, rows, logits)
 
 
 def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[Rows]:

@@ -71,6 +71,7 @@ class _MicroBatch:
         inputs: of the model.
         windows: number of rows of the inputs that each text takes [n].
         targets: [n, L].
+        teacher: logits of a teacher [n, L], if there is one.
         weight: 1; 0 for a text that stands in where a process has no texts of its own.
         last: whether gradients are summed over processes after it.
     """
@@ -78,6 +79,7 @@ class _MicroBatch:
     inputs: dict[str, Tensor]
     windows: list[int]
     targets: Tensor
+    teacher: Tensor | None
     weight: float
     last: bool
 
@@ -176,7 +178,8 @@ class TrainingLoop:
         )
         loss, norm = self._gradients(rows)
         at.step, at.batch = at.step + 1, at.batch + 1
-        step = StepResult(at.step, [self.texts.rows[row] for row in rows], rate, loss, float(norm))
+        labelled = [number for row in rows if (number := self.texts.rows[row])]
+        step = StepResult(at.step, labelled, rate, loss, float(norm))
         if step.finite:
             clipped_step(self.optimizer, norm, rate)
             if averaged and self.average.due(at.step):
@@ -232,9 +235,11 @@ class TrainingLoop:
             encoded = [self.texts.encoded[row] for row in chosen]
             inputs, windows = self.text_model.batch(encoded), self.text_model.windows(encoded)
             targets = torch.from_numpy(self.texts.targets[chosen]).to(device)
-            yield _MicroBatch(
-                inputs, windows, targets, float(len(part) > 0), index == len(parts) - 1
-            )
+            known, teacher = self.texts.teacher, None
+            if known is not None:
+                teacher = torch.from_numpy(known[chosen]).to(device)
+            weight, last = float(len(part) > 0), index == len(parts) - 1
+            yield _MicroBatch(inputs, windows, targets, teacher, weight, last)
 
     def _groups(self, part: Rows) -> list[Rows]:
         """Divide texts into forward passes of as many windows as texts, and tokens, are allowed."""
@@ -254,7 +259,9 @@ class TrainingLoop:
                 with self._forward_context():
                     output = self._forward(**micro_batch.inputs).logits
                     logits = max_over_windows(output, micro_batch.windows)
-                loss = micro_batch.weight * self.objective(logits, micro_batch.targets, size)
+                loss = micro_batch.weight * self.objective(
+                    logits, micro_batch.targets, size, micro_batch.teacher
+                )
                 # Accelerate averages gradients over processes, while the loss is a sum over them
                 (loss * self.ranks.processes).backward()  # type: ignore[no-untyped-call]
         except RuntimeError as error:

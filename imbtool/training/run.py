@@ -37,6 +37,7 @@ from imbtool.runs.folder import (
     require_free_name,
 )
 from imbtool.runs.manifest import read_manifest, refuse_changes
+from imbtool.runs.soft_targets import kept_soft_targets
 from imbtool.runs.trackers import require_trackers, start_tracking, track
 from imbtool.training.automatic import autocast
 from imbtool.training.head_first import HeadFit, fit_head
@@ -101,7 +102,9 @@ def train(
         require_free_name(folder)
     setup = make_setup(profile, accelerator, folder, inputs)
     if setup.ranks.first:
-        make_folder(folder, profile, setup.manifest(list(command)))
+        soft = setup.soft_targets
+        also = (soft.save,) if soft else ()
+        make_folder(folder, profile, setup.manifest(list(command)), *also)
     with hold_run(folder, setup.ranks.first):
         return _run(setup, folder, emit)
 
@@ -136,7 +139,11 @@ def resume(
     # locked before anything is read: another process may be writing to the folder
     with hold_run(folder, accelerator.is_main_process):
         has_state = find_state(folder)
-        setup = make_setup(read_run_profile(folder), accelerator, folder, inputs)
+        profile = read_run_profile(folder)
+        if before.distillation is not None:
+            teach = kept_soft_targets(folder, before.distillation)
+            inputs = RunInputs(profile, folder, teach=teach)
+        setup = make_setup(profile, accelerator, folder, inputs)
         if not allow_changed:
             refuse_changes(folder, before, setup.manifest(command))
         resumption = Resumption(has_state, allow_changed, before.encoder is not None)

@@ -15,13 +15,15 @@ from accelerate.utils import set_seed
 from numpy.typing import NDArray
 
 from imbtool.config.schema import Profile
-from imbtool.data.corpus import Corpus, read_corpus
+from imbtool.data.corpus import Corpus, Split, read_corpus
+from imbtool.data.unlabelled import NAME as UNLABELLED
 from imbtool.data.weights import LabelWeight, weigh_labels
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import Emit, LearningRate, Precision, RunPlan
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.losses import Objective, make_objective
 from imbtool.runs.manifest import Manifest, make_manifest
+from imbtool.runs.soft_targets import SoftTargets, Teach
 from imbtool.training.batches import EncodedTexts
 from imbtool.training.data_checks import require_measurable, require_validation
 from imbtool.training.loop import TrainingLoop
@@ -41,6 +43,9 @@ class TrainingSetup:
     validation: EncodedTexts
     accelerator: Accelerator
     ranks: Ranks
+    soft_targets: SoftTargets | None
+    taught: EncodedTexts | None
+    """The texts with soft targets, the training texts among them; None without a teacher."""
 
     @property
     def prevalence(self) -> NDArray[np.float64]:
@@ -55,14 +60,17 @@ class TrainingSetup:
 
     def make_loop(self, emit: Emit) -> TrainingLoop:
         """A training loop that emits its events to `emit`."""
-        training = self.profile.training
+        training, texts = self.profile.training, self.taught or self.train
         return TrainingLoop(
-            self.accelerator, self.text_model, self.train, self.objective, training, emit
+            self.accelerator, self.text_model, texts, self.objective, training, emit
         )
 
     def describe(self, loop: TrainingLoop) -> RunPlan:
         """What will run, with the settings that were chosen automatically."""
         training, longest = self.profile.training, self.text_model.most_tokens
+        texts = {name: len(split) for name, split in self.corpus.splits.items()}
+        if self.soft_targets is not None:
+            texts[UNLABELLED] = len(self.soft_targets.unlabelled)
         return RunPlan(
             encoder=self.profile.model.encoder,
             device=str(self.accelerator.device),
@@ -76,7 +84,7 @@ class TrainingSetup:
             tokens_an_epoch=sum(loop.lengths),
             token_cache=self._token_cache,
             cut_off=sum(length >= longest for length in loop.lengths),
-            texts={name: len(split) for name, split in self.corpus.splits.items()},
+            texts=texts,
             labels=len(self.corpus.labels),
             head_first=training.head_first,
         )
@@ -88,7 +96,15 @@ class TrainingSetup:
             UserError: a file of the encoder cannot be read.
         """
         device = str(self.accelerator.device)
-        return make_manifest(command, self.profile, self.corpus, device, self.ranks.processes)
+        soft = self.soft_targets
+        return make_manifest(
+            command,
+            self.profile,
+            self.corpus,
+            device,
+            self.ranks.processes,
+            None if soft is None else soft.manifest,
+        )
 
 
 class RunInputs:
@@ -98,7 +114,13 @@ class RunInputs:
     its own, and ends with the weights that it would have if it had read everything itself.
     """
 
-    def __init__(self, profile: Profile, run: Path | None = None, shared: bool = False) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        run: Path | None = None,
+        shared: bool = False,
+        teach: Teach | None = None,
+    ) -> None:
         """Read nothing yet.
 
         Args:
@@ -106,8 +128,9 @@ class RunInputs:
             run: the run folder, beside which the token ids of large splits are cached. Default:
                 they are not cached.
             shared: whether several runs use the object; it then keeps an untrained model.
+            teach: gives the soft targets. Default: there is no teacher.
         """
-        self._profile, self._shared = profile, shared
+        self._profile, self._shared, self._teach = profile, shared, teach
         self._cache = None if run is None else run.absolute().parent / FOLDER
         self._encoded: list[TokenTable] = []
 
@@ -137,15 +160,25 @@ class RunInputs:
             return text_model
         return replace(text_model, model=deepcopy(text_model.model))
 
+    def soft_targets(self, accelerator: Accelerator) -> SoftTargets | None:
+        """What the teachers say, if there are any. All processes call it."""
+        if self._teach is None:
+            return None
+        with torch.random.fork_rng():  # a model may draw numbers while it is loaded
+            return self._teach(self._profile, self.corpus, accelerator)
+
+    def encoded(self, text_model: TextModel, split: Split, ranks: Ranks) -> TokenTable:
+        """The token ids of the texts of a split. All processes call it."""
+        with ranks.ending_together():
+            return encode_split(text_model, self._profile.model, split, self._cache, ranks)
+
     def encoded_texts(
         self, text_model: TextModel, ranks: Ranks
     ) -> tuple[EncodedTexts, EncodedTexts]:
         """The token ids and targets of training and validation. All processes call it."""
         train, validation = self.corpus.train, self.corpus.validation
         for split in (train, validation)[len(self._encoded) :]:
-            with ranks.ending_together():
-                encoded = encode_split(text_model, self._profile.model, split, self._cache, ranks)
-            self._encoded.append(encoded)
+            self._encoded.append(self.encoded(text_model, split, ranks))
         of_train, of_validation = self._encoded
         return (
             EncodedTexts(of_train, train.targets, train.rows),
@@ -185,14 +218,22 @@ def make_setup(
     objective = make_objective(
         profile.loss, corpus.labels, [weight.weight for weight in weights], accelerator.device
     )
-    ranks = Ranks(accelerator)
+    ranks, taught = Ranks(accelerator), None
+    train, validation = inputs.encoded_texts(text_model, ranks)
+    soft = inputs.soft_targets(accelerator)  # last, since a teacher may read for hours
+    if soft is not None:
+        unlabelled = inputs.encoded(text_model, soft.unlabelled.split, ranks)
+        taught = train.taught(unlabelled, soft.logits)
     return TrainingSetup(
         profile,
         corpus,
         weights,
         text_model,
         objective,
-        *inputs.encoded_texts(text_model, ranks),
+        train,
+        validation,
         accelerator,
         ranks,
+        soft,
+        taught,
     )

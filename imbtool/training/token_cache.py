@@ -72,6 +72,13 @@ class TokenTable(Sequence[TokenIds]):
         wide = lengths.astype(np.int64)
         return cls(ids, np.cumsum(wide) - wide, wide, file)
 
+    @classmethod
+    def joined(cls, first: Sequence[TokenIds], second: Sequence[TokenIds]) -> TokenTable:
+        """The texts of both, in memory."""
+        both = [_packed(texts) for texts in (first, second)]
+        ids, lengths = map(np.concatenate, zip(*both, strict=True))
+        return cls.of(ids, lengths)
+
     def __len__(self) -> int:
         return len(self.lengths)
 
@@ -99,6 +106,13 @@ def flattened(encoded: Sequence[TokenIds]) -> tuple[Ids, Ids]:
     lengths = np.fromiter(map(len, encoded), dtype="<i4", count=len(encoded))
     ids = np.fromiter(chain.from_iterable(encoded), dtype="<i4", count=int(lengths.sum()))
     return ids, lengths
+
+
+def _packed(encoded: Sequence[TokenIds]) -> tuple[Ids, Rows | Ids]:
+    """As `flattened`, without a copy where a table holds its texts one after the other."""
+    if isinstance(encoded, TokenTable) and len(encoded.ids) == encoded.lengths.sum():
+        return encoded.ids, encoded.lengths
+    return flattened(encoded)
 
 
 def select_texts(encoded: Sequence[TokenIds], rows: Rows) -> Sequence[TokenIds]:

@@ -1,6 +1,7 @@
 """The loss is the formula: w^[y=1] (1 - p_t)^gamma BCE + lambda mean max(0, p_child - p_parent)."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import LossSection
-from imbtool.model.losses import Objective, hierarchy_penalty, make_objective, weighted_focal_loss
+from imbtool.model.losses import (
+    Objective,
+    distillation_loss,
+    hierarchy_penalty,
+    make_objective,
+    size_of,
+    weighted_focal_loss,
+)
 
 NAN = math.nan
 
@@ -151,3 +159,35 @@ def test_the_profile_names_gamma_by_label_and_bce_has_none():
     assert by_label.gamma.tolist() == [0.5, 2.0]
     assert make_objective(LossSection(name="bce"), labels, [1.0, 1.0], cpu).gamma.tolist() == [0, 0]
     assert by_label.children.numel() == 0
+
+
+def test_a_student_loses_the_divergence_from_its_teacher():
+    student, teacher = doubles(4, 2, seed=1), doubles(4, 2)
+    p, q = torch.sigmoid(teacher), torch.sigmoid(student)
+    divergence = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+    torch.testing.assert_close(distillation_loss(student, teacher, 1.0), divergence)
+    assert distillation_loss(teacher, teacher, 2.0).eq(0).all()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 8.0])
+def test_gradients_towards_a_teacher_are_as_large_at_each_temperature(temperature):
+    logits = torch.zeros(1, 1, dtype=torch.float64, requires_grad=True)
+    teacher = torch.tensor([[0.01]], dtype=torch.float64)
+    distillation_loss(logits, teacher, temperature).sum().backward()
+    assert logits.grad.item() == pytest.approx(-0.01 / 4, rel=1e-4)
+
+
+def test_the_loss_of_a_student_is_shared_out_and_its_parts_add_up():
+    both = replace(objective(), label_share=0.25, temperature=2.0)
+    logits, targets, teacher = doubles(6, 2), (doubles(6, 2, seed=1) > 0).double(), doubles(6, 2)
+    targets[3:] = NAN  # texts without labels
+    whole = both(logits, targets, teacher=teacher)
+    soft = distillation_loss(logits.float(), teacher, 2.0).mean()
+    expected = 0.25 * objective()(logits, targets) + 0.75 * soft
+    torch.testing.assert_close(whole, expected)
+    size = size_of(targets)
+    parts = [
+        both(logits[rows], targets[rows], size, teacher[rows])
+        for rows in (slice(2), slice(2, 5), slice(5, 6))
+    ]
+    torch.testing.assert_close(sum(parts), whole)

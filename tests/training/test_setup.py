@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import pytest
+import torch
+from accelerate import Accelerator
 from conftest import read_csv, write_csv
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
+from imbtool.data.corpus import Corpus
+from imbtool.data.unlabelled import read_unlabelled
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.model import encoder
+from imbtool.runs.soft_targets import SoftTargets
 from imbtool.training import setup
 from imbtool.training.run import train
 from imbtool.training.setup import RunInputs
@@ -68,3 +73,16 @@ def test_the_prevalence_that_thresholds_assume_is_that_of_texts_no_search_chose(
     held = inputs.corpus.validation.targets[:, threats]
     unchosen = len(inputs.corpus.train.unchosen()) + len(held)
     assert inputs.prevalence[threats] == pytest.approx((held.sum() + 0.5) / (unchosen + 1))
+
+
+def test_a_teacher_that_draws_numbers_changes_no_random_state(project: Path) -> None:
+    def teach(profile: Profile, corpus: Corpus, _: Accelerator) -> SoftTargets:
+        logits = torch.rand(len(corpus.train), len(corpus.labels)).numpy()
+        return SoftTargets(read_unlabelled(profile.data, corpus), logits, {"": ""})
+
+    states = []
+    for each in (None, teach):
+        inputs = RunInputs(settings(), teach=each)
+        setup.make_setup(settings(), make_accelerator(), inputs=inputs)
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)

@@ -135,13 +135,15 @@ def _plan_lines(plan: RunPlan) -> Iterator[str]:
         f"{counted(plan.labels, 'label')}, {counted(plan.epochs, 'epoch')}, "
         f"{counted(plan.steps, 'step')}, {plan.tokens_an_epoch:,} tokens an epoch"
     )
+    if unlabelled := texts.get("unlabelled", 0):
+        yield f"{counted(unlabelled, 'unlabelled text')} beside them, which the teacher has scored"
     if plan.epochs_reason.startswith("auto, "):
         yield f"at most {counted(plan.epochs, 'epoch')} ({plan.epochs_reason})"
     if plan.precision is not None:
         yield f"precision {plan.precision.value} ({plan.precision.reason})"
     yield f"learning rate {plan.learning_rate.value} ({plan.learning_rate.reason})"
     if plan.cut_off:
-        share = plan.cut_off / texts["train"]
+        share = plan.cut_off / (texts["train"] + unlabelled)
         yield f"{share:.1%} of the texts reach {plan.max_length} tokens and may be cut off"
     if plan.head_first:
         yield "fitting the head first: one pass over the texts with the encoder frozen"
