@@ -54,7 +54,7 @@ def distil(
     """Train a small model with the probabilities of a large one as soft targets.
 
     The student learns from the labels, and from what the teacher says of the training texts and of
-    the texts in data.unlabelled. If it is stopped, `imbtool train --resume` continues the run.
+    the texts in data.unlabelled. If it is stopped, `imbtool train --resume RUN` continues it.
 
     Examples:
 

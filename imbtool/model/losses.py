@@ -23,8 +23,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from imbtool.config.hierarchy import Labels
 from imbtool.config.schema import LossSection
 
-TEMPERATURE = 2.0
-"""By which logits are divided for distillation: labels that a teacher finds unlikely count more."""
+TEMPERATURE = 1.0
+"""By which logits are divided for distillation. Above 1 makes the probabilities softer, which those
+of a teacher with focal loss and weights are already."""
 LABEL_SHARE = 0.5
 """Share of the loss on the labels in the loss of a student."""
 
