@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
-from imbtool.evaluation.intervals import TAIL
+from imbtool.evaluation.intervals import ROUNDING, TAIL
 from imbtool.types import Counts, Floats, Rows
 
 PRIOR_ANSWERS = 3.0
@@ -157,6 +157,7 @@ def _power(
 ) -> float:
     """The power that makes the variance of the estimate smallest, between 0 and 1."""
     centred = probabilities - _means(stratum, counts, probabilities)[stratum]
+    centred = np.where(np.abs(centred) > ROUNDING, centred, 0.0)
     weights = (factor / np.maximum(counts - 1, 1))[stratum] * centred
     total = float(weights @ centred)
     return float(np.clip(weights @ answers / total, 0, 1)) if total > 0 else 0.0

@@ -24,7 +24,8 @@ def coherent(labels: Labels, estimates: Sequence[Estimate]) -> list[Estimate]:
     """Estimates in which no child's value is above its parent's.
 
     Of such a pair the one with the wider interval moves: a child down to its parent, or a parent up
-    to its child, each end of the interval as well as the value. Withheld estimates stay.
+    to its child, each end of the interval as well as the value. A withheld estimate moves none; its
+    bound is at most that of its parent.
 
     Args:
         labels: the label set.
@@ -43,12 +44,17 @@ def coherent(labels: Labels, estimates: Sequence[Estimate]) -> list[Estimate]:
     for child, parent in labels.edges:
         if child in known and parent in known and known[child].value > known[parent].value:
             known[child] = _ends(min, known[child], known[parent])
-    return [
+    fitting = [
         Estimate(value=known[label].value, low=known[label].low, high=known[label].high)
         if label in known
         else each
         for label, each in enumerate(estimates)
     ]
+    for child, parent in labels.edges:
+        high, most = fitting[child].high, fitting[parent].high
+        if child not in known and most is not None and (high is None or most < high):
+            fitting[child] = fitting[child].model_copy(update={"high": most})
+    return fitting
 
 
 def _ends(pick: Callable[[float, float], float], one: _Ends, other: _Ends) -> _Ends:

@@ -182,59 +182,65 @@ def _labels(reference: Reference, stream: Stream, rows: Rows) -> dict[str, Label
     ]
     fitting = coherent(labels, [each.prevalence for each in found])
     return {
-        name: each.model_copy(update={"prevalence": estimate})
+        name: _bounded(each, estimate)
         for name, each, estimate in zip(labels.names, found, fitting, strict=True)
     }
 
 
+def _bounded(label: LabelPrevalence, fitting: Estimate) -> LabelPrevalence:
+    """The prevalence with an estimate that fits the hierarchy, and what bounds a withheld one."""
+    reason = label.reason
+    if label.method == "withheld":
+        high = 1.0 if fitting.high is None else fitting.high
+        if high >= 1:
+            reason += " No upper bound can be given."
+        elif high < (label.prevalence.high or 0.0):
+            reason += f" At most {high:.2%} of the texts have it, since no more have its parent."
+        else:
+            reason += (
+                f" At most {high:.2%} of the texts have it, if the model finds as large a share of "
+                "them as on validation."
+            )
+    return label.model_copy(update={"prevalence": fitting, "reason": reason})
+
+
 def _label(reference: Reference, place: int, logits: Logits, flagged: float) -> LabelPrevalence:
-    label = reference.label(place, logits)
-    positives, negatives = len(label.positive), len(label.negative)
-    p_value, estimate = None, None
-    if positives < max(reference.min_positives, 2) or negatives < 2:
-        reason = (
-            f"Only {counted(positives, 'validation text')} of the {reference.min_positives} that "
-            "are needed show how the model scores this label."
-        )
-    else:
-        estimate = prior_shift_estimate(label)
-        reason, p_value = "", None
-        if np.isnan(estimate.value):
+    label, p_value = reference.label(place, logits), None
+    reason, found = _too_few(label, reference.min_positives), None
+    if not reason:
+        found = prior_shift_estimate(label)
+        if np.isnan(found.value):
             reason = "The model does not tell validation texts with this label from others."
         else:
-            p_value = assumption_p_value(label, estimate.value, seed=0)
-            if p_value < LEVEL:
-                reason = (
-                    "The scores are not those of a mixture of texts as on validation "
-                    f"(p = {p_value:.3f}), so texts with or without this label have changed."
-                )
-    if reason or estimate is None:
-        bound = upper_bound(label.positive, label.stream)
-        shown, method = Estimate(value=None, low=0.0, high=bound), "withheld"
-        reason += f" {_bound_holds(bound)}"
-    else:
-        shown, method = (
-            Estimate(value=estimate.value, low=estimate.low, high=estimate.high),
-            "scores",
+            p_value = assumption_p_value(label, found.value, seed=0)
+    if p_value is not None and p_value < LEVEL:
+        reason = (
+            "The scores are not those of a mixture of texts as on validation "
+            f"(p = {p_value:.3f}), so texts with or without this label have changed."
         )
-    return LabelPrevalence.model_validate(
-        {
-            "prevalence": shown,
-            "flagged": flagged,
-            "method": method,
-            "reason": reason,
-            "validation_positives": positives,
-            "p_value": p_value,
-            "positives": None,
-            "worth": None,
-        }
+    if found is None or reason:
+        high = upper_bound(label.positive, label.stream)
+        shown = Estimate(value=None, low=0.0, high=high)
+    else:
+        shown = Estimate(value=found.value, low=found.low, high=found.high)
+    return LabelPrevalence(
+        prevalence=shown,
+        flagged=flagged,
+        method="withheld" if reason else "scores",
+        reason=reason,
+        validation_positives=len(label.positive),
+        p_value=p_value,
+        positives=None,
+        worth=None,
     )
 
 
-def _bound_holds(bound: float) -> str:
-    if bound >= 1:
-        return "No upper bound can be given."
-    return (
-        f"At most {bound:.2%} of the texts have it, if the model finds as large a share of them as "
-        "on validation."
-    )
+def _too_few(label: ScoredLabel, least: int) -> str:
+    """Why the validation texts do not suffice; empty if they do."""
+    for texts, kind in ((len(label.positive), "with"), (len(label.negative), "without")):
+        if texts < max(least, 2):
+            return (
+                f"Only {counted(texts, 'validation text')} {kind} this label of the {least} that "
+                "are needed show how the model scores it."
+            )
+    return ""

@@ -177,17 +177,15 @@ def assumption_p_value(label: ScoredLabel, share: float, seed: int) -> float:
     kinds = (label.positive, label.negative, label.stream)
     counts = [np.bincount(np.searchsorted(edges, each), minlength=len(edges) + 1) for each in kinds]
     sizes = [len(each) for each in kinds]
-    observed = _misfit(
-        *(count[None] / size for count, size in zip(counts, sizes, strict=True)), sizes
-    )
-    with_label, without = counts[0] / sizes[0], counts[1] / sizes[1]
+    with_label, without, stream = (each / size for each, size in zip(counts, sizes, strict=True))
+    observed = _misfit(with_label[None], without[None], stream[None], sizes)[0]
     mixture = share * with_label + (1 - share) * without
     rng = np.random.default_rng(seed)
-    drawn = [
+    first, second, third = (
         rng.multinomial(size, shares, REPLICATES) / size
         for size, shares in zip(sizes, (with_label, without, mixture), strict=True)
-    ]
-    larger = int((_misfit(*drawn, sizes) >= observed[0] - 1e-12).sum())
+    )
+    larger = int((_misfit(first, second, third, sizes) >= observed - 1e-12).sum())
     return (1 + larger) / (1 + REPLICATES)
 
 

@@ -73,7 +73,7 @@ def plan_sample(probabilities: Floats, answers: int) -> Design:
     stratum[order] = np.minimum((passed * strata).astype(np.int64), strata - 1)
     _, stratum = np.unique(stratum, return_inverse=True)
     sizes = np.bincount(stratum)
-    wanted = np.bincount(stratum, weights=size)
+    wanted = np.bincount(stratum, weights=size).astype(np.float64)
     return Design(stratum, sizes, _whole_draws(wanted, sizes, answers))
 
 
@@ -81,7 +81,7 @@ def _sizes(probabilities: Floats, answers: int) -> Floats:
     """What the probability of drawing each text [n] is in proportion to."""
     n = len(probabilities)
     some = np.linspace(0, n - 1, min(n, SAMPLED)).astype(np.int64)
-    mean = probabilities.mean(axis=0)
+    mean = probabilities.mean(axis=0, dtype=np.float64)
     random = np.maximum(mean * (1 - mean), 1e-12)
     varied = _variances(probabilities[some], mean) / random
     weights = np.full(len(mean), 1 / len(mean))
@@ -118,7 +118,7 @@ def _whole_draws(wanted: Floats, sizes: Counts, answers: int) -> Counts:
     """Whole numbers in proportion to what is wanted, between two (or all) and all, of that sum."""
     least = np.minimum(LEAST_DRAWS, sizes)
     share = wanted / wanted.sum() * answers
-    draws = np.clip(np.floor(share), least, sizes).astype(np.int64)
+    draws: Counts = np.clip(np.floor(share), least, sizes).astype(np.int64)
     while (short := answers - int(draws.sum())) != 0:
         step = 1 if short > 0 else -1
         free = draws < sizes if short > 0 else draws > least

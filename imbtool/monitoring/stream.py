@@ -106,7 +106,7 @@ def read_stream(
             texts = joined_text(frame, data.text_columns)
             with rows_named(lambda place, before=rows: f"{path}: row {before + place + 1}"):  # type: ignore[misc]
                 file.write(checkpoint.logits(texts).astype(np.float32).tobytes())
-            digest.update("\0".join([*texts, ""]).encode("utf-8", "surrogatepass"))
+            digest.update(_hashed(texts))
             visit(texts)
             if by:
                 group.append(_codes(path, by, frame[by].tolist(), groups))
@@ -122,6 +122,23 @@ def read_stream(
     order = np.array([names.index(name) for name in groups], dtype=np.int64)
     places = order[np.concatenate(group)] if by else np.zeros(0, np.int64)
     return Stream(path, data, logits, digest.hexdigest(), by, names, places)
+
+
+def stream_fingerprint(path: Path, data: DataSection) -> str:
+    """The fingerprint of a stream, without scoring it.
+
+    Raises:
+        UserError: it cannot be read, or lacks a text column.
+    """
+    digest = hashlib.sha256()
+    for frame in read_chunks(path, data.text_format, each_row=True):
+        require_columns(frame, data.text_columns, path)
+        digest.update(_hashed(joined_text(frame, data.text_columns)))
+    return digest.hexdigest()
+
+
+def _hashed(texts: Sequence[str]) -> bytes:
+    return "\0".join([*texts, ""]).encode("utf-8", "surrogatepass")
 
 
 def _codes(path: Path, by: str, cells: Sequence[Any], groups: dict[str, int]) -> Rows:
