@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from imbtool.config.schema import LabelSource
 from imbtool.files.documents import Count, Number, Share, Typed, read_document
 
 BATCH, TABLE = "batch.json", "batch.csv"
@@ -33,7 +34,7 @@ class BatchText(Typed):
     score: Number | None
     chosen_by: ChosenBy
     inclusion_probability: Share | None
-    """Of a random text: that it was drawn in this batch, from the texts not drawn before."""
+    """Of a text drawn by chance: that it was drawn in this batch, from those not drawn before."""
     prefill: list[str] | None
     """Labels that a model suggests to the annotator; never of a random text."""
 
@@ -135,6 +136,14 @@ def none_word(labels: Iterable[str]) -> str:
     while word in taken:
         word = f"{word} ({NONE})"
     return word
+
+
+def answer_columns(source: LabelSource, names: Sequence[str]) -> AnswerColumns:
+    """Where the answers of a batch stand: as labels do in the tables of a profile."""
+    columns = None if source.columns is None else list(names)
+    return AnswerColumns(
+        column=source.column, separator=source.separator, columns=columns, none=none_word(names)
+    )
 
 
 def read_batch(folder: Path) -> Batch:

@@ -19,6 +19,7 @@ from imbtool.cli.find import find
 from imbtool.cli.init import init
 from imbtool.cli.merge import merge
 from imbtool.cli.predict import predict
+from imbtool.cli.prevalence import prevalence
 from imbtool.cli.serve import serve
 from imbtool.cli.split import split
 from imbtool.cli.streams import prepare_streams, undelivered, unusable
@@ -82,7 +83,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(init, split, analyze, weights, train, tune, distil, evaluate, predict),
-    *(export, serve, find, merge),
+    *(export, serve, prevalence, find, merge),
 )
 for command in COMMANDS:
     app.command(epilog=DOCUMENTATION)(command)

@@ -17,6 +17,7 @@ from imbtool.wording import printable
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from imbtool.annotation.tasks import AnnotationTool
     from imbtool.config.reader import Override
     from imbtool.config.schema import Profile
 
@@ -30,6 +31,7 @@ SPINS = "10000"
 
 INPUT, TRAINING, DEVICES, OUTPUT = "Input", "Training", "Devices", "Output"
 """Panels of options in the help."""
+TOOL_NAMES = "label-studio, prodigy, doccano or argilla"
 
 Source = Annotated[
     Path,
@@ -302,3 +304,19 @@ def option_overrides(*options: tuple[str, str, str | None]) -> list[Override]:
     from imbtool.config.reader import Override
 
     return [Override(key, text, flag) for key, flag, text in options if text is not None]
+
+
+def known_tool(name: str | None) -> AnnotationTool | None:
+    """The annotation tool that --format names.
+
+    Raises:
+        UserError: there is none of this name.
+    """
+    from imbtool.annotation.tasks import TOOLS
+    from imbtool.errors import user_error
+    from imbtool.wording import did_you_mean
+
+    found = next((tool for tool in TOOLS if tool == name), None)
+    if name is not None and found is None:
+        raise user_error("--format", repr(name), TOOL_NAMES, did_you_mean(name, TOOLS))
+    return found

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import OUTPUT, Json, TrustRemoteCode, hint, is_profile, show
-
-if TYPE_CHECKING:
-    from imbtool.annotation.tasks import AnnotationTool
+from imbtool.cli.common import (
+    OUTPUT,
+    TOOL_NAMES,
+    Json,
+    TrustRemoteCode,
+    hint,
+    is_profile,
+    known_tool,
+    show,
+)
 
 SEARCH = "Search"
 PICTURE = "found.png"
-FORMATS = "label-studio, prodigy, doccano or argilla"
 
 
 def find(
@@ -111,7 +116,7 @@ def find(
         typer.Option(
             "--format",
             metavar="<tool>",
-            help=f"Also write the batch as tasks of {FORMATS}.",
+            help=f"Also write the batch as tasks of {TOOL_NAMES}.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -143,7 +148,7 @@ def find(
     from imbtool.search.find import find_texts
     from imbtool.search.selection import Wish
 
-    wish = Wish(number, label or (), like or (), pattern, random, seed, prefill, _known_tool(tool))
+    wish = Wish(number, label or (), like or (), pattern, random, seed, prefill, known_tool(tool))
     batch = find_texts(source, pool, output, wish, sys.argv, hint, trust_remote_code)
     write_png(draw_search(batch), output / PICTURE)
     show(batch, find_views(batch), json)
@@ -163,14 +168,3 @@ def _say_what_is_next(source: Path, output: Path, tool: str | None) -> None:
     hint(f"tasks: {tasks}")
     merge = f"imbtool merge {profile} EXPORT --batch {output} -o merged/{output.name}"
     hint(f"next: import them, answer, export, then: {merge}")
-
-
-def _known_tool(name: str | None) -> AnnotationTool | None:
-    from imbtool.annotation.tasks import TOOLS
-    from imbtool.errors import user_error
-    from imbtool.wording import did_you_mean
-
-    found = next((tool for tool in TOOLS if tool == name), None)
-    if name is not None and found is None:
-        raise user_error("--format", repr(name), FORMATS, did_you_mean(name, TOOLS))
-    return found

@@ -17,10 +17,9 @@ from imbtool.annotation.batch import (
     PoolReport,
     Progress,
     Remaining,
-    none_word,
+    answer_columns,
 )
 from imbtool.annotation.batch_files import require_writable, write_batch
-from imbtool.config.schema import LabelSource
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.errors import user_error
@@ -86,7 +85,7 @@ def find_texts(
     scorer = open_scorer(source, folder.parent / CACHE, tell, trust_remote_code)
     corpus = read_corpus(scorer.profile, learnable=False, complete=False)
     _require_labels(wish, corpus.labels.names)
-    answer = _answer_columns(scorer.profile.data.labels, corpus.labels.names)
+    answer = answer_columns(scorer.profile.data.labels, corpus.labels.names)
     require_writable(answer, corpus.labels.names, wish.tool)
     texts = read_pool(pool, scorer.profile.data)
     with locked(folder.parent):  # two searches at once would ask the same texts
@@ -171,13 +170,6 @@ def _asked_here(search: Search) -> set[str]:
     batches = search.history.batches.values()
     own = [batch for batch in batches if batch.pool.fingerprint == search.pool.fingerprint]
     return {text_key(text_of(text)) for batch in own for text in batch.texts}
-
-
-def _answer_columns(source: LabelSource, names: Sequence[str]) -> AnswerColumns:
-    columns = None if source.columns is None else list(names)
-    return AnswerColumns(
-        column=source.column, separator=source.separator, columns=columns, none=none_word(names)
-    )
 
 
 def _needs(of: Selection) -> list[LabelNeed]:

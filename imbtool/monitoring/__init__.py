@@ -1,0 +1,1 @@
+"""What a stream of new texts holds, and whether a model still does on it what it did."""
