@@ -31,9 +31,9 @@ from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.thresholds import (
     RULES,
     ThresholdChoice,
-    _expected_f1_threshold,
     _Sample,
     choose_thresholds,
+    expected_f1_threshold,
     label_best,
 )
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
@@ -73,7 +73,7 @@ class Thresholds:
         """The threshold of best expected F1 under each label's own calibration."""
         calibration = fit_each_label(self._logits, self._targets)
         scaled = calibration.logits(self._logits)
-        return calibration.raw(np.array([_expected_f1_threshold(column) for column in scaled.T]))
+        return calibration.raw(np.array([expected_f1_threshold(column) for column in scaled.T]))
 
     def _best_on(self, rows: NDArray[np.int64]) -> Floats:
         return label_best(_Sample(self._logits[rows], self._targets[rows], np.zeros(0)))

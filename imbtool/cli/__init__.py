@@ -18,8 +18,10 @@ from imbtool.cli.export import export
 from imbtool.cli.find import find
 from imbtool.cli.init import init
 from imbtool.cli.merge import merge
+from imbtool.cli.monitor import monitor
 from imbtool.cli.predict import predict
 from imbtool.cli.prevalence import prevalence
+from imbtool.cli.queue import queue
 from imbtool.cli.serve import serve
 from imbtool.cli.split import split
 from imbtool.cli.streams import prepare_streams, undelivered, unusable
@@ -83,7 +85,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(init, split, analyze, weights, train, tune, distil, evaluate, predict),
-    *(export, serve, prevalence, find, merge),
+    *(export, serve, prevalence, monitor, queue, find, merge),
 )
 for command in COMMANDS:
     app.command(epilog=DOCUMENTATION)(command)

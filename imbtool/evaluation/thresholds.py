@@ -219,7 +219,7 @@ def calibrated(sample: _Sample) -> Floats:
     calibration = fit_shared_slope(sample.logits, sample.targets, sample.prevalence)
     scaled = calibration.logits(sample.logits)
     columns = zip(scaled.T, sample.seen.T, strict=True)
-    thresholds = [_expected_f1_threshold(column[seen]) for column, seen in columns]
+    thresholds = [expected_f1_threshold(column[seen]) for column, seen in columns]
     return calibration.raw(np.array(thresholds))
 
 
@@ -329,7 +329,8 @@ def _best_threshold(scores: Floats, found: Counts) -> float:
     return threshold_after(scores, _last_of_ties(scores, f1))
 
 
-def _expected_f1_threshold(logits: Floats) -> float:
+def expected_f1_threshold(logits: Floats) -> float:
+    """The threshold of the best expected F1 of texts with these calibrated logits [n]."""
     scores = np.sort(logits)[::-1]
     probability = sigmoid(scores)
     taken = np.arange(1, len(scores) + 1)

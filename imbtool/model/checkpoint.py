@@ -6,7 +6,8 @@ weights holds what transformers does not store: thresholds, hierarchy, label wei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from imbtool.evaluation.predictions import decide
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files.json_text import write_json
 from imbtool.files.model_folder import is_file, is_folder
-from imbtool.files.writing import publish_folder, sha256, write_text
+from imbtool.files.writing import new_folder, publish_folder, sha256, write_text
 from imbtool.model.card import model_card
 from imbtool.model.encoder import TextModel, load_trained
 from imbtool.model.encoder_files import public_name
@@ -45,9 +46,8 @@ from imbtool.model.metadata import (
 from imbtool.types import Decisions
 from imbtool.version import __version__
 
+CARD = "README.md"
 TENSORS = "the tensors that the thresholds were chosen with"
-LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))
-"""Least threshold: the probability of a very low logit rounds to 0, which every text reaches."""
 
 
 @dataclass(frozen=True)
@@ -212,17 +212,13 @@ def make_meta(
     labels = {
         weight.label: LabelMeta(
             parent=names[parents[index]] if parents[index] >= 0 else None,
-            threshold=max(float(choice.probabilities[index]), LEAST_THRESHOLD),
+            threshold=1.0,  # until `decided_labels` sets it
             validation_positives=int(choice.positives[index]),
             training_positives=weight.count.positives,
             training_negatives=weight.count.negatives,
             tier=weight.tier,
             weight=weight.weight,
             reason=weight.reason,
-            slope=float(calibration.slope[index]),
-            bias=float(calibration.bias[index]),
-            rule=choice.rules[index],
-            requirement=choice.requirements.get(weight.label),
         )
         for index, weight in enumerate(weights)
     }
@@ -235,7 +231,7 @@ def make_meta(
         encoder=public_name(profile.model.encoder),
         max_length=max_length,
         long_texts=profile.model.long_texts,
-        labels=labels,
+        labels=decided_labels(labels, choice, calibration),
         threshold_rule=choice.rule,
         threshold_scores=choice.scores,
         threshold_micro_scores=choice.micro_scores,
@@ -248,6 +244,35 @@ def make_meta(
         validation=validation,
         neighbours=knn,
     )
+
+
+def decided_labels(
+    labels: Mapping[str, LabelMeta], choice: ThresholdChoice, calibration: Calibration
+) -> dict[str, LabelMeta]:
+    """Labels with the thresholds that were chosen, and a calibration, in the order of both."""
+    return {
+        name: label.decided(
+            float(choice.probabilities[index]),
+            choice.rules[index],
+            (float(calibration.slope[index]), float(calibration.bias[index])),
+            choice.requirements.get(name),
+        )
+        for index, (name, label) in enumerate(labels.items())
+    }
+
+
+def copy_checkpoint(checkpoint: Checkpoint, meta: CheckpointMeta, output: Path) -> None:
+    """Write the files of a checkpoint into a new folder, with other metadata and their card.
+
+    Raises:
+        UserError: the folder is there already.
+    """
+    with new_folder(output) as new:
+        for path in checkpoint.folder.iterdir():
+            if is_file(path) and path.name not in (META, CARD):
+                shutil.copyfile(path, new / path.name)
+        write_json(new / META, meta)
+        write_text(new / CARD, model_card(meta))
 
 
 def write_checkpoint(
@@ -277,6 +302,6 @@ def write_checkpoint(
         }
         complete = meta.model_copy(update={"digests": digests})
         write_json(folder / META, complete)
-        write_text(folder / "README.md", model_card(complete))
+        write_text(folder / CARD, model_card(complete))
 
     publish_folder(link, fill)

@@ -37,6 +37,8 @@ MOST_TOKENS = 2**20
 """Upper bound of the tokens that an encoder reads at once."""
 PLAIN_NAME = r"^[^./\\\x00][^/\\\x00]*$"
 """Of a file in the folder of a checkpoint."""
+LEAST_THRESHOLD = float(np.nextafter(0.0, 1.0))
+"""Least threshold: the probability of a very low logit rounds to 0, which every text reaches."""
 SPLITS = frozenset({"train", "validation", "test"})
 
 
@@ -87,6 +89,30 @@ class LabelMeta(_Meta):
     rule: str | None = None
     """The rule that chose the threshold; None means the checkpoint's `threshold_rule`."""
     requirement: RequirementResult | None = None
+
+    def decided(
+        self,
+        threshold: float,
+        rule: str,
+        calibration: tuple[float | None, float | None],
+        requirement: RequirementResult | None,
+    ) -> LabelMeta:
+        """The same label with another threshold and calibration.
+
+        Args:
+            threshold: as a probability.
+            rule: that chose it.
+            calibration: slope and bias.
+            requirement: what was asked of the label, and what it came to.
+        """
+        changes = {
+            "threshold": max(threshold, LEAST_THRESHOLD),
+            "rule": rule,
+            "slope": calibration[0],
+            "bias": calibration[1],
+            "requirement": requirement,
+        }
+        return self.model_copy(update=changes)
 
 
 class DataMeta(_Meta):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from imbtool.analysis.agreement import majority
-from imbtool.annotation.answers import BatchOf, read_answered
+from imbtool.annotation.answers import BatchOf, batches_of, read_answered
 from imbtool.annotation.batch import AnswerColumns, Batch, BatchText, PoolReport, answer_columns
 from imbtool.annotation.batch_files import require_writable, write_batch
 from imbtool.annotation.ratings import rate, unknown_labels
@@ -18,6 +19,7 @@ from imbtool.errors import Problem, UserError, user_error
 from imbtool.evaluation.document import Estimate
 from imbtool.files.json_text import write_json
 from imbtool.files.writing import new_folder
+from imbtool.formats.cells import COLUMN_MARK
 from imbtool.inference.predict_folder import fingerprint
 from imbtool.model.checkpoint import checkpoint_folder, read_checkpoint
 from imbtool.model.metadata import read_meta
@@ -261,6 +263,42 @@ def _answers(path: Path, batch: BatchOf, labels: list[str]) -> tuple[list[str], 
     if problems:
         raise UserError(*problems)
     return ratings.ids, majority(ratings.values)
+
+
+@dataclass(frozen=True)
+class AnsweredTexts:
+    """Texts of a stream that people have answered.
+
+    Attributes:
+        texts: a of them.
+        targets: the answers [a, L], NaN unknown.
+        inclusion: the probability with which each was drawn from the stream [a].
+    """
+
+    texts: list[str]
+    targets: Targets
+    inclusion: Floats
+
+
+def answered_texts(path: Path, labels: list[str]) -> AnsweredTexts:
+    """The answered texts of a sample, those without a known probability left out.
+
+    Args:
+        path: a filled batch.csv in the folder of the sample, or an export that was put there.
+        labels: of the model.
+
+    Raises:
+        UserError: there is no batch beside it, or the answers cannot be read.
+    """
+    batch = batches_of([path], [])[path][0]
+    ids, targets = _answers(path, batch, labels)
+    drawn = [batch.texts[id] for id in ids]
+    known = [row for row, text in enumerate(drawn) if text.inclusion_probability]
+    return AnsweredTexts(
+        [COLUMN_MARK.join(drawn[row].cells.values()) for row in known],
+        targets[known],
+        np.array([drawn[row].inclusion_probability for row in known], dtype=np.float64),
+    )
 
 
 def _estimates(

@@ -16,8 +16,8 @@ from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.inference.evaluate import run_profile
-from imbtool.model.checkpoint import LEAST_THRESHOLD, Checkpoint
-from imbtool.model.metadata import KnnMeta, ValidationMeta
+from imbtool.model.checkpoint import Checkpoint, decided_labels
+from imbtool.model.metadata import LEAST_THRESHOLD, KnnMeta, ValidationMeta
 from imbtool.types import Floats, Targets
 
 
@@ -70,22 +70,8 @@ def with_new_thresholds(graph: Checkpoint, data: TrainingData) -> Checkpoint:
         logits = graph.logits(validation.texts)
     choice = _choose(graph, data, logits)
     calibration = fit_each_label(logits, validation.targets, data.profile.training.seed)
-    labels = {
-        name: label.model_copy(
-            update={
-                "threshold": threshold,
-                "rule": choice.rules[index],
-                "requirement": choice.requirements.get(name),
-                "slope": float(calibration.slope[index]),
-                "bias": float(calibration.bias[index]),
-            }
-        )
-        for index, ((name, label), threshold) in enumerate(
-            zip(meta.labels.items(), _thresholds(choice), strict=True)
-        )
-    }
     changes = {
-        "labels": labels,
+        "labels": decided_labels(meta.labels, choice, calibration),
         "threshold_scores": choice.scores,
         "threshold_micro_scores": choice.micro_scores,
         "threshold_recalls": choice.recalls,

@@ -39,7 +39,7 @@ def verdict(evaluation: Evaluation) -> dict[str, Sentence]:
     return {
         "Rare labels": [_rare_tiers(evaluation)],
         "Not known": _least_known(rows, evaluation.data.min_support),
-        "Beware": [*_joined(warnings or [[_no_warning(evaluation)]], "; "), "."],
+        "Beware": [*joined_sentences(warnings or [[_no_warning(evaluation)]], "; "), "."],
     }
 
 
@@ -75,7 +75,7 @@ def _least_known(rows: Sequence[Row], min_support: int) -> Sentence:
     if few:
         verb = "label has" if len(few) == 1 else "labels have"
         sentence = [f"{len(few)} {verb} fewer than {min_support} positives here, too few to say: "]
-        sentence += _names(few)
+        sentence += name_list(few)
     if intervals:
         name = max(intervals, key=lambda name: intervals[name][1] - intervals[name][0])
         low, high = (f"{end:.2f}" for end in intervals[name])
@@ -99,10 +99,10 @@ def _warnings(evaluation: Evaluation, rows: Sequence[Row]) -> Iterator[Sentence]
     silent = [name for name, row in rows if row.recall.value == 0]
     if silent:
         fix = "label more texts or try imbtool tune"
-        yield ["never found: ", *_names(silent), f" ({fix})"]
+        yield ["never found: ", *name_list(silent), f" ({fix})"]
     wrong = [name for name, row in rows if _mostly_wrong(row) and name not in silent]
     if wrong:
-        yield ["most decisions are false alarms for ", *_names(wrong)]
+        yield ["most decisions are false alarms for ", *name_list(wrong)]
     yield from _lost(evaluation.comparison)
 
 
@@ -111,7 +111,7 @@ def _lost(comparison: Comparison | None) -> Iterator[Sentence]:
         return
     worse = [name for name, row in comparison.labels.items() if row.verdict == "worse"]
     if worse:
-        yield ["worse than ", Name(comparison.against), " on ", *_names(worse)]
+        yield ["worse than ", Name(comparison.against), " on ", *name_list(worse)]
 
 
 def _no_warning(evaluation: Evaluation) -> str:
@@ -124,13 +124,15 @@ def _mostly_wrong(row: LabelMetrics) -> bool:
     return row.tier in RARE and high is not None and high < WEAK_PRECISION
 
 
-def _names(names: Sequence[str]) -> Sentence:
-    shown = _joined([[Name(name)] for name in names[:MOST_NAMES]], ", ")
+def name_list(names: Sequence[str]) -> Sentence:
+    """The first names, and how many more there are."""
+    shown = joined_sentences([[Name(name)] for name in names[:MOST_NAMES]], ", ")
     more = len(names) - MOST_NAMES
     return [*shown, f" and {more} more"] if more > 0 else shown
 
 
-def _joined(sentences: Sequence[Sentence], between: str) -> Sentence:
+def joined_sentences(sentences: Sequence[Sentence], between: str) -> Sentence:
+    """Sentences as one, with something between them."""
     joined = [piece for sentence in sentences for piece in (between, *sentence)]
     return joined[1:]
 

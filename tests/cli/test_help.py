@@ -71,7 +71,7 @@ def test_the_profile_is_an_argument_or_an_option_but_not_both(
 def test_help_lists_the_commands_in_the_order_of_their_use(imbtool: Imbtool) -> None:
     shown = imbtool("--help").stdout
     order = ["init", "split", "analyze", "weights", "train", "tune", "distil", "evaluate"]
-    order += ["predict", "export", "serve", "prevalence", "find", "merge"]
+    order += ["predict", "export", "serve", "prevalence", "monitor", "queue", "find", "merge"]
     assert sorted(order) == COMMANDS
     assert sorted(order, key=lambda name: shown.index(f" {name} ")) == order
 
