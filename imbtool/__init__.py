@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imbtool.data.weights import assign_weights as assign_weights
     from imbtool.inference.evaluate import evaluate as evaluate
     from imbtool.inference.predict import predict as predict
+    from imbtool.inference.predictor import Predictor as Predictor
     from imbtool.model.checkpoint import Checkpoint as Checkpoint
     from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.search.find import find_texts as find_texts
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "__version__": "version",
     "Checkpoint": "model.checkpoint",
+    "Predictor": "inference.predictor",
     "Profile": "config.schema",
     "Wish": "search.selection",
     "analyze": "analysis.analyze",
