@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imbtool.data.partition import split as split
     from imbtool.data.weights import assign_weights as assign_weights
     from imbtool.inference.evaluate import evaluate as evaluate
+    from imbtool.inference.precision import with_precision as with_precision
     from imbtool.inference.predict import predict as predict
     from imbtool.inference.predictor import Predictor as Predictor
     from imbtool.model.checkpoint import Checkpoint as Checkpoint
@@ -46,6 +47,7 @@ _HOMES = {
     "split": "data.partition",
     "train": "training.run",
     "tune": "tuning.loop",
+    "with_precision": "inference.precision",
 }
 __all__ = [name for name in _HOMES if name != "__version__"]
 

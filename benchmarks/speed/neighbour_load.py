@@ -1,11 +1,13 @@
 """Tokens a second of a training alone, and of two side by side on one machine, by how threads wait.
 
-python -m benchmarks.speed.neighbour_load --data data/edos [--rounds 3] [--seconds 20] [--json]
+python -m benchmarks.speed.neighbour_load --data data/edos [--rounds 10] [--seconds 5]
+    [--ways "as torch comes" passive] [--json]
 
 A thread that has finished its part of a matrix product waits for the others. By default the OpenMP
 runtime of torch lets it spin, which takes the core from whatever else could run there. Each way to
-wait is set by environment variables of the trainings' processes. Ways take turns, so that whatever
-else the machine does meets all of them.
+wait is set by environment variables, which the runtime reads when it is loaded. So there are two
+trainings for each way from the start. They train in turns of some seconds and sleep between them,
+so that whatever else the machine does meets all ways alike.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,22 +36,20 @@ WAYS: dict[str, dict[str, str]] = {
     "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
     "spin 1,000": {"GOMP_SPINCOUNT": "1000"},
     "spin 10,000": {"GOMP_SPINCOUNT": "10000"},
+    "one thread": {"OMP_NUM_THREADS": "1"},
 }
-VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-START = 30.0
-"""Seconds until the window in which tokens are counted: trainings load and warm up before it."""
+VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
+WARM_UP = 3
 STEPS = 100_000
-"""More than any window has."""
+"""More than all turns have."""
 
 
-class Window:
-    """Counts the tokens of a training between two moments, then ends it."""
+class Turns:
+    """Lets a training go on for some seconds whenever it is told to, and prints its rate."""
 
-    def __init__(self, start: float, end: float) -> None:
-        self._start, self._end = start, end
-        self._seen, self._new = 0, 0
-        self._first: float | None = None
-        self._last = start
+    def __init__(self) -> None:
+        self._steps, self._seen, self._new = 0, 0, 0
+        self._begun, self._end = 0.0, 0.0
 
     def begin(self, model: nn.Module) -> None:
         """Nothing is to be prepared."""
@@ -57,55 +59,73 @@ class Window:
         self._new = int(tokens)
 
     def after_step(self) -> None:
-        """Count a step that lies in the window; end the training after it."""
-        now = time.time()
-        if self._first is not None:
-            self._seen, self._last = self._seen + self._new, now
-        elif now >= self._start:
-            self._first = now
-        if now >= self._end:
+        """Count a step; after the last one of a turn, wait for the next turn.
+
+        Raises:
+            EOFError: there is none.
+        """
+        now = time.monotonic()
+        self._steps, self._seen = self._steps + 1, self._seen + self._new
+        if self._steps < WARM_UP or now < self._end:
+            return
+        print(self._seen / (now - self._begun), flush=True)
+        line = sys.stdin.readline()
+        if not line:
             raise EOFError
-
-    @property
-    def rate(self) -> float:
-        """Tokens a second between the first step's end in the window and the last one's."""
-        return self._seen / (self._last - (self._first or self._start))
+        self._seen, self._begun = 0, time.monotonic()
+        self._end = self._begun + float(line)
 
 
-def train_in_window(task: Task, start: float, end: float) -> None:
-    """Train until the window ends; print the rate."""
-    window = Window(start, end)
+def train_in_turns(task: Task) -> None:
+    """Train until there are no more turns."""
     try:
-        WithImbtool("imbtool").train(task, window)
+        WithImbtool("imbtool").train(task, Turns())
     except EOFError:
-        print(window.rate)
+        return
 
 
-def rates(options: argparse.Namespace, way: dict[str, str], trainings: int) -> list[float]:
-    """Tokens a second of so many trainings at a time."""
-    start = time.time() + START
-    window = ("--window", str(start), str(start + options.seconds))
-    command = [sys.executable, "-m", __spec__.name, "--data", str(options.data), *window]
+def start(options: argparse.Namespace, way: dict[str, str]) -> subprocess.Popen[str]:
+    """A training that waits for its first turn."""
+    command = [sys.executable, "-m", __spec__.name, "--data", str(options.data), "--in-turns"]
     if options.profile:
         command += ["--profile", str(options.profile)]
     environment = {key: value for key, value in os.environ.items() if key not in VARIABLES} | way
-    processes = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(trainings)
-    ]
-    return [float(process.communicate()[0].split()[-1]) for process in processes]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+
+
+def turn(trainings: Sequence[subprocess.Popen[str]], seconds: float) -> list[float]:
+    """Tokens a second of trainings that go on at the same time."""
+    for training in trainings:
+        assert training.stdin
+        training.stdin.write(f"{seconds}\n")
+        training.stdin.flush()
+    return [rate(training) for training in trainings]
+
+
+def rate(training: subprocess.Popen[str]) -> float:
+    """What a training prints at the end of its turn; the first one is its warm-up."""
+    assert training.stdout
+    return float(training.stdout.readline())
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The rates of each way, alone and side by side, beside those of torch as it comes, alone."""
-    ways = {name: WAYS[name] for name in options.ways}
-    alone: dict[str, list[float]] = {name: [] for name in ways}
-    beside: dict[str, list[float]] = {name: [] for name in ways}
+    """The rates of each way, alone and side by side, beside those of the first way alone."""
+    pairs: dict[str, list[subprocess.Popen[str]]] = {}
+    for name in options.ways:  # one after the other: loading them takes memory
+        pairs[name] = [start(options, WAYS[name]) for _ in range(2)]
+        for training in pairs[name]:
+            rate(training)
+        print(f"{name}: ready", file=sys.stderr)
+    alone: dict[str, list[float]] = {name: [] for name in pairs}
+    beside: dict[str, list[float]] = {name: [] for name in pairs}
     for _ in range(options.rounds):
-        for name, way in ways.items():
-            alone[name] += rates(options, way, 1)
-            beside[name] += rates(options, way, 2)
+        for name, pair in pairs.items():
+            alone[name] += turn(pair[:1], options.seconds)
+            beside[name] += turn(pair, options.seconds)
             print(f"{name}: {alone[name][-1]:.0f}, {beside[name][-2:]}", file=sys.stderr)
+    for training in chain.from_iterable(pairs.values()):
+        training.communicate()
     base = statistics.median(alone[options.ways[0]])
     return [
         {
@@ -115,7 +135,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
             "least_of_two": min(beside[name]) / base,
             "tokens_per_s": statistics.median(alone[name]),
         }
-        for name in ways
+        for name in pairs
     ]
 
 
@@ -124,15 +144,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train.csv, ...")
     parser.add_argument("--profile", type=Path, help="default: the profile of this folder")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each turn")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--window", nargs=2, type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--in-turns", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options = parser.parse_args()
-    if options.window:
-        task = Task(options.data, options.profile, None, LEARNING_RATE, "cpu", STEPS)
-        train_in_window(task, *options.window)
+    if options.in_turns:
+        train_in_turns(Task(options.data, options.profile, None, LEARNING_RATE, "cpu", STEPS))
         return
     rows = measure(options)
     head = ("threads wait", "alone", "each of two", "the slowest", "tokens/s alone")

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from imbtool.cli.analyze import analyze
-from imbtool.cli.common import complain, hint, show_notes
+from imbtool.cli.common import complain, hint, share_cores, show_notes
 from imbtool.cli.evaluate import evaluate
 from imbtool.cli.export import export
 from imbtool.cli.find import find
@@ -108,6 +108,7 @@ def main() -> None:
     """Run the command line; what it printed has arrived when it ends with exit code 0."""
     # figures go to files; a notebook names a backend that only its own environment may have
     os.environ["MPLBACKEND"] = "agg"
+    share_cores(os.environ)
     prepare_streams()
     if sys.stdout is None:
         fix = "leave it open, or send it to a file or to /dev/null"

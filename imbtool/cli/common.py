@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 120
 """Columns of tables where the output is no terminal, so that a file reads like a screen."""
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+"""Variables of OpenMP runtimes that say how threads wait."""
+SPINS = "10000"
+"""Rounds in which a waiting thread spins, under a millisecond; the default is 300,000."""
 
 INPUT, TRAINING, DEVICES, OUTPUT = "Input", "Training", "Devices", "Output"
 """Panels of options in the help."""
@@ -85,6 +90,16 @@ TrustRemoteCode = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="<int>",
+        min=1,
+        help="Compute with this many threads on the CPU. By default there is one for each core.",
+        rich_help_panel=DEVICES,
+    ),
+]
 NoTexts = Annotated[
     bool,
     typer.Option(
@@ -142,6 +157,34 @@ def hint(text: str) -> None:
     """A line for the person, on stderr: where things went, what to do next."""
     if first_process():
         typer.echo(text, err=True)
+
+
+def share_cores(environment: MutableMapping[str, str]) -> None:
+    """Let threads that wait for each other leave their cores to other programs soon.
+
+    By default a thread of torch spins for some milliseconds before it sleeps. Where other programs
+    need the core too, the threads that it waits for do not run meanwhile. What is set already
+    stands. To be called before torch is loaded, whose OpenMP runtime reads it once.
+
+    Args:
+        environment: of this process.
+    """
+    if not any(name in environment for name in WAITING):
+        environment["GOMP_SPINCOUNT"] = SPINS
+
+
+def use_threads(threads: int | None) -> None:
+    """Compute with so many threads on the CPU, in this process and in those that it starts.
+
+    Args:
+        threads: their number; None leaves it to the environment or to torch.
+    """
+    if threads is None:
+        return
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 class NoteHandler(logging.Handler):

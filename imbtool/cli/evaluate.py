@@ -13,9 +13,11 @@ from imbtool.cli.common import (
     CheckpointFolder,
     Json,
     NoTexts,
+    Threads,
     TrustRemoteCode,
     hint,
     show,
+    use_threads,
 )
 
 
@@ -58,6 +60,7 @@ def evaluate(
         ),
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
+    threads: Threads = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -111,6 +114,7 @@ def evaluate(
     from imbtool.report.console.evaluation import evaluation_views
     from imbtool.report.evaluation_files import require_unwritten, result_suffix, write_evaluation
 
+    use_threads(threads)
     gates = [read_gate(text) for text in require or []]
     options = EvaluationOptions(gates, by, against, 0 if no_texts else errors, trust_remote_code)
     folder = checkpoint_folder(checkpoint)

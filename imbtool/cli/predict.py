@@ -16,10 +16,12 @@ from imbtool.cli.common import (
     OUTPUT,
     CheckpointFolder,
     Json,
+    Threads,
     TrustRemoteCode,
     hint,
     require_new,
     show,
+    use_threads,
 )
 from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 
@@ -80,6 +82,17 @@ def predict(
             rich_help_panel=DEVICES,
         ),
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            metavar="<precision>",
+            help="Compute in fp32, in bf16 with the decisions of fp32, or in what is faster and "
+            "decides alike on validation: auto.",
+            rich_help_panel=DEVICES,
+        ),
+    ] = "fp32",
+    threads: Threads = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -124,31 +137,49 @@ def predict(
     Examples:
 
     - `imbtool predict runs/moderation-1/checkpoint new.csv -o labelled.csv`
-    - `imbtool predict runs/moderation-1/checkpoint shards -o labelled`
+    - `imbtool predict runs/moderation-1 shards -o labelled --precision auto`
     - `echo "a text" | imbtool predict runs/moderation-1/checkpoint --json`
     """
     from imbtool.distributed.process_info import read_process_info
     from imbtool.formats.sources import names_table, table_format
+    from imbtool.inference.precision import require_precision
     from imbtool.inference.predict_folder import make_job
     from imbtool.model.checkpoint import read_checkpoint
 
+    use_threads(threads)
     process = read_process_info(os.environ)
     schedule = _engine(engine, address, process, processes)
     into_folder = output is not None and not names_table(output)
     if source is not None and output is not None and into_folder and not source.is_file():
-        job = make_job(checkpoint, source, text, calibrated, trust_remote_code)
+        job = make_job(checkpoint, source, text, calibrated, trust_remote_code, precision)
         _predict_folder(job, output, process, processes, force, json, schedule)
     else:
         _refuse_several(process, processes, engine)
+        require_precision(precision)
         if source is None:
             _require_stdin()
         if output is not None:
             table_format(output)
             require_new(output, force, "-o")
         model = read_checkpoint(checkpoint, trust_remote_code)
+        model = _on_device(model, source, precision)
         _predict_table(model, source, output, text, calibrated, json)
     if output is not None and process.processes == 1:
         hint(f"next: label some by hand, then imbtool evaluate {checkpoint} --data LABELLED.csv")
+
+
+def _on_device(model: Checkpoint, source: Path | None, precision: str) -> Checkpoint:
+    """The model on the first GPU, if there is one, and in a precision."""
+    from functools import partial
+
+    from imbtool.inference.precision import have_rows, with_precision
+    from imbtool.inference.predict import use_gpu
+
+    use_gpu(model, 0)
+    if source is None:
+        return with_precision(model, precision)
+    are_there = partial(have_rows, [source], model.meta.data.text_format)
+    return with_precision(model, precision, are_there)
 
 
 def _predict_table(
@@ -159,15 +190,9 @@ def _predict_table(
     calibrated: bool,
     json: bool,
 ) -> None:
-    from imbtool.inference.predict import (
-        predict,
-        predict_lines,
-        use_gpu,
-        write_file,
-        write_frames,
-    )
+    from imbtool.inference.precision import tell_precision
+    from imbtool.inference.predict import predict, predict_lines, write_file, write_frames
 
-    use_gpu(model, 0)
     if source is None:
         frames = predict_lines(model, sys.stdin, calibrated)
     else:
@@ -180,6 +205,7 @@ def _predict_table(
         count = write_file(frames, output)
         if json:
             show({"output": str(output), "texts": count}, [], json)
+    tell_precision(model)
     hint(f"{count} texts" + (f" -> {output}" if output else ""))
 
 

@@ -22,6 +22,7 @@ from imbtool.cli.common import (
     RunName,
     Runs,
     Sets,
+    Threads,
     console,
     first_process,
     hint,
@@ -30,6 +31,7 @@ from imbtool.cli.common import (
     parsed_sets,
     require_profile,
     show,
+    use_threads,
 )
 
 if TYPE_CHECKING:
@@ -119,6 +121,7 @@ def train(
             rich_help_panel=DEVICES,
         ),
     ] = None,
+    threads: Threads = None,
     run: RunName = None,
     runs: Runs = RUNS,
     track: Annotated[
@@ -145,6 +148,7 @@ def train(
     - `imbtool train -p profile.yaml --processes 4 --track tensorboard`
     - `imbtool train --resume runs/gentle`
     """
+    use_threads(threads)
     profile = one_profile(source, profile)
     precision = None if bf16 is None else "bf16" if bf16 else "fp32"
     options = option_overrides(
@@ -158,7 +162,7 @@ def train(
     if resume is None:
         start = _start(profile, run, runs, overrides, track or [], dry_run)
     else:
-        has_settings = bool(profile or run or overrides or dry_run)
+        has_settings = bool(profile or run or overrides or dry_run or threads)
         start = _resume(resume, allow_changed, has_settings, track or [])
         processes = processes or _processes_of(resume)
     _launch(processes)

@@ -20,6 +20,7 @@ from imbtool.cli.common import (
     RunName,
     Runs,
     Sets,
+    Threads,
     console,
     hint,
     one_profile,
@@ -27,6 +28,7 @@ from imbtool.cli.common import (
     parsed_sets,
     require_profile,
     show,
+    use_threads,
 )
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def tune(
             rich_help_panel=TRAINING,
         ),
     ] = False,
+    threads: Threads = None,
     run: RunName = None,
     runs: Runs = RUNS,
     json: Json = False,
@@ -105,6 +108,7 @@ def tune(
     - `imbtool tune --from-run runs/profile-1 --dry-run`
     """
     _refuse_several_processes()
+    use_threads(threads)
     profile = one_profile(source, profile)
     budget = option_overrides(
         ("tuning.budget_runs", "--budget-runs", budget_runs),
@@ -114,7 +118,7 @@ def tune(
         has_settings = bool(profile or run or resume or budget or sets)
         _preview(from_run, dry_run, has_settings, json)
     elif resume is not None:
-        has_settings = bool(profile or run or sets)
+        has_settings = bool(profile or run or sets or threads)
         _watch(resume, _resume(resume, budget, allow_changed, has_settings), json)
     else:
         folder, start = _start(profile, run, runs, [*budget, *parsed_sets(sets)])

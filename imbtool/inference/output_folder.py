@@ -31,6 +31,8 @@ class FolderManifest(Typed):
     input: str
     text: list[str]
     calibrated: bool
+    precision: str = "fp32"
+    """The numbers that the model computes with; manifests of earlier versions lack it."""
 
 
 def require_claimable(folder: Path) -> None:
@@ -41,6 +43,19 @@ def require_claimable(folder: Path) -> None:
     """
     require_utf8(folder)
     _is_claimed(folder)
+
+
+def read_claim(folder: Path) -> FolderManifest | None:
+    """The manifest of a folder; None if it has none and can be claimed.
+
+    Raises:
+        UserError: the manifest is damaged, or the folder cannot hold outputs.
+    """
+    if not _is_claimed(folder):
+        return None
+    return read_document(
+        folder / MANIFEST, FolderManifest, "choose another -o, or delete the folder"
+    )
 
 
 def claim_folder(
@@ -60,10 +75,7 @@ def claim_folder(
     Raises:
         UserError: the folder belongs to another job, or holds files without a manifest.
     """
-    before = None
-    if _is_claimed(folder):
-        fix = "choose another -o, or delete the folder"
-        before = read_document(folder / MANIFEST, FolderManifest, fix)
+    before = read_claim(folder)
     if start_over:
         _delete_outputs(folder, outputs)
     elif before is not None and before != manifest and _tables(folder):

@@ -10,7 +10,8 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,18 @@ from imbtool.files.locks import Lock, Member, locked
 from imbtool.files.paths import real_path
 from imbtool.files.writing import sha256
 from imbtool.formats.sources import separate_files, written_name
-from imbtool.inference.output_folder import FolderManifest, claim_folder, require_claimable
+from imbtool.inference.output_folder import (
+    FolderManifest,
+    claim_folder,
+    read_claim,
+    require_claimable,
+)
+from imbtool.inference.precision import (
+    have_rows,
+    require_precision,
+    tell_precision,
+    with_precision,
+)
 from imbtool.inference.predict import predict, shown_probabilities, use_gpu, write_file
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.metadata import read_meta
@@ -44,6 +56,7 @@ class PredictionJob:
         text: their text columns.
         calibrated: whether `p:LABEL` is calibrated.
         trust_remote_code: whether to run code that comes with the model.
+        precision: that the model computes in, or `auto` while that is not decided.
     """
 
     checkpoint: Path
@@ -52,6 +65,7 @@ class PredictionJob:
     text: list[str]
     calibrated: bool
     trust_remote_code: bool
+    precision: str
 
     @property
     def manifest(self) -> FolderManifest:
@@ -61,6 +75,7 @@ class PredictionJob:
             input=str(self.source.absolute()).encode(errors="backslashreplace").decode(),
             text=self.text,
             calibrated=self.calibrated,
+            precision=self.precision,
         )
 
 
@@ -123,6 +138,7 @@ def make_job(
     text: Sequence[str] | None,
     calibrated: bool = False,
     trust_remote_code: bool = False,
+    precision: str = "fp32",
 ) -> PredictionJob:
     """Gather what the outputs depend on, without loading the model.
 
@@ -132,17 +148,19 @@ def make_job(
         text: their text columns; default: those of the training tables.
         calibrated: whether `p:LABEL` is to be calibrated.
         trust_remote_code: whether to run code that comes with the model.
+        precision: that the model computes in, or `auto`; see `with_precision`.
 
     Raises:
         UserError: there is no checkpoint, or calibration is requested and the checkpoint has none.
     """
+    require_precision(precision)
     folder = checkpoint_folder(checkpoint)
     meta = read_meta(folder)
     shown_probabilities(folder, meta, calibrated)
     trained_on = meta.data.text
     columns = text or as_list(trained_on)
     return PredictionJob(
-        folder, fingerprint(folder), source, list(columns), calibrated, trust_remote_code
+        folder, fingerprint(folder), source, list(columns), calibrated, trust_remote_code, precision
     )
 
 
@@ -184,20 +202,54 @@ def predict_folder(
     require_claimable(folder)
     member = Member(_job_name(job, process.processes), process.rank)
     with locked(folder, member if process.processes > 1 else None) as lock:
+        model = _Model(job, shards, process.local_rank)
+        job = model.decide_precision(None if start_over else read_claim(folder))
         claim_folder(folder, job.manifest, {shard.output for shard in shards}, start_over)
         if several:
             return _predict_in_workers(several, shards, arguments, lock)
         sizes = [shard.source.stat().st_size for shard in shards]
         mine = [shards[at] for at in assign_shards(sizes, process.processes)[process.rank]]
-        if engine is None:
-            results = _predict_shards(job, mine, process.local_rank)
-        else:
-            results = engine(job, mine, folder)
+        results = _predict_shards(model, mine) if engine is None else engine(job, mine, folder)
         counts: Counter[str] = Counter()
         for result in results:
             counts[result.state] += 1
             tell(result, f"{counts.total()}/{len(mine)}")
         return FolderResult(counts)
+
+
+class _Model:
+    """The model of a job, which is loaded once it is needed.
+
+    Attributes:
+        job: what is to be predicted, and how.
+    """
+
+    def __init__(self, job: PredictionJob, shards: Sequence[Shard], gpu: int) -> None:
+        """The tables of the whole job, and the number of this process on its machine."""
+        self.job = job
+        self._shards, self._gpu = shards, gpu
+
+    def decide_precision(self, before: FolderManifest | None) -> PredictionJob:
+        """The job with its precision; `auto` takes that which the folder was begun with."""
+        if self.job.precision == "auto":
+            begun = self.job if before is None else replace(self.job, precision=before.precision)
+            is_same = begun.manifest == before
+            precision = begun.precision if is_same else self.checkpoint.precision
+            self.job = replace(self.job, precision=precision)
+        return self.job
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The model in its precision, on its device.
+
+        Raises:
+            UserError: the checkpoint is damaged, or cannot have this precision.
+        """
+        checkpoint = read_checkpoint(self.job.checkpoint, self.job.trust_remote_code)
+        use_gpu(checkpoint, self._gpu)
+        tables = [shard.source for shard in self._shards]
+        are_there = partial(have_rows, tables, checkpoint.meta.data.text_format)
+        return with_precision(checkpoint, self.job.precision, are_there)
 
 
 def _job_name(job: PredictionJob, processes: int) -> str:
@@ -221,13 +273,12 @@ def _count_done(shards: Sequence[Shard]) -> int:
     return sum(shard.output.exists() for shard in shards)
 
 
-def _predict_shards(job: PredictionJob, shards: Sequence[Shard], gpu: int) -> Iterator[FileResult]:
+def _predict_shards(model: _Model, shards: Sequence[Shard]) -> Iterator[FileResult]:
     """Yield the result of each file; a file that cannot be used does not stop the others.
 
     Args:
-        job: what to do.
+        model: of the job.
         shards: the files of this process.
-        gpu: number of this process on its machine.
 
     Raises:
         UserError: the checkpoint is damaged.
@@ -239,11 +290,10 @@ def _predict_shards(job: PredictionJob, shards: Sequence[Shard], gpu: int) -> It
             yield FileResult(shard, "skipped")
         else:
             left.append(shard)
+    for shard in left:
+        yield _predict_shard(model.checkpoint, model.job, shard)
     if left:
-        checkpoint = read_checkpoint(job.checkpoint, job.trust_remote_code)
-        use_gpu(checkpoint, gpu)
-        for shard in left:
-            yield _predict_shard(checkpoint, job, shard)
+        tell_precision(model.checkpoint)
 
 
 def _predict_shard(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> FileResult:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 from imbtool.errors import UserError, user_error
 from imbtool.files.text_format import TextFormat
 from imbtool.inference.output_folder import PARTS
+from imbtool.inference.precision import with_precision
 from imbtool.inference.predict import predict, predicted_frames, use_gpu, write_file
 from imbtool.inference.predict_folder import FileResult, PredictionJob, Shard
 from imbtool.inference.table_parts import (
@@ -202,7 +203,7 @@ def run_unit(job: PredictionJob, unit: Unit) -> int | UserError:
     """
     work = partial(_join, job, unit.table)
     if unit.kind != "join":
-        model = _model(job.checkpoint, job.sha256, job.trust_remote_code, _gpu())
+        model = _model(job.checkpoint, job.sha256, job.precision, job.trust_remote_code, _gpu())
         work = partial(_predict, model, job, unit)
     try:
         return work()
@@ -232,11 +233,13 @@ def _join(job: PredictionJob, table: Table) -> int:
 
 
 @lru_cache
-def _model(folder: Path, _sha256: str, trust_remote_code: bool, gpu: int) -> Checkpoint:
+def _model(
+    folder: Path, _sha256: str, precision: str, trust_remote_code: bool, gpu: int
+) -> Checkpoint:
     """The model, which a worker keeps; the sha256 tells it from another one at the same path."""
     checkpoint = read_checkpoint(folder, trust_remote_code)
     use_gpu(checkpoint, gpu)
-    return checkpoint
+    return with_precision(checkpoint, precision) if precision == "bf16" else checkpoint
 
 
 def _gpu() -> int:

@@ -79,8 +79,13 @@ class Checkpoint:
         """The label set, in the order of the columns."""
         return self.meta.label_set
 
+    @property
+    def precision(self) -> str:
+        """The numbers that the model computes with: fp32, or those of an exported graph."""
+        return "fp32" if self.meta.export is None else self.meta.export.precision
+
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """The logit of each text and label [n, L], computed in fp32.
+        """The logit of each text and label [n, L], computed in `precision`.
 
         Raises:
             UserError: a text cannot be read, or the model gives it a number that is not finite.

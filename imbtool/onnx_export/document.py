@@ -6,29 +6,11 @@ from typing import Literal
 
 from imbtool.evaluation.document import Comparison
 from imbtool.files.documents import Part
+from imbtool.inference.agreement import Agreement
 from imbtool.model.metadata import Precision
 
 ThresholdOrigin = Literal["kept", "chosen again"]
 """Whether a graph has the thresholds of the checkpoint, or others that its own logits give."""
-
-
-class Agreement(Part):
-    """The decisions and probabilities of two models for the same texts and labels."""
-
-    decisions: int
-    """Texts times labels."""
-    differing: int
-    """Decisions that are not the same."""
-    shared_labels: float | None
-    """Of the labels that either gives to a text, the share that both give; None if there are none.
-    Rare labels are decided against so often that `share` alone says little about them."""
-    largest_difference: float
-    """Of two probabilities."""
-
-    @property
-    def share(self) -> float:
-        """Share of the decisions that are the same."""
-        return 1 - self.differing / self.decisions
 
 
 class Candidate(Part):

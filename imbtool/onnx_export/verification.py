@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
 from imbtool.data.corpus import Split
-from imbtool.errors import rows_named
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.evaluation.comparison import compare
 from imbtool.evaluation.document import Comparison
-from imbtool.evaluation.estimates import SplitMetrics
 from imbtool.evaluation.predictions import Predictions
+from imbtool.inference.agreement import (
+    Agreement,
+    Measured,
+    agreement_of,
+    compared,
+    decided,
+    loses,
+    measure,
+)
 from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.metadata import Precision
-from imbtool.onnx_export.document import Agreement, Candidate, ThresholdOrigin
-from imbtool.types import Floats
+from imbtool.onnx_export.document import Candidate, ThresholdOrigin
 from imbtool.wording import counted, some
 
 MOST_DIFFERENCE = 1e-4
@@ -31,29 +35,6 @@ MOST_LOST = 0.01
 """Most average precision that an int8 graph may lose on a severe label."""
 TEXTS_ALONE = 500
 """So many texts are also read one by one."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a model gives for the texts of a split.
-
-    Attributes:
-        predictions: with probabilities.
-        seconds: that they took.
-    """
-
-    predictions: Predictions
-    seconds: float
-
-    @property
-    def probabilities(self) -> Floats:
-        """[n, L]."""
-        assert self.predictions.probabilities is not None
-        return self.predictions.probabilities
-
-    def decided_by(self, checkpoint: Checkpoint) -> Measured:
-        """The same probabilities, with the thresholds of another checkpoint."""
-        return replace(self, predictions=_decided(checkpoint, self.probabilities))
 
 
 @dataclass(frozen=True)
@@ -81,7 +62,7 @@ class Reference:
             path: of the graph.
         """
         ours = measure(graph, self.split)
-        agreement = _agreement(ours.predictions, self.measured.predictions)
+        agreement = agreement_of(ours.predictions, self.measured.predictions)
         return Candidate(
             precision="fp32",
             bytes=path.stat().st_size,
@@ -118,20 +99,18 @@ class Reference:
             "chosen again": (chosen, measured.decided_by(chosen)),
         }
         agreements = {
-            origin: _agreement(each.predictions, self.measured.predictions)
+            origin: agreement_of(each.predictions, self.measured.predictions)
             for origin, (_, each) in both.items()
         }
         origin = max(both, key=lambda each: agreements[each].share)
         graph, ours = both[origin]
         agreement = agreements[origin]
-        tiers, targets = self.checkpoint.meta.tiers, self.split.targets
-        metrics = SplitMetrics(ours.predictions, targets)
-        against = str(self.checkpoint.folder)
-        comparison = compare(metrics, self.measured.predictions, targets, tiers, against)
+        tiers, theirs = self.checkpoint.meta.tiers, self.measured.predictions
+        comparison = compared(ours.predictions, theirs, self.checkpoint, self.split)
         severe = [
             name for name, tier in zip(comparison.labels, tiers, strict=True) if tier == "severe"
         ]
-        lost = [name for name in severe if _has_lost(comparison, name)]
+        lost = [name for name in severe if loses(comparison, name, MOST_LOST)]
         return graph, Candidate(
             precision=precision,
             bytes=path.stat().st_size,
@@ -146,48 +125,11 @@ class Reference:
         )
 
 
-def measure(checkpoint: Checkpoint, split: Split) -> Measured:
-    """Predict the texts of a split, in batches as `predict` makes them.
-
-    Raises:
-        UserError: a text cannot be read, or the model gives it a number that is not finite.
-    """
-    begun = perf_counter()
-    with rows_named(split.row_text):
-        logits = checkpoint.logits(split.texts)
-    return Measured(_decided(checkpoint, sigmoid(logits)), perf_counter() - begun)
-
-
-def _decided(checkpoint: Checkpoint, probabilities: Floats) -> Predictions:
-    meta = checkpoint.meta
-    return Predictions.by_thresholds(
-        checkpoint.labels, probabilities, meta.thresholds, meta.coherence
-    )
-
-
 def _alone(graph: Checkpoint, split: Split, together: Predictions) -> Agreement:
     """Texts read one by one, beside the same texts in batches."""
     rows = np.arange(min(len(split), TEXTS_ALONE))
     logits = np.concatenate([graph.logits([split.texts[row]]) for row in rows])
-    return _agreement(_decided(graph, sigmoid(logits)), together.of_texts(rows))
-
-
-def _agreement(ours: Predictions, theirs: Predictions) -> Agreement:
-    assert ours.probabilities is not None
-    assert theirs.probabilities is not None
-    either = int((ours.decisions | theirs.decisions).sum())
-    both = int((ours.decisions & theirs.decisions).sum())
-    return Agreement(
-        decisions=ours.decisions.size,
-        differing=int((ours.decisions != theirs.decisions).sum()),
-        shared_labels=both / either if either else None,
-        largest_difference=float(np.abs(ours.probabilities - theirs.probabilities).max()),
-    )
-
-
-def _has_lost(comparison: Comparison, name: str) -> bool:
-    lost = comparison.labels[name].average_precision.value
-    return lost is not None and lost < -MOST_LOST
+    return agreement_of(decided(graph, sigmoid(logits)), together.of_texts(rows))
 
 
 def _may_lose(comparison: Comparison, name: str) -> bool:
