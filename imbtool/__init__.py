@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imbtool.inference.evaluate import evaluate as evaluate
     from imbtool.inference.precision import with_precision as with_precision
     from imbtool.inference.predict import predict as predict
+    from imbtool.inference.predictor import Predictor as Predictor
     from imbtool.model.checkpoint import Checkpoint as Checkpoint
     from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.search.find import find_texts as find_texts
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "__version__": "version",
     "Checkpoint": "model.checkpoint",
+    "Predictor": "inference.predictor",
     "Profile": "config.schema",
     "Wish": "search.selection",
     "analyze": "analysis.analyze",

@@ -32,6 +32,10 @@ class UserError(Exception):
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 
+    def __reduce__(self) -> tuple[type[UserError], tuple[Problem, ...]]:
+        """How it is sent to another process: as the problems that it tells."""
+        return UserError, self.problems
+
 
 class NotFiniteError(UserError):
     """A loss or gradient that is no finite number: other settings may fix it."""

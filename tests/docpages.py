@@ -17,6 +17,8 @@ NOT_RUN = {
     ".* hf:": "needs the hub",
     # two processes on one machine are tested in tests/training/test_processes.py
     "imbtool .* --processes ": "needs several processes",
+    # tests/inference/test_ray.py
+    "imbtool .* --engine ray": "needs Ray",
     "torchrun ": "needs several processes, or machines",
     "accelerate launch ": "needs several GPUs",
     "srun |RANK=.SLURM_": "needs Slurm",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,7 +27,7 @@ from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 
 if TYPE_CHECKING:
     from imbtool.distributed.process_info import ProcessInfo
-    from imbtool.inference.predict_folder import FileResult, PredictionJob
+    from imbtool.inference.predict_folder import Engine, FileResult, PredictionJob
     from imbtool.model.checkpoint import Checkpoint
 
 
@@ -59,6 +60,25 @@ def predict(
             min=1,
             help="Predict a folder with this many processes. By default there is one for each "
             "visible GPU, or one on the CPU.",
+            rich_help_panel=DEVICES,
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["ray"] | None,
+        typer.Option(
+            "--engine",
+            metavar="ray",
+            help="Let Ray schedule a folder, on all cores or GPUs of this machine or a cluster.",
+            rich_help_panel=DEVICES,
+            show_default=False,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="<address>",
+            help="Use the Ray cluster at this address; auto finds the one of this machine.",
             rich_help_panel=DEVICES,
         ),
     ] = None,
@@ -112,7 +132,7 @@ def predict(
 
     From a folder or glob into a folder, each table gets an output of the same name. Outputs that
     exist already are skipped, so the same command continues after a stop. Several processes, also
-    under torchrun, share the tables.
+    under torchrun, share the tables; with --engine ray a cluster does, and large tables in parts.
 
     Examples:
 
@@ -128,12 +148,13 @@ def predict(
 
     use_threads(threads)
     process = read_process_info(os.environ)
+    schedule = _engine(engine, address, process, processes)
     into_folder = output is not None and not names_table(output)
     if source is not None and output is not None and into_folder and not source.is_file():
         job = make_job(checkpoint, source, text, calibrated, trust_remote_code, precision)
-        _predict_folder(job, output, process, processes, force, json)
+        _predict_folder(job, output, process, processes, force, json, schedule)
     else:
-        _refuse_several(process, processes)
+        _refuse_several(process, processes, engine)
         require_precision(precision)
         if source is None:
             _require_stdin()
@@ -196,10 +217,32 @@ def _require_stdin() -> None:
         raise user_error("stdin", "a closed stream", "texts", fix)
 
 
-def _refuse_several(process: ProcessInfo, processes: int | None) -> None:
+def _engine(
+    engine: str | None, address: str | None, process: ProcessInfo, processes: int | None
+) -> Engine | None:
+    from imbtool.errors import user_error
+
+    if engine is None:
+        if address is not None:
+            fix = "add --engine ray, or leave out --address"
+            raise user_error(f"--address {address}", "no engine", "the engine to use", fix)
+        return None
+    if process.processes > 1 or processes is not None:
+        fix = "leave out --processes and the launcher"
+        found = "processes of our own beside it"
+        raise user_error(f"--engine {engine}", found, "Ray alone, which starts its workers", fix)
+    from imbtool.inference.ray_engine import predict_with_ray
+
+    return partial(predict_with_ray, address=address)
+
+
+def _refuse_several(process: ProcessInfo, processes: int | None, engine: str | None) -> None:
     from imbtool.errors import user_error
 
     launched = process.processes
+    if engine is not None:
+        found, fix = "a single table", "name its folder or a glob, and a folder to fill"
+        raise user_error(f"--engine {engine}", found, "a folder of tables", fix)
     if launched > 1 or processes is not None:
         found = f"{launched} processes" if processes is None else f"--processes {processes}"
         fix = "name a folder of tables and a folder to fill, or leave it to one process"
@@ -213,11 +256,12 @@ def _predict_folder(
     processes: int | None,
     force: bool,
     json: bool,
+    engine: Engine | None,
 ) -> None:
     from imbtool.inference.predict_folder import predict_folder
     from imbtool.wording import counted
 
-    result = predict_folder(job, output, process, processes, force, sys.argv[1:], _tell)
+    result = predict_folder(job, output, process, processes, force, sys.argv[1:], _tell, engine)
     for rank, code in enumerate(result.exit_codes):
         if code < 0:
             hint(f"process {rank} was ended by signal {-code}; the same command does what it left")

@@ -16,7 +16,7 @@ from imbtool.errors import UserError, user_error
 from imbtool.exports.recognition import export_of, read_export
 from imbtool.exports.shape import Export
 from imbtool.files.text_format import AS_FOUND, TextFormat
-from imbtool.formats.arrow import parquet_batches, read_file
+from imbtool.formats.arrow import parquet_batches, parquet_rows, read_file
 from imbtool.formats.sources import source_format, table_files
 from imbtool.formats.text_files import text_chunks
 from imbtool.notes import tell
@@ -127,6 +127,16 @@ def read_chunks(
                 _require_same(files[0], columns, file, list(frame.columns))
                 frame = frame[columns]
             yield frame
+
+
+def read_parquet_rows(path: Path, rows: range, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield some columns of some rows (from 0) of a parquet file in frames of `CHUNK_ROWS`.
+
+    Raises:
+        UserError: as `read_chunks`.
+    """
+    for table in parquet_rows(path, rows, columns, CHUNK_ROWS):
+        yield table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
 def _file_frames(

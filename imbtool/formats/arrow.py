@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -84,17 +85,71 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
         raise unreadable(path, error) from None
 
 
-def parquet_columns(path: Path) -> list[str]:
-    """The columns of a parquet file.
+def parquet_rows(path: Path, rows: range, columns: Sequence[str], most: int) -> Iterator[pa.Table]:
+    """Yield some columns of some rows of a parquet file in tables of `most` rows.
+
+    Only the row groups that hold these rows are read.
+
+    Args:
+        path: of the file.
+        rows: which, from 0, one after the other; those behind the last are not there.
+        columns: which; they are columns of the file.
+        most: rows of a table; the last one may have fewer.
 
     Raises:
         UserError: as `parquet_batches`.
     """
     try:
         with _opened(path) as file:
-            return list(file.schema_arrow.names)
+            groups, before = _groups_around(file.metadata, rows)
+            classes = classes_of(path, file.schema_arrow)
+            batches = []
+            for batch in file.iter_batches(most, row_groups=groups, columns=[*columns]):
+                wanted = range(max(rows.start - before, 0), min(rows.stop - before, len(batch)))
+                if wanted:
+                    require_text_bytes(path, batch, before)
+                    whole = pa.Table.from_batches([batch])
+                    named = with_names(path, whole, classes, before)
+                    batches.append(named.slice(wanted.start, len(wanted)))
+                before += len(batch)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
+    if batches:
+        table = pa.concat_tables(batches)
+        yield from (table.slice(start, most) for start in range(0, len(table), most))
+
+
+def _groups_around(metadata: pq.FileMetaData, rows: range) -> tuple[list[int], int]:
+    """The row groups that hold some rows, and the number of rows before the first of them."""
+    ends = [*accumulate(metadata.row_group(at).num_rows for at in range(metadata.num_row_groups))]
+    groups = [
+        at
+        for at, (start, end) in enumerate(pairwise([0, *ends]))
+        if start < rows.stop and rows.start < end
+    ]
+    return groups, [0, *ends][groups[0]] if groups else 0
+
+
+def parquet_shape(path: Path) -> tuple[list[str], int]:
+    """The columns of a parquet file, and its number of rows.
+
+    Raises:
+        UserError: as `parquet_batches`.
+    """
+    try:
+        with _opened(path) as file:
+            return list(file.schema_arrow.names), file.metadata.num_rows
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """The columns of a parquet file.
+
+    Raises:
+        UserError: as `parquet_batches`.
+    """
+    return parquet_shape(path)[0]
 
 
 def _parquet(path: Path) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from imbtool.files.writing import require_utf8
 from imbtool.formats.sources import names_table
 from imbtool.wording import shown, some
 
+PARTS = ".parts"
+"""The folder of what engines store until an output is whole, within the folder of the outputs."""
 MANIFEST = "_predict.json"
 """Readers that take the folder as one table skip it, as they skip all names that begin with `_`."""
 
@@ -118,6 +121,7 @@ def _delete_outputs(folder: Path, outputs: Collection[Path]) -> None:
         raise user_error(f"-o {folder}", found, "none but those to be written anew", fix)
     for output in outputs:
         output.unlink(missing_ok=True)
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Protocol, TextIO
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from imbtool.data.tables import CHUNK_ROWS, read_chunks
 from imbtool.data.writer import TableWriter
 from imbtool.errors import rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.evaluation.predictions import PREDICTED, PROBABILITY_PREFIX
+from imbtool.evaluation.predictions import PREDICTED, PROBABILITY_PREFIX, decide
 from imbtool.files.text_format import text_codec
 from imbtool.files.writing import replacing
 from imbtool.formats.cells import joined_text, require_columns
@@ -29,6 +29,21 @@ from imbtool.wording import as_list, some
 
 MOST_BYTES = 4 * MOST_CHARACTERS
 """Most bytes of a line: what its characters can have in UTF-8."""
+
+
+class LogitSource(Protocol):
+    """A trained model, or what it has computed."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the checkpoint."""
+
+    @property
+    def meta(self) -> CheckpointMeta:
+        """The metadata of the checkpoint."""
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """The logit of each text and label [n, L]."""
 
 
 def predict(
@@ -56,20 +71,21 @@ def predict(
         >>> "predicted" in next(frames).columns
         True
     """
-    text = text or checkpoint.meta.data.text
-    shown = shown_probabilities(checkpoint.folder, checkpoint.meta, calibrated)
+    yield from predicted_frames(checkpoint, path, text, calibrated)
+
+
+def predicted_frames(
+    source: LogitSource, path: Path, text: str | Sequence[str] | None, calibrated: bool
+) -> Iterator[pd.DataFrame]:
+    """As `predict`, with logits that come from a model or were stored."""
+    meta = source.meta
+    text = as_list(text or meta.data.text)
+    shown = shown_probabilities(source.folder, meta, calibrated)
     frame, before = None, 0
-    source = checkpoint.meta.data
-    for frame in read_chunks(path, source.text_format, each_row=True):
-        require_columns(frame, as_list(text), path)
-        taken = [name for name in frame.columns if _is_ours(str(name))]
-        if taken:
-            fix = "rename or remove them: predict would write columns of these names"
-            raise user_error(
-                path, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", fix
-            )
-        with rows_named(_numbered(f"{path}: row", before)):
-            added = predict_frame(checkpoint, frame, joined_text(frame, text), shown)
+    for frame in read_chunks(path, meta.data.text_format, each_row=True):
+        require_usable(frame.columns, text, path)
+        with rows_named(numbered(f"{path}: row", before)):
+            added = predict_frame(source, frame, joined_text(frame, text), shown)
         yield added
         before += len(frame)
     if frame is None:
@@ -88,13 +104,13 @@ def predict_lines(
     lines, before = _lines(stream), 0
     while texts := list(islice(lines, CHUNK_ROWS)):
         frame = pd.DataFrame({"text": texts}, dtype=object)
-        with rows_named(_numbered("stdin: line", before)):
+        with rows_named(numbered("stdin: line", before)):
             added = predict_frame(checkpoint, frame, texts, shown)
         yield added
         before += len(texts)
 
 
-def _numbered(what: str, before: int) -> Callable[[int], str]:
+def numbered(what: str, before: int) -> Callable[[int], str]:
     """How to name the row at an index of a chunk, with `before` rows in earlier chunks."""
     return lambda index: f"{what} {before + index + 1}"
 
@@ -174,7 +190,7 @@ def shown_probabilities(
 
 
 def predict_frame(
-    checkpoint: Checkpoint,
+    source: LogitSource,
     frame: pd.DataFrame,
     texts: Sequence[str],
     shown: Callable[[Floats], Floats],
@@ -182,22 +198,49 @@ def predict_frame(
     """A frame with `predicted` and `p:LABEL` added.
 
     Args:
-        checkpoint: the trained model.
+        source: of the logits.
         frame: n rows.
         texts: of these rows.
         shown: from logits [n, L] to the probabilities in `p:LABEL`.
     """
-    names = checkpoint.labels.names
-    logits, separator = checkpoint.logits(texts), checkpoint.meta.separator
+    added = added_columns(source.meta, source.logits(texts), shown)
+    return pd.concat([frame, added.set_axis(frame.index)], axis=1)
+
+
+def added_columns(
+    meta: CheckpointMeta, logits: Floats, shown: Callable[[Floats], Floats]
+) -> pd.DataFrame:
+    """The columns `predicted` and `p:LABEL` of n texts.
+
+    Args:
+        meta: of the checkpoint.
+        logits: of the texts [n, L].
+        shown: from logits [n, L] to the probabilities in `p:LABEL`.
+    """
+    names, separator = meta.label_set.names, meta.separator
     as_list = needs_list(names, separator)
     decided = [
         joined([names[label] for label in np.flatnonzero(row)], separator, as_list)
-        for row in checkpoint.decide(sigmoid(logits))
+        for row in decide(meta.label_set, sigmoid(logits), meta.thresholds, meta.coherence)
     ]
     columns = [f"{PROBABILITY_PREFIX}{name}" for name in names]
-    scores = pd.DataFrame(shown(logits), columns=columns, index=frame.index)
-    words = pd.Series(decided, index=frame.index, name=PREDICTED, dtype=object)
-    return pd.concat([frame, words, scores], axis=1)
+    words = pd.Series(decided, name=PREDICTED, dtype=object)
+    return pd.concat([words, pd.DataFrame(shown(logits), columns=columns)], axis=1)
+
+
+def require_usable(columns: Iterable[object], text: Sequence[str], where: object) -> None:
+    """Check that a table has the text columns, and none that predict would add.
+
+    Raises:
+        UserError: a text column is missing, or a name is taken.
+    """
+    known = list(map(str, columns))
+    require_columns(known, text, where)
+    if taken := [name for name in known if _is_ours(name)]:
+        fix = "rename or remove them: predict would write columns of these names"
+        raise user_error(
+            where, f"columns of the names {some(taken)}", "no `predicted` and no `p:...`", fix
+        )
 
 
 def _is_ours(name: str) -> bool:

@@ -109,6 +109,10 @@ class FileResult:
     error: UserError | None = None
 
 
+Engine = Callable[[PredictionJob, Sequence[Shard], Path], Iterator[FileResult]]
+"""What schedules the files of a job, given the folder of the outputs."""
+
+
 @dataclass(frozen=True)
 class FolderResult:
     """The result for all files of this process, or of the processes that it has started.
@@ -168,8 +172,9 @@ def predict_folder(
     start_over: bool,
     arguments: Sequence[str],
     tell: Callable[[FileResult, str], None],
+    engine: Engine | None = None,
 ) -> FolderResult:
-    """Predict the files of a job into a folder, alone or with other processes.
+    """Predict the files of a job into a folder, alone, with other processes, or by an engine.
 
     Args:
         job: what to predict, and how.
@@ -180,12 +185,15 @@ def predict_folder(
         arguments: of the command line that this process was started with; the processes that it
             starts get the same ones.
         tell: called with each result of this process and its number, such as `2/5`.
+        engine: that schedules the files; None shares them among processes.
 
     Raises:
         UserError: the checkpoint, the tables or the folder cannot be used, or another command
             writes to the folder.
     """
-    several = processes_to_start(processes, os.environ, visible_devices())
+    several = 0
+    if engine is None:
+        several = processes_to_start(processes, os.environ, visible_devices())
     shards = plan_shards(job.source, folder)
     if start_over and process.processes > 1:
         found = f"--force in {process.processes} processes"
@@ -200,9 +208,10 @@ def predict_folder(
         if several:
             return _predict_in_workers(several, shards, arguments, lock)
         sizes = [shard.source.stat().st_size for shard in shards]
-        mine = assign_shards(sizes, process.processes)[process.rank]
+        mine = [shards[at] for at in assign_shards(sizes, process.processes)[process.rank]]
+        results = _predict_shards(model, mine) if engine is None else engine(job, mine, folder)
         counts: Counter[str] = Counter()
-        for result in _predict_shards(model, [shards[at] for at in mine]):
+        for result in results:
             counts[result.state] += 1
             tell(result, f"{counts.total()}/{len(mine)}")
         return FolderResult(counts)

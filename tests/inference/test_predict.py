@@ -13,6 +13,7 @@ import pytest
 from conftest import Imbtool
 from safetensors.torch import load_file, save_file
 
+from imbtool.config.hierarchy import label_set
 from imbtool.errors import UserError
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.inference import predict
@@ -71,10 +72,13 @@ def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch):
 def test_decided_labels_are_read_back_by_the_separator_or_as_a_list(names, written):
     logits = np.array([[1.0, 1], [-1, -1], [-1, 1]])
     checkpoint = SimpleNamespace(
-        labels=SimpleNamespace(names=names),
-        meta=SimpleNamespace(separator="|"),
+        meta=SimpleNamespace(
+            label_set=label_set(names, []),
+            separator="|",
+            thresholds=np.full(2, 0.5),
+            coherence=None,
+        ),
         logits=lambda texts: logits,
-        decide=lambda probabilities: probabilities >= 0.5,
     )
     frame = predict_frame(checkpoint, pd.DataFrame({"text": list("abc")}), list("abc"), sigmoid)
     assert frame["predicted"].tolist() == written

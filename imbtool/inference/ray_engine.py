@@ -1,0 +1,284 @@
+"""Tables predicted by a Ray cluster: Ray schedules whole tables and parts of large ones.
+
+Each unit is a task. Ray runs it where a GPU or a CPU is free, on machines that may come and go, and
+runs it again if its worker or machine dies. A worker loads the model once. Units leave whole files
+behind (an output, or the stored logits of a part), so that a stop costs the units in progress only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Literal
+
+from imbtool.errors import UserError, user_error
+from imbtool.files.text_format import TextFormat
+from imbtool.inference.output_folder import PARTS
+from imbtool.inference.precision import with_precision
+from imbtool.inference.predict import predict, predicted_frames, use_gpu, write_file
+from imbtool.inference.predict_folder import FileResult, PredictionJob, Shard
+from imbtool.inference.table_parts import (
+    Parts,
+    StoredLogits,
+    part_file,
+    parts_folder,
+    plan_parts,
+    predict_part,
+    store_part,
+)
+from imbtool.model.checkpoint import Checkpoint, read_checkpoint
+from imbtool.model.metadata import read_meta
+
+RETRIES = 8
+"""How often a unit is run again whose worker or machine has died."""
+MOST_SUBMITTED = 1000
+"""Units that are handed to Ray at once."""
+OBJECT_STORE = 80 * 1024 * 1024
+"""Bytes of shared memory of a Ray of our own, the least that it takes: no texts pass through it."""
+ALL_GPUS = {"env_vars": {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}}
+"""Lets a worker see all GPUs: the next task may come with another one, and torch looks once."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the job, by paths that hold on every machine.
+
+    Attributes:
+        shard: the table and its output.
+        parts: that it is predicted in.
+        folder: of their stored logits.
+    """
+
+    shard: Shard
+    parts: Parts
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one task does: predict a table whole, or a part of it, or join its parts.
+
+    Attributes:
+        kind: which of these.
+        table: that it belongs to.
+        number: of the part.
+    """
+
+    kind: Literal["whole", "part", "join"]
+    table: Table
+    number: int = 0
+
+
+def predict_with_ray(
+    job: PredictionJob, shards: Sequence[Shard], folder: Path, address: str | None = None
+) -> Iterator[FileResult]:
+    """Yield the result of each table as it comes; those whose output exists are skipped.
+
+    Args:
+        job: what to predict, and how.
+        shards: the tables.
+        folder: of the outputs, which is locked and claimed.
+        address: of a cluster; None starts Ray on this machine, and ends it.
+
+    Raises:
+        UserError: Ray is not installed or not there, or the checkpoint is damaged.
+        OSError: the folder cannot be written.
+    """
+    ray = _library()
+    left = []
+    for shard in shards:
+        if shard.output.exists():
+            yield FileResult(shard, "skipped")
+        else:
+            left.append(shard)
+    failed = False
+    if left:
+        with _connected(ray, address):
+            for result in _Schedule(ray, job, left, folder).results():
+                failed = failed or result.state == "failed"
+                yield result
+    if not failed:
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+
+
+class _Schedule:
+    """The units of a job: those that wait, and those that Ray has."""
+
+    def __init__(self, ray: Any, job: PredictionJob, shards: Sequence[Shard], folder: Path) -> None:
+        self._ray = ray
+        self._job = ray.put(replace(job, checkpoint=job.checkpoint.absolute()))
+        gpus = ray.cluster_resources().get("GPU", 0)
+        run = ray.remote(max_retries=RETRIES, max_calls=0)(run_unit)
+        self._join = run
+        self._predict = run.options(num_gpus=1, runtime_env=ALL_GPUS) if gpus else run
+        self._shards: dict[Table, Shard] = {}
+        self._waiting: deque[Unit] = deque()
+        self._parts_left: dict[Table, int] = {}
+        self._failed: set[Table] = set()
+        text_format = read_meta(job.checkpoint).data.text_format
+        for shard in shards:
+            self._plan(job, shard, folder, text_format)
+
+    def _plan(
+        self, job: PredictionJob, shard: Shard, folder: Path, text_format: TextFormat
+    ) -> None:
+        parts = plan_parts(shard.source, job.text, text_format)
+        stored = parts_folder(folder.absolute(), job.manifest, shard.source, parts)
+        table = Table(Shard(shard.source.absolute(), shard.output.absolute()), parts, stored)
+        self._shards[table] = shard
+        if parts.count == 1:
+            self._waiting.append(Unit("whole", table))
+            return
+        left = [at for at in range(parts.count) if not part_file(stored, at).exists()]
+        self._parts_left[table] = len(left)
+        self._waiting.extend(Unit("part", table, number) for number in left)
+        if not left:
+            self._waiting.append(Unit("join", table))
+
+    def results(self) -> Iterator[FileResult]:
+        """Let Ray run all units, and yield the result of each table."""
+        running: dict[Any, Unit] = {}
+        while True:
+            while self._waiting and len(running) < MOST_SUBMITTED:
+                unit = self._waiting.popleft()
+                if unit.table not in self._failed:
+                    task = self._join if unit.kind == "join" else self._predict
+                    running[task.remote(self._job, unit)] = unit
+            if not running:
+                return
+            (done,), _ = self._ray.wait([*running])
+            unit = running.pop(done)
+            if unit.table not in self._failed:
+                yield from self._result(unit, self._outcome(done, unit))
+
+    def _outcome(self, done: Any, unit: Unit) -> int | UserError:
+        """What a unit has returned.
+
+        Raises:
+            BaseException: what no other unit would be spared: a damaged checkpoint, a full disk.
+        """
+        errors = self._ray.exceptions
+        try:
+            outcome: int | UserError = self._ray.get(done)
+        except errors.RayTaskError as error:
+            raise error.cause from error
+        except errors.RayError as error:
+            found = f"a worker that died each of {RETRIES + 1} times ({str(error).splitlines()[0]})"
+            fix = "give the workers more memory, and give the same command again"
+            return user_error(self._shards[unit.table].source, found, "a worker that stays", fix)
+        return outcome
+
+    def _result(self, unit: Unit, outcome: int | UserError) -> Iterator[FileResult]:
+        shard = self._shards[unit.table]
+        if isinstance(outcome, UserError):
+            self._failed.add(unit.table)
+            yield FileResult(shard, "failed", error=outcome)
+        elif unit.kind == "part":
+            self._parts_left[unit.table] -= 1
+            if not self._parts_left[unit.table]:
+                self._waiting.appendleft(Unit("join", unit.table))
+        else:
+            # not by the worker, which may die behind this and have to join them once more
+            shutil.rmtree(unit.table.folder, ignore_errors=True)
+            yield FileResult(shard, "done", outcome)
+
+
+def run_unit(job: PredictionJob, unit: Unit) -> int | UserError:
+    """Do what a unit says, in a worker.
+
+    Returns:
+        The number of texts, or what the table cannot be used for.
+
+    Raises:
+        UserError: the checkpoint is damaged.
+    """
+    work = partial(_join, job, unit.table)
+    if unit.kind != "join":
+        model = _model(job.checkpoint, job.sha256, job.precision, job.trust_remote_code, _gpu())
+        work = partial(_predict, model, job, unit)
+    try:
+        return work()
+    except UserError as error:
+        return error
+
+
+def _predict(checkpoint: Checkpoint, job: PredictionJob, unit: Unit) -> int:
+    table = unit.table
+    if unit.kind == "whole":
+        frames = predict(checkpoint, table.shard.source, job.text, job.calibrated)
+        return write_file(frames, table.shard.output)
+    logits = predict_part(checkpoint, table.shard.source, job.text, table.parts, unit.number)
+    store_part(table.folder, unit.number, logits)
+    return len(logits)
+
+
+def _join(job: PredictionJob, table: Table) -> int:
+    """Write the output of a table whose parts are all stored."""
+    stored = StoredLogits(job.checkpoint, read_meta(job.checkpoint), table.folder, table.parts)
+
+    def frames() -> Iterator[Any]:
+        yield from predicted_frames(stored, table.shard.source, job.text, job.calibrated)
+        stored.require_all_read()
+
+    return write_file(frames(), table.shard.output)
+
+
+@lru_cache
+def _model(
+    folder: Path, _sha256: str, precision: str, trust_remote_code: bool, gpu: int
+) -> Checkpoint:
+    """The model, which a worker keeps; the sha256 tells it from another one at the same path."""
+    checkpoint = read_checkpoint(folder, trust_remote_code)
+    use_gpu(checkpoint, gpu)
+    return with_precision(checkpoint, precision) if precision == "bf16" else checkpoint
+
+
+def _gpu() -> int:
+    """The number of the GPU that Ray gives to the task that this worker runs."""
+    numbers = _library().get_gpu_ids()
+    return int(numbers[0]) if numbers else 0
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError:
+        fix = "pip install 'imbtool[ray]'"
+        raise user_error("--engine ray", "no package ray", "the package installed", fix) from None
+
+
+@contextmanager
+def _connected(ray: Any, address: str | None) -> Iterator[None]:
+    """Be connected to a cluster, that of this process if it has one already."""
+    if ray.is_initialized():
+        yield
+        return
+    own = {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    if address is None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would send them
+    at_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(
+            log_to_driver=False,
+            logging_level="error",
+            **(own if address is None else {"address": address}),
+        )
+    except (ConnectionError, ValueError) as error:
+        found = (str(error) or type(error).__name__).splitlines()[0]
+        fix = "start one with `ray start --head`, or leave out --address"
+        raise user_error(f"--address {address}", found, "a running Ray cluster", fix) from None
+    try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, at_sigterm)  # Ray has set its own
+        yield
+    finally:
+        ray.shutdown()
