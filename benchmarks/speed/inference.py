@@ -79,7 +79,7 @@ def contenders(options: argparse.Namespace, texts: Sequence[str]) -> dict[str, d
     classify = make_pipeline(checkpoint_folder(options.run))
     found = {PIPELINE: calls(lambda part: _in_batches(classify, part), texts)}
     for precision in PRECISIONS:
-        model = with_precision(checkpoint, precision, lambda least: least <= len(texts))
+        model = with_precision(checkpoint, precision, lambda _: True)
         name = f"imbtool, {precision}"
         found[name if precision == model.precision else f"{name} ({model.precision})"] = calls(
             model.probabilities, texts

@@ -2,12 +2,14 @@
 
 python -m benchmarks.speed.neighbour_load --data data/edos [--rounds 10] [--seconds 5]
     [--ways "as torch comes" passive] [--json]
+python -m benchmarks.speed.neighbour_load --products [...]
 
 A thread that has finished its part of a matrix product waits for the others. By default the OpenMP
 runtime of torch lets it spin, which takes the core from whatever else could run there. Each way to
 wait is set by environment variables, which the runtime reads when it is loaded. So there are two
 trainings for each way from the start. They train in turns of some seconds and sleep between them,
-so that whatever else the machine does meets all ways alike.
+so that whatever else the machine does meets all ways alike. With `--products` there are products of
+matrices of the sizes of a small encoder in their place, which are loaded sooner.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import time
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -40,8 +42,21 @@ WAYS: dict[str, dict[str, str]] = {
 }
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
 WARM_UP = 3
+ROWS, WIDTH = 1024, 384
 STEPS = 100_000
 """More than all turns have."""
+
+
+class Rate(NamedTuple):
+    """Of a training in a turn.
+
+    Attributes:
+        tokens: a second.
+        tokens_used: for each second that processors worked on it.
+    """
+
+    tokens: float
+    tokens_used: float
 
 
 class Turns:
@@ -49,7 +64,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._steps, self._seen, self._new = 0, 0, 0
-        self._begun, self._end = 0.0, 0.0
+        self._begun, self._end, self._used = 0.0, 0.0, 0.0
 
     def begin(self, model: nn.Module) -> None:
         """Nothing is to be prepared."""
@@ -68,11 +83,12 @@ class Turns:
         self._steps, self._seen = self._steps + 1, self._seen + self._new
         if self._steps < WARM_UP or now < self._end:
             return
-        print(self._seen / (now - self._begun), flush=True)
+        used = time.process_time() - self._used
+        print(self._seen / (now - self._begun), self._seen / used, flush=True)
         line = sys.stdin.readline()
         if not line:
             raise EOFError
-        self._seen, self._begun = 0, time.monotonic()
+        self._seen, self._begun, self._used = 0, time.monotonic(), time.process_time()
         self._end = self._begun + float(line)
 
 
@@ -84,9 +100,24 @@ def train_in_turns(task: Task) -> None:
         return
 
 
+def multiply_in_turns() -> None:
+    """Multiply what the layers of an encoder multiply until there are no more turns."""
+    turns = Turns()
+    states = torch.randn(ROWS, WIDTH)
+    up, down = torch.randn(WIDTH, 4 * WIDTH), torch.randn(4 * WIDTH, WIDTH)
+    try:
+        while True:
+            torch.nn.functional.gelu(states @ up) @ down
+            turns.saw(ROWS)
+            turns.after_step()
+    except EOFError:
+        return
+
+
 def start(options: argparse.Namespace, way: dict[str, str]) -> subprocess.Popen[str]:
     """A training that waits for its first turn."""
-    command = [sys.executable, "-m", __spec__.name, "--data", str(options.data), "--in-turns"]
+    command = [sys.executable, "-m", __spec__.name, "--in-turns"]
+    command += ["--products"] if options.products else ["--data", str(options.data)]
     if options.profile:
         command += ["--profile", str(options.profile)]
     environment = {key: value for key, value in os.environ.items() if key not in VARIABLES} | way
@@ -94,8 +125,8 @@ def start(options: argparse.Namespace, way: dict[str, str]) -> subprocess.Popen[
     return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
 
 
-def turn(trainings: Sequence[subprocess.Popen[str]], seconds: float) -> list[float]:
-    """Tokens a second of trainings that go on at the same time."""
+def turn(trainings: Sequence[subprocess.Popen[str]], seconds: float) -> list[Rate]:
+    """The rates of trainings that go on at the same time."""
     for training in trainings:
         assert training.stdin
         training.stdin.write(f"{seconds}\n")
@@ -103,10 +134,10 @@ def turn(trainings: Sequence[subprocess.Popen[str]], seconds: float) -> list[flo
     return [rate(training) for training in trainings]
 
 
-def rate(training: subprocess.Popen[str]) -> float:
+def rate(training: subprocess.Popen[str]) -> Rate:
     """What a training prints at the end of its turn; the first one is its warm-up."""
     assert training.stdout
-    return float(training.stdout.readline())
+    return Rate(*map(float, training.stdout.readline().split()))
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -117,23 +148,25 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         for training in pairs[name]:
             rate(training)
         print(f"{name}: ready", file=sys.stderr)
-    alone: dict[str, list[float]] = {name: [] for name in pairs}
-    beside: dict[str, list[float]] = {name: [] for name in pairs}
+    alone: dict[str, list[Rate]] = {name: [] for name in pairs}
+    beside: dict[str, list[Rate]] = {name: [] for name in pairs}
     for _ in range(options.rounds):
         for name, pair in pairs.items():
             alone[name] += turn(pair[:1], options.seconds)
             beside[name] += turn(pair, options.seconds)
-            print(f"{name}: {alone[name][-1]:.0f}, {beside[name][-2:]}", file=sys.stderr)
+            print(f"{name}: {alone[name][-1]}, {beside[name][-2:]}", file=sys.stderr)
     for training in chain.from_iterable(pairs.values()):
         training.communicate()
-    base = statistics.median(alone[options.ways[0]])
+    base = statistics.median(each.tokens for each in alone[options.ways[0]])
+    base_used = statistics.median(each.tokens_used for each in alone[options.ways[0]])
     return [
         {
             "way": name,
-            "alone": statistics.median(alone[name]) / base,
-            "each_of_two": statistics.median(beside[name]) / base,
-            "least_of_two": min(beside[name]) / base,
-            "tokens_per_s": statistics.median(alone[name]),
+            "alone": statistics.median(each.tokens for each in alone[name]) / base,
+            "each_of_two": statistics.median(each.tokens for each in beside[name]) / base,
+            "least_of_two": min(each.tokens for each in beside[name]) / base,
+            "used": statistics.median(each.tokens_used for each in beside[name]) / base_used,
+            "tokens_per_s": statistics.median(each.tokens for each in alone[name]),
         }
         for name in pairs
     ]
@@ -142,7 +175,9 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with train.csv, ...")
+    work = parser.add_mutually_exclusive_group(required=True)
+    work.add_argument("--data", type=Path, help="folder with train.csv, ... to train on")
+    work.add_argument("--products", action="store_true", help="multiply matrices instead")
     parser.add_argument("--profile", type=Path, help="default: the profile of this folder")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each turn")
@@ -150,17 +185,28 @@ def main() -> None:
     parser.add_argument("--in-turns", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options = parser.parse_args()
+    if options.in_turns and options.products:
+        multiply_in_turns()
+        return
     if options.in_turns:
         train_in_turns(Task(options.data, options.profile, None, LEARNING_RATE, "cpu", STEPS))
         return
     rows = measure(options)
-    head = ("threads wait", "alone", "each of two", "the slowest", "tokens/s alone")
+    head = (
+        "threads wait",
+        "alone",
+        "each of two",
+        "the slowest",
+        "a used second",
+        "tokens/s alone",
+    )
     body = [
         (
             row["way"],
             f"{row['alone']:.2f}",
             f"{row['each_of_two']:.2f}",
             f"{row['least_of_two']:.2f}",
+            f"{row['used']:.2f}",
             f"{row['tokens_per_s']:.0f}",
         )
         for row in rows

@@ -26,8 +26,9 @@ PIPED_WIDTH = 120
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """Variables of OpenMP runtimes that say how threads wait."""
-SPINS = "10000"
-"""Rounds in which a waiting thread spins, under a millisecond; the default is 300,000."""
+SPINS = "1000"
+"""Rounds that a waiting thread spins before it sleeps; GNU's runtime, which torch brings, has
+300,000 by default."""
 
 INPUT, TRAINING, DEVICES, OUTPUT = "Input", "Training", "Devices", "Output"
 """Panels of options in the help."""
@@ -164,9 +165,9 @@ def hint(text: str) -> None:
 def share_cores(environment: MutableMapping[str, str]) -> None:
     """Let threads that wait for each other leave their cores to other programs soon.
 
-    By default a thread of torch spins for some milliseconds before it sleeps. Where other programs
-    need the core too, the threads that it waits for do not run meanwhile. What is set already
-    stands. To be called before torch is loaded, whose OpenMP runtime reads it once.
+    By default a thread of torch spins for long before it sleeps. Where other programs need the core
+    too, the threads that it waits for do not run meanwhile. What is set already stands. Call it
+    before torch is loaded, whose OpenMP runtime reads the variables once.
 
     Args:
         environment: of this process.

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -264,6 +265,18 @@ def test_the_command_decides_alike_and_says_how_many_texts_fp32_decided(
     slow, fast = (read_csv(Path(f"{name}.csv")) for name in ("fp32", "bf16"))
     assert [row["predicted"] for row in fast] == [row["predicted"] for row in slow]
     assert fast != slow
+
+
+@pytest.mark.parametrize(
+    ("value", "high", "does"),
+    [(-0.02, 0.01, True), (-0.005, -0.002, True), (-0.005, 0.001, False), (None, None, False)],
+    ids=["far", "surely", "perhaps a little", "no positives"],
+)
+def test_a_label_loses_average_precision_far_or_surely(
+    value: float | None, high: float | None, does: bool
+) -> None:
+    difference = SimpleNamespace(average_precision=SimpleNamespace(value=value, high=high))
+    assert precision._falls(SimpleNamespace(labels={"a": difference}), "a") is does
 
 
 @pytest.fixture
