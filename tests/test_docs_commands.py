@@ -189,7 +189,7 @@ def in_stand_ins(stand_ins: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 def typed(command: Command) -> list[str]:
     """The words after `imbtool`, placeholders filled in, with what makes a training short."""
     name, *words = command.words[1:]
-    trains = name in ("train", "tune") and any(word.endswith(".yaml") for word in words)
+    trains = name in ("train", "tune", "distil") and any(word.endswith(".yaml") for word in words)
     short = QUICK if name == "analyze" or trains else ()
     return [name, *short, *map(filled_in, words)]
 
