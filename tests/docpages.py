@@ -37,7 +37,7 @@ MADE_ANEW = {
     "split": ["data/*.csv", "data/split.json"],
 }
 """Pages show these commands as alternatives; each begins where the other had made nothing."""
-INTO_NEW = ("export", "find", "merge")
+INTO_NEW = ("export", "find", "merge", "prevalence")
 """Commands that refuse a folder that is there."""
 
 
@@ -76,8 +76,8 @@ def begin_anew(command: Command, folder: Path) -> None:
 
 
 def do_what_people_do(command: Command, folder: Path) -> None:
-    """Between `find` and the next command somebody answers the batch."""
-    if command.words[1:2] == ("find",):
+    """Between `find`, or the draw of a sample, and the next command somebody answers the batch."""
+    if command.words[1:2] == ("find",) or "--sample" in command.words:
         answer_batch(folder / written_folder(command))
 
 

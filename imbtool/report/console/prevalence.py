@@ -53,7 +53,8 @@ def _table(title: str, labels: Mapping[str, LabelPrevalence], with_answers: bool
         value = "withheld" if share.value is None else percent(share.value)
         interval = f"{percent(share.low or 0.0)} to {percent(share.high or 0.0)}"
         if share.value is None:
-            interval = f"at most {percent(1.0 if share.high is None else share.high)}"
+            is_bounded = share.high is not None and share.high < 1
+            interval = f"at most {percent(share.high or 0.0)}" if is_bounded else "no bound"
         cells = [value, interval, percent(label.flagged)]
         if with_answers:
             cells.append("–" if label.positives is None else f"{label.positives:,}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from imbtool.evaluation.document import Estimate
 from imbtool.monitoring.prevalence_document import LabelPrevalence, Prevalence
@@ -37,8 +37,17 @@ def draw_prevalence(document: Prevalence) -> Figure:
 
 
 def _rarest(document: Prevalence, most: int) -> list[Row]:
-    rows = sorted(document.labels.items(), key=lambda row: row[1].prevalence.high or 0.0)
-    return rows[:most]
+    return sorted(document.labels.items(), key=_about)[:most]
+
+
+def _about(row: Row) -> float:
+    """The share of a label; that which is flagged if it is withheld."""
+    share = row[1].prevalence.value
+    return row[1].flagged if share is None else share
+
+
+def _percent(share: float, _: object) -> str:
+    return f"{100 * share:.3g}%"
 
 
 def _of_labels(document: Prevalence) -> Figure:
@@ -51,7 +60,7 @@ def _of_labels(document: Prevalence) -> Figure:
     name_rows(axes, rows)
     axes.set_xscale("log")
     axes.set_xlim(LEAST_SHARE, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.xaxis.set_major_formatter(FuncFormatter(_percent))
     axes.set(title=f"Prevalence{of_more(rows, document.labels)}", xlabel="share of the texts")
     _legend(figure, axes)
     return figure
@@ -100,7 +109,7 @@ def _over_groups(document: Prevalence) -> Figure:
             axes.plot([place], [group.labels[name].flagged], **(_tick() | {"marker": "_"}))
         axes.set_title(short_name(name, 28), fontsize=8)
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.yaxis.set_major_formatter(FuncFormatter(_percent))
         step = max(1, len(values) // 6)
         shown = [short_name(value, 10) for value in values]
         axes.set_xticks(range(0, len(values), step), labels=shown[::step], rotation=60)

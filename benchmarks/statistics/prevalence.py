@@ -1,0 +1,312 @@
+"""How often intervals of prevalence hold the truth, how wide and how far off they are.
+
+python -m benchmarks.statistics.prevalence SOURCE [--part scores|answers] [--seeds 3] [--draws 1000]
+    [--texts 5000] [--quapy] [--json]
+
+SOURCE is a run, whose validation and test texts are scored once; or a file .npz with the arrays
+validation_logits, validation_targets, test_logits and test_targets; or `simulated`: eight labels of
+0.2% to 10% whose scores are normal, two standard deviations apart with the label.
+
+Scores: validation and a stream are drawn with replacement from all texts, the stream with each
+label 0.25 to 4 times as frequent. So the assumption of prior shift holds, and all that an interval
+has to cover is chance. Beside it: the flagged share at the threshold that is best for F1 on
+validation (classify and count), the probabilistic adjusted count, and with --quapy EMQ, PACC and
+KDEyML of QuaPy (requirements-quapy.txt), one label against the rest, on the same calibrated
+probabilities. Errors are medians over labels and draws of |estimate - share| / share.
+
+Answers: the test texts are the stream, and their targets answer samples of 300 and 500. The width
+is compared with that of Clopper and Pearson's interval of as many random texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.shared.texttable import table
+from imbtool.evaluation.calibration import fit_each_label, sigmoid
+from imbtool.evaluation.intervals import exact_interval
+from imbtool.files.json_text import to_json
+from imbtool.monitoring.answered import Strata, estimate_share
+from imbtool.monitoring.shift import (
+    ScoredLabel,
+    adjusted_count,
+    assumption_p_value,
+    prior_shift_estimate,
+    upper_bound,
+)
+from imbtool.monitoring.strata import plan_sample
+from imbtool.types import Floats, Targets
+
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+MOST_SHARE = 0.8
+LEAST_POSITIVES = 10
+"""On validation: with fewer the command gives no figure."""
+GROUPS = ((10, 19), (20, 49), (50, 10**9))
+SAMPLES = (300, 500)
+ENOUGH = 20
+"""Positives in the stream from which coverage is asked for."""
+ALARM = 0.01
+say = partial(print, file=sys.stderr, flush=True)
+Row = dict[str, Any]
+Estimator = Callable[[ScoredLabel], float]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Texts with logits [n, L] and targets [n, L], of which the first `held` are validation."""
+
+    logits: Floats
+    targets: Targets
+    held: int
+
+    @classmethod
+    def read(cls, source: str) -> Scored:
+        """A run, a file of arrays, or `simulated`."""
+        if source == "simulated":
+            return simulated()
+        arrays = np.load(source) if source.endswith(".npz") else scored_run(Path(source))
+        names = ("validation", "test")
+        return cls(
+            np.concatenate([arrays[f"{name}_logits"] for name in names]).astype(np.float64),
+            np.concatenate([arrays[f"{name}_targets"] for name in names]).astype(np.float32),
+            len(arrays["validation_logits"]),
+        )
+
+
+def scored_run(run: Path) -> dict[str, Any]:
+    """The logits and targets of a run's validation and test texts, kept for the next time."""
+    from imbtool.inference.evaluate import own_split
+    from imbtool.model.checkpoint import read_checkpoint
+
+    kept = Path("runs/benchmarks/prevalence") / f"{run.resolve().name}.npz"
+    if not kept.is_file():
+        checkpoint, arrays = read_checkpoint(run), {}
+        for name in ("validation", "test"):
+            split = own_split(checkpoint, name)
+            say(f"the model reads {len(split)} {name} texts")
+            arrays[f"{name}_logits"] = checkpoint.logits(split.texts)
+            arrays[f"{name}_targets"] = split.targets
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(kept, **arrays)
+    return dict(np.load(kept))
+
+
+def simulated() -> Scored:
+    """Labels whose scores are normal, two standard deviations apart."""
+    rng = np.random.default_rng(0)
+    shares = np.geomspace(0.002, 0.1, 8)
+    targets = (rng.random((20_000, len(shares))) < shares).astype(np.float32)
+    scores = rng.normal(2.0 * targets)
+    return Scored(2.0 * scores - 2.0 + np.log(shares / (1 - shares)), targets, 5_000)
+
+
+def by_scores(scored: Scored, seed: int, texts: int, peers: dict[str, Any]) -> Iterator[Row]:
+    """A row for each label and prior shift of one draw of validation and streams."""
+    rng = np.random.default_rng(seed)
+    held = rng.choice(len(scored.logits), scored.held)
+    calibration = fit_each_label(scored.logits[held], scored.targets[held])
+    logits = calibration.logits(scored.logits)
+    for place, target in enumerate(scored.targets.T):
+        is_positive = target[held] == 1
+        if is_positive.sum() < LEAST_POSITIVES:
+            continue
+        own = logits[held, place]
+        prior = float(sigmoid(own).mean())
+        fitted = {name: fit(own, is_positive) for name, fit in peers.items()}
+        cut = best_cut(own, is_positive)
+        kinds = [np.flatnonzero(target == kind) for kind in (1, 0)]
+        for factor in FACTORS:
+            share = min(factor * len(kinds[0]) / len(target), MOST_SHARE)
+            number = rng.binomial(texts, share)
+            rows = np.concatenate(
+                [rng.choice(kinds[0], number), rng.choice(kinds[1], texts - number)]
+            )
+            label = ScoredLabel(own[is_positive], own[~is_positive], prior, logits[rows, place])
+            yield {
+                "positives": int(is_positive.sum()),
+                "factor": factor,
+                "share": share,
+                **_ours(label, seed),
+                "classify and count": float((label.stream >= cut).mean()),
+                "adjusted count": _plain(label),
+                **{name: estimate(label) for name, estimate in fitted.items()},
+            }
+
+
+def _ours(label: ScoredLabel, seed: int) -> Row:
+    found = prior_shift_estimate(label)
+    share = 0.0 if np.isnan(found.value) else found.value
+    return {
+        "imbtool": share,
+        "low": found.low,
+        "high": found.high,
+        "p": assumption_p_value(label, share, seed),
+        "bound": upper_bound(label.positive, label.stream),
+    }
+
+
+def _plain(label: ScoredLabel) -> float:
+    kinds = (label.positive, label.negative, label.stream)
+    return adjusted_count(*(sigmoid(logits) for logits in kinds)).value
+
+
+def best_cut(logits: Floats, is_positive: Any) -> float:
+    """The threshold with the best F1 on validation."""
+    order = np.argsort(-logits)
+    found = np.cumsum(is_positive[order])
+    f1 = 2 * found / (np.arange(1, len(order) + 1) + is_positive.sum())
+    return float(logits[order[np.argmax(f1)]])
+
+
+def quapy_methods() -> dict[str, Any]:
+    """QuaPy's methods on given posteriors: fitted on validation, each estimates a share."""
+    from quapy.method.aggregative import EMQ, PACC, KDEyML
+
+    def fit(make: Callable[..., Any], logits: Floats, is_positive: Any) -> Estimator:
+        known = is_positive.astype(int)
+        # it is asked for its classes alone
+        method = make(classifier=LogisticRegression().fit(logits[:, None], known))
+        posteriors = sigmoid(logits)
+        method.aggregation_fit(np.column_stack([1 - posteriors, posteriors]), known)
+        method.train_prevalence = np.array([1 - known.mean(), known.mean()])
+
+        def estimate(label: ScoredLabel) -> float:
+            scores = sigmoid(label.stream)
+            return float(method.aggregate(np.column_stack([1 - scores, scores]))[1])
+
+        return estimate
+
+    methods = {"EMQ": EMQ, "PACC": PACC, "KDEyML": KDEyML}
+    return {
+        f"QuaPy {name}": partial(fit, partial(kind, fit_classifier=False, val_split=None))
+        for name, kind in methods.items()
+    }
+
+
+def by_answers(
+    scored: Scored, seed: int, answers: int, draws: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Positives, coverage, and mean widths of ours and of Clopper and Pearson's [L]."""
+    held, stream = slice(None, scored.held), slice(scored.held, None)
+    calibration = fit_each_label(scored.logits[held], scored.targets[held])
+    probabilities = calibration.probabilities(scored.logits[stream])
+    targets = scored.targets[stream].astype(np.float64)
+    design = plan_sample(probabilities, answers)
+    strata = [
+        Strata(design.sizes, *(np.bincount(design.stratum, p**k) / design.sizes for k in (1, 2)))
+        for p in probabilities.T
+    ]
+    truth = targets.mean(axis=0)
+    covered, width, random_width = (np.zeros((draws, len(truth))) for _ in range(3))
+    rng = np.random.default_rng(seed)
+    for draw in range(draws):
+        rows = design.draw(seed * draws + draw)
+        hits = targets[rng.choice(len(targets), answers, replace=False)].sum(axis=0)
+        for place, (label, share) in enumerate(zip(strata, truth, strict=True)):
+            found = estimate_share(
+                label, design.stratum[rows], targets[rows, place], probabilities[rows, place]
+            )
+            covered[draw, place] = found.low <= share <= found.high
+            width[draw, place] = found.high - found.low
+            low, high = exact_interval(float(hits[place]), answers)
+            random_width[draw, place] = high - low
+    means = (each.mean(axis=0) for each in (covered, width, random_width))
+    return (targets.sum(axis=0), *means)
+
+
+def scores_tables(rows: Sequence[Row], methods: Sequence[str]) -> Iterator[str]:
+    """Coverage and errors, by positives on validation and by shift."""
+    body = []
+    for least, most in GROUPS:
+        for factor in FACTORS:
+            some = [
+                row for row in rows if least <= row["positives"] <= most and row["factor"] == factor
+            ]
+            if not some:
+                continue
+            share = np.array([row["share"] for row in some])
+            low, high, p, bound = (
+                np.array([row[name] for row in some]) for name in ("low", "high", "p", "bound")
+            )
+            errors = [
+                np.median(np.abs(np.array([row[name] for row in some]) - share) / share)
+                for name in methods
+            ]
+            body.append(
+                [
+                    f"{least}-{most}" if most < 10**9 else f"{least} or more",
+                    f"{factor:g}",
+                    f"{len(some)}",
+                    f"{((low <= share) & (share <= high)).mean():.3f}",
+                    f"{np.median((high - low) / share):.2f}",
+                    f"{(p < ALARM).mean():.3f}",
+                    f"{(bound >= share).mean():.3f}",
+                    *(f"{error:.3f}" for error in errors),
+                ]
+            )
+    head = ["positives", "shift", "draws", "covered", "width", "rejected", "bound holds", *methods]
+    yield table([head, *body])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("source")
+    parser.add_argument("--part", choices=["scores", "answers"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=20, help="of validation, for each seed")
+    parser.add_argument("--texts", type=int, default=5_000, help="of a stream, without answers")
+    parser.add_argument("--quapy", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    scored, document = Scored.read(given.source), dict[str, Any]()
+    if given.part != "answers":
+        peers = quapy_methods() if given.quapy else {}
+        rows = [
+            row
+            for seed in range(given.seeds * given.rounds)
+            for row in by_scores(scored, seed, given.texts, peers)
+        ]
+        document["scores"] = rows
+        methods = ["imbtool", "classify and count", "adjusted count", *peers]
+        if not given.json:
+            print(*scores_tables(rows, methods), sep="\n")
+    if given.part != "scores":
+        body = []
+        for answers in SAMPLES:
+            for seed in range(given.seeds):
+                positives, covered, width, random = by_answers(scored, seed, answers, given.draws)
+                enough, ratio = positives >= ENOUGH, width / random
+                body.append(
+                    [
+                        f"{answers}",
+                        f"{seed}",
+                        f"{covered[enough].mean():.3f}",
+                        f"{covered[enough].min():.3f}",
+                        f"{covered.min():.3f}",
+                        f"{np.median(ratio):.3f}",
+                        f"{ratio.min():.3f}",
+                        f"{ratio.max():.3f}",
+                    ]
+                )
+        head = ["answers", "seed", "covered", f"least, {ENOUGH} positives", "least of all"]
+        head += ["width, median label", "least", "most"]
+        document["answers"] = [dict(zip(head, row, strict=True)) for row in body]
+        if not given.json:
+            print(table([head, *body]))
+    if given.json:
+        print(to_json(document))
+
+
+if __name__ == "__main__":
+    main()
