@@ -133,13 +133,14 @@ def coverage(model: Model, stream: Scored, rng: np.random.Generator) -> Iterator
                 0,
             )
             found = float((flags & truth).sum())
-            true = (found / truth.sum(), found / max(flags.sum(), 1))
-            true += (2 * found / (flags.sum() + truth.sum()),)
+            true = {
+                "recall": found / truth.sum(),
+                "precision": found / max(flags.sum(), 1),
+                "f1": 2 * found / (flags.sum() + truth.sum()),
+            }
             row = [times]
-            for value, of in zip(
-                true, (expected.recall, expected.precision, expected.f1), strict=True
-            ):
-                low, high = of[1:, 0]
+            for name, value in true.items():
+                low, high = getattr(expected, name)[1:, 0]
                 row += [float(low - 1e-9 <= value <= high + 1e-9), float(high - low)]
             yield row
 
