@@ -24,6 +24,7 @@ NOT_RUN = {
     "srun |RANK=.SLURM_": "needs Slurm",
     # it is started in tests/serving/
     "imbtool serve ": "goes on until it is stopped",
+    "imbtool monitor .* --adapt": "needs a stream in which labels have changed",
     "python -m benchmarks": "takes minutes to hours",
 }
 """How a command begins (a pattern), and why it cannot be run in a test."""
@@ -39,7 +40,7 @@ MADE_ANEW = {
     "split": ["data/*.csv", "data/split.json"],
 }
 """Pages show these commands as alternatives; each begins where the other had made nothing."""
-INTO_NEW = ("export", "find", "merge", "prevalence")
+INTO_NEW = ("export", "find", "merge", "prevalence", "queue")
 """Commands that refuse a folder that is there."""
 
 

@@ -40,7 +40,9 @@ def render_markdown(evaluation: Evaluation) -> str:
 def _parts(evaluation: Evaluation) -> Iterator[str]:
     data = evaluation.data
     yield f"## Evaluation on {markdown_text(data.split)}"
-    yield "\n".join(f"- **{about}.** {_said(it)}" for about, it in verdict(evaluation).items())
+    yield "\n".join(
+        f"- **{about}.** {sentence_markdown(it)}" for about, it in verdict(evaluation).items()
+    )
     yield from _gates(evaluation.gates)
     yield from _comparison(evaluation.comparison)
     yield _headline(evaluation)
@@ -53,7 +55,8 @@ def _parts(evaluation: Evaluation) -> Iterator[str]:
     )
 
 
-def _said(sentence: Sentence) -> str:
+def sentence_markdown(sentence: Sentence) -> str:
+    """A sentence whose names are set apart and escaped."""
     return "".join(
         f"**{markdown_text(piece)}**" if isinstance(piece, Name) else piece for piece in sentence
     )

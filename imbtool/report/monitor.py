@@ -15,6 +15,7 @@ from imbtool.files.json_text import write_json
 from imbtool.files.writing import write_text
 from imbtool.monitoring.monitor_document import DriftTest, Monitored, MonitoredLabel
 from imbtool.report.html.monitor import write_monitor_page
+from imbtool.report.markdown import sentence_markdown
 from imbtool.report.ownership import our_document, require_ours
 from imbtool.report.verdict import Name, Sentence, joined_sentences, name_list
 from imbtool.wording import counted, markdown_table, markdown_text
@@ -78,7 +79,7 @@ def alarm_words(test: DriftTest) -> Sentence:
 def render_monitor_markdown(monitored: Monitored) -> str:
     """monitor.md, in GitHub's flavour."""
     said = (
-        f"- **{about}.** " + "".join(markdown_text(piece) for piece in sentence)
+        f"- **{about}.** {sentence_markdown(sentence)}"
         for about, sentence in monitor_verdict(monitored).items()
     )
     titles = ("label", "tier", "before", "now", "flagged", "precision", "recall", "F1", "basis")
@@ -146,10 +147,11 @@ def _stream(monitored: Monitored) -> Sentence:
     alarms = monitored.alarms
     if not alarms:
         tests = counted(len(monitored.tests), "test")
-        return [f"Nothing differs from {monitored.reference} more than chance explains ({tests})."]
+        name = Name(monitored.reference)
+        return ["Nothing differs from ", name, f" more than chance explains ({tests})."]
     found = joined_sentences([alarm_words(test) for test in alarms[:MOST_ALARMS]], "; ")
     more = len(alarms) - MOST_ALARMS
-    first = [f"It differs from {monitored.reference}: ", *found]
+    first = ["It differs from ", Name(monitored.reference), ": ", *found]
     return [*first, f"; and {counted(more, 'more alarm')}." if more > 0 else "."]
 
 
