@@ -1,8 +1,10 @@
 """A message says where, what was found, what was expected and how to fix it."""
 
+import pickle
+
 import pytest
 
-from imbtool.errors import Problem, UserError, user_error
+from imbtool.errors import Problem, TextError, UserError, user_error
 from imbtool.wording import counted, did_you_mean, printable, some, three_digits
 
 
@@ -64,3 +66,11 @@ def test_a_number_is_cut_to_three_digits(value: float, shown: str) -> None:
 def test_a_large_number_is_no_power_of_ten() -> None:
     assert three_digits(6992.3) == "6,992"
     assert three_digits(-6992.3) == "-6,992"
+
+
+def test_an_error_of_another_process_tells_the_same_problems():
+    error = TextError(3, "a text", "nothing", "write some")
+    received = pickle.loads(pickle.dumps(error))
+    assert type(received) is UserError
+    assert received.problems == error.problems
+    assert str(received) == str(error)

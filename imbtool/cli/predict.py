@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -231,9 +230,9 @@ def _engine(
         fix = "leave out --processes and the launcher"
         found = "processes of our own beside it"
         raise user_error(f"--engine {engine}", found, "Ray alone, which starts its workers", fix)
-    from imbtool.inference.ray_engine import predict_with_ray
+    from imbtool.inference.ray_engine import ray_engine
 
-    return partial(predict_with_ray, address=address)
+    return ray_engine(address)
 
 
 def _refuse_several(process: ProcessInfo, processes: int | None, engine: str | None) -> None:

@@ -25,7 +25,7 @@ from imbtool.files.text_format import TextFormat
 from imbtool.inference.output_folder import PARTS
 from imbtool.inference.precision import with_precision
 from imbtool.inference.predict import predict, predicted_frames, use_gpu, write_file
-from imbtool.inference.predict_folder import FileResult, PredictionJob, Shard
+from imbtool.inference.predict_folder import Engine, FileResult, PredictionJob, Shard
 from imbtool.inference.table_parts import (
     Parts,
     StoredLogits,
@@ -78,22 +78,27 @@ class Unit:
     number: int = 0
 
 
-def predict_with_ray(
-    job: PredictionJob, shards: Sequence[Shard], folder: Path, address: str | None = None
-) -> Iterator[FileResult]:
-    """Yield the result of each table as it comes; those whose output exists are skipped.
+def ray_engine(address: str | None = None) -> Engine:
+    """The engine that lets Ray schedule the tables of a job.
 
     Args:
-        job: what to predict, and how.
-        shards: the tables.
-        folder: of the outputs, which is locked and claimed.
         address: of a cluster; None starts Ray on this machine, and ends it.
 
     Raises:
-        UserError: Ray is not installed or not there, or the checkpoint is damaged.
+        UserError: Ray is not installed.
+    """
+    return partial(_predict_with_ray, _library(), address)
+
+
+def _predict_with_ray(
+    ray: Any, address: str | None, job: PredictionJob, shards: Sequence[Shard], folder: Path
+) -> Iterator[FileResult]:
+    """Yield the result of each table as it comes; those whose output exists are skipped.
+
+    Raises:
+        UserError: there is no such cluster, or the checkpoint is damaged.
         OSError: the folder cannot be written.
     """
-    ray = _library()
     left = []
     for shard in shards:
         if shard.output.exists():

@@ -376,6 +376,10 @@ def test_a_disk_that_is_full_ends_it(
         ((*PREDICT, "--force"), {"RANK": "0", "WORLD_SIZE": "2"}, "leave out --force"),
         ((*PREDICT, "--processes", "3"), {"RANK": "0", "WORLD_SIZE": "2"}, "2 launched"),
         (PREDICT, {"RANK": "2", "WORLD_SIZE": "2"}, "RANK=2 WORLD_SIZE=2"),
+        ((*PREDICT, "--engine", "ray", "--processes", "2"), {}, "Ray alone"),
+        ((*PREDICT, "--engine", "ray"), {"RANK": "0", "WORLD_SIZE": "2"}, "Ray alone"),
+        (("predict", RUN, "test.csv", "-o", "out.csv", "--engine", "ray"), {}, "a folder of"),
+        ((*PREDICT, "--address", "auto"), {}, "add --engine ray"),
         (("predict", RUN, "in", "-o", "profile"), {}, "a file"),
         (("predict", RUN, "in", "-o", "out.csv.gz"), {}, "the suffix '.gz'"),
         (("predict", RUN, "test.csv", "-o", "out"), {}, "the suffix ''"),
@@ -395,6 +399,16 @@ def test_what_would_not_run_as_asked_is_refused(
     refused = imbtool(*command)
     assert refused.exit_code == 2
     assert said in refused.stderr
+    assert not Path("out").exists()
+
+
+def test_without_ray_it_says_how_to_install_it(
+    shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    refused = imbtool(*PREDICT, "--engine", "ray")
+    assert refused.exit_code == 2
+    assert "pip install 'imbtool[ray]'" in refused.stderr
     assert not Path("out").exists()
 
 
