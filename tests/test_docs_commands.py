@@ -37,7 +37,7 @@ from standins import QUICK, write_stand_ins
 
 OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
-    "docs/experiments/speed.md": ["--levers", "--rounds"],  # of throughput.py
+    "docs/experiments/speed.md": ["--levers", "--products", "--rounds", "--seconds"],  # of scripts
     "docs/quick-reference.md": ["--install-completion"],  # of imbtool itself
     "docs/serving.md": ["--dtype", "--max-model-len"],  # of other servers
     "docs/share.md": ["--private"],  # of hf upload
