@@ -213,9 +213,12 @@ def replaced(stream: Scored, rest: Scored, rng: np.random.Generator) -> Scored:
     """A stream in which the texts of a label are texts of another, called by the first's name."""
     shares = stream.targets.mean(axis=0)
     places = np.flatnonzero((shares >= FREQUENT) & (shares <= 0.5))
-    one, other = rng.choice(places, 2, replace=False)
-    lost = np.flatnonzero((stream.targets[:, one] == 1) & (stream.targets[:, other] == 0))
-    source = np.flatnonzero((rest.targets[:, other] == 1) & (rest.targets[:, one] == 0))
+    while True:
+        one, other = rng.choice(places, 2, replace=False)
+        lost = np.flatnonzero((stream.targets[:, one] == 1) & (stream.targets[:, other] == 0))
+        source = np.flatnonzero((rest.targets[:, other] == 1) & (rest.targets[:, one] == 0))
+        if min(len(lost), len(source)) >= LEAST_POSITIVES:  # not a label and the one above it
+            break
     taken = rng.choice(source, len(lost))
     logits, features = stream.logits.copy(), stream.features.copy()
     logits[lost], features[lost] = rest.logits[taken], rest.features[taken]
