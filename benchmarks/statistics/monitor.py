@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeGuard
 
@@ -42,6 +43,8 @@ STREAM = 2_000
 """Texts of an undrifted or a drifted stream."""
 FREQUENT = 0.03
 """Share of the label whose texts are replaced, at least: of fewer a stream holds too few to see."""
+BANDS = (0.0, 0.03, 0.05, 0.1, 0.5)
+"""Of the share of texts that are replaced."""
 TEXTS, LABELS, WIDTH = 12_000, 12, 16
 """Of the simulation."""
 
@@ -209,17 +212,24 @@ def alarms(model: Model, stream: Scored, seed: int) -> bool:
     return any(test.alarm for test in judge(tests))
 
 
-def replaced(stream: Scored, rest: Scored, rng: np.random.Generator) -> Scored:
-    """A stream in which the texts of a label are texts of another, called by the first's name."""
+def replaced(stream: Scored, rest: Scored, rng: np.random.Generator) -> tuple[Scored, float]:
+    """A stream in which the texts of a label are texts of another, called by the first's name.
+
+    Returns:
+        The stream, and the share of its texts that were replaced.
+    """
     shares = stream.targets.mean(axis=0)
     places = np.flatnonzero((shares >= FREQUENT) & (shares <= 0.5))
-    one, other = rng.choice(places, 2, replace=False)
-    lost = np.flatnonzero((stream.targets[:, one] == 1) & (stream.targets[:, other] == 0))
-    source = np.flatnonzero((rest.targets[:, other] == 1) & (rest.targets[:, one] == 0))
+    while True:
+        one, other = rng.choice(places, 2, replace=False)
+        lost = np.flatnonzero((stream.targets[:, one] == 1) & (stream.targets[:, other] == 0))
+        source = np.flatnonzero((rest.targets[:, other] == 1) & (rest.targets[:, one] == 0))
+        if min(len(lost), len(source)) >= LEAST_POSITIVES:  # not a label and the one above it
+            break
     taken = rng.choice(source, len(lost))
     logits, features = stream.logits.copy(), stream.features.copy()
     logits[lost], features[lost] = rest.logits[taken], rest.features[taken]
-    return Scored(logits, stream.targets, features)
+    return Scored(logits, stream.targets, features), len(lost) / len(stream)
 
 
 def measure(scored: Scored, share: float, seeds: int, trials: int) -> None:
@@ -233,7 +243,8 @@ def measure(scored: Scored, share: float, seeds: int, trials: int) -> None:
     """
     rows: list[list[float]] = []
     scores: dict[float, list[list[float]]] = {0.25: [], 4.0: []}
-    false, true, cuts = 0, 0, max(1, round(share * len(scored)))
+    false, planted = 0, list[tuple[float, bool]]()
+    cuts = max(1, round(share * len(scored)))
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(scored))
@@ -245,7 +256,8 @@ def measure(scored: Scored, share: float, seeds: int, trials: int) -> None:
             drawn = rng.permutation(len(stream))
             part, rest = stream.of(drawn[:STREAM]), stream.of(drawn[STREAM:])
             false += alarms(model, part, trial)
-            true += alarms(model, replaced(part, rest, rng), trial)
+            drifted, changed = replaced(part, rest, rng)
+            planted.append((changed, alarms(model, drifted, trial)))
     _print_coverage(np.array(rows))
     for times, found in scores.items():
         now, new, halves, itself = np.mean(found, axis=0)
@@ -254,7 +266,11 @@ def measure(scored: Scored, share: float, seeds: int, trials: int) -> None:
         print(
             f"macro-F1 at {times:g}x: {told}, of itself {itself:.4f}; regained {share:.0%} of that"
         )
-    print(f"alarms: {false} of {trials} undrifted streams, {true} of {trials} with planted drift")
+    print(f"alarms: {false} of {trials} undrifted streams")
+    for low, high in pairwise(BANDS):
+        given = [alarm for changed, alarm in planted if low <= changed < high]
+        if given:
+            print(f"{sum(given)} of {len(given)} with {low:.0%} to {high:.0%} of texts replaced")
 
 
 def _print_coverage(rows: NDArray[np.float64]) -> None:
