@@ -89,7 +89,7 @@ def scored_run(run: Path) -> dict[str, Any]:
 
     kept = Path("runs/benchmarks/prevalence") / f"{run.resolve().name}.npz"
     if not kept.is_file():
-        checkpoint, arrays = read_checkpoint(run), {}
+        checkpoint, arrays = read_checkpoint(run), dict[str, Any]()
         for name in ("validation", "test"):
             split = own_split(checkpoint, name)
             say(f"the model reads {len(split)} {name} texts")
