@@ -144,7 +144,8 @@ def coverage(model: Model, stream: Scored, rng: np.random.Generator) -> Iterator
             row = [times]
             for name, value in true.items():
                 low, high = getattr(expected, name)[1:, 0]
-                row += [float(low - 1e-9 <= value <= high + 1e-9), float(high - low)]
+                held = float(low - 1e-9 <= value <= high + 1e-9)
+                row += [held if np.isfinite(low) else np.nan, float(high - low)]
             yield row
 
 
@@ -278,7 +279,7 @@ def _print_coverage(rows: NDArray[np.float64]) -> None:
     titles = ["shift", "intervals", *(f"{name} {of}" for name in names for of in ("held", "width"))]
     groups = [("all", rows)] + [(f"{times:g}x", rows[rows[:, 0] == times]) for times in SHIFTS]
     lines = [
-        [name, str(len(part)), *(f"{value:.3f}" for value in part[:, 1:].mean(axis=0))]
+        [name, str(len(part)), *(f"{value:.3f}" for value in np.nanmean(part[:, 1:], axis=0))]
         for name, part in groups
     ]
     print(table([titles, *lines]))
