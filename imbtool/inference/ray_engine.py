@@ -277,10 +277,13 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
             logging_level="error",
             **(own if address is None else {"address": address}),
         )
-    except (ConnectionError, ValueError) as error:
+    except Exception as error:  # of many kinds, and of none where Ray starts too slowly
+        where, fix = "--engine ray", "give the same command again where the machine has less to do"
+        if address is not None:
+            where = f"--address {address}"
+            fix = "start one with `ray start --head`, or leave out --address"
         found = (str(error) or type(error).__name__).splitlines()[0]
-        fix = "start one with `ray start --head`, or leave out --address"
-        raise user_error(f"--address {address}", found, "a running Ray cluster", fix) from None
+        raise user_error(where, found, "a running Ray", fix) from error
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, at_sigterm)  # Ray has set its own

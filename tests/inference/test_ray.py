@@ -161,11 +161,12 @@ def test_after_a_kill_the_same_command_goes_on(shards: dict[str, bytes], parts: 
         "from imbtool.__main__ import main; main()",
     )
     command = [sys.executable, "-c", program, *WITH_RAY]
-    first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while first.poll() is None and len([*Path("out").rglob("*.npy")]) < parts:
         time.sleep(0.01)
     first.kill()
-    assert first.wait() == -signal.SIGKILL
+    _, said = first.communicate()
+    assert first.returncode == -signal.SIGKILL, said
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert written("out") == shards
