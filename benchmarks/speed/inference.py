@@ -27,7 +27,6 @@ from typing import Any
 import torch
 
 from benchmarks.shared.texttable import table
-from benchmarks.speed.onnx import make_pipeline, read_texts
 from imbtool import with_precision
 from imbtool.inference.bf16 import in_bf16
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
@@ -38,11 +37,33 @@ ONE, MANY, ALL = "1 a call", "32 a call", "all in one call"
 SIZES = {ONE: 1, MANY: 32}
 PIPELINE = "transformers.pipeline"
 PRECISIONS = ("fp32", "bf16", "auto")
+Read = Callable[[Sequence[str]], object]
 Pass = Callable[[], object]
 """Reads all texts once."""
 
 
-def calls(read: Callable[[Sequence[str]], object], texts: Sequence[str]) -> dict[str, Pass]:
+def read_texts(path: Path, column: str, most: int) -> list[str]:
+    """The first texts of a csv table."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [row[column] for _, row in zip(range(most), csv.DictReader(stream), strict=False)]
+
+
+def make_pipeline(folder: Path) -> Read:
+    """The pipeline of transformers, told that there are several labels."""
+    from transformers import pipeline
+
+    classify = pipeline(
+        "text-classification",
+        model=str(folder),
+        top_k=None,
+        function_to_apply="sigmoid",
+        truncation=True,
+        device="cpu",
+    )
+    return lambda texts: classify(list(texts), batch_size=len(texts))
+
+
+def calls(read: Read, texts: Sequence[str]) -> dict[str, Pass]:
     """Passes over the texts in calls of each size."""
 
     def in_calls(size: int) -> Pass:
@@ -92,7 +113,7 @@ def contenders(options: argparse.Namespace, texts: Sequence[str]) -> dict[str, d
     return found
 
 
-def _in_batches(classify: Callable[[Sequence[str]], object], texts: Sequence[str]) -> None:
+def _in_batches(classify: Read, texts: Sequence[str]) -> None:
     for at in range(0, len(texts), SIZES[MANY]):
         classify(texts[at : at + SIZES[MANY]])
 
