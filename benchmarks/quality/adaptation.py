@@ -3,7 +3,7 @@
 It writes a folder that `model.encoder` can name, so that `quality.py --folds` compares it with the
 encoder as it came:
 
-    python -m benchmarks.quality.adaptation PROFILE [MORE.csv ...] -o FOLDER
+    python -m benchmarks.quality.adaptation PROFILE [MORE.csv ...] --output FOLDER
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("profile", type=Path)
     parser.add_argument("more", type=Path, nargs="*", help="tables of unlabelled texts")
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--encoder", default="bundled")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rate", type=float, default=5e-5)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +46,13 @@ def results(run: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def tuned(trained: Path, imbtool: Imbtool) -> Result:
+def tuned(trained: Path, imbtool: Imbtool) -> Iterator[Result]:
     """The tuning `runs/tuned` of the trained project, copies of which the tests get."""
     profile, runs = trained / "profile.yaml", trained / "runs"
     result = imbtool("tune", "-p", profile, *STRICT, "--runs", runs, "--run", "tuned")
     assert result.exit_code == 0, result.stderr
-    return result
+    yield result
+    shutil.rmtree(runs / "tuned")  # other files find the project as it was
 
 
 def test_a_tuning_leaves_all_that_is_documented_and_names_the_next_command(

@@ -26,6 +26,7 @@ FULL: dict[str, Any] = {
         "id": "id",
         "chosen_by": "chosen_by",
         "answers": "answers.csv",
+        "unlabelled": "more.csv",
         "encoding": "utf-8",
         "quotes": True,
     },

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from binormal import scored_label
+from scoredlabels import scored_label
 
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.monitoring.shift import (
