@@ -111,10 +111,10 @@ def monitor(
     model = read_checkpoint(checkpoint, trust_remote_code)
     options = MonitorOptions(reference, answers, seed, not no_texts)
     monitored = monitor_stream(model, stream, options, hint)
-    written = [] if output is None else _write(model, monitored, output, adapt)
     show(monitored, monitor_views(monitored), json)
-    for line in written:
-        hint(line)
+    if output is not None:  # behind what was found, which is seen even if nothing can be adapted
+        for line in _write(model, monitored, output, adapt):
+            hint(line)
     hint(f"next: {next_step(monitored)[1]}")
     if gate and alarmed(monitored):
         raise typer.Exit(1)

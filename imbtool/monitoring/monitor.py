@@ -281,8 +281,8 @@ def _adapted(
     if required is None:
         if not changed:
             return None
-        slope, bias = (float(of[place]) for of in vars(reference.calibration).values())
-        return AdaptedThreshold(**vars(adapted_threshold(slope, bias, of)))
+        slope, bias = reference.calibration.slope[place], reference.calibration.bias[place]
+        return AdaptedThreshold(**vars(adapted_threshold(float(slope), float(bias), of)))
     is_limit = required.measure == "flags_per_1000"
     if not (1000 * label.flagged > required.bar * len(stream) if is_limit else changed):
         return None

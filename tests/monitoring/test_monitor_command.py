@@ -121,6 +121,16 @@ def test_an_adapted_checkpoint_has_the_new_thresholds_and_leaves_the_old_one_alo
     assert imbtool("predict", f"{RUN}/adapted", STREAM, "-o", "p.csv").exit_code == 0
 
 
+def test_what_was_found_is_shown_even_where_nothing_can_be_adapted(
+    project: Path, imbtool: Imbtool
+) -> None:
+    done = imbtool("monitor", "runs/first", "validation.csv", "--adapt", "-o", "adapted")
+    assert done.exit_code == 2
+    assert "no label whose threshold would change" in done.stderr
+    assert "Nothing differs from validation" in done.stdout
+    assert not Path("adapted").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
