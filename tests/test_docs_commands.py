@@ -38,7 +38,9 @@ from standins import QUICK, write_stand_ins
 OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
     "docs/experiments/prevalence.md": ["--quapy", "--rounds", "--seeds", "--texts"],
-    "docs/experiments/speed.md": ["--levers", "--products", "--rounds", "--seconds"],  # of scripts
+    "docs/experiments/speed.md": [  # of scripts
+        *("--levers", "--no-process", "--products", "--rounds", "--seconds", "--texts"),
+    ],
     "docs/quick-reference.md": ["--install-completion"],  # of imbtool itself
     "docs/serving.md": ["--dtype", "--max-model-len"],  # of other servers
     "docs/share.md": ["--private"],  # of hf upload
