@@ -23,9 +23,14 @@ from typing import Any, Literal
 from imbtool.errors import UserError, user_error
 from imbtool.files.text_format import TextFormat
 from imbtool.inference.output_folder import PARTS
-from imbtool.inference.precision import with_precision
-from imbtool.inference.predict import predict, predicted_frames, use_gpu, write_file
-from imbtool.inference.predict_folder import Engine, FileResult, PredictionJob, Shard
+from imbtool.inference.predict import predict, predicted_frames, write_file
+from imbtool.inference.predict_folder import (
+    Engine,
+    FileResult,
+    PredictionJob,
+    Shard,
+    load_model,
+)
 from imbtool.inference.table_parts import (
     Parts,
     StoredLogits,
@@ -35,7 +40,7 @@ from imbtool.inference.table_parts import (
     predict_part,
     store_part,
 )
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
+from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.metadata import read_meta
 
 RETRIES = 8
@@ -93,22 +98,16 @@ def ray_engine(address: str | None = None) -> Engine:
 def _predict_with_ray(
     ray: Any, address: str | None, job: PredictionJob, shards: Sequence[Shard], folder: Path
 ) -> Iterator[FileResult]:
-    """Yield the result of each table as it comes; those whose output exists are skipped.
+    """Yield the result of each table as it comes.
 
     Raises:
         UserError: there is no such cluster, or the checkpoint is damaged.
         OSError: the folder cannot be written.
     """
-    left = []
-    for shard in shards:
-        if shard.output.exists():
-            yield FileResult(shard, "skipped")
-        else:
-            left.append(shard)
     failed = False
-    if left:
+    if shards:
         with _connected(ray, address):
-            for result in _Schedule(ray, job, left, folder).results():
+            for result in _Schedule(ray, job, shards, folder).results():
                 failed = failed or result.state == "failed"
                 yield result
     if not failed:
@@ -208,7 +207,7 @@ def run_unit(job: PredictionJob, unit: Unit) -> int | UserError:
     """
     work = partial(_join, job, unit.table)
     if unit.kind != "join":
-        model = _model(job.checkpoint, job.sha256, job.precision, job.trust_remote_code, _gpu())
+        model = _model(job, _gpu())
         work = partial(_predict, model, job, unit)
     try:
         return work()
@@ -237,14 +236,8 @@ def _join(job: PredictionJob, table: Table) -> int:
     return write_file(frames(), table.shard.output)
 
 
-@lru_cache
-def _model(
-    folder: Path, _sha256: str, precision: str, trust_remote_code: bool, gpu: int
-) -> Checkpoint:
-    """The model, which a worker keeps; the sha256 tells it from another one at the same path."""
-    checkpoint = read_checkpoint(folder, trust_remote_code)
-    use_gpu(checkpoint, gpu)
-    return with_precision(checkpoint, precision) if precision == "bf16" else checkpoint
+_model = lru_cache(load_model)
+"""The model, which a worker keeps; the sha256 of its job tells it from another at the same path."""
 
 
 def _gpu() -> int:
