@@ -39,7 +39,7 @@ OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
     "docs/experiments/prevalence.md": ["--quapy", "--rounds", "--seeds", "--texts"],
     "docs/experiments/speed.md": [  # of scripts
-        *("--levers", "--no-process", "--products", "--rounds", "--seconds", "--texts"),
+        *("--levers", "--no-process", "--products", "--rounds", "--seconds", "--texts", "--ways"),
     ],
     "docs/quick-reference.md": ["--install-completion"],  # of imbtool itself
     "docs/serving.md": ["--dtype", "--max-model-len"],  # of other servers
