@@ -281,7 +281,10 @@ def _connect(ray: Any, address: str) -> None:
     try:
         ray.init(address=address, **QUIET)
     except Exception as error:  # of many kinds
-        fix = "start one with `ray start --head`, or leave out --address"
+        fix = (
+            "start one with `ray start --head`, or leave out --address; if this cluster wants a "
+            "token, set RAY_AUTH_MODE=token"
+        )
         raise _no_ray(f"--address {address}", error, fix) from error
 
 
