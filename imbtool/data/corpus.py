@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from imbtool.data.declared import (
     unasked_labels,
 )
 from imbtool.data.duplicates import near_duplicate_groups, text_key
+from imbtool.data.imbalance import count_labels
 from imbtool.data.labelled_table import LabelledTable, read_labelled
 from imbtool.data.provenance import Chosen, bias_notes
 from imbtool.data.splitting import split_unchosen
@@ -29,7 +31,9 @@ from imbtool.data.tables import Files, place_of, read_table
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import cell_text, require_columns
+from imbtool.formats.texts import Texts
 from imbtool.labels.cells import stranger_fix
+from imbtool.labels.label_sets import LabelSets
 from imbtool.notes import tell
 from imbtool.types import Rows, Targets
 from imbtool.wording import counted, did_you_mean, some
@@ -45,11 +49,13 @@ HASHED_AT_ONCE = 4096
 class Split:
     """Texts and their targets.
 
+    What it holds of a text takes its bytes and 12 more.
+
     Attributes:
         name: train, validation or test.
         source: the table the rows came from: a file, a folder or glob of files, or a data set.
         texts: n texts.
-        targets: float32 [n, L].
+        label_sets: their targets.
         rows: 1-based row of each text in its source, not counting headers.
         files: the files of the source and how many rows each has, if they are known.
         chosen: whether a search chose each text for labelling [n]; default: none of them.
@@ -57,9 +63,9 @@ class Split:
 
     name: str
     source: Path
-    texts: list[str]
-    targets: Targets
-    rows: Sequence[int]
+    texts: Texts
+    label_sets: LabelSets
+    rows: Sequence[int] | Rows
     files: Files = ()
     chosen: Chosen = field(default_factory=lambda: np.zeros(0, np.bool_))
 
@@ -67,12 +73,31 @@ class Split:
         if len(self.chosen) == 0:
             object.__setattr__(self, "chosen", np.zeros(len(self.texts), np.bool_))
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        source: Path,
+        texts: Iterable[str],
+        targets: Targets,
+        rows: Sequence[int] | Rows,
+        chosen: Chosen | None = None,
+    ) -> Split:
+        """A split of texts and targets [n, L] as Python and numpy have them."""
+        marks = np.zeros(0, np.bool_) if chosen is None else chosen
+        return cls(name, source, Texts.of(texts), LabelSets.each(targets), rows, (), marks)
+
     def __len__(self) -> int:
         return len(self.texts)
 
+    @cached_property
+    def targets(self) -> Targets:
+        """The targets, written out: float32 [n, L]."""
+        return self.label_sets.targets()
+
     def place(self, index: int) -> tuple[Path, int]:
         """The file in which a text stands, and its 1-based row there."""
-        row = self.rows[index]
+        row = int(self.rows[index])
         return place_of(self.files, row) if self.files else (self.source, row)
 
     def row_text(self, index: int) -> str:
@@ -84,9 +109,9 @@ class Split:
         return replace(
             self,
             name=name,
-            texts=[self.texts[row] for row in rows],
-            targets=self.targets[rows],
-            rows=[self.rows[row] for row in rows],
+            texts=self.texts.take(rows),
+            label_sets=self.label_sets.take(rows),
+            rows=np.asarray(self.rows)[rows],
             chosen=self.chosen[rows],
         )
 
@@ -97,16 +122,18 @@ class Split:
     @property
     def fingerprint(self) -> str:
         """sha256 over texts and targets, in order: the same data give the same value."""
-        return self._digest(np.ascontiguousarray(self.targets).data.cast("B"))
+        return self._digest(part.data.cast("B") for part in self.label_sets.chunks())
 
     @property
     def text_fingerprint(self) -> str:
         """sha256 over the texts alone, in order."""
-        return self._digest(b"")
+        return self._digest(())
 
-    def _digest(self, head: bytes | memoryview) -> str:
+    def _digest(self, head: Iterable[memoryview]) -> str:
         """sha256 over some bytes and the texts behind them."""
-        digest = hashlib.sha256(head)
+        digest = hashlib.sha256()
+        for part in head:
+            digest.update(part)
         for start in range(0, len(self.texts), HASHED_AT_ONCE):
             together = "\0".join([*self.texts[start : start + HASHED_AT_ONCE], ""])
             digest.update(together.encode("utf-8", "surrogatepass"))
@@ -286,8 +313,8 @@ def split_column(split: Split, column: str, text_format: TextFormat) -> list[str
 
 def _split(table: LabelledTable, names: Sequence[str], unasked: Collection[str]) -> Split:
     """The table's texts with targets for some labels; see `unasked_labels`."""
-    targets, rows = table.cells.targets(names, unasked), range(1, len(table.texts) + 1)
-    return Split(table.name, table.path, table.texts, targets, rows, table.files, table.chosen)
+    sets, rows = table.cells.label_sets(names, unasked), range(1, len(table.texts) + 1)
+    return Split(table.name, table.path, table.texts, sets, rows, table.files, table.chosen)
 
 
 def _label_names(tables: Sequence[LabelledTable], profile: Profile) -> tuple[str, ...]:
@@ -340,7 +367,7 @@ def _left_out(train: Split, names: Sequence[str], declared: Collection[str]) -> 
     Raises:
         UserError: none is left.
     """
-    labels = lacking(train.targets, names, declared)
+    labels = lacking(train.label_sets, names, declared)
     if len(labels.names) == len(names):
         found = f"no label with positives and negatives; {some(names)} are only declared"
         fix = "label texts that have them: `imbtool find` looks for such texts"
@@ -357,19 +384,20 @@ def _without(
         return labels, dict(splits)
     kept = [place for place, name in enumerate(labels.names) if name not in left_out]
     return labels.only(kept), {
-        name: replace(split, targets=np.ascontiguousarray(split.targets[:, kept]))
+        name: replace(split, label_sets=split.label_sets.only(kept))
         for name, split in splits.items()
     }
 
 
 def _require_both_kinds(train: Split, names: Sequence[str]) -> None:
+    counts = count_labels(train.label_sets)
     remedies = {
         "positive": "add texts that have it, or remove the label from every file and the profile",
         "negative": "a label that every text has cannot be learned: remove it",
     }
-    for value, (kind, fix) in zip((1, 0), remedies.items(), strict=True):
-        counts = (train.targets == value).sum(axis=0)
-        missing = [repr(name) for name, count in zip(names, counts, strict=True) if count == 0]
+    for kind, fix in remedies.items():
+        of_kind = [getattr(count, f"{kind}s") for count in counts]
+        missing = [repr(name) for name, count in zip(names, of_kind, strict=True) if count == 0]
         if missing:
             found = f"no {kind} for {some(missing)}"
             raise user_error(train.source, found, f"a {kind} for each label in training", fix)

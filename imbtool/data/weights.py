@@ -116,7 +116,7 @@ def weigh_labels(corpus: Corpus, rules: WeightsSection) -> list[LabelWeight]:
             tiers are by those that no search chose, in training and validation.
         rules: `weights` of a profile.
     """
-    counts = count_labels(corpus.train.targets)
+    counts = count_labels(corpus.train.label_sets)
     return assign_weights(corpus.labels.names, counts, rules, stream_counts(corpus))
 
 
@@ -129,9 +129,9 @@ def stream_counts(corpus: Corpus) -> list[StreamCount | None]:
     if not train.chosen.any():
         return [None] * len(corpus.labels)
     of_texts = (
-        count_labels(train.unchosen().targets),
-        count_labels(corpus.validation.unchosen().targets),
-        count_labels(train.targets[train.chosen]),
+        count_labels(train.unchosen().label_sets),
+        count_labels(corpus.validation.unchosen().label_sets),
+        count_labels(train.label_sets.take(train.chosen)),
     )
     return [
         StreamCount(

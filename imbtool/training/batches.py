@@ -33,12 +33,12 @@ class EncodedTexts:
 
     encoded: Sequence[TokenIds]
     targets: Targets
-    rows: Sequence[int]
+    rows: Sequence[int] | Rows
     teacher: Targets | None = None
 
     def take(self, chosen: Rows) -> EncodedTexts:
         """The chosen texts, in this order."""
-        rows = [self.rows[row] for row in chosen]
+        rows = np.asarray(self.rows)[chosen]
         teacher = None if self.teacher is None else self.teacher[chosen]
         encoded = select_texts(self.encoded, chosen)
         return EncodedTexts(encoded, self.targets[chosen], rows, teacher)

@@ -178,7 +178,7 @@ class TrainingLoop:
         )
         loss, norm = self._gradients(rows)
         at.step, at.batch = at.step + 1, at.batch + 1
-        labelled = [number for row in rows if (number := self.texts.rows[row])]
+        labelled = [number for row in rows if (number := int(self.texts.rows[row]))]
         step = StepResult(at.step, labelled, rate, loss, float(norm))
         if step.finite:
             clipped_step(self.optimizer, norm, rate)
