@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
-from imbtool.analysis import drift, lengths, repeated_texts
+from imbtool.analysis import drift, label_errors, lengths, repeated_texts
 from imbtool.analysis.annotators import annotator_findings
 from imbtool.analysis.chosen_texts import chosen_findings
 from imbtool.analysis.document import (
@@ -109,7 +109,7 @@ def analyze(
         hierarchy=count_violations(learned),
         lengths=text_lengths,
         drift=differences,
-        samples=_samples(corpus, tokens),
+        samples=_samples(corpus, tokens, {finding.id for finding in findings}),
         verdict=Verdict(**{severity: severities.count(severity) for severity in SEVERITIES}),
         findings=findings,
     )
@@ -157,15 +157,18 @@ def _label_analyses(
     }
 
 
-def _samples(corpus: Corpus, tokens: Tokens | None) -> dict[str, Sample]:
+def _samples(corpus: Corpus, tokens: Tokens | None, found: Collection[str]) -> dict[str, Sample]:
     """What rests on a sample of the texts; empty where nothing does."""
+    trained = {"label errors": label_errors.SAMPLED_TEXTS} if "label-error" in found else {}
     texts = sum(map(len, corpus.splits.values()))
     most = {
         "near duplicates": repeated_texts.SAMPLED_TEXTS,
         "words and lengths compared": drift.SAMPLED_TEXTS,
         **({"tokens": lengths.SAMPLED_TEXTS} if tokens else {}),
     }
-    return {name: Sample(texts=size, of=texts) for name, size in most.items() if size < texts}
+    sizes = [(name, size, texts) for name, size in most.items()]
+    sizes += [(name, size, len(corpus.train)) for name, size in trained.items()]
+    return {name: Sample(texts=size, of=of) for name, size, of in sizes if size < of}
 
 
 def _split(split: Split, duplicates: int) -> SplitAnalysis:

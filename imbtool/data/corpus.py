@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from imbtool.config.hierarchy import Labels, label_set
 from imbtool.config.schema import DataSection, Profile
@@ -22,7 +23,7 @@ from imbtool.data.declared import (
     table_notes,
     unasked_labels,
 )
-from imbtool.data.duplicates import near_duplicate_groups, text_key
+from imbtool.data.duplicates import near_duplicate_groups, text_keys, text_numbers
 from imbtool.data.imbalance import count_labels
 from imbtool.data.labelled_table import LabelledTable, read_labelled
 from imbtool.data.provenance import Chosen, bias_notes
@@ -49,7 +50,7 @@ HASHED_AT_ONCE = 4096
 class Split:
     """Texts and their targets.
 
-    What it holds of a text takes its bytes and 12 more.
+    What it holds of a text takes its bytes and some twenty more.
 
     Attributes:
         name: train, validation or test.
@@ -313,6 +314,8 @@ def split_column(split: Split, column: str, text_format: TextFormat) -> list[str
 
 def _split(table: LabelledTable, names: Sequence[str], unasked: Collection[str]) -> Split:
     """The table's texts with targets for some labels; see `unasked_labels`."""
+    # what was read of the table goes back to the system before more is needed
+    pa.default_memory_pool().release_unused()
     sets, rows = table.cells.label_sets(names, unasked), range(1, len(table.texts) + 1)
     return Split(table.name, table.path, table.texts, sets, rows, table.files, table.chosen)
 
@@ -416,7 +419,7 @@ def _complete(splits: Mapping[str, Split], seed: int, complete: bool = True) -> 
     train = splits["train"]
     keys = _kept_together(train.texts)
     shares = [1.0 - SPLIT_SHARE * len(missing), *[SPLIT_SHARE] * len(missing)]
-    parts = split_unchosen(train.targets, shares, seed, keys, train.chosen)
+    parts = split_unchosen(train.label_sets, shares, seed, keys, train.chosen)
     if not complete and not all(map(len, parts)):
         everything, nothing = np.arange(len(train)), np.arange(0)
         parts = [everything, *[nothing] * len(missing)]
@@ -430,8 +433,8 @@ def _complete(splits: Mapping[str, Split], seed: int, complete: bool = True) -> 
     return result
 
 
-def _kept_together(texts: Sequence[str]) -> list[int] | list[str]:
-    """Near duplicates have the same key; of more than `MOST_NEAR` texts the same ones alone do."""
-    if len(texts) > MOST_NEAR:
-        return list(map(text_key, texts))
-    return list(near_duplicate_groups(texts).tolist())
+def _kept_together(texts: Sequence[str]) -> Rows:
+    """Near duplicates have the same number; of more than `MOST_NEAR` texts the same ones do."""
+    return (
+        text_numbers(text_keys(texts)) if len(texts) > MOST_NEAR else near_duplicate_groups(texts)
+    )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from imbtool.config.schema import WeightsSection
 from imbtool.files.documents import NumberOrNone, Typed
-from imbtool.labels.label_sets import CHUNK_ROWS, LabelSets
+from imbtool.labels.label_sets import CHUNK_ROWS, LabelSets, as_label_sets
 from imbtool.types import Counts, Floats, Targets
 
 Tier = Literal["severe", "moderate", "common"]
@@ -53,7 +53,7 @@ class LabelCount:
 
 def count_labels(targets: Targets | LabelSets) -> list[LabelCount]:
     """Count each label of targets, or of an array of them [n, L] (1, 0, NaN unknown)."""
-    sets = _as_sets(targets)
+    sets = as_label_sets(targets)
     counts = zip(_totals(sets, _positive), _totals(sets, _known), strict=True)
     return [
         LabelCount(int(positives), int(known - positives), len(sets) - int(known))
@@ -102,22 +102,22 @@ def rarest_first(labels: Mapping[str, Counted]) -> list[tuple[str, Counted]]:
 
 def co_occurrence(targets: Targets | LabelSets) -> Counts:
     """Texts that have both labels, [L, L]; the diagonal holds each label's positives."""
-    return _pairs(_as_sets(targets), _positive, _positive)
+    return _pairs(as_label_sets(targets), _positive, _positive)
 
 
 def co_known(targets: Targets | LabelSets) -> Counts:
     """Texts that have the row label and of which the column label is known, [L, L]."""
-    return _pairs(_as_sets(targets), _positive, _known)
+    return _pairs(as_label_sets(targets), _positive, _known)
 
 
 def both_known(targets: Targets | LabelSets) -> Counts:
     """Texts of which both labels are known, [L, L]; the diagonal holds those of each label."""
-    return _pairs(_as_sets(targets), _known, _known)
+    return _pairs(as_label_sets(targets), _known, _known)
 
 
 def labels_per_text(targets: Targets | LabelSets) -> dict[int, int]:
     """How many texts have how many labels, by their number; texts with an unknown one left out."""
-    sets = _as_sets(targets)
+    sets = as_label_sets(targets)
     sums = sets.sets.sum(axis=1)
     known = np.flatnonzero(~np.isnan(sums))
     texts = np.bincount(sums[known].astype(np.int64), weights=sets.times[known])
@@ -190,7 +190,7 @@ def scumble(targets: Targets | LabelSets, ratios: Floats) -> tuple[float, Floats
     Returns:
         Of the data, and of each label [L].
     """
-    sets = _as_sets(targets)
+    sets = as_label_sets(targets)
     of_rows, of_labels = 0.0, np.zeros(len(ratios))
     values = np.column_stack([np.nan_to_num(ratios), np.log(np.where(ratios > 0, ratios, 1.0))])
     for positive in map(_positive, sets.chunks()):
@@ -238,7 +238,7 @@ def measure_imbalance(
     targets: Targets | LabelSets,
 ) -> tuple[ImbalanceMeasures, list[LabelImbalance]]:
     """Every measure of training targets of n texts, and those of each label [L]."""
-    sets = _as_sets(targets)
+    sets = as_label_sets(targets)
     positives = _totals(sets, _positive)
     ratios = irlbl(positives.tolist())
     is_known = np.asarray(~np.isnan(sets.sets).any(axis=1))
@@ -260,10 +260,6 @@ def measure_imbalance(
     )
     rows = zip(ratios.tolist(), of_labels.tolist(), groups, strict=True)
     return measures, [LabelImbalance(*row) for row in rows]
-
-
-def _as_sets(targets: Targets | LabelSets) -> LabelSets:
-    return targets if isinstance(targets, LabelSets) else LabelSets.each(targets)
 
 
 def _positive(targets: Targets) -> Floats:

@@ -72,6 +72,11 @@ class LabelSets:
         return np.flatnonzero((self.sets[:, label] == value)[self.of_text])
 
 
+def as_label_sets(targets: Targets | LabelSets) -> LabelSets:
+    """Targets, or an array of them [n, L], as label sets."""
+    return targets if isinstance(targets, LabelSets) else LabelSets.each(targets)
+
+
 def combined(numbers: Iterable[NDArray[np.integer]]) -> tuple[SetNumbers, Rows]:
     """Number the different combinations of several numbers that each of n texts has.
 

@@ -12,9 +12,7 @@ from imbtool.labels.cells import label_cells
 from imbtool.labels.label_sets import LabelSets, combined
 
 NAN = np.nan
-SETS = LabelSets(
-    np.array([[1, 0], [NAN, 1], [0, 0]], np.float32), np.array([2, 0, 0, 1], np.int32)
-)
+SETS = LabelSets(np.array([[1, 0], [NAN, 1], [0, 0]], np.float32), np.array([2, 0, 0, 1], np.int32))
 TARGETS = [[0, 0], [1, 0], [1, 0], [NAN, 1]]
 
 
