@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import distribution
 from itertools import pairwise
 from pathlib import Path
 
@@ -159,6 +160,20 @@ def _hf(words: Words, whole: bool) -> Problems:
         yield " ".join(shown.output.split())
 
 
+def _ray(words: Words, whole: bool) -> Problems:
+    """A command of Ray, and that of imbtool behind `--` which it starts."""
+    at = words.index("--") if "--" in words else len(words)
+    scripts = Path(distribution("ray").locate_file("ray/scripts"))
+    name = words[1].replace("-", "_")
+    # importing them takes many times as long; symmetric-run has the options of start, too
+    code = "".join((scripts / f"{file}.py").read_text() for file in ("scripts", "symmetric_run"))
+    if f"def {name}(" not in code:
+        yield f"no such command: {words[1]}"
+    yield from _not_among(set(re.findall(r'"(--[\w-]+)"', code)), words[:at])
+    if at < len(words):
+        yield from CHECKS.get(words[at + 1], _unknown)(words[at + 1 :], whole)
+
+
 def _echo(words: Words, whole: bool) -> Problems:
     yield from ()
 
@@ -180,6 +195,7 @@ CHECKS: dict[str, Callable[[Words, bool], Problems]] = {
     "pip": _pip,
     "python": _python,
     "hf": _hf,
+    "ray": _ray,
     "echo": _echo,
 }
 PROGRAMS = tuple(CHECKS)

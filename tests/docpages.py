@@ -21,7 +21,7 @@ NOT_RUN = {
     "imbtool .* --engine ray": "needs Ray",
     "torchrun ": "needs several processes, or machines",
     "accelerate launch ": "needs several GPUs",
-    "srun |RANK=.SLURM_": "needs Slurm",
+    "srun |imbtool .*SLURM_": "needs Slurm",
     # it is started in tests/serving/
     "imbtool serve ": "goes on until it is stopped",
     "imbtool monitor .* --adapt": "needs a stream in which labels have changed",

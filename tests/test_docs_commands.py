@@ -39,7 +39,7 @@ OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
     "docs/experiments/prevalence.md": ["--quapy", "--rounds", "--seeds", "--texts"],
     "docs/experiments/speed.md": [  # of scripts
-        *("--levers", "--no-process", "--products", "--rounds", "--seconds", "--texts"),
+        *("--levers", "--no-process", "--products", "--rounds", "--seconds", "--texts", "--ways"),
     ],
     "docs/quick-reference.md": ["--install-completion"],  # of imbtool itself
     "docs/serving.md": ["--dtype", "--max-model-len"],  # of other servers
@@ -113,7 +113,7 @@ def test_nothing_is_written_down_that_is_no_longer_shown() -> None:
         ("torchrun --standalon -m imbtool train -p profile.yaml", "--standalon"),
         ("srun torchrun --nnodes 2 -m imbtool train --profle profile.yaml", "--profle"),
         ("accelerate launch -m imbtool trian -p profile.yaml", "trian"),
-        ("RANK=0 WORLD_SIZE=2 imbtool predict runs/NAME --outptu x", "--outptu"),
+        ("OMP_NUM_THREADS=1 imbtool predict runs/NAME --outptu x", "--outptu"),
         ("make dmeo", "no such target: dmeo"),
         ("pip install '.[bundeld]'", "no such extra: bundeld"),
         ("pip install 'imbtool[bundeld]'", "no such extra: bundeld"),

@@ -220,6 +220,7 @@ def results(study: Study, curves: Sequence[Curve]) -> pd.DataFrame:
         rows.append(
             {
                 "data": study.name,
+                "encoder": study.plan.encoder,
                 "strategy": curve.strategy,
                 "seed": curve.seed,
                 "start": study.plan.start,
@@ -239,7 +240,7 @@ def results(study: Study, curves: Sequence[Curve]) -> pd.DataFrame:
 
 def keep(path: Path, new: pd.DataFrame) -> None:
     """Put rows into a table of results in the place of those of the same runs."""
-    keys = ["data", "strategy", "seed"]
+    keys = ["data", "encoder", "strategy", "seed"]
     if path.is_file():
         new = pd.concat([pd.read_csv(path), new]).drop_duplicates(keys, keep="last")
     with replacing(path) as draft:

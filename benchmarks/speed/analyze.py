@@ -87,8 +87,8 @@ def with_pandas(path: Path, **how: Any) -> Callable[[], dict[str, float]]:
 
 def with_imbtool(path: Path) -> Callable[[], dict[str, float]]:
     """Read the table, count labels, pairs of labels and texts that repeat another."""
+    from imbtool.config.data_sections import DataSection
     from imbtool.config.hierarchy import label_set
-    from imbtool.config.schema import DataSection
     from imbtool.data.corpus import read_split
     from imbtool.data.duplicates import text_keys, text_numbers
     from imbtool.data.imbalance import co_occurrence, count_labels

@@ -26,11 +26,10 @@ from imbtool.config.hierarchy import label_set
 from imbtool.evaluation.calibration import Calibration, fit_each_label, sigmoid
 from imbtool.evaluation.requirements import sort_by_score, threshold_after
 from imbtool.evaluation.thresholds import choose_thresholds
-from imbtool.monitoring.adaptation import ShiftedLabel, adapted_threshold, has_changed
+from imbtool.monitoring.adaptation import adapted_threshold, has_changed
 from imbtool.monitoring.drift import SingleTest, classifier_two_sample, judge, share_test
 from imbtool.monitoring.expectation import expect_metrics
-from imbtool.monitoring.prevalence import LEVEL
-from imbtool.monitoring.shift import ScoredLabel, assumption_p_value, prior_shift_estimate
+from imbtool.monitoring.shift import ScoredLabel, ShiftedLabel
 from imbtool.types import Floats, Rows, Targets
 
 CACHE = Path("runs/benchmarks/monitor")
@@ -82,17 +81,13 @@ class Model:
         return cls(validation, choice.logits, fit_each_label(validation.logits, validation.targets))
 
     def label(self, place: int, logits: Floats) -> ShiftedLabel | None:
-        """A label in a stream [n]; None with too few positives."""
+        """A label in a stream [n]; None where its scores say nothing of it."""
         slope, bias = self.calibration.slope[place], self.calibration.bias[place]
         own, target = slope * self.validation.logits[:, place] + bias, self.validation.targets
         parts = [own[target[:, place] == kind] for kind in (1, 0)]
-        if min(map(len, parts)) < LEAST_POSITIVES:
-            return None
         scored = ScoredLabel(parts[0], parts[1], float(sigmoid(own).mean()), slope * logits + bias)
-        share = prior_shift_estimate(scored)
-        if np.isnan(share.value):
-            return None
-        return ShiftedLabel(scored, share, assumption_p_value(scored, share.value, 0), "")
+        label = ShiftedLabel.of(scored, LEAST_POSITIVES, seed=0)
+        return label if label.share else None
 
 
 def simulate(seed: int) -> Scored:
@@ -124,7 +119,7 @@ def coverage(model: Model, stream: Scored, rng: np.random.Generator) -> Iterator
         for times in SHIFTS:
             part = stream.of(shifted(stream, place, times, rng))
             label = model.label(place, part.logits[:, place])
-            if label is None or label.p < LEVEL:
+            if label is None or label.reason:
                 continue
             one = slice(place, place + 1)
             flags, truth = part.logits[:, place] >= model.cuts[place], part.targets[:, place] == 1
@@ -179,7 +174,7 @@ def thresholds(
 
 def _is_adapted(label: ShiftedLabel | None, positives: int, texts: int) -> TypeGuard[ShiftedLabel]:
     """Whether monitor would give a label another threshold."""
-    if label is None or label.share is None or label.p < LEVEL:
+    if label is None or label.share is None or label.reason:
         return False
     return has_changed(label.share, positives, texts)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imbtool.config.schema import LabelSource
+from imbtool.config.data_sections import LabelSource
 from imbtool.files.documents import Count, Number, Share, Typed, read_document
 
 BATCH, TABLE = "batch.json", "batch.csv"

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from imbtool.annotation.batch import BATCH_NAME, CHOSEN_BY, PROBABILITY, BatchText
-from imbtool.config.schema import DataSection, LabelSource
+from imbtool.config.data_sections import DataSection, LabelSource
 from imbtool.data.partition import written_suffix
 from imbtool.data.tables import Table, read_chunks
 from imbtool.data.writer import TableWriter

@@ -229,6 +229,23 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def refuse_launcher(fix: str) -> None:
+    """Refuse to be one of several processes of a launcher: each would do and write everything.
+
+    Args:
+        fix: what to do instead.
+
+    Raises:
+        UserError: this is one of several.
+    """
+    from imbtool.distributed.process_info import world_size
+    from imbtool.errors import user_error
+
+    if (processes := world_size(os.environ)) > 1:
+        found = f"a launcher of {processes} processes, each of which would do all of the work"
+        raise user_error("launch", found, "one process", fix)
+
+
 def one_profile(argument: Path | None, option: Path | None) -> Path | None:
     """The profile, which is either the argument or the value of --profile.
 

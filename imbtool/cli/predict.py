@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,6 +17,7 @@ from imbtool.cli.common import (
     Threads,
     TrustRemoteCode,
     hint,
+    refuse_launcher,
     require_new,
     show,
     use_threads,
@@ -25,9 +25,13 @@ from imbtool.cli.common import (
 from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 
 if TYPE_CHECKING:
-    from imbtool.distributed.process_info import ProcessInfo
     from imbtool.inference.predict_folder import Engine, FileResult, PredictionJob
     from imbtool.model.checkpoint import Checkpoint
+
+LAUNCH = (
+    "start it without a launcher: --processes shares a folder among the GPUs of this machine, "
+    "--engine ray among machines"
+)
 
 
 def predict(
@@ -130,8 +134,9 @@ def predict(
     with the table.
 
     From a folder or glob into a folder, each table gets an output of the same name. Outputs that
-    exist already are skipped, so the same command continues after a stop. Several processes, also
-    under torchrun, share the tables; with --engine ray a cluster does, and large tables in parts.
+    exist already are skipped, so the same command continues after a stop. --processes shares the
+    tables among processes of this machine; --engine ray lets a cluster do it, and large tables in
+    parts.
 
     Examples:
 
@@ -139,21 +144,20 @@ def predict(
     - `imbtool predict runs/moderation-1 shards -o labelled --precision auto`
     - `echo "a text" | imbtool predict runs/moderation-1/checkpoint --json`
     """
-    from imbtool.distributed.process_info import read_process_info
     from imbtool.formats.sources import names_table, table_format
     from imbtool.inference.precision import require_precision
     from imbtool.inference.predict_folder import make_job
     from imbtool.model.checkpoint import read_checkpoint
 
+    refuse_launcher(LAUNCH)
     use_threads(threads)
-    process = read_process_info(os.environ)
-    schedule = _engine(engine, address, process, processes)
+    _refuse_two_engines(engine, address, processes)
     into_folder = output is not None and not names_table(output)
     if source is not None and output is not None and into_folder and not source.is_file():
         job = make_job(checkpoint, source, text, calibrated, trust_remote_code, precision)
-        _predict_folder(job, output, process, processes, force, json, schedule)
+        _predict_folder(job, output, force, json, _engine(engine, address, processes))
     else:
-        _refuse_several(process, processes, engine)
+        _refuse_several(processes, engine)
         require_precision(precision)
         if source is None:
             _require_stdin()
@@ -163,7 +167,7 @@ def predict(
         model = read_checkpoint(checkpoint, trust_remote_code)
         model = _on_device(model, source, precision)
         _predict_table(model, source, output, text, calibrated, json)
-    if output is not None and process.processes == 1:
+    if output is not None:
         hint(f"next: label some by hand, then imbtool evaluate {checkpoint} --data LABELLED.csv")
 
 
@@ -216,69 +220,64 @@ def _require_stdin() -> None:
         raise user_error("stdin", "a closed stream", "texts", fix)
 
 
-def _engine(
-    engine: str | None, address: str | None, process: ProcessInfo, processes: int | None
-) -> Engine | None:
+def _refuse_two_engines(engine: str | None, address: str | None, processes: int | None) -> None:
     from imbtool.errors import user_error
 
-    if engine is None:
-        if address is not None:
-            fix = "add --engine ray, or leave out --address"
-            raise user_error(f"--address {address}", "no engine", "the engine to use", fix)
-        return None
-    if process.processes > 1 or processes is not None:
-        fix = "leave out --processes and the launcher"
-        found = "processes of our own beside it"
-        raise user_error(f"--engine {engine}", found, "Ray alone, which starts its workers", fix)
-    from imbtool.inference.ray_engine import ray_engine
-
-    return ray_engine(address)
+    if engine is None and address is not None:
+        fix = "add --engine ray, or leave out --address"
+        raise user_error(f"--address {address}", "no engine", "the engine to use", fix)
+    if engine is not None and processes is not None:
+        found, expected = "--processes beside it", "Ray alone, which starts its workers"
+        raise user_error(f"--engine {engine}", found, expected, "leave out --processes")
 
 
-def _refuse_several(process: ProcessInfo, processes: int | None, engine: str | None) -> None:
+def _refuse_several(processes: int | None, engine: str | None) -> None:
     from imbtool.errors import user_error
 
-    launched = process.processes
     if engine is not None:
         found, fix = "a single table", "name its folder or a glob, and a folder to fill"
         raise user_error(f"--engine {engine}", found, "a folder of tables", fix)
-    if launched > 1 or processes is not None:
-        found = f"{launched} processes" if processes is None else f"--processes {processes}"
-        fix = "name a folder of tables and a folder to fill, or leave it to one process"
-        raise user_error("launch", found, "one process: a table is one file", fix)
+    if processes is not None:
+        expected = "one process: a table is one file"
+        fix = "name a folder of tables and a folder to fill, or leave out --processes"
+        raise user_error(f"--processes {processes}", "a single table", expected, fix)
+
+
+def _engine(engine: str | None, address: str | None, processes: int | None) -> Engine | None:
+    """What predicts a folder; None is this process.
+
+    Raises:
+        UserError: Ray is not installed, or there are fewer GPUs than requested processes.
+    """
+    from imbtool.distributed.launch import processes_wanted, visible_devices
+    from imbtool.inference.process_engine import process_engine
+    from imbtool.inference.ray_engine import ray_engine
+
+    if engine is not None:
+        return ray_engine(address)
+    several = processes_wanted(processes, visible_devices())
+    return process_engine(several) if several > 1 else None
 
 
 def _predict_folder(
-    job: PredictionJob,
-    output: Path,
-    process: ProcessInfo,
-    processes: int | None,
-    force: bool,
-    json: bool,
-    engine: Engine | None,
+    job: PredictionJob, output: Path, force: bool, json: bool, engine: Engine | None
 ) -> None:
     from imbtool.inference.predict_folder import predict_folder
     from imbtool.wording import counted
 
-    result = predict_folder(job, output, process, processes, force, sys.argv[1:], _tell, engine)
-    for rank, code in enumerate(result.exit_codes):
-        if code < 0:
-            hint(f"process {rank} was ended by signal {-code}; the same command does what it left")
-    files = result.counts.total()
-    counts = {state: result.counts[state] for state in ("done", "skipped", "failed")}
+    result = predict_folder(job, output, force, _tell, engine)
+    files = result.total()
+    counts = {state: result[state] for state in ("done", "skipped", "failed")}
     if json:
         show({"output": str(output), "files": files, **counts}, [], json)
-    several = process.processes > 1
-    whose = f"process {process.rank} of {process.processes}: " if several else ""
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    hint(f"{whose}{counted(files, 'file')}: {states} -> {output}")
-    if code := result.exit_code():
-        raise typer.Exit(code)
+    hint(f"{counted(files, 'file')}: {states} -> {output}")
+    if counts["failed"]:
+        raise typer.Exit(2)
 
 
 def _tell(result: FileResult, number: str) -> None:
     if result.error is not None:
-        # every process reports its own files: no other process knows what is wrong with them
         for problem in result.error.problems:
             typer.echo(f"error: {problem}", err=True)
     elif result.state == "done":

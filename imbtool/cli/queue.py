@@ -86,15 +86,17 @@ def queue(
     - `imbtool queue runs/moderation-1 today.csv -n 50 -o queues/threats --label threats`
     """
     from imbtool.model.checkpoint import read_checkpoint
-    from imbtool.monitoring.queue import QueueOptions, make_queue
+    from imbtool.monitoring.queue import Queue, QueueOptions, make_queue
     from imbtool.report.console.queue import queue_views
     from imbtool.report.figures.figure import write_png
     from imbtool.report.figures.queue import draw_queue
 
+    def draw(queue: Queue, folder: Path) -> None:
+        write_png(draw_queue(queue), folder / PICTURE)
+
     options = QueueOptions(read, label or (), known_tool(tool))
     model = read_checkpoint(checkpoint, trust_remote_code)
-    made = make_queue(model, stream, output, options, sys.argv, hint)
-    write_png(draw_queue(made), output / PICTURE)
+    made = make_queue(model, stream, output, options, sys.argv, hint, draw)
     show(made, queue_views(made), json)
     hint(f"\npicture: {output / PICTURE}")
     table = output / "batch.csv"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +25,7 @@ from imbtool.cli.common import (
     one_profile,
     option_overrides,
     parsed_sets,
+    refuse_launcher,
     require_profile,
     show,
     use_threads,
@@ -107,7 +107,7 @@ def tune(
     - `imbtool tune --resume runs/careful --budget-runs 20`
     - `imbtool tune --from-run runs/profile-1 --dry-run`
     """
-    _refuse_several_processes()
+    refuse_launcher("start it without a launcher")
     use_threads(threads)
     profile = one_profile(source, profile)
     budget = option_overrides(
@@ -123,16 +123,6 @@ def tune(
     else:
         folder, start = _start(profile, run, runs, [*budget, *parsed_sets(sets)])
         _watch(folder, start, json)
-
-
-def _refuse_several_processes() -> None:
-    from imbtool.distributed.process_info import read_process_info
-    from imbtool.errors import user_error
-
-    processes = read_process_info(os.environ).processes
-    if processes > 1:
-        found, fix = f"WORLD_SIZE={processes}", "start it without a launcher"
-        raise user_error("launch", found, "one process: rounds come one after the other", fix)
 
 
 def _start(

@@ -11,7 +11,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from imbtool.config.schema import BUNDLED_ENCODERS, Profile, is_hub
+from imbtool.config.data_sections import is_hub
+from imbtool.config.schema import BUNDLED_ENCODERS, Profile
 from imbtool.config.section import Section
 from imbtool.config.yaml_text import Key, YamlText, parse_yaml
 from imbtool.errors import Problem, UserError, user_error

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import yaml
 
+from imbtool.config.data_sections import is_hub
 from imbtool.config.reader import parse_profile, profile_text
-from imbtool.config.schema import Profile, is_hub
+from imbtool.config.schema import Profile
 from imbtool.config.section import Section
 from imbtool.config.yaml_text import Key
 from imbtool.errors import UserError

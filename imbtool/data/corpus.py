@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from imbtool.config.data_sections import DataSection
 from imbtool.config.hierarchy import Labels, label_set
-from imbtool.config.schema import DataSection, Profile
+from imbtool.config.schema import Profile
 from imbtool.data.datasets import dataset_splits, split_among, split_path
 from imbtool.data.declared import (
     NOTHING_DECLARED,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbtool.config.schema import HUB, is_hub
+from imbtool.config.data_sections import HUB, is_hub
 from imbtool.errors import user_error
 from imbtool.formats.cells import require_text_bytes
 from imbtool.formats.classes import classes_in, with_names

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from imbtool.config.schema import DataSection
+from imbtool.config.data_sections import DataSection
 from imbtool.data.provenance import Chosen, chosen_by_search, provenance, provenance_problems
 from imbtool.data.tables import Files, Table, read_arrow, row_in_words
 from imbtool.errors import Problem, UserError, user_error

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from imbtool.config.schema import DataSection, Profile
+from imbtool.config.data_sections import DataSection
+from imbtool.config.schema import Profile
 from imbtool.data.corpus import Split, read_train, split_column
 from imbtool.data.datasets import is_dataset, split_path
 from imbtool.data.duplicates import near_duplicate_groups

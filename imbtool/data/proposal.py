@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imbtool.config.data_sections import DataSection, is_hub
 from imbtool.config.hierarchy import Labels, spelled_alike
 from imbtool.config.reader import Override, make_profile, overlay
-from imbtool.config.schema import DataSection, Profile, is_hub
+from imbtool.config.schema import Profile
 from imbtool.config.yaml_text import Key
 from imbtool.data.corpus import Split, read_train
 from imbtool.data.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path

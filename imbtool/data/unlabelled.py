@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.schema import DataSection
+from imbtool.config.data_sections import DataSection
 from imbtool.data.corpus import Corpus, Split
 from imbtool.data.duplicates import near_forms, text_keys
 from imbtool.data.tables import read_chunks

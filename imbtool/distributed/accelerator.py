@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from imbtool.distributed.process_info import read_process_info
+from imbtool.distributed.process_info import world_size
 from imbtool.errors import user_error
 
 
@@ -24,7 +24,7 @@ def make_accelerator(trackers: Sequence[str] = (), folder: Path | None = None) -
         UserError: fewer processes have joined than the launcher has started, or the launcher
             numbers them wrongly.
     """
-    launched = read_process_info(os.environ).processes
+    launched = world_size(os.environ)
     accelerator = Accelerator(
         # without it Accelerate ignores the other processes on a machine without a GPU
         cpu=launched > 1 and not torch.accelerator.is_available(),

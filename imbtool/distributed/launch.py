@@ -24,7 +24,7 @@ from torch.distributed.elastic.multiprocessing.errors import (
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from imbtool.distributed.collectives import PEER_LOST
-from imbtool.distributed.process_info import read_process_info, threads_per_process
+from imbtool.distributed.process_info import threads_per_process, world_size
 from imbtool.errors import user_error
 
 SECONDS_TO_SAVE = 300
@@ -50,7 +50,7 @@ def processes_to_start(requested: int | None, environment: Mapping[str, str], de
             fix = f"configure the launcher without {name}: encoders of this size do not need it"
             raise user_error("launch", found, "plain data parallelism", fix)
     if "RANK" in environment:
-        running = read_process_info(environment).processes
+        running = world_size(environment)
         if requested is not None and requested != running:
             fix = "leave --processes out, or give the launcher's number"
             where, found = f"--processes {requested}", f"{running} launched"
@@ -63,13 +63,27 @@ def processes_to_start(requested: int | None, environment: Mapping[str, str], de
             "one process a rank",
             "use `--processes N` or torchrun, or unset MASTER_PORT",
         )
+    wanted = processes_wanted(requested, devices)
+    return wanted if wanted > 1 else 0
+
+
+def processes_wanted(requested: int | None, devices: int) -> int:
+    """How many processes are to share a work on this machine.
+
+    Args:
+        requested: number of processes that the user requests; None means one for each GPU.
+        devices: number of visible GPUs.
+
+    Raises:
+        UserError: there are fewer GPUs than requested processes.
+    """
     wanted = requested if requested is not None else max(1, devices)
     if devices and wanted > devices:
         fix = "lower --processes, or make more GPUs visible"
         raise user_error(
             f"--processes {wanted}", f"{devices} visible GPUs", "one GPU a process", fix
         )
-    return wanted if wanted > 1 else 0
+    return wanted
 
 
 def launch(processes: int, arguments: Sequence[str]) -> int:

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imbtool.errors import UserError, user_error
-from imbtool.files.paths import real_path
 from imbtool.wording import printable
 
 try:
@@ -24,78 +21,24 @@ except ImportError:  # not on this platform
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".imbtool.lock"
-HELD = "IMBTOOL_HELD_FOLDER"
-"""The variable that tells a process which folder the one that has started it holds for it."""
 MOST_BYTES = 1000
 """That are read of a lock: who holds it."""
-TRIES, PAUSE = 100, 0.02
-"""How often and after how many seconds a member tries to join: another one may be at the start."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One of several processes that share a job.
-
-    Attributes:
-        job: what tells it from others, number of processes included.
-        rank: of this process.
-    """
-
-    job: str
-    rank: int
-
-
-@dataclass(frozen=True)
-class Lock:
-    """A folder that is held.
-
-    Attributes:
-        folder: which.
-        descriptor: of the lock; None where this process has none of its own.
-    """
-
-    folder: Path
-    descriptor: int | None
-
-    @property
-    def inherited(self) -> tuple[int, ...]:
-        """Descriptors that processes of the same job inherit: the lock lasts until all ended."""
-        return () if self.descriptor is None else (self.descriptor,)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Variables that tell them so."""
-        return {HELD: str(real_path(self.folder))}
 
 
 @contextmanager
-def locked(folder: Path, member: Member | None = None) -> Iterator[Lock]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for this job while the block runs; make the folder if it is not there.
 
     A folder that was made and in which nothing was written is removed again.
 
-    Args:
-        folder: that the job writes to.
-        member: which of several processes this is that a launcher has started for one job: all of
-            them may be in, each once. Default: the only one. Processes that the holder has started
-            with the lock's `inherited` and `environment` need none.
-
     Raises:
         UserError: another job is at work in it.
     """
-    if os.environ.get(HELD) == str(real_path(folder)):
-        yield Lock(folder, None)
-        return
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with ExitStack() as stack:
-            if member is None:
-                held = stack.enter_context(_alone(folder / LOCK, folder))
-            else:
-                held = stack.enter_context(_joined(folder / LOCK, folder, member.job))
-                stack.enter_context(_alone(folder / f"{LOCK}.{member.rank}", folder))
-            yield Lock(folder, held)
+        with _held(folder / LOCK, folder):
+            yield
     finally:
         if is_new:
             with suppress(OSError):  # not empty
@@ -103,49 +46,24 @@ def locked(folder: Path, member: Member | None = None) -> Iterator[Lock]:
 
 
 @contextmanager
-def _alone(path: Path, folder: Path) -> Iterator[int]:
+def _held(path: Path, folder: Path) -> Iterator[None]:
     descriptor = _opened(path)
     try:
-        _flock(descriptor, exclusive=True)
+        _flock(descriptor)
     except BlockingIOError:
         raise _busy(folder, descriptor) from None
     if not _is_at(descriptor, path):  # the holder before has just deleted it
         os.close(descriptor)
-        with _alone(path, folder) as descriptor:
-            yield descriptor
+        with _held(path, folder):
+            yield
         return
     _write(descriptor, f"process {os.getpid()} on {socket.gethostname()}")
     try:
-        yield descriptor
+        yield
     finally:
-        _leave(path, descriptor)
-
-
-@contextmanager
-def _joined(path: Path, folder: Path, job: str) -> Iterator[int]:
-    descriptor = _shared(path, folder, job)
-    try:
-        if _content(descriptor) != job:
-            raise _busy(folder, os.dup(descriptor))
-        yield descriptor
-    finally:
-        _leave(path, descriptor)
-
-
-def _shared(path: Path, folder: Path, job: str) -> int:
-    """Share a lock; the first one to do so writes down for which job."""
-    for _ in range(TRIES):
-        descriptor = _opened(path)
-        with suppress(BlockingIOError):
-            with suppress(BlockingIOError):
-                _flock(descriptor, exclusive=True)
-                _write(descriptor, job)
-            _flock(descriptor, exclusive=False)
-            if _is_at(descriptor, path):
-                return descriptor
+        if _is_at(descriptor, path):
+            path.unlink(missing_ok=True)
         os.close(descriptor)
-        time.sleep(PAUSE)
-    raise _busy(folder, _opened(path))
 
 
 @contextmanager
@@ -176,7 +94,7 @@ def hold(path: Path) -> int | None:
         return None
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
-        _flock(descriptor, exclusive=True)
+        _flock(descriptor)
         if not _is_at(descriptor, path):
             raise FileNotFoundError(path)
     except BaseException:
@@ -200,7 +118,7 @@ def is_abandoned(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return _flock(descriptor, exclusive=True)
+        return _flock(descriptor)
     except BlockingIOError:
         return False
     finally:
@@ -211,7 +129,7 @@ def _opened(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
 
 
-def _flock(descriptor: int, exclusive: bool) -> bool:
+def _flock(descriptor: int) -> bool:
     """Lock a file; False where there are no locks.
 
     Raises:
@@ -220,7 +138,7 @@ def _flock(descriptor: int, exclusive: bool) -> bool:
     if fcntl is None:
         return False
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError:  # not on this file system
@@ -234,17 +152,6 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _leave(path: Path, descriptor: int) -> None:
-    """Close a lock; the last one to leave deletes its file."""
-    try:
-        with suppress(BlockingIOError):
-            _flock(descriptor, exclusive=True)
-            if _is_at(descriptor, path):
-                path.unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
 
 
 def _content(descriptor: int) -> str:

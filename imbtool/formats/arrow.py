@@ -112,6 +112,8 @@ def parquet_rows(path: Path, rows: range, columns: Sequence[str], most: int) -> 
                     named = with_names(path, whole, classes, before)
                     batches.append(named.slice(wanted.start, len(wanted)))
                 before += len(batch)
+                if before >= rows.stop:
+                    break
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
     if batches:

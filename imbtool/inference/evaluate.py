@@ -32,13 +32,13 @@ from imbtool.evaluation.summary import (
 )
 from imbtool.files.model_folder import is_file
 from imbtool.formats.sources import FORMATS
+from imbtool.inference.agreement import decided
 from imbtool.inference.external import read_external_predictions
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.model.metadata import CheckpointMeta
 from imbtool.notes import tell
 from imbtool.runs.folder import read_run_profile
 from imbtool.runs.manifest import MANIFEST, PROFILE
-from imbtool.types import Floats
 from imbtool.wording import did_you_mean
 
 
@@ -145,7 +145,7 @@ def evaluate(
     theirs = _other_predictions(checkpoint, split, options)
     with rows_named(split.row_text):
         logits = checkpoint.logits(split.texts)
-    ours = _predictions(checkpoint, logits)
+    ours = decided(checkpoint, sigmoid(logits))
     metrics = SplitMetrics(ours, targets)
     overall, tiers = summarise_overall(metrics), summarise_tiers(metrics, meta.tiers)
     trained = [
@@ -170,12 +170,6 @@ def evaluate(
         else compare(metrics, theirs, targets, meta.tiers, str(options.against)),
         mistakes=find_mistakes(ours, split, meta.tiers, options.errors) if options.errors else None,
     )
-
-
-def _predictions(checkpoint: Checkpoint, logits: Floats) -> Predictions:
-    meta = checkpoint.meta
-    scores = sigmoid(logits)
-    return Predictions.by_thresholds(checkpoint.labels, scores, meta.thresholds, meta.coherence)
 
 
 def _data(checkpoint: Checkpoint, split: Split) -> SplitData:
@@ -228,4 +222,4 @@ def _other_predictions(
         return read_external_predictions(path, section, checkpoint.labels.names, split)
     other = read_checkpoint(path, options.trust_remote_code)
     with rows_named(split.row_text):
-        return _predictions(other, other.logits(split.texts))
+        return decided(other, other.probabilities(split.texts))

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from imbtool.config.data_sections import DataSection
 from imbtool.config.hierarchy import label_set
-from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, split_column
 from imbtool.data.duplicates import text_key
 from imbtool.data.tables import read_table

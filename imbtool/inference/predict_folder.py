@@ -1,13 +1,11 @@
 """A checkpoint applied to many tables, file by file; files that exist already are skipped.
 
-Several processes share the files: those that a launcher has started, or those that this process
-starts.
+This process predicts them one after the other, or an engine has others do it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from imbtool.data.datasets import is_dataset
-from imbtool.distributed.launch import processes_to_start, visible_devices
-from imbtool.distributed.process_info import ProcessInfo
-from imbtool.distributed.workers import failures_to_report, run_workers
 from imbtool.errors import UserError, user_error
-from imbtool.files.json_text import to_json
-from imbtool.files.locks import Lock, Member, locked
+from imbtool.files.locks import locked
 from imbtool.files.paths import real_path
 from imbtool.files.writing import sha256
 from imbtool.formats.sources import separate_files, written_name
@@ -62,7 +56,7 @@ class PredictionJob:
     checkpoint: Path
     sha256: str
     source: Path
-    text: list[str]
+    text: tuple[str, ...]
     calibrated: bool
     trust_remote_code: bool
     precision: str
@@ -73,7 +67,7 @@ class PredictionJob:
         return FolderManifest(
             checkpoint=self.sha256,
             input=str(self.source.absolute()).encode(errors="backslashreplace").decode(),
-            text=self.text,
+            text=list(self.text),
             calibrated=self.calibrated,
             precision=self.precision,
         )
@@ -110,26 +104,7 @@ class FileResult:
 
 
 Engine = Callable[[PredictionJob, Sequence[Shard], Path], Iterator[FileResult]]
-"""What schedules the files of a job, given the folder of the outputs."""
-
-
-@dataclass(frozen=True)
-class FolderResult:
-    """The result for all files of this process, or of the processes that it has started.
-
-    Attributes:
-        counts: number of files by `FileResult.state`.
-        exit_codes: of the processes that were started; empty if there were none.
-    """
-
-    counts: Counter[str]
-    exit_codes: Sequence[int] = ()
-
-    def exit_code(self) -> int:
-        """The exit code of this process; to be called once everything else has been reported."""
-        if self.exit_codes:
-            return max(2, *self.exit_codes) if any(self.exit_codes) else 0
-        return 2 if failures_to_report(self.counts["failed"], os.environ) else 0
+"""What predicts those files of a job whose outputs are missing, given the folder of the outputs."""
 
 
 def make_job(
@@ -160,61 +135,67 @@ def make_job(
     trained_on = meta.data.text
     columns = text or as_list(trained_on)
     return PredictionJob(
-        folder, fingerprint(folder), source, list(columns), calibrated, trust_remote_code, precision
+        folder,
+        fingerprint(folder),
+        source,
+        tuple(columns),
+        calibrated,
+        trust_remote_code,
+        precision,
     )
 
 
 def predict_folder(
     job: PredictionJob,
     folder: Path,
-    process: ProcessInfo,
-    processes: int | None,
     start_over: bool,
-    arguments: Sequence[str],
     tell: Callable[[FileResult, str], None],
     engine: Engine | None = None,
-) -> FolderResult:
-    """Predict the files of a job into a folder, alone, with other processes, or by an engine.
+) -> Counter[str]:
+    """Predict the files of a job into a folder.
 
     Args:
         job: what to predict, and how.
         folder: of the outputs.
-        process: this process among those that a launcher has started.
-        processes: number of processes that the user requests; None means one for each GPU.
         start_over: whether to delete outputs that exist.
-        arguments: of the command line that this process was started with; the processes that it
-            starts get the same ones.
-        tell: called with each result of this process and its number, such as `2/5`.
-        engine: that schedules the files; None shares them among processes.
+        tell: called with each result and its number, such as `2/5`.
+        engine: that has other processes predict the files; None does it in this one.
+
+    Returns:
+        The number of files by `FileResult.state`.
 
     Raises:
         UserError: the checkpoint, the tables or the folder cannot be used, or another command
             writes to the folder.
     """
-    several = 0
-    if engine is None:
-        several = processes_to_start(processes, os.environ, visible_devices())
     shards = plan_shards(job.source, folder)
-    if start_over and process.processes > 1:
-        found = f"--force in {process.processes} processes"
-        fix = "delete the folder first, and leave out --force"
-        raise user_error("launch", found, "one that deletes before the others begin", fix)
     require_claimable(folder)
-    member = Member(_job_name(job, process.processes), process.rank)
-    with locked(folder, member if process.processes > 1 else None) as lock:
-        model = _Model(job, shards, process.local_rank)
+    with locked(folder):
+        model = _Model(job, shards)
         job = model.decide_precision(None if start_over else read_claim(folder))
         claim_folder(folder, job.manifest, {shard.output for shard in shards}, start_over)
-        if several:
-            return _predict_in_workers(several, shards, arguments, lock)
-        sizes = [shard.source.stat().st_size for shard in shards]
-        mine = [shards[at] for at in assign_shards(sizes, process.processes)[process.rank]]
-        results = _predict_shards(model, mine) if engine is None else engine(job, mine, folder)
-        counts: Counter[str] = Counter()
+        left = [shard for shard in shards if not shard.output.exists()]
+        results = _predict_shards(model, left) if engine is None else engine(job, left, folder)
+        counts: Counter[str] = Counter(skipped=len(shards) - len(left))
         for result in results:
             counts[result.state] += 1
-            tell(result, f"{counts.total()}/{len(mine)}")
-        return FolderResult(counts)
+            tell(result, f"{counts.total()}/{len(shards)}")
+        return counts
+
+
+def load_model(job: PredictionJob, gpu: int) -> Checkpoint:
+    """The model of a job whose precision is decided, for a process of an engine.
+
+    Args:
+        job: what it predicts.
+        gpu: number of the GPU that it is moved to, if there are any.
+
+    Raises:
+        UserError: the checkpoint is damaged, or cannot have this precision.
+    """
+    checkpoint = read_checkpoint(job.checkpoint, job.trust_remote_code)
+    use_gpu(checkpoint, gpu)
+    return with_precision(checkpoint, job.precision)
 
 
 class _Model:
@@ -224,10 +205,10 @@ class _Model:
         job: what is to be predicted, and how.
     """
 
-    def __init__(self, job: PredictionJob, shards: Sequence[Shard], gpu: int) -> None:
-        """The tables of the whole job, and the number of this process on its machine."""
+    def __init__(self, job: PredictionJob, shards: Sequence[Shard]) -> None:
+        """The job and all its tables."""
         self.job = job
-        self._shards, self._gpu = shards, gpu
+        self._shards = shards
 
     def decide_precision(self, before: FolderManifest | None) -> PredictionJob:
         """The job with its precision; `auto` takes that which the folder was begun with."""
@@ -246,57 +227,31 @@ class _Model:
             UserError: the checkpoint is damaged, or cannot have this precision.
         """
         checkpoint = read_checkpoint(self.job.checkpoint, self.job.trust_remote_code)
-        use_gpu(checkpoint, self._gpu)
+        use_gpu(checkpoint, 0)
         tables = [shard.source for shard in self._shards]
         are_there = partial(have_rows, tables, checkpoint.meta.data.text_format)
         return with_precision(checkpoint, self.job.precision, are_there)
 
 
-def _job_name(job: PredictionJob, processes: int) -> str:
-    """What distinguishes a job of several processes from other jobs."""
-    digest = hashlib.sha256(to_json(job.manifest.model_dump()).encode()).hexdigest()
-    return f"a job of {processes} processes, {digest[:16]}"
-
-
-def _predict_in_workers(
-    processes: int, shards: Sequence[Shard], arguments: Sequence[str], lock: Lock
-) -> FolderResult:
-    """Let several processes share the files; each of them runs `predict_folder` with its rank."""
-    before = _count_done(shards)
-    codes = run_workers(processes, [each for each in arguments if each != "--force"], lock)
-    done = _count_done(shards)
-    counts = Counter(done=done - before, skipped=before, failed=len(shards) - done)
-    return FolderResult(counts, codes)
-
-
-def _count_done(shards: Sequence[Shard]) -> int:
-    return sum(shard.output.exists() for shard in shards)
-
-
 def _predict_shards(model: _Model, shards: Sequence[Shard]) -> Iterator[FileResult]:
     """Yield the result of each file; a file that cannot be used does not stop the others.
-
-    Args:
-        model: of the job.
-        shards: the files of this process.
 
     Raises:
         UserError: the checkpoint is damaged.
         OSError: the folder cannot be written.
     """
-    left = []
     for shard in shards:
-        if shard.output.exists():
-            yield FileResult(shard, "skipped")
-        else:
-            left.append(shard)
-    for shard in left:
-        yield _predict_shard(model.checkpoint, model.job, shard)
-    if left:
+        yield predict_shard(model.checkpoint, model.job, shard)
+    if shards:
         tell_precision(model.checkpoint)
 
 
-def _predict_shard(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> FileResult:
+def predict_shard(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> FileResult:
+    """Predict one file of a job, and write its output.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     frames = predict(checkpoint, shard.source, job.text, job.calibrated)
     try:
         return FileResult(shard, "done", write_file(frames, shard.output))
@@ -332,29 +287,6 @@ def plan_shards(source: Path, folder: Path) -> list[Shard]:
     shards = [Shard(file, folder / written_name(file.relative_to(base))) for file in files]
     _refuse_collisions(shards)
     return shards
-
-
-def assign_shards(sizes: Sequence[int], processes: int) -> list[list[int]]:
-    """Distribute files over processes so that all have about the same number of bytes.
-
-    The largest remaining file goes to the process with the fewest bytes (Graham 1969: at most a
-    third above the optimum). The result depends on the sizes alone, so processes need not
-    communicate.
-
-    Args:
-        sizes: of the files, in bytes.
-        processes: number of processes.
-
-    Returns:
-        The indices of the files of each process.
-    """
-    shares: list[list[int]] = [[] for _ in range(processes)]
-    loads = [0] * processes
-    for index in sorted(range(len(sizes)), key=lambda each: -sizes[each]):
-        least = loads.index(min(loads))
-        shares[least].append(index)
-        loads[least] += sizes[index] + 1  # so that empty files are distributed, too
-    return [sorted(share) for share in shares]
 
 
 def _refuse_overlap(source: Path, base: Path, folder: Path, reaches_down: bool) -> None:

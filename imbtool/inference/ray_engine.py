@@ -23,9 +23,14 @@ from typing import Any, Literal
 from imbtool.errors import UserError, user_error
 from imbtool.files.text_format import TextFormat
 from imbtool.inference.output_folder import PARTS
-from imbtool.inference.precision import with_precision
-from imbtool.inference.predict import predict, predicted_frames, use_gpu, write_file
-from imbtool.inference.predict_folder import Engine, FileResult, PredictionJob, Shard
+from imbtool.inference.predict import predict, predicted_frames, write_file
+from imbtool.inference.predict_folder import (
+    Engine,
+    FileResult,
+    PredictionJob,
+    Shard,
+    load_model,
+)
 from imbtool.inference.table_parts import (
     Parts,
     StoredLogits,
@@ -35,8 +40,9 @@ from imbtool.inference.table_parts import (
     predict_part,
     store_part,
 )
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
+from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.metadata import read_meta
+from imbtool.notes import tell
 
 RETRIES = 8
 """How often a unit is run again whose worker or machine has died."""
@@ -44,6 +50,9 @@ MOST_SUBMITTED = 1000
 """Units that are handed to Ray at once."""
 OBJECT_STORE = 80 * 1024 * 1024
 """Bytes of shared memory of a Ray of our own, the least that it takes: no texts pass through it."""
+QUIET = {"log_to_driver": False, "logging_level": "error"}
+STARTS = 3
+"""How often a Ray of our own is started until one is up."""
 ALL_GPUS = {"env_vars": {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1"}}
 """Lets a worker see all GPUs: the next task may come with another one, and torch looks once."""
 
@@ -93,22 +102,16 @@ def ray_engine(address: str | None = None) -> Engine:
 def _predict_with_ray(
     ray: Any, address: str | None, job: PredictionJob, shards: Sequence[Shard], folder: Path
 ) -> Iterator[FileResult]:
-    """Yield the result of each table as it comes; those whose output exists are skipped.
+    """Yield the result of each table as it comes.
 
     Raises:
         UserError: there is no such cluster, or the checkpoint is damaged.
         OSError: the folder cannot be written.
     """
-    left = []
-    for shard in shards:
-        if shard.output.exists():
-            yield FileResult(shard, "skipped")
-        else:
-            left.append(shard)
     failed = False
-    if left:
+    if shards:
         with _connected(ray, address):
-            for result in _Schedule(ray, job, left, folder).results():
+            for result in _Schedule(ray, job, shards, folder).results():
                 failed = failed or result.state == "failed"
                 yield result
     if not failed:
@@ -208,7 +211,7 @@ def run_unit(job: PredictionJob, unit: Unit) -> int | UserError:
     """
     work = partial(_join, job, unit.table)
     if unit.kind != "join":
-        model = _model(job.checkpoint, job.sha256, job.precision, job.trust_remote_code, _gpu())
+        model = _model(job, _gpu())
         work = partial(_predict, model, job, unit)
     try:
         return work()
@@ -237,14 +240,8 @@ def _join(job: PredictionJob, table: Table) -> int:
     return write_file(frames(), table.shard.output)
 
 
-@lru_cache
-def _model(
-    folder: Path, _sha256: str, precision: str, trust_remote_code: bool, gpu: int
-) -> Checkpoint:
-    """The model, which a worker keeps; the sha256 tells it from another one at the same path."""
-    checkpoint = read_checkpoint(folder, trust_remote_code)
-    use_gpu(checkpoint, gpu)
-    return with_precision(checkpoint, precision) if precision == "bf16" else checkpoint
+_model = lru_cache(load_model)
+"""The model, which a worker keeps; the sha256 of its job tells it from another at the same path."""
 
 
 def _gpu() -> int:
@@ -267,26 +264,53 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    own = {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE}
-    if address is None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would send them
     at_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(
-            log_to_driver=False,
-            logging_level="error",
-            **(own if address is None else {"address": address}),
-        )
-    except Exception as error:  # of many kinds, and of none where Ray starts too slowly
-        where, fix = "--engine ray", "give the same command again where the machine has less to do"
-        if address is not None:
-            where = f"--address {address}"
-            fix = "start one with `ray start --head`, or leave out --address"
-        found = (str(error) or type(error).__name__).splitlines()[0]
-        raise user_error(where, found, "a running Ray", fix) from error
+    if address is None:
+        _start(ray)
+    else:
+        _connect(ray, address)
     try:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, at_sigterm)  # Ray has set its own
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address, **QUIET)
+    except Exception as error:  # of many kinds
+        fix = (
+            "start one with `ray start --head`, or leave out --address; if this cluster wants a "
+            "token, set RAY_AUTH_MODE=token"
+        )
+        raise _no_ray(f"--address {address}", error, fix) from error
+
+
+def _start(ray: Any) -> None:
+    """Start Ray on this machine.
+
+    Its node gives up where its helpers, programs in Python, have not begun within 15 seconds, which
+    happens on a busy machine. They begin sooner the next time, since their files have been read.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would send them
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE,
+                **QUIET,
+            )
+            return
+        except Exception as error:  # of no class of its own where Ray starts too slowly
+            if not left:
+                fix = "give the same command again where the machine has less to do"
+                raise _no_ray("--engine ray", error, fix) from error
+            tell(["Ray did not start in time on this busy machine, and is started again."])
+
+
+def _no_ray(where: str, error: Exception, fix: str) -> UserError:
+    found = (str(error) or type(error).__name__).splitlines()[0]
+    return user_error(where, found, "a running Ray", fix)

@@ -1,6 +1,6 @@
 """Parts of large tables, whose logits are computed apart and stored until their table is written.
 
-A table is cut into blocks of `BLOCK_ROWS` rows. Of n parts, part k has the blocks k, k + n, k + 2n
+A table is cut into blocks of equally many rows. Of n parts, part k has the blocks k, k + n, k + 2n
 and so on, so that the parts of a text file are known without counting its rows. Of a parquet file
 each part is one block, and only the row groups around it are read.
 """
@@ -29,11 +29,13 @@ from imbtool.model.metadata import CheckpointMeta
 from imbtool.types import Floats
 
 BLOCK_ROWS = 16 * CHUNK_ROWS
-"""Rows that are predicted at once and lost at a stop; a multiple of the rows of a chunk, so that
-each text is computed together with the same others as in a table that is predicted whole."""
+"""Most rows that are predicted at once and lost at a stop; a multiple of the rows of a chunk, so
+that each text is computed together with the same others as in a table that is predicted whole."""
+ENOUGH_PARTS = 16
+"""So many parts keep a few workers busy to the end; smaller ones would be read more often."""
 MOST_TEXT_PARTS = 8
 """Most parts of a text file: a worker reads the whole file to find its rows."""
-TEXT_PART_BYTES = 1 << 24
+TEXT_PART_BYTES = 1 << 21
 STREAMED = (".csv", ".tsv", ".jsonl")
 """Text files that are read without being held in memory."""
 
@@ -63,7 +65,7 @@ def plan_parts(path: Path, text: Sequence[str], text_format: TextFormat) -> Part
         text: its text columns.
         text_format: of csv, tsv and jsonl.
     """
-    kind, count = path.suffix.lower(), 1
+    kind, count, block = path.suffix.lower(), 1, min(BLOCK_ROWS, CHUNK_ROWS)
     try:
         if is_export(path, text_format):
             pass  # its rows are not those of the file
@@ -72,10 +74,12 @@ def plan_parts(path: Path, text: Sequence[str], text_format: TextFormat) -> Part
         elif kind == ".parquet":
             columns, rows = parquet_shape(path)
             require_usable(columns, text, path)
-            count = -(-rows // BLOCK_ROWS)
+            chunks = -(-rows // (ENOUGH_PARTS * CHUNK_ROWS))
+            block = min(BLOCK_ROWS, chunks * CHUNK_ROWS)
+            count = -(-rows // block)
     except (UserError, OSError):
         pass  # who predicts the table whole says what is wrong with it
-    return Parts(max(1, count), BLOCK_ROWS)
+    return Parts(max(1, count), block)
 
 
 def predict_part(

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from imbtool.config.schema import LabelSource
+from imbtool.config.data_sections import LabelSource
 from imbtool.errors import Problem
 from imbtool.formats.cells import ITEM_MARK, OBJECT_MARK, is_list, text_cells
 from imbtool.labels.label_sets import LabelSets, combined

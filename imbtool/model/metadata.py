@@ -19,8 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from imbtool.config.data_sections import DataSection
 from imbtool.config.hierarchy import Coherence, Labels, label_set
-from imbtool.config.schema import DataSection, LongTexts
+from imbtool.config.schema import LongTexts
 from imbtool.config.section import contradiction
 from imbtool.data.declared import Declared
 from imbtool.data.imbalance import Tier, current_tier

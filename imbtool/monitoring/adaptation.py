@@ -21,65 +21,12 @@ from imbtool.evaluation.document import RequirementResult
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.evaluation.requirements import PER_1000, fit_requirement, judge_requirement
 from imbtool.evaluation.thresholds import expected_f1_threshold
-from imbtool.monitoring.prevalence import LEVEL, Reference
-from imbtool.monitoring.shift import (
-    ScoredLabel,
-    ShareEstimate,
-    assumption_p_value,
-    prior_shift_estimate,
-)
-from imbtool.monitoring.stream import Logits
+from imbtool.monitoring.shift import ShareEstimate, ShiftedLabel, log_odds
 from imbtool.types import Floats, Targets
-from imbtool.wording import counted
 
 RULE = "calibrated (new prevalence)"
 MOST_BAR = 0.999
 """Of a precision on validation: what asks for more asks for all."""
-
-
-@dataclass(frozen=True)
-class ShiftedLabel:
-    """A label in a stream, by its scores.
-
-    Attributes:
-        scored: its calibrated logits.
-        share: its prevalence; None where the scores say nothing of it.
-        p: of the test that its scores are a mixture of those with and without it.
-        reason: why nothing is estimated; empty otherwise.
-    """
-
-    scored: ScoredLabel
-    share: ShareEstimate | None
-    p: float
-    reason: str
-
-    @classmethod
-    def of(cls, reference: Reference, place: int, stream: Logits, seed: int) -> ShiftedLabel:
-        """A label of a stream, as the scores of validation let one see it.
-
-        Args:
-            reference: the scores of validation.
-            place: of the label.
-            stream: raw logits [n, L].
-            seed: of the test.
-        """
-        scored, positives = reference.label(place, stream[:, place]), reference.positives
-        if positives[place] < max(reference.min_positives, 2) or len(scored.negative) < 2:
-            few = f"{counted(positives[place], 'positive')} on validation"
-            return cls(scored, None, 1.0, f"{few} do not show how its texts look")
-        share = prior_shift_estimate(scored)
-        if np.isnan(share.value):
-            return cls(scored, None, 1.0, "the model does not tell its texts from others")
-        p = assumption_p_value(scored, share.value, seed)
-        broken = "its texts no longer look as on validation" if p < LEVEL else ""
-        return cls(scored, share, p, broken)
-
-    @property
-    def shift(self) -> float:
-        """What to add to calibrated logits, so that they hold at the prevalence of the stream."""
-        if self.share is None or self.reason:
-            return 0.0
-        return _log_odds(self.share.value) - _log_odds(self.scored.prior)
 
 
 @dataclass(frozen=True)
@@ -148,7 +95,7 @@ def adapted_requirement(
         where = "this stream"
     else:
         prior = float(np.nanmean(targets))
-        odds = _log_odds(requirement.bar) + _log_odds(prior) - _log_odds(share.low)
+        odds = log_odds(requirement.bar) + log_odds(prior) - log_odds(share.low)
         bar = float(np.clip(sigmoid(np.array([odds]))[0], 1 - MOST_BAR, MOST_BAR))
         asked = Requirement(precision=bar)
         where = f"validation, as {requirement.bar:g} at the prevalence of the stream"
@@ -160,10 +107,5 @@ def adapted_requirement(
     sentence = result.sentence.replace("on validation", f"on {where}", 1)
     judged = result.model_copy(update={"asked": requirement.asked, "sentence": sentence})
     threshold = float(sigmoid(np.array([fit.threshold]))[0])
-    shift = _log_odds(share.value) - _log_odds(float(np.nanmean(validation[1])))
+    shift = log_odds(share.value) - log_odds(float(np.nanmean(validation[1])))
     return NewThreshold(threshold, f"required {requirement.measure}", shift, judged)
-
-
-def _log_odds(share: float) -> float:
-    bounded = min(max(share, 1e-6), 1 - 1e-6)
-    return float(np.log(bounded / (1 - bounded)))

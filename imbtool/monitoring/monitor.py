@@ -16,12 +16,7 @@ from imbtool.evaluation.estimates import estimate
 from imbtool.inference.evaluate import own_split, run_profile
 from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.metadata import CheckpointMeta
-from imbtool.monitoring.adaptation import (
-    ShiftedLabel,
-    adapted_requirement,
-    adapted_threshold,
-    has_changed,
-)
+from imbtool.monitoring.adaptation import adapted_requirement, adapted_threshold, has_changed
 from imbtool.monitoring.drift import (
     SingleTest,
     TextSample,
@@ -40,6 +35,7 @@ from imbtool.monitoring.monitor_document import (
 )
 from imbtool.monitoring.prevalence import Reference, flagged_shares
 from imbtool.monitoring.sample import answered_texts
+from imbtool.monitoring.shift import ShiftedLabel
 from imbtool.monitoring.stream import VALIDATION, Stream, Tell, read_stream
 from imbtool.types import Counts, Decisions, Floats, Targets
 from imbtool.version import __version__
@@ -94,7 +90,7 @@ def monitor_stream(
     tests, order = compare_texts(checkpoint, then.sample, now, known)
     names, texts = checkpoint.labels.names, len(stream)
     shifted = [
-        ShiftedLabel.of(reference, place, stream.logits, options.seed)
+        reference.shifted(place, stream.logits[:, place], options.seed)
         for place in range(len(names))
     ]
     for name, before, after in zip(names, then.flagged.tolist(), flagged.tolist(), strict=True):

@@ -15,13 +15,7 @@ from imbtool.inference.evaluate import run_profile
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.monitoring.coherence import coherent
 from imbtool.monitoring.prevalence_document import GroupPrevalence, LabelPrevalence, Prevalence
-from imbtool.monitoring.shift import (
-    ScoredLabel,
-    assumption_p_value,
-    prior_by_em,
-    prior_shift_estimate,
-    upper_bound,
-)
+from imbtool.monitoring.shift import ScoredLabel, ShiftedLabel, prior_by_em, upper_bound
 from imbtool.monitoring.stream import (
     LabelledScores,
     Logits,
@@ -32,10 +26,7 @@ from imbtool.monitoring.stream import (
 )
 from imbtool.types import Decisions, Floats, Rows
 from imbtool.version import __version__
-from imbtool.wording import counted
 
-LEVEL = 0.01
-"""At which the assumption is rejected: many labels are tested, and a stream may be long."""
 MOST_SHIFT = 10.0
 """Probabilities are adjusted to at most so many times the prior on validation, or so little."""
 ROWS_AT_ONCE = 1 << 16
@@ -93,6 +84,10 @@ class Reference:
             float(self.prior[place]),
             scaled + self.calibration.bias[place],
         )
+
+    def shifted(self, place: int, stream: Logits, seed: int) -> ShiftedLabel:
+        """One label in a stream's texts [n], whose logits are raw; the seed is of the test."""
+        return ShiftedLabel.of(self.label(place, stream), self.min_positives, seed)
 
     def probabilities(self, logits: Logits) -> Floats:
         """The calibrated probabilities of a stream's texts [n, L], adjusted to its priors."""
@@ -205,42 +200,19 @@ def _bounded(label: LabelPrevalence, fitting: Estimate) -> LabelPrevalence:
 
 
 def _label(reference: Reference, place: int, logits: Logits, flagged: float) -> LabelPrevalence:
-    label, p_value = reference.label(place, logits), None
-    reason, found = _too_few(label, reference.min_positives), None
-    if not reason:
-        found = prior_shift_estimate(label)
-        if np.isnan(found.value):
-            reason = "The model does not tell validation texts with this label from others."
-        else:
-            p_value = assumption_p_value(label, found.value, seed=0)
-    if p_value is not None and p_value < LEVEL:
-        reason = (
-            "The scores are not those of a mixture of texts as on validation "
-            f"(p = {p_value:.3f}), so texts with or without this label have changed."
-        )
-    if found is None or reason:
-        high = upper_bound(label.positive, label.stream)
+    label = reference.shifted(place, logits, seed=0)
+    if label.share is None or label.reason:
+        high = upper_bound(label.scored.positive, label.scored.stream)
         shown = Estimate(value=None, low=0.0, high=high)
     else:
-        shown = Estimate(value=found.value, low=found.low, high=found.high)
+        shown = Estimate(**vars(label.share))
     return LabelPrevalence(
         prevalence=shown,
         flagged=flagged,
-        method="withheld" if reason else "scores",
-        reason=reason,
-        validation_positives=len(label.positive),
-        p_value=p_value,
+        method="withheld" if label.reason else "scores",
+        reason=label.reason,
+        validation_positives=len(label.scored.positive),
+        p_value=label.p if label.share else None,
         positives=None,
         worth=None,
     )
-
-
-def _too_few(label: ScoredLabel, least: int) -> str:
-    """Why the validation texts do not suffice; empty if they do."""
-    for texts, kind in ((len(label.positive), "with"), (len(label.negative), "without")):
-        if texts < max(least, 2):
-            return (
-                f"Only {counted(texts, 'validation text')} {kind} this label of the {least} that "
-                "are needed show how the model scores it."
-            )
-    return ""

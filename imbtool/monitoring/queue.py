@@ -9,7 +9,7 @@ threshold for each label, in proportion to P.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +27,9 @@ from imbtool.files.documents import Part
 from imbtool.files.json_text import write_json
 from imbtool.files.writing import new_folder, require_utf8
 from imbtool.model.checkpoint import Checkpoint
-from imbtool.monitoring.adaptation import ShiftedLabel
 from imbtool.monitoring.expectation import expect_recall
 from imbtool.monitoring.prevalence import Reference
+from imbtool.monitoring.shift import ShiftedLabel
 from imbtool.monitoring.stream import Stream, Tell, read_stream
 from imbtool.types import Counts, Decisions, Floats, Rows
 from imbtool.version import __version__
@@ -155,6 +155,7 @@ def make_queue(
     options: QueueOptions,
     command: Sequence[str] = (),
     tell: Tell = lambda _: None,
+    also: Callable[[Queue, Path], None] = lambda *_: None,
 ) -> Queue:
     """Choose the texts of a stream that people read, and write them as a batch for annotation.
 
@@ -165,6 +166,7 @@ def make_queue(
         options: what is wanted.
         command: that asked for it, for the document.
         tell: called with a line of progress now and then.
+        also: writes more about the queue into its folder, which then appears with all of it.
 
     Raises:
         UserError: the stream or the data of the run cannot be read, a label is unknown, or the
@@ -176,7 +178,9 @@ def make_queue(
     require_writable(answer, names, options.tool)
     reference = Reference.of(checkpoint, tell)
     stream = read_stream(checkpoint, source, tell=tell)
-    labels = [ShiftedLabel.of(reference, place, stream.logits, SEED) for place in range(len(names))]
+    labels = [
+        reference.shifted(place, stream.logits[:, place], SEED) for place in range(len(names))
+    ]
     places = [place for place, name in enumerate(names) if name in (options.labels or names)]
     worth = _Worth.of(reference, labels, places)
     read = min(options.read, len(stream))
@@ -219,6 +223,7 @@ def make_queue(
         )
         write_batch(batch, draft, options.tool)
         write_json(draft / QUEUE, queue)
+        also(queue, draft)
     return queue
 
 

@@ -17,6 +17,7 @@ from scipy.stats import t as student
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.intervals import TAIL, exact_interval
 from imbtool.types import Floats
+from imbtool.wording import counted
 
 Logits = NDArray[np.floating]
 
@@ -33,6 +34,8 @@ NEGATIVE_CUTS = (0.5, 0.8, 0.95)
 test."""
 REPLICATES = 999
 """Of the bootstrap of the test."""
+LEVEL = 0.01
+"""At which the assumption is rejected: many labels are tested, and a stream may be long."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,58 @@ class ScoredLabel:
     negative: Logits
     prior: float
     stream: Logits
+
+
+@dataclass(frozen=True)
+class ShiftedLabel:
+    """A label in a stream, as far as its scores show it.
+
+    Attributes:
+        scored: its calibrated logits.
+        share: its prevalence; None where the scores say nothing of it.
+        p: of the test of the assumption; 1 where it could not be tested.
+        reason: why figures that rest on the scores are withheld; empty where they are not.
+    """
+
+    scored: ScoredLabel
+    share: ShareEstimate | None
+    p: float
+    reason: str
+
+    @classmethod
+    def of(cls, scored: ScoredLabel, least: int, seed: int) -> ShiftedLabel:
+        """Estimate the prevalence of a label, and test what the estimate assumes.
+
+        Args:
+            scored: its calibrated logits.
+            least: with fewer validation texts of either kind nothing is estimated.
+            seed: of the test.
+        """
+        if few := _too_few(scored, max(least, 2)):
+            return cls(scored, None, 1.0, few)
+        share = prior_shift_estimate(scored)
+        if np.isnan(share.value):
+            same = "The model does not tell validation texts with this label from others."
+            return cls(scored, None, 1.0, same)
+        p = assumption_p_value(scored, share.value, seed)
+        changed = (
+            f"The scores are not those of a mixture of texts as on validation (p = {p:.3f}), so "
+            "texts with or without this label have changed."
+        )
+        return cls(scored, share, p, changed if p < LEVEL else "")
+
+    @property
+    def shift(self) -> float:
+        """What to add to calibrated logits, so that they hold at the prevalence of the stream."""
+        if self.share is None or self.reason:
+            return 0.0
+        return log_odds(self.share.value) - log_odds(self.scored.prior)
+
+
+def log_odds(share: float) -> float:
+    """The logarithm of the odds of a share; 0 and 1 count as a millionth more and less."""
+    bounded = min(max(share, 1e-6), 1 - 1e-6)
+    return float(np.log(bounded / (1 - bounded)))
 
 
 def prior_by_em(logits: Logits, prior: float) -> float:
@@ -223,3 +278,14 @@ def upper_bound(positive: Logits, stream: Logits) -> float:
         above = exact_interval(float((stream >= cut).sum()), len(stream), tail)[1]
         bounds.append(above / found)
     return float(min(bounds))
+
+
+def _too_few(label: ScoredLabel, least: int) -> str:
+    """Why the validation texts do not suffice; empty if they do."""
+    for texts, kind in ((len(label.positive), "with"), (len(label.negative), "without")):
+        if texts < least:
+            return (
+                f"Only {counted(texts, 'validation text')} {kind} this label of the {least} that "
+                "are needed show how the model scores it."
+            )
+    return ""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.schema import DataSection
+from imbtool.config.data_sections import DataSection
 from imbtool.data.corpus import SPLITS
 from imbtool.data.tables import read_chunks
 from imbtool.errors import rows_named, user_error

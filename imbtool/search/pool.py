@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imbtool.config.schema import DataSection
+from imbtool.config.data_sections import DataSection
 from imbtool.data.duplicates import near_forms, text_key, text_keys
 from imbtool.data.tables import read_chunks
 from imbtool.data.unlabelled import require_texts

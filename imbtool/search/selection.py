@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.annotation.tasks import AnnotationTool
-from imbtool.config.schema import DataSection, Profile
+from imbtool.config.data_sections import DataSection
+from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, split_column
 from imbtool.data.duplicates import text_key
 from imbtool.data.imbalance import count_labels

@@ -105,14 +105,17 @@ def test_neighbours_that_are_kept_are_those_that_would_be_looked_for_anew() -> N
 
 
 def test_results_take_the_place_of_those_of_the_same_runs(tmp_path: Path) -> None:
-    def row(seed: int, found: int) -> pd.DataFrame:
-        return pd.DataFrame([{"data": "a", "strategy": "b", "seed": seed, "found": found}])
+    def row(seed: int, found: int, encoder: str = "small") -> pd.DataFrame:
+        known = {"data": "a", "encoder": encoder, "strategy": "b", "seed": seed}
+        return pd.DataFrame([known | {"found": found}])
 
     keep(tmp_path / "find.csv", row(0, 3))
     keep(tmp_path / "find.csv", row(1, 4))
     keep(tmp_path / "find.csv", row(0, 5))
+    keep(tmp_path / "find.csv", row(0, 6, "large"))
     assert sorted(pd.read_csv(tmp_path / "find.csv")[["seed", "found"]].values.tolist()) == [
         [0, 5],
+        [0, 6],
         [1, 4],
     ]
 

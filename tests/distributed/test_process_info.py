@@ -1,24 +1,28 @@
-"""Which of several processes this is."""
+"""How many processes a launcher has started."""
 
 import pytest
 
-from imbtool.distributed.process_info import ProcessInfo, read_process_info
+from imbtool.distributed.process_info import world_size
 from imbtool.errors import UserError
 
 
 @pytest.mark.parametrize(
-    ("environment", "place"),
+    ("environment", "processes"),
     [
-        ({}, ProcessInfo(0, 1, 0)),
-        ({"LOCAL_RANK": "3"}, ProcessInfo(0, 1, 0)),
-        ({"WORLD_SIZE": "1"}, ProcessInfo(0, 1, 0)),
-        ({"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": "1"}, ProcessInfo(9, 16, 1)),
-        ({"RANK": "9", "WORLD_SIZE": "16"}, ProcessInfo(9, 16, 9)),
+        ({}, 1),
+        ({"LOCAL_RANK": "3"}, 1),
+        ({"WORLD_SIZE": "1"}, 1),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, 1),
+        ({"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": "1"}, 16),
+        ({"RANK": "9", "WORLD_SIZE": "16"}, 16),
     ],
-    ids=["alone", "with a variable of others", "told to be alone", "torchrun", "a job array"],
+    ids=[
+        *("alone", "with a variable of others", "told to be alone", "torchrun of one"),
+        *("torchrun", "another launcher"),
+    ],
 )
-def test_launchers_number_processes_through_the_environment(environment, place):
-    assert read_process_info(environment) == place
+def test_launchers_number_processes_through_the_environment(environment, processes):
+    assert world_size(environment) == processes
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,6 @@ def test_launchers_number_processes_through_the_environment(environment, place):
     ],
     ids=str,
 )
-def test_numbers_that_would_leave_files_to_nobody_are_refused(environment):
-    with pytest.raises(UserError, match="number the tasks of a job array from 0"):
-        read_process_info(environment)
+def test_numbers_that_contradict_each_other_are_refused(environment):
+    with pytest.raises(UserError, match="set both as torchrun does, or unset both"):
+        world_size(environment)

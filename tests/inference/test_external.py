@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imbtool.config.data_sections import DataSection
 from imbtool.config.hierarchy import label_set
-from imbtool.config.schema import DataSection
 from imbtool.data.corpus import Split, read_split, split_column
 from imbtool.errors import UserError
 from imbtool.evaluation.predictions import Predictions

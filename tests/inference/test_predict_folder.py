@@ -5,26 +5,23 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import Imbtool, read_csv, write_csv
 
 from imbtool.data.tables import read_table
-from imbtool.files import locks
-from imbtool.files.locks import Member, locked
 from imbtool.inference import output_folder, predict, predict_folder
 from imbtool.inference.predict import use_gpu
 
 RUN = "runs/first"
 PREDICT = ("predict", RUN, "in", "-o", "out")
 CHECKPOINT = Path(RUN, "checkpoint")
+LAUNCHED = {"RANK": "0", "WORLD_SIZE": "2"}
 
 
 def manifest() -> dict:
@@ -189,18 +186,6 @@ def test_a_folder_is_filled_by_one_command_at_a_time(
     assert len(refused) == 3
     assert list(outputs()) == ["part-0.csv", "part-1.csv", "part-2.csv"]
     assert manifest()["calibrated"] is False
-
-
-def test_a_launched_job_is_not_joined_by_another_one(
-    shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(locks, "TRIES", 2)
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    with locked(Path("out"), Member("another job", 0)):
-        refused = imbtool(*PREDICT)
-    assert refused.exit_code == 2
-    assert "another imbtool command at work in it (another job)" in refused.stderr
 
 
 @pytest.mark.parametrize("content", ["null", "[]", '{"calibrated": "no"}', "{"])
@@ -370,14 +355,14 @@ def test_a_disk_that_is_full_ends_it(
 @pytest.mark.parametrize(
     ("command", "environment", "said"),
     [
-        (("predict", RUN, "test.csv"), {"RANK": "0", "WORLD_SIZE": "2"}, "a table is one file"),
+        (PREDICT, LAUNCHED, "each of which would do all of the work"),
+        (("predict", RUN, "test.csv", "-o", "out.csv"), LAUNCHED, "without a launcher"),
+        ((*PREDICT, "--engine", "ray"), LAUNCHED, "without a launcher"),
+        ((*PREDICT, "--processes", "2"), LAUNCHED, "--engine ray among machines"),
         (("predict", RUN, "test.csv", "--processes", "2"), {}, "a table is one file"),
         (("predict", RUN, "in", "-o", "out.csv", "--processes", "2"), {}, "a table is one file"),
-        ((*PREDICT, "--force"), {"RANK": "0", "WORLD_SIZE": "2"}, "leave out --force"),
-        ((*PREDICT, "--processes", "3"), {"RANK": "0", "WORLD_SIZE": "2"}, "2 launched"),
         (PREDICT, {"RANK": "2", "WORLD_SIZE": "2"}, "RANK=2 WORLD_SIZE=2"),
         ((*PREDICT, "--engine", "ray", "--processes", "2"), {}, "Ray alone"),
-        ((*PREDICT, "--engine", "ray"), {"RANK": "0", "WORLD_SIZE": "2"}, "Ray alone"),
         (("predict", RUN, "test.csv", "-o", "out.csv", "--engine", "ray"), {}, "a folder of"),
         ((*PREDICT, "--address", "auto"), {}, "add --engine ray"),
         (("predict", RUN, "in", "-o", "profile"), {}, "a file"),
@@ -437,83 +422,3 @@ def test_each_process_of_a_machine_takes_its_own_gpu(
     checkpoint = Fake()
     use_gpu(checkpoint, number)
     assert [checkpoint.placed] == chosen == [torch.device(device)]
-
-
-def start(*arguments: str, launcher: tuple[str, ...] = (), **environment: str) -> subprocess.Popen:
-    """`imbtool` as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, *launcher, "-m", "imbtool", *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr."""
-    out, errors = process.communicate(timeout=240)
-    return process.returncode, out, errors
-
-
-def same_predictions(shards: list) -> bool:
-    """Whether the output folder holds all rows, with the scores of one process."""
-    table = read_table(Path("out"))
-    scores = [name for name in table.columns if name.startswith("p:")]
-    alone = read_table(Path("alone.csv"))
-    return bool(
-        table["id"].tolist() == [row["id"] for row in shards]
-        and table["predicted"].tolist() == alone["predicted"].tolist()
-        and np.allclose(table[scores].astype(float), alone[scores].astype(float), atol=1e-6)
-    )
-
-
-@pytest.fixture
-def alone(shards: list, imbtool: Imbtool) -> None:
-    """What one process predicts for the folder as one table."""
-    assert imbtool("predict", RUN, "in", "-o", "alone.csv").exit_code == 0
-
-
-def test_two_processes_share_the_files_without_a_word_to_each_other(shards: list) -> None:
-    # the largest file, and so the first process's
-    Path("in/part-0.csv").write_text(Path("in/part-0.csv").read_text() + "\n" * 500)
-    Path("in/part-1.csv").write_text(Path("in/part-1.csv").read_text() + "a,b\n")
-    both = [start(*PREDICT, RANK=str(rank), WORLD_SIZE="2") for rank in range(2)]
-    (first, out, told), (second, _, second_told) = map(finish, both)
-    assert (first, out, second) == (0, "", 2), told + second_told
-    assert "process 0 of 2: 1 file: 1 done, 0 skipped, 0 failed -> out" in told
-    # only what no other can say
-    assert second_told.startswith("error: in/part-1.csv:12\n")
-    assert len(second_told.splitlines()) == 4
-    assert list(outputs()) == ["part-0.csv", "part-2.csv"]
-
-
-@pytest.mark.slow
-def test_the_command_starts_several_processes_itself(shards: list, alone: None) -> None:
-    Path("in/part-3.csv").write_text(Path("in/part-1.csv").read_text() + "a,b\n")
-    code, out, told = finish(start(*PREDICT, "--processes", "2", "--json"))
-    assert code == 2
-    expected = {"output": "out", "files": 4, "done": 3, "skipped": 0, "failed": 1}
-    assert json.loads(out) == expected
-    assert told.count("error: in/part-3.csv:12\n") == 1
-    assert told.count("4 files: 3 done, 0 skipped, 1 failed -> out") == 1
-    assert same_predictions(shards)
-
-
-@pytest.mark.slow
-def test_under_torchrun_a_bad_file_costs_no_other_and_the_last_process_says_so(
-    shards: list, alone: None
-) -> None:
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    whole = Path("in/part-0.csv").read_text()
-    # the largest file fails at its first row, while the other process has two to do
-    Path("in/part-0.csv").write_text("a,b\n" + "\n" * 2000 + whole)
-    code, _, told = finish(start(*PREDICT, launcher=torchrun))
-    assert code != 0
-    assert told.count("error: in/part-0.csv") == 1
-    assert list(outputs()) == ["part-1.csv", "part-2.csv"]
-
-    Path("in/part-0.csv").write_text(whole)
-    code, _, told = finish(start(*PREDICT, launcher=torchrun))
-    assert code == 0, told
-    assert same_predictions(shards)

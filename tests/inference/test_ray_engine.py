@@ -25,6 +25,20 @@ def test_a_ray_that_cannot_be_had_is_a_message(address: str | None, said: str) -
         pass
 
 
+def test_a_ray_that_starts_too_slowly_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    starts: list[dict] = []
+
+    def init(**options: object) -> None:
+        starts.append(options)
+        if len(starts) < 3:
+            raise Exception("timed out")
+
+    with caplog.at_level("WARNING", "imbtool"), _connected(stand_in(init), None):
+        pass
+    assert len(starts) == 3
+    assert caplog.text.count("is started again") == 2
+
+
 def test_a_ray_of_our_own_is_small_and_leaves_sigterm_as_it_is() -> None:
     asked: list[dict] = []
 

@@ -1,40 +1,11 @@
-"""Many tables: which file each becomes, and which process takes it."""
+"""Many tables: which file each becomes."""
 
-from itertools import chain
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from imbtool.errors import UserError
-from imbtool.inference.predict_folder import assign_shards, plan_shards
-
-
-@given(st.lists(st.integers(0, 100), max_size=30), st.integers(1, 8))
-def test_each_file_is_of_one_process(sizes, processes):
-    shares = assign_shards(sizes, processes)
-    assert sorted(chain(*shares)) == list(range(len(sizes)))
-    assert all(share == sorted(share) for share in shares)
-
-
-@given(st.lists(st.integers(1, 100), min_size=1, max_size=30), st.integers(1, 8))
-def test_no_process_has_more_than_the_others_by_more_than_a_file(sizes, processes):
-    loads = [sum(sizes[index] for index in share) for share in assign_shards(sizes, processes)]
-    # each file counts a byte more than it has
-    assert max(loads) - min(loads) <= max(sizes) + len(sizes)
-
-
-def test_a_large_file_stands_against_many_small_ones():
-    assert assign_shards([10, 40, 10, 10, 10], 2) == [[1], [0, 2, 3, 4]]
-
-
-def test_files_of_one_size_go_round():
-    assert assign_shards([7] * 5, 3) == [[0, 3], [1, 4], [2]]
-
-
-def test_empty_files_go_round_too():
-    assert assign_shards([0] * 4, 2) == [[0, 2], [1, 3]]
+from imbtool.inference.predict_folder import plan_shards
 
 
 def make(folder: Path, *names: str) -> None:

@@ -98,6 +98,24 @@ def test_of_a_parquet_file_only_the_row_groups_of_a_part_are_read(
     assert asked == [([3, 4], ["text"])]  # rows 16 to 23
 
 
+@pytest.mark.parametrize(
+    ("rows", "count", "block"),
+    [
+        (1, 1, 4096),
+        (5000, 2, 4096),
+        (100_000, 13, 8192),
+        (1_000_000, 16, 65_536),
+        (2_000_000, 31, 65_536),
+    ],
+)
+def test_a_parquet_file_of_any_size_has_parts_for_several_workers(
+    rows: int, count: int, block: int, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("a.parquet", 5)
+    monkeypatch.setattr(table_parts, "parquet_shape", lambda _: (["text"], rows))
+    assert plan_parts(path, ["text"], AS_FOUND) == Parts(count, block)
+
+
 @pytest.mark.usefixtures("small_blocks")
 def test_a_table_that_cannot_be_used_is_left_whole_to_say_why(project: Path) -> None:
     path = write("a.parquet", 60)

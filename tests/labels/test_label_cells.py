@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from imbtool.config.schema import LabelSource
+from imbtool.config.data_sections import LabelSource
 from imbtool.formats.cells import as_arrow
 from imbtool.labels.cells import LabelCells, label_cells
 from imbtool.labels.syntax import names_in

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbtool.config.schema import LabelSource
+from imbtool.config.data_sections import LabelSource
 from imbtool.labels import label_sets as module
 from imbtool.labels.cells import label_cells
 from imbtool.labels.label_sets import LabelSets, combined

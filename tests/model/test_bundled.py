@@ -20,15 +20,13 @@ from imbtool.files.writing import leftovers
 from imbtool.model import bundled
 from imbtool.model.bundled import (
     BASE,
-    BASE_FILES,
-    BASE_PACKAGES,
-    BASE_ZIP,
+    UNPACKED,
     JoinedFiles,
     cache_folder,
 )
 
 Usage = namedtuple("Usage", "total used free")
-CONTENT = {name: os.urandom(5_000) for name in BASE_FILES}
+CONTENT = {name: os.urandom(5_000) for name in UNPACKED}
 DIGEST = hashlib.sha256(CONTENT["model.safetensors"]).hexdigest()
 
 
@@ -41,9 +39,9 @@ class Installed:
             for name, data in {**content, "README.md": b"about", "desktop.ini": b"x"}.items():
                 archive.writestr(f"all-mpnet-base-v2/{name}", data)
         data, self.parts = whole.read_bytes(), {}
-        size = -(-len(data) // len(BASE_PACKAGES))
-        for index, package in enumerate(BASE_PACKAGES):
-            path = folder / package / "input" / f"{BASE_ZIP}.{index + 1:03}"
+        size = -(-len(data) // len(BASE.packages))
+        for index, package in enumerate(BASE.packages):
+            path = folder / package / "input" / f"{BASE.archive}.{index + 1:03}"
             path.parent.mkdir(parents=True)
             path.write_bytes(data[index * size : (index + 1) * size])
             self.parts[package] = path
@@ -107,7 +105,7 @@ def test_they_are_unpacked_once(
     assert not caplog.text
 
 
-@pytest.mark.parametrize("package", BASE_PACKAGES)
+@pytest.mark.parametrize("package", BASE.packages)
 def test_a_package_that_is_not_installed_is_named(
     cache: Path, install: Callable[..., Installed], package: str
 ) -> None:
@@ -121,25 +119,25 @@ def test_a_package_that_is_not_installed_is_named(
 def test_a_package_without_its_part_is_named(
     cache: Path, install: Callable[..., Installed]
 ) -> None:
-    install().parts[BASE_PACKAGES[2]].unlink()
-    with pytest.raises(UserError, match=BASE_PACKAGES[2]):
+    install().parts[BASE.packages[2]].unlink()
+    with pytest.raises(UserError, match=BASE.packages[2]):
         BUNDLED_BASE.folder()
 
 
 def _truncated(installed: Installed) -> None:
-    part = installed.parts[BASE_PACKAGES[2]]
+    part = installed.parts[BASE.packages[2]]
     part.write_bytes(part.read_bytes()[:-100])
 
 
 def _changed(installed: Installed) -> None:
-    part = installed.parts[BASE_PACKAGES[2]]
+    part = installed.parts[BASE.packages[2]]
     data = bytearray(part.read_bytes())
     data[1000:1010] = bytes(10)
     part.write_bytes(bytes(data))
 
 
 def _swapped(installed: Installed) -> None:
-    first, second = BASE_PACKAGES[1:3]
+    first, second = BASE.packages[1:3]
     parts = installed.parts
     parts[first], parts[second] = parts[second], parts[first]
 

@@ -18,7 +18,7 @@ from transformers import (
 from imbtool.config.schema import ModelSection
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK
-from imbtool.model.encoder import TextModel, load_encoder, load_trained
+from imbtool.model.encoder import PADDING_A_FORWARD, TextModel, load_encoder, load_trained
 from imbtool.model.encoder_files import public_name
 from imbtool.model.head import head_layer
 from imbtool.model.tokenize import column_joiner
@@ -54,6 +54,15 @@ def test_logits_of_a_text_do_not_depend_on_its_batch(folder: Path) -> None:
     assert np.abs(alone).max() > 1e-2
     np.testing.assert_allclose(model.logits(TEXTS), alone, atol=1e-5)
     np.testing.assert_allclose(model.logits(TEXTS[::-1])[::-1], alone, atol=1e-5)
+
+
+def test_short_texts_are_not_padded_to_a_long_one(folder: Path) -> None:
+    model = load(folder)
+    encoded = model.encode(["camera"] * 30 + [TEXTS[1]])
+    short, long = len(encoded[0]), len(encoded[-1])
+    fit = PADDING_A_FORWARD["cpu"] // (long - short)
+    groups = [rows.tolist() for rows, _ in model.forward_all(encoded)]
+    assert groups == [[30, *range(fit)], [*range(fit, 30)]]
 
 
 def test_tokens_of_a_text_do_not_depend_on_its_batch(folder: Path) -> None:

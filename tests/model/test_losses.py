@@ -1,7 +1,6 @@
 """The loss is the formula: w^[y=1] (1 - p_t)^gamma BCE + lambda mean max(0, p_child - p_parent)."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import LossSection
 from imbtool.model.losses import (
+    LABEL_SHARE,
     Objective,
     distillation_loss,
     hierarchy_penalty,
@@ -178,16 +178,15 @@ def test_gradients_towards_a_teacher_are_as_large_at_each_temperature(temperatur
 
 
 def test_the_loss_of_a_student_is_shared_out_and_its_parts_add_up():
-    both = replace(objective(), label_share=0.25, temperature=2.0)
     logits, targets, teacher = doubles(6, 2), (doubles(6, 2, seed=1) > 0).double(), doubles(6, 2)
     targets[3:] = NAN  # texts without labels
-    whole = both(logits, targets, teacher=teacher)
-    soft = distillation_loss(logits.float(), teacher, 2.0).mean()
-    expected = 0.25 * objective()(logits, targets) + 0.75 * soft
+    whole = objective()(logits, targets, teacher=teacher)
+    soft = distillation_loss(logits.float(), teacher).mean()
+    expected = LABEL_SHARE * objective()(logits, targets) + (1 - LABEL_SHARE) * soft
     torch.testing.assert_close(whole, expected)
     size = size_of(targets)
     parts = [
-        both(logits[rows], targets[rows], size, teacher[rows])
+        objective()(logits[rows], targets[rows], size, teacher[rows])
         for rows in (slice(2), slice(2, 5), slice(5, 6))
     ]
     torch.testing.assert_close(sum(parts), whole)

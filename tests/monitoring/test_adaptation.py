@@ -5,13 +5,8 @@ import pytest
 
 from imbtool.config.schema import Requirement
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.monitoring.adaptation import (
-    ShiftedLabel,
-    adapted_requirement,
-    adapted_threshold,
-    has_changed,
-)
-from imbtool.monitoring.shift import ScoredLabel, ShareEstimate
+from imbtool.monitoring.adaptation import adapted_requirement, adapted_threshold, has_changed
+from imbtool.monitoring.shift import ScoredLabel, ShareEstimate, ShiftedLabel
 
 PRIOR = 0.05
 

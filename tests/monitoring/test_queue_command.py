@@ -84,6 +84,17 @@ def test_a_label_that_the_model_lacks_is_refused_with_the_nearest(
     assert not Path("q").exists()
 
 
+def test_a_queue_that_cannot_be_drawn_leaves_no_folder(
+    stream: list[str], imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("imbtool.report.figures.figure.write_png", full)
+    assert imbtool("queue", RUN, STREAM, "-n", 10, "-o", "q").exit_code != 0
+    assert not Path("q").exists()
+
+
 def test_a_folder_that_is_there_is_refused(stream: list[str], imbtool: Imbtool):
     Path("q").mkdir()
     assert imbtool("queue", RUN, STREAM, "-n", 10, "-o", "q").exit_code == 2

@@ -7,6 +7,8 @@ from scoredlabels import scored_label
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.monitoring.shift import (
     CUTS,
+    ScoredLabel,
+    ShiftedLabel,
     adjusted_count,
     assumption_p_value,
     prior_by_em,
@@ -15,6 +17,7 @@ from imbtool.monitoring.shift import (
 )
 
 PRIOR = 60 / 2060
+NOISE = np.linspace(0.1, 1.0, 20)
 
 
 def test_em_ends_where_its_own_step_changes_nothing():
@@ -110,3 +113,28 @@ def test_the_upper_bound_is_flagged_over_recall_each_with_its_share_of_the_tail(
 
 def test_without_a_validation_text_there_is_no_bound():
     assert upper_bound(np.zeros(0), np.arange(9.0)) == 1
+
+
+def test_a_label_has_its_share_and_its_shift_where_the_assumption_holds():
+    label = ShiftedLabel.of(scored_label(0, 4 * PRIOR), least=10, seed=0)
+    assert label.reason == ""
+    assert label.share.low <= 4 * PRIOR <= label.share.high
+    assert label.shift == pytest.approx(np.log(4), abs=0.4)
+
+
+@pytest.mark.parametrize(
+    ("scored", "least", "reason"),
+    [
+        (scored_label(0, PRIOR, positives=9), 10, "Only 9 validation texts with this label of the"),
+        (scored_label(0, PRIOR, positives=1), 0, "Only 1 validation text with this label of the 2"),
+        (scored_label(0, PRIOR, negatives=9), 10, "Only 9 validation texts without this label"),
+        (scored_label(0, 0.1, moved=6.0), 10, "have changed"),
+        (ScoredLabel(-NOISE, NOISE, 0.5, NOISE), 10, "does not tell"),
+    ],
+)
+def test_figures_are_withheld_with_the_reason_where_scores_do_not_carry_them(
+    scored: ScoredLabel, least: int, reason: str
+):
+    label = ShiftedLabel.of(scored, least, seed=0)
+    assert reason in label.reason
+    assert label.shift == 0

@@ -9,7 +9,7 @@ from conftest import write_csv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbtool.config.schema import DataSection
+from imbtool.config.data_sections import DataSection
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK
 from imbtool.search.pool import Pool, candidates, cells_of, random_order, read_pool
