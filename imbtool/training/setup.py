@@ -36,6 +36,7 @@ class TrainingSetup:
 
     profile: Profile
     corpus: Corpus
+    """Without its texts; what the model reads of them is in `train` and `validation`."""
     weights: list[LabelWeight]
     text_model: TextModel
     objective: Objective
