@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +13,33 @@ from imbtool.analysis.lengths import Tokens
 from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, Split
+from imbtool.labels.label_sets import LabelSets
+from imbtool.types import Rows, Targets
 
 NAMES = ("top", "below", "lone")
 TOP, BELOW, LONE = range(3)
 SIZES = {"train": 90, "validation": 45, "test": 45}
 WORDS = ("alpha", "bravo", "delta", "gamma", "omega")
+
+
+class EditableTexts(list[str]):
+    """Texts that a test may still change."""
+
+    def take(self, rows: Rows) -> "EditableTexts":
+        return EditableTexts(self[row] for row in rows)
+
+    def characters(self) -> Rows:
+        return np.array([*map(len, self)], np.int64)
+
+
+class EditableSplit(Split):
+    """A split whose texts and targets a test may still change."""
+
+    @property
+    def targets(self) -> Targets:  # type: ignore[override]
+        sets = self.label_sets
+        is_whole = np.array_equal(sets.of_text, np.arange(len(sets.sets)))
+        return sets.sets if is_whole else sets.targets()
 
 
 def healthy(name: str, rows: int, labels: int = len(NAMES)) -> Split:
@@ -26,7 +49,9 @@ def healthy(name: str, rows: int, labels: int = len(NAMES)) -> Split:
     targets[1::3, LONE] = 1
     rng = np.random.default_rng(list(name.encode()))
     texts = [" ".join(rng.choice(WORDS, 12)) for _ in range(rows)]
-    return Split(name, Path(f"{name}.csv"), texts, targets, list(range(1, rows + 1)))
+    numbers, sets = range(1, rows + 1), LabelSets.each(targets)
+    editable: Any = EditableTexts(texts)
+    return EditableSplit(name, Path(f"{name}.csv"), editable, sets, numbers)
 
 
 def healthy_corpus(names: Sequence[str] = NAMES) -> Corpus:

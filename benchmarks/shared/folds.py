@@ -113,7 +113,7 @@ def read_pool(profile: Profile, most: int | None = None) -> Pool:
         read_table(split.source, profile.data.text_format).iloc[np.asarray(split.rows) - 1]
         for split in splits
     ]
-    texts = Split(
+    texts = Split.of(
         name="train",
         source=splits[0].source,
         texts=[text for split in splits for text in split.texts],

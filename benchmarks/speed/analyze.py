@@ -87,11 +87,10 @@ def with_pandas(path: Path, **how: Any) -> Callable[[], dict[str, float]]:
 
 def with_imbtool(path: Path) -> Callable[[], dict[str, float]]:
     """Read the table, count labels, pairs of labels and texts that repeat another."""
-    from imbtool.analysis.repeated_texts import text_numbers
     from imbtool.config.data_sections import DataSection
     from imbtool.config.hierarchy import label_set
     from imbtool.data.corpus import read_split
-    from imbtool.data.duplicates import text_keys
+    from imbtool.data.duplicates import text_keys, text_numbers
     from imbtool.data.imbalance import co_occurrence, count_labels
 
     sys.path.insert(0, str(ROOT / "data"))
@@ -104,9 +103,9 @@ def with_imbtool(path: Path) -> Callable[[], dict[str, float]]:
         at = [time.perf_counter()]
         split = read_split("train", path, data, labels)
         at.append(time.perf_counter())
-        counts = count_labels(split.targets)
+        counts = count_labels(split.label_sets)
         at.append(time.perf_counter())
-        together = co_occurrence(split.targets)
+        together = co_occurrence(split.label_sets)
         at.append(time.perf_counter())
         groups = text_numbers(text_keys(split.texts))
         at.append(time.perf_counter())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
-from imbtool.analysis import drift, lengths, repeated_texts
+from imbtool.analysis import drift, label_errors, lengths, repeated_texts
 from imbtool.analysis.annotators import annotator_findings
 from imbtool.analysis.chosen_texts import chosen_findings
 from imbtool.analysis.document import (
@@ -79,7 +79,7 @@ def analyze(
     text_lengths = measure_lengths(corpus, tokens)
     differences = measure_drift(corpus, counts)
     answers = profile.data.answers
-    idle = lacking(corpus.train.targets, corpus.labels.names, profile.labels.names)
+    idle = lacking(corpus.train.label_sets, corpus.labels.names, profile.labels.names)
     learned = corpus.without(idle.names)
     findings = ranked(
         [
@@ -104,12 +104,12 @@ def analyze(
         splits={name: _split(split, repeats[name]) for name, split in asked.splits.items()},
         imbalance=imbalance,
         co_occurrence=CoOccurrence(
-            labels=list(corpus.labels.names), texts=co_occurrence(corpus.train.targets).tolist()
+            labels=list(corpus.labels.names), texts=co_occurrence(corpus.train.label_sets).tolist()
         ),
         hierarchy=count_violations(learned),
         lengths=text_lengths,
         drift=differences,
-        samples=_samples(corpus, tokens),
+        samples=_samples(corpus, tokens, {finding.id for finding in findings}),
         verdict=Verdict(**{severity: severities.count(severity) for severity in SEVERITIES}),
         findings=findings,
     )
@@ -138,14 +138,14 @@ def explain_weights(corpus: Corpus, weights: Sequence[LabelWeight]) -> dict[str,
 
 
 def _count_labels(corpus: Corpus) -> Counts:
-    return {name: count_labels(split.targets) for name, split in corpus.splits.items()}
+    return {name: count_labels(split.label_sets) for name, split in corpus.splits.items()}
 
 
 def _label_analyses(
     corpus: Corpus, weights: Sequence[LabelWeight], counts: Counts, learned: Corpus
 ) -> tuple[ImbalanceMeasures, dict[str, LabelAnalysis]]:
     """The measures of the labels that training learns, and what is known of each label."""
-    imbalance, measured_labels = measure_imbalance(learned.train.targets)
+    imbalance, measured_labels = measure_imbalance(learned.train.label_sets)
     by_label = dict(zip(learned.labels.names, measured_labels, strict=True))
     nothing = LabelImbalance(np.nan, np.nan, frequency_group(0))
     of_labels = [by_label.get(name, nothing) for name in corpus.labels.names]
@@ -157,26 +157,29 @@ def _label_analyses(
     }
 
 
-def _samples(corpus: Corpus, tokens: Tokens | None) -> dict[str, Sample]:
+def _samples(corpus: Corpus, tokens: Tokens | None, found: Collection[str]) -> dict[str, Sample]:
     """What rests on a sample of the texts; empty where nothing does."""
+    trained = {"label errors": label_errors.SAMPLED_TEXTS} if "label-error" in found else {}
     texts = sum(map(len, corpus.splits.values()))
     most = {
         "near duplicates": repeated_texts.SAMPLED_TEXTS,
         "words and lengths compared": drift.SAMPLED_TEXTS,
         **({"tokens": lengths.SAMPLED_TEXTS} if tokens else {}),
     }
-    return {name: Sample(texts=size, of=texts) for name, size in most.items() if size < texts}
+    sizes = [(name, size, texts) for name, size in most.items()]
+    sizes += [(name, size, len(corpus.train)) for name, size in trained.items()]
+    return {name: Sample(texts=size, of=of) for name, size, of in sizes if size < of}
 
 
 def _split(split: Split, duplicates: int) -> SplitAnalysis:
-    numbers = labels_per_text(split.targets)
+    numbers = labels_per_text(split.label_sets)
     known = sum(numbers.values())
     return SplitAnalysis(
         source=str(split.source),
         texts=len(split),
         chosen=int(split.chosen.sum()),
         labels_per_text=numbers,
-        mean_labels=cardinality(split.targets),
+        mean_labels=cardinality(split.label_sets),
         unlabelled=numbers.get(0, 0),
         unlabelled_share=numbers.get(0, 0) / known if known else None,
         duplicates=duplicates,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imbtool.analysis.finding import Finding, FoundRow, found
+from imbtool.analysis.finding import Finding, FoundRows, found
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.wording import counted
 
@@ -15,7 +15,8 @@ def chosen_findings(corpus: Corpus) -> Iterator[Finding]:
     """One finding for each split but training that holds texts which a search chose."""
     for name in SPLITS[1:]:
         split = corpus.splits[name]
-        rows = [FoundRow(name, int(row)) for row in np.flatnonzero(split.chosen)]
+        chosen = np.flatnonzero(split.chosen)
+        rows = FoundRows.of_split(name, chosen, lambda _: (None, ""))
         if rows:
             verb = "was" if len(rows) == 1 else "were"
             texts = counted(len(split), "text")

@@ -34,7 +34,7 @@ class CorpusTexts:
         return [
             text
             for number, name in enumerate(SPLITS)
-            for text in map(splits[name].texts.__getitem__, self.index[self.split == number])
+            for text in splits[name].texts.take(self.index[self.split == number])
         ]
 
     def targets(self) -> Targets:
@@ -43,7 +43,7 @@ class CorpusTexts:
         targets = np.empty((len(self), len(self.corpus.labels)), np.float32)
         for number, name in enumerate(SPLITS):
             here = self.split == number
-            targets[here] = splits[name].targets[self.index[here]]
+            targets[here] = splits[name].label_sets.targets(self.index[here])
         return targets
 
     def take(self, rows: Rows) -> CorpusTexts:

@@ -14,7 +14,6 @@ from sklearn.feature_extraction.text import CountVectorizer
 from imbtool.analysis.corpus_texts import corpus_texts, sample_rows
 from imbtool.analysis.document import Drift, LabelDrift, LengthDrift, NewWords, WordDrift
 from imbtool.analysis.finding import Finding, found, percent
-from imbtool.analysis.lengths import characters
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.data.imbalance import LabelCount, count_labels
 from imbtool.evaluation.document import Estimate
@@ -55,7 +54,7 @@ def measure_drift(corpus: Corpus, counts: Counts) -> Drift:
     unchosen = corpus.unchosen()
     if unchosen is not corpus and all(map(len, unchosen.splits.values())):
         corpus = unchosen
-        counts = {name: count_labels(split.targets) for name, split in corpus.splits.items()}
+        counts = {name: count_labels(split.label_sets) for name, split in corpus.splits.items()}
     tests = len(OTHERS) * (len(corpus.labels) + 1)
     return Drift(
         tests=tests,
@@ -142,7 +141,7 @@ def _fisher(first: LabelCount, second: LabelCount) -> float:
 
 def _length_drift(corpus: Corpus, tests: int) -> dict[str, LengthDrift]:
     rows = sample_rows({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
-    lengths = {name: characters(split)[rows[name]] for name, split in corpus.splits.items()}
+    lengths = {name: split.texts.characters()[rows[name]] for name, split in corpus.splits.items()}
     trained = lengths["train"]
     compared = {split: ks_2samp(trained, lengths[split]) for split in OTHERS}
     return {

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Literal, SupportsIndex, overload
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, SkipValidation
 
-from imbtool.data.corpus import Corpus
+from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.files.documents import Typed
 from imbtool.formats.cells import neutralised, shown_text
+from imbtool.types import Rows
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+LISTED_AT_ONCE = 10_000
+"""Rows that are made for a file at once."""
 COLUMNS = ("finding", "split", "file", "row", "label", "detail", "labels", "text")
 
 SPLIT_AGAIN = "split all rows again (`imbtool split 'FOLDER/*.csv' -o NEW`)"
@@ -177,6 +180,46 @@ class FoundRow:
     detail: str = ""
 
 
+class FoundRows(Sequence[FoundRow]):
+    """Rows that a finding concerns, each made when it is asked for: there may be millions."""
+
+    def __init__(self, split: Rows, index: Rows, tell: Callable[[int], tuple[str | None, str]]):
+        """Take over arrays that say where the rows stand.
+
+        Args:
+            split: of each row the number of its split in `SPLITS` [k].
+            index: its index in that split [k].
+            tell: gives the label and the detail of the row at a place of these arrays.
+        """
+        self._split, self._index, self._tell = split, index, tell
+
+    @classmethod
+    def of_split(
+        cls, split: str, index: Rows, tell: Callable[[int], tuple[str | None, str]]
+    ) -> FoundRows:
+        """Rows of one split."""
+        return cls(np.full(len(index), SPLITS.index(split)), index, tell)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> FoundRow: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[FoundRow]: ...
+
+    def __getitem__(self, place: SupportsIndex | slice) -> FoundRow | list[FoundRow]:
+        if isinstance(place, slice):
+            return [self[at] for at in range(len(self))[place]]
+        at = range(len(self))[place]
+        return FoundRow(SPLITS[self._split[at]], int(self._index[at]), *self._tell(at))
+
+    def different(self) -> int:
+        """How many different texts they are."""
+        return sum(len(np.unique(self._index[self._split == at])) for at in range(len(SPLITS)))
+
+
 class Finding(Typed):
     """Something in the data that costs quality, with its evidence.
 
@@ -231,12 +274,19 @@ def found(
         id=id,
         severity=severity or kind.severity,
         message=message,
-        rows=len({(row.split, row.index) for row in rows}),
+        rows=_different(rows),
         fix=fix or kind.fix,
         evidence=evidence,
         file=f"findings/{id}.csv" if rows else None,
         found_rows=rows,
     )
+
+
+def _different(rows: Sequence[FoundRow]) -> int:
+    """How many different texts rows are."""
+    if isinstance(rows, FoundRows):
+        return rows.different()
+    return len({(row.split, row.index) for row in rows})
 
 
 def percent(share: float) -> str:
@@ -268,8 +318,8 @@ def listed_rows(
 
 def frames(
     findings: Iterable[Finding], corpus: Corpus, texts: bool = True
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    """For each file of findings its path and rows, safe to open in a spreadsheet.
+) -> Iterator[tuple[str, Iterator[pd.DataFrame]]]:
+    """For each file of findings its path and, some at a time, its rows, safe for a spreadsheet.
 
     Args:
         findings: those with the same id share a file.
@@ -279,10 +329,22 @@ def frames(
     columns = COLUMNS if texts else COLUMNS[:-1]
     with_file = sorted((each for each in findings if each.file), key=lambda each: each.id)
     for path, group in groupby(with_file, key=lambda each: str(each.file)):
-        rows = [
-            (each.id, *_cells(row)) for each in group for row in listed_rows(each, corpus, texts)
-        ]
-        yield path, pd.DataFrame([row[: len(columns)] for row in rows], columns=list(columns))
+        yield (
+            path,
+            (
+                pd.DataFrame(
+                    [(each.id, *_cells(row))[: len(columns)] for row in rows], columns=list(columns)
+                )
+                for each in [*group]
+                for rows in _listed_in_turn(each, corpus, texts)
+            ),
+        )
+
+
+def _listed_in_turn(finding: Finding, corpus: Corpus, texts: bool) -> Iterator[list[ListedRow]]:
+    for start in range(0, len(finding.found_rows), LISTED_AT_ONCE):
+        rows = finding.found_rows[start : start + LISTED_AT_ONCE]
+        yield [_listed(row, corpus, texts) for row in rows]
 
 
 def _cells(row: ListedRow) -> Iterator[str | int]:
@@ -300,6 +362,6 @@ def _listed(row: FoundRow, corpus: Corpus, texts: bool) -> ListedRow:
         row=int(number),
         label=row.label or "",
         detail=row.detail,
-        labels=[names[label] for label in np.flatnonzero(split.targets[row.index] == 1)],
+        labels=[names[label] for label in np.flatnonzero(split.label_sets.of(row.index) == 1)],
         text=shown_text(split.texts[row.index]) if texts else None,
     )

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from imbtool.analysis.document import Edge, HierarchyAnalysis
-from imbtool.analysis.finding import Finding, FoundRow, found
+from imbtool.analysis.finding import Finding, FoundRows, found
 from imbtool.config.hierarchy import Labels
 from imbtool.data.corpus import Corpus
 from imbtool.data.imbalance import both_known, co_known, co_occurrence
 from imbtool.evaluation.document import Estimate
 from imbtool.evaluation.estimates import estimate, estimate_text
 from imbtool.evaluation.intervals import TAIL, exact_interval
-from imbtool.types import Counts
+from imbtool.labels.label_sets import LabelSets
+from imbtool.types import Counts, Rows
 from imbtool.wording import counted, some
 
 IMPLIES = 0.8
@@ -48,7 +49,8 @@ class ImpliedParent:
 def count_violations(corpus: Corpus) -> HierarchyAnalysis:
     """For each edge the texts, over all splits, that have the child and not its parent."""
     names = corpus.labels.names
-    broken = sum(_broken(corpus, split).sum(axis=0) for split in corpus.splits)
+    sets = [split.label_sets for split in corpus.splits.values()]
+    broken = sum(each.times @ _broken(each, corpus.labels) for each in sets)
     return HierarchyAnalysis(
         edges=[
             Edge(child=names[child], parent=names[parent], violations=int(count))
@@ -66,37 +68,47 @@ def hierarchy_findings(corpus: Corpus) -> Iterator[Finding]:
     finds few that have both.
     """
     yield from _orphans(corpus)
-    targets = corpus.train.targets
+    targets = corpus.train.label_sets
     together, known, both = co_occurrence(targets), co_known(targets), both_known(targets)
     yield from _implied(corpus, together, known, both.diagonal())
     if corpus.train.chosen.any():
-        targets = corpus.train.unchosen().targets
+        targets = corpus.train.unchosen().label_sets
         together, known, both = co_occurrence(targets), co_known(targets), both_known(targets)
     yield from _exclusions(corpus.labels, together, known, both)
 
 
-def _broken(corpus: Corpus, split: str) -> NDArray[np.bool_]:
-    """Texts with the child and not the parent of each edge [n, edges]."""
-    children, parents = corpus.labels.pairs()
-    targets = corpus.splits[split].targets
+def _broken(targets: LabelSets, labels: Labels) -> NDArray[np.bool_]:
+    """Which sets of labels have the child and not the parent of each edge [k, edges]."""
+    children, parents = labels.pairs()
+    sets = targets.sets
     # an unknown parent breaks nothing
-    return np.asarray((targets[:, children] == 1) & (targets[:, parents] == 0), dtype=np.bool_)
+    return np.asarray((sets[:, children] == 1) & (sets[:, parents] == 0), dtype=np.bool_)
 
 
 def _orphans(corpus: Corpus) -> Iterator[Finding]:
     names = corpus.labels.names
-    rows = [
-        FoundRow(split, int(row), names[child], f"without {names[parent]}")
-        for split in corpus.splits
-        for row, edge in np.argwhere(_broken(corpus, split))
-        for child, parent in [corpus.labels.edges[edge]]
-    ]
-    if rows:
+    parts = [_orphan_texts(split.label_sets, corpus.labels) for split in corpus.splits.values()]
+    index, edge = (np.concatenate(each) for each in zip(*parts, strict=True))
+    split = np.repeat(np.arange(len(parts)), [len(texts) for texts, _ in parts])
+
+    def tell(at: int) -> tuple[str, str]:
+        child, parent = corpus.labels.edges[edge[at]]
+        return names[child], f"without {names[parent]}"
+
+    if rows := FoundRows(split, index, tell):
         pairs = [edge for edge in count_violations(corpus).edges if edge.violations]
         pairs.sort(key=lambda edge: -edge.violations)
         shown = some(f"{edge.child} without {edge.parent} ({edge.violations:,})" for edge in pairs)
         message = f"Child labels are given without their parent: {shown}."
         yield found("orphan-child", message, {"pairs": pairs}, rows)
+
+
+def _orphan_texts(targets: LabelSets, labels: Labels) -> tuple[Rows, Rows]:
+    """Texts that have a child without its parent, and of which edge, for each such pair."""
+    broken = _broken(targets, labels)
+    texts = np.flatnonzero(np.asarray(broken.any(axis=1))[targets.of_text])
+    row, edge = np.nonzero(broken[targets.of_text[texts]])
+    return texts[row], edge
 
 
 def _implied(corpus: Corpus, together: Counts, known: Counts, texts: Counts) -> Iterator[Finding]:
@@ -155,16 +167,25 @@ def _said_above(labels: Labels, never: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return said
 
 
-def _exceptions(corpus: Corpus, pairs: Sequence[ImpliedParent]) -> list[FoundRow]:
+def _exceptions(corpus: Corpus, pairs: Sequence[ImpliedParent]) -> FoundRows:
     """The training texts with the child and not the parent: the likeliest to be wrong."""
-    targets, index = corpus.train.targets, corpus.labels.names.index
-    return [
-        FoundRow("train", int(row), pair.child, f"without {pair.parent}")
-        for pair in pairs
-        for row in np.flatnonzero(
-            (targets[:, index(pair.child)] == 1) & (targets[:, index(pair.parent)] == 0)
+    targets, place = corpus.train.label_sets, corpus.labels.names.index
+    sets = targets.sets
+    found_texts = [
+        np.flatnonzero(
+            ((sets[:, place(pair.child)] == 1) & (sets[:, place(pair.parent)] == 0))[
+                targets.of_text
+            ]
         )
+        for pair in pairs
     ]
+    number = np.repeat(np.arange(len(pairs)), [*map(len, found_texts)])
+
+    def tell(at: int) -> tuple[str, str]:
+        pair = pairs[number[at]]
+        return pair.child, f"without {pair.parent}"
+
+    return FoundRows.of_split("train", np.concatenate(found_texts), tell)
 
 
 def _may_be_below(limit: float, ours: Counts, theirs: Counts, texts: Counts) -> NDArray[np.bool_]:

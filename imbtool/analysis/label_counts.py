@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from imbtool.analysis.document import Measurability
-from imbtool.analysis.finding import Finding, FoundRow, found
+from imbtool.analysis.finding import Finding, FoundRows, found
 from imbtool.config.hierarchy import spelled_alike
 from imbtool.data.corpus import Corpus
 from imbtool.data.declared import Lacking
@@ -164,14 +164,14 @@ def _width(positives: int) -> float:
     return high - low
 
 
-def _positives(corpus: Corpus, split: str, labels: Collection[str]) -> list[FoundRow]:
-    targets = corpus.splits[split].targets
-    return [
-        FoundRow(split, int(row), name)
-        for index, name in enumerate(corpus.labels.names)
-        if name in labels
-        for row in np.flatnonzero(targets[:, index] == 1)
-    ]
+def _positives(corpus: Corpus, split: str, labels: Collection[str]) -> FoundRows:
+    sets = corpus.splits[split].label_sets
+    places = [place for place, name in enumerate(corpus.labels.names) if name in labels]
+    found_texts = [sets.texts_with(place) for place in places]
+    label = np.repeat(places, [*map(len, found_texts)])
+    names = corpus.labels.names
+    index = np.concatenate(found_texts)
+    return FoundRows.of_split(split, index, lambda at: (names[label[at]], ""))
 
 
 def _labels(labels: Collection[str]) -> str:

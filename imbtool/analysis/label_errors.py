@@ -13,6 +13,8 @@ from imbtool.evaluation.label_errors import ERROR_RATE, suspected_label_errors
 from imbtool.types import Floats, Rows, Targets
 from imbtool.wording import counted, some
 
+SAMPLED_TEXTS = 200_000
+"""Of more training texts, label errors are looked for in a sample of this size."""
 LEAST_OF_EACH = 10
 """With fewer positives, or negatives, single annotations of a label cannot be judged."""
 
@@ -26,6 +28,24 @@ class SuspectedErrors:
     missing: int
 
 
+@dataclass(frozen=True)
+class TextSample:
+    """Training texts that were judged.
+
+    Attributes:
+        rows: their index among all of them [n].
+        of: how many there are.
+    """
+
+    rows: Rows
+    of: int
+
+    @property
+    def is_part(self) -> bool:
+        """Whether there are others."""
+        return len(self.rows) < self.of
+
+
 def judged_labels(targets: Targets) -> NDArray[np.bool_]:
     """Which labels have enough positives and negatives to judge single annotations: [L].
 
@@ -37,20 +57,22 @@ def judged_labels(targets: Targets) -> NDArray[np.bool_]:
 
 
 def label_error_findings(
-    names: Sequence[str], probabilities: Floats, targets: Targets, split: str = "train"
+    names: Sequence[str], probabilities: Floats, targets: Targets, sample: TextSample | None = None
 ) -> Iterator[Finding]:
     """One finding `label-error` if any annotation is suspected, none otherwise.
 
     The rarest label comes first, and within a label the most probable error. Evidence: the assumed
     `error_rate`, how many errors are to be expected among the suspected ones at that
-    rate, the `SuspectedErrors` of each label, and the labels that are too rare to judge.
+    rate, the `SuspectedErrors` of each label, and the labels that are too rare to judge; of a
+    sample also how many of how many texts were judged.
 
     Args:
         names: of the labels [L].
         probabilities: of heads that have not seen the text [n, L]; see `error_chances`.
         targets: as annotated [n, L], NaN unknown.
-        split: whose texts they are.
+        sample: the training texts that they are; all of them by default.
     """
+    sample = sample or TextSample(np.arange(len(targets)), len(targets))
     judged = judged_labels(targets)
     scores = np.full(targets.shape, np.nan)
     scores[:, judged] = suspected_label_errors(probabilities[:, judged], targets[:, judged])
@@ -73,14 +95,23 @@ def label_error_findings(
         "expected_errors": expected,
         "labels": {name: asdict(errors) for name, errors in of_labels.items()},
         "not_judged": [names[label] for label in rarest if not judged[label]],
+        **({"sample": {"texts": len(targets), "of": sample.of}} if sample.is_part else {}),
     }
     rows = [
-        FoundRow(split, int(text), names[label], _detail(given[text, label], scores[text, label]))
+        FoundRow(
+            "train",
+            int(sample.rows[text]),
+            names[label],
+            _detail(given[text, label], scores[text, label]),
+        )
         for label in rarest
         for text in _most_probable(scores[:, label])
     ]
     texts = int(suspected.any(axis=1).sum())
-    yield found("label-error", _message(of_labels, texts, expected), evidence, rows)
+    message = _message(of_labels, texts, expected)
+    if sample.is_part:
+        message += f" A sample of {len(targets):,} of the {sample.of:,} training texts was judged."
+    yield found("label-error", message, evidence, rows)
 
 
 def _most_probable(scores: Floats) -> Rows:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imbtool.analysis.document import Lengths, Quantiles, TokenLengths, TokenQuantiles
 from imbtool.analysis.finding import Finding, FoundRow, Severity, found
-from imbtool.data.corpus import Corpus, Split
+from imbtool.data.corpus import Corpus
 from imbtool.evaluation.document import Estimate
 from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import exact_interval
@@ -43,16 +43,11 @@ class Tokens:
     counts: Mapping[str, Rows]
 
 
-def characters(split: Split) -> Rows:
-    """Characters of each text [n]."""
-    return np.fromiter(map(len, split.texts), dtype=np.int64, count=len(split))
-
-
 def measure_lengths(corpus: Corpus, tokens: Tokens | None) -> Lengths:
     """Quantiles of characters and tokens, and the truncated share, by split and by label."""
     return Lengths(
         characters={
-            name: Quantiles(**_quantiles(characters(split)))
+            name: Quantiles(**_quantiles(split.texts.characters()))
             for name, split in corpus.splits.items()
         },
         tokens=None
@@ -99,7 +94,8 @@ def length_findings(tokens: Tokens | None, measured: TokenLengths | None) -> Ite
 
 
 def _by_label(corpus: Corpus, tokens: Tokens) -> dict[str, TokenQuantiles]:
-    targets, counts = corpus.train.targets[tokens.rows["train"]], tokens.counts["train"]
+    targets = corpus.train.label_sets.targets(tokens.rows["train"])
+    counts = tokens.counts["train"]
     return {
         name: _row(counts[targets[:, index] == 1], tokens.limit)
         for index, name in enumerate(corpus.labels.names)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -14,13 +15,14 @@ from imbtool.analysis.corpus_texts import CorpusTexts, corpus_texts
 from imbtool.analysis.finding import (
     SPLIT_AGAIN,
     Finding,
-    FoundRow,
+    FoundRows,
     Severity,
     found,
     percent,
 )
 from imbtool.data.corpus import SPLITS, Corpus
-from imbtool.data.duplicates import near_forms, normalised, text_keys
+from imbtool.data.duplicates import near_forms, normalised, text_keys, text_numbers
+from imbtool.data.imbalance import count_labels
 from imbtool.wording import counted, some
 
 SAMPLED_TEXTS = 200_000
@@ -31,6 +33,8 @@ ERROR_LABEL_SHARE, ERROR_LABEL_POSITIVES = 0.5, 10
 """The same for one label: this share of its positives, if it has so many."""
 WARNING_SHARE, WARNING_LABEL_SHARE = 0.005, 0.05
 """Below these shares of a split, and of the positives of each label, a leak changes no metric."""
+GROUPS_AT_ONCE = 50_000
+"""Different texts whose labels are compared at once."""
 PAIRS = ((0, 1), (0, 2), (1, 2))
 """The numbers of every two splits in `SPLITS`; the first is the one to remove rows from."""
 
@@ -77,19 +81,8 @@ def text_findings(exact: SameTexts) -> Iterator[Finding]:
 
 def same_texts(corpus: Corpus) -> SameTexts:
     """The texts of all splits, in groups of those that are the same but for case and space."""
-    texts = corpus_texts(corpus)
-    return SameTexts(texts, text_numbers(text_keys(texts.texts())))
-
-
-def text_numbers(keys: Iterable[str]) -> Groups:
-    """A number for each text, equal where the keys are.
-
-    Only 64-bit hashes are kept: of ten million texts two different ones share a number with
-    a chance of 1 in 400,000.
-    """
-    hashes = np.fromiter(map(hash, keys), dtype=np.int64)
-    numbers, _ = pd.factorize(hashes)
-    return np.asarray(numbers, dtype=np.int64)
+    keys = chain.from_iterable(text_keys(split.texts) for split in corpus.splits.values())
+    return SameTexts(corpus_texts(corpus), text_numbers(keys))
 
 
 def _rows_in(whole: CorpusTexts, sample: CorpusTexts) -> Groups:
@@ -122,7 +115,7 @@ class SameTexts:
 
     def repeated(self) -> Flags:
         """The texts that repeat an earlier one of their split."""
-        return np.asarray(self._firsts() != np.arange(len(self.texts)), dtype=np.bool_)
+        return np.asarray(self._firsts != np.arange(len(self.texts)), dtype=np.bool_)
 
     def leaks(self, kind: str, known: Sequence[Flags]) -> Iterator[Finding]:
         """A finding for every two splits that share texts, but those known for each pair."""
@@ -135,12 +128,12 @@ class SameTexts:
         """A finding if texts repeat others of their split, some texts left out."""
         kept = np.flatnonzero(~but)
         part = SameTexts(self.texts.take(kept), self.groups[kept], self.links)
-        rows, firsts = np.flatnonzero(part.repeated()), part._firsts()
+        rows = np.flatnonzero(part.repeated())
         if len(rows):
             counts = part._by_split(rows)
             subject = f"{counted(len(rows), 'text')} {_are(len(rows))}"
             message = f"{subject} {REPEATS[kind]} an earlier text of the split: {_in_each(counts)}."
-            found_rows = [part._found_row(row, firsts[row]) for row in rows.tolist()]
+            found_rows = part._found_rows(rows, part._firsts[rows])
             yield found(kind, message, {"splits": counts}, found_rows)
 
     def _shared(self, first: int, second: int) -> Flags:
@@ -162,6 +155,7 @@ class SameTexts:
             return first
         return np.minimum.reduceat(first[self.links.indices], self.links.indptr[:-1])
 
+    @cached_property
     def _firsts(self) -> Groups:
         """The index of the first text of its group and split, for each text.
 
@@ -205,26 +199,35 @@ class SameTexts:
     def _label_shares(self, rows: Groups, split: int) -> dict[str, LabelLeak]:
         """Labels with leaked positives: how many of how many."""
         corpus = self.texts.corpus
-        targets = corpus.splits[SPLITS[split]].targets
-        leaked = (targets[self.texts.index[rows]] == 1).sum(axis=0)
-        positives = (targets[self.texts.index[self.texts.split == split]] == 1).sum(axis=0)
+        targets = corpus.splits[SPLITS[split]].label_sets
+        every = self.texts.index[self.texts.split == split]
+        leaked, positives = (
+            [count.positives for count in count_labels(targets.take(texts))]
+            for texts in (self.texts.index[rows], every)
+        )
         return {
-            name: LabelLeak(int(ours), int(of), float(ours / of))
+            name: LabelLeak(ours, of, ours / of)
             for name, ours, of in zip(corpus.labels.names, leaked, positives, strict=True)
             if ours
         }
 
-    def _both_sides(self, rows: Groups, first: int, second: int) -> list[FoundRow]:
+    def _both_sides(self, rows: Groups, first: int, second: int) -> FoundRows:
         """Each row with the first one like it in the other split; those to remove come first."""
-        others = {first: self._any_like(second), second: self._any_like(first)}
-        return [
-            self._found_row(row, others[int(self.texts.split[row])][self.groups[row]])
-            for row in rows
-        ]
+        groups = self.groups[rows]
+        others = np.where(
+            self.texts.split[rows] == first,
+            self._any_like(second)[groups],
+            self._any_like(first)[groups],
+        )
+        return self._found_rows(rows, others)
 
-    def _found_row(self, row: int, other: int) -> FoundRow:
-        detail = f"like {self.texts.row_name(other)}"
-        return FoundRow(self.texts.split_name(row), int(self.texts.index[row]), None, detail)
+    def _found_rows(self, rows: Groups, others: Groups) -> FoundRows:
+        """Rows, each with another one that it is like."""
+        return FoundRows(
+            self.texts.split[rows],
+            self.texts.index[rows],
+            lambda at: (None, f"like {self.texts.row_name(others[at])}"),
+        )
 
     def _by_split(self, rows: Groups) -> dict[str, int]:
         counts = np.bincount(self.texts.split[rows], minlength=len(SPLITS))
@@ -251,44 +254,56 @@ def _led_back(links: csr_array, keys: Groups, first: Groups) -> Groups:
 
 
 def _contradictions(same: SameTexts) -> Iterator[Finding]:
-    texts, groups = same.texts, same.groups
+    groups = same.groups
     rows = np.flatnonzero(np.bincount(groups)[groups] > 1)
     if not len(rows):
         return
     rows = rows[np.argsort(groups[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(groups[rows], prepend=-1))
-    targets = texts.take(rows).targets()
-    # unknown contradicts nothing: fmax and fmin pass over NaN
-    high, low = (reduce.reduceat(targets, starts) for reduce in (np.fmax, np.fmin))
-    clash = (high == 1) & (low == 0)
+    clash = np.concatenate([*_clashes(same.texts, rows, starts)])
     if clash.any():
         of_group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rows)))
-        yield _contradiction(texts, rows, of_group, clash)
+        yield _contradiction(same.texts, rows, of_group, clash)
+
+
+def _clashes(texts: CorpusTexts, rows: Groups, starts: Groups) -> Iterator[Flags]:
+    """Yield which labels the rows of a group have and have not, [groups, L], some at a time.
+
+    Args:
+        texts: all texts.
+        rows: those of the groups, group by group.
+        starts: where each group begins in `rows`.
+    """
+    for begin in range(0, len(starts), GROUPS_AT_ONCE):
+        here = starts[begin : begin + GROUPS_AT_ONCE]
+        end = starts[begin + GROUPS_AT_ONCE] if begin + GROUPS_AT_ONCE < len(starts) else len(rows)
+        targets = texts.take(rows[here[0] : end]).targets()
+        # unknown contradicts nothing: fmax and fmin pass over NaN
+        high, low = (ufunc.reduceat(targets, here - here[0]) for ufunc in (np.fmax, np.fmin))
+        yield (high == 1) & (low == 0)
 
 
 def _contradiction(texts: CorpusTexts, rows: Groups, of_group: Groups, clash: Flags) -> Finding:
     names = texts.corpus.labels.names
     counts = clash.sum(axis=0).tolist()
     labels = {name: count for name, count in zip(names, counts, strict=True) if count}
-    within = {group: _names(names, clash[group]) for group in np.flatnonzero(clash.any(axis=1))}
-    found_rows = [
-        _contradicted(texts, int(row), within[group])
-        for row, group in zip(rows, of_group.tolist(), strict=True)
-        if group in within
-    ]
+    clashing = np.asarray(clash.any(axis=1))
+    kept = clashing[of_group]
+    rows, of_group = rows[kept], of_group[kept]
+
+    def tell(at: int) -> tuple[str | None, str]:
+        own = _names(names, clash[of_group[at]])
+        return own[0] if len(own) == 1 else None, f"other rows differ in {', '.join(own)}"
+
+    different = int(clashing.sum())
     worst = sorted(labels, key=lambda name: -labels[name])
     message = (
-        f"{counted(len(within), 'text')} {'has' if len(within) == 1 else 'have'} different labels "
-        f"in different rows, {counted(len(found_rows), 'row')} in all. The copies differ in "
+        f"{counted(different, 'text')} {'has' if different == 1 else 'have'} different labels "
+        f"in different rows, {counted(len(rows), 'row')} in all. The copies differ in "
         f"{some(f'{name} ({labels[name]:,})' for name in worst)}."
     )
-    return found("contradiction", message, {"texts": len(within), "labels": labels}, found_rows)
-
-
-def _contradicted(texts: CorpusTexts, row: int, names: list[str]) -> FoundRow:
-    label = names[0] if len(names) == 1 else None
-    detail = f"other rows differ in {', '.join(names)}"
-    return FoundRow(texts.split_name(row), int(texts.index[row]), label, detail)
+    found_rows = FoundRows(texts.split[rows], texts.index[rows], tell)
+    return found("contradiction", message, {"texts": different, "labels": labels}, found_rows)
 
 
 def _leak_severity(

@@ -19,6 +19,7 @@ from imbtool.config.reader import make_profile, read_profile
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.data.corpus import SPLITS, split_paths
+from imbtool.data.imbalance import count_labels
 from imbtool.data.splitting import stratified_split
 from imbtool.data.tables import Table, read_arrow
 from imbtool.errors import Problem, UserError, user_error
@@ -130,8 +131,8 @@ class _Known:
         for table in self.tables.values():
             cells = label_cells(table.data, self.profile.data.labels)
             names = [name for name in self.labels if name in cells.names]
-            found = (cells.targets(names) == 1).sum(axis=0)
-            counts.update(dict(zip(names, map(int, found), strict=True)))
+            found = count_labels(cells.label_sets(names))
+            counts.update({name: of.positives for name, of in zip(names, found, strict=True)})
         return counts
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from imbtool.config.data_sections import DataSection
 from imbtool.config.hierarchy import Labels, label_set
@@ -22,7 +24,8 @@ from imbtool.data.declared import (
     table_notes,
     unasked_labels,
 )
-from imbtool.data.duplicates import near_duplicate_groups, text_key
+from imbtool.data.duplicates import near_duplicate_groups, text_keys, text_numbers
+from imbtool.data.imbalance import count_labels
 from imbtool.data.labelled_table import LabelledTable, read_labelled
 from imbtool.data.provenance import Chosen, bias_notes
 from imbtool.data.splitting import split_unchosen
@@ -30,7 +33,9 @@ from imbtool.data.tables import Files, place_of, read_table
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import cell_text, require_columns
+from imbtool.formats.texts import Texts
 from imbtool.labels.cells import stranger_fix
+from imbtool.labels.label_sets import LabelSets
 from imbtool.notes import tell
 from imbtool.types import Rows, Targets
 from imbtool.wording import counted, did_you_mean, some
@@ -46,34 +51,57 @@ HASHED_AT_ONCE = 4096
 class Split:
     """Texts and their targets.
 
+    What it holds of a text takes its bytes and some twenty more.
+
     Attributes:
         name: train, validation or test.
         source: the table the rows came from: a file, a folder or glob of files, or a data set.
         texts: n texts.
-        targets: float32 [n, L].
+        label_sets: their targets.
         rows: 1-based row of each text in its source, not counting headers.
         files: the files of the source and how many rows each has, if they are known.
         chosen: whether a search chose each text for labelling [n]; default: none of them.
+        digest: the fingerprint of texts that are no longer held; see `without_texts`.
     """
 
     name: str
     source: Path
-    texts: list[str]
-    targets: Targets
-    rows: Sequence[int]
+    texts: Texts
+    label_sets: LabelSets
+    rows: Sequence[int] | Rows
     files: Files = ()
     chosen: Chosen = field(default_factory=lambda: np.zeros(0, np.bool_))
+    digest: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.chosen) == 0:
-            object.__setattr__(self, "chosen", np.zeros(len(self.texts), np.bool_))
+            object.__setattr__(self, "chosen", np.zeros(len(self), np.bool_))
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        source: Path,
+        texts: Iterable[str],
+        targets: Targets,
+        rows: Sequence[int] | Rows,
+        chosen: Chosen | None = None,
+    ) -> Split:
+        """A split of texts and targets [n, L] as Python and numpy have them."""
+        marks = np.zeros(0, np.bool_) if chosen is None else chosen
+        return cls(name, source, Texts.of(texts), LabelSets.each(targets), rows, (), marks)
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.label_sets)
+
+    @cached_property
+    def targets(self) -> Targets:
+        """The targets, written out: float32 [n, L]."""
+        return self.label_sets.targets()
 
     def place(self, index: int) -> tuple[Path, int]:
         """The file in which a text stands, and its 1-based row there."""
-        row = self.rows[index]
+        row = int(self.rows[index])
         return place_of(self.files, row) if self.files else (self.source, row)
 
     def row_text(self, index: int) -> str:
@@ -85,11 +113,15 @@ class Split:
         return replace(
             self,
             name=name,
-            texts=[self.texts[row] for row in rows],
-            targets=self.targets[rows],
-            rows=[self.rows[row] for row in rows],
+            texts=self.texts.take(rows),
+            label_sets=self.label_sets.take(rows),
+            rows=np.asarray(self.rows)[rows],
             chosen=self.chosen[rows],
         )
+
+    def without_texts(self) -> Split:
+        """What is left once the texts have been read: all but them, and their fingerprint."""
+        return replace(self, texts=Texts.of([]), digest=self.fingerprint)
 
     def unchosen(self) -> Split:
         """The texts that no search chose: itself where there are no others."""
@@ -98,16 +130,20 @@ class Split:
     @property
     def fingerprint(self) -> str:
         """sha256 over texts and targets, in order: the same data give the same value."""
-        return self._digest(np.ascontiguousarray(self.targets).data.cast("B"))
+        if self.digest is not None:
+            return self.digest
+        return self._digest(part.data.cast("B") for part in self.label_sets.chunks())
 
     @property
     def text_fingerprint(self) -> str:
         """sha256 over the texts alone, in order."""
-        return self._digest(b"")
+        return self._digest(())
 
-    def _digest(self, head: bytes | memoryview) -> str:
+    def _digest(self, head: Iterable[memoryview]) -> str:
         """sha256 over some bytes and the texts behind them."""
-        digest = hashlib.sha256(head)
+        digest = hashlib.sha256()
+        for part in head:
+            digest.update(part)
         for start in range(0, len(self.texts), HASHED_AT_ONCE):
             together = "\0".join([*self.texts[start : start + HASHED_AT_ONCE], ""])
             digest.update(together.encode("utf-8", "surrogatepass"))
@@ -128,6 +164,11 @@ class Corpus:
     def splits(self) -> dict[str, Split]:
         """The splits by name."""
         return {name: getattr(self, name) for name in SPLITS}
+
+    def without_texts(self) -> Corpus:
+        """The same splits without their texts, once these have been read."""
+        train, validation, test = (split.without_texts() for split in self.splits.values())
+        return Corpus(self.labels, train, validation, test, self.declared)
 
     def without(self, left_out: Collection[str]) -> Corpus:
         """The same texts without some labels; their children attach to the next label above."""
@@ -287,8 +328,10 @@ def split_column(split: Split, column: str, text_format: TextFormat) -> list[str
 
 def _split(table: LabelledTable, names: Sequence[str], unasked: Collection[str]) -> Split:
     """The table's texts with targets for some labels; see `unasked_labels`."""
-    targets, rows = table.cells.targets(names, unasked), range(1, len(table.texts) + 1)
-    return Split(table.name, table.path, table.texts, targets, rows, table.files, table.chosen)
+    # what was read of the table goes back to the system before more is needed
+    pa.default_memory_pool().release_unused()
+    sets, rows = table.cells.label_sets(names, unasked), range(1, len(table.texts) + 1)
+    return Split(table.name, table.path, table.texts, sets, rows, table.files, table.chosen)
 
 
 def _label_names(tables: Sequence[LabelledTable], profile: Profile) -> tuple[str, ...]:
@@ -341,7 +384,7 @@ def _left_out(train: Split, names: Sequence[str], declared: Collection[str]) -> 
     Raises:
         UserError: none is left.
     """
-    labels = lacking(train.targets, names, declared)
+    labels = lacking(train.label_sets, names, declared)
     if len(labels.names) == len(names):
         found = f"no label with positives and negatives; {some(names)} are only declared"
         fix = "label texts that have them: `imbtool find` looks for such texts"
@@ -358,19 +401,20 @@ def _without(
         return labels, dict(splits)
     kept = [place for place, name in enumerate(labels.names) if name not in left_out]
     return labels.only(kept), {
-        name: replace(split, targets=np.ascontiguousarray(split.targets[:, kept]))
+        name: replace(split, label_sets=split.label_sets.only(kept))
         for name, split in splits.items()
     }
 
 
 def _require_both_kinds(train: Split, names: Sequence[str]) -> None:
+    counts = count_labels(train.label_sets)
     remedies = {
         "positive": "add texts that have it, or remove the label from every file and the profile",
         "negative": "a label that every text has cannot be learned: remove it",
     }
-    for value, (kind, fix) in zip((1, 0), remedies.items(), strict=True):
-        counts = (train.targets == value).sum(axis=0)
-        missing = [repr(name) for name, count in zip(names, counts, strict=True) if count == 0]
+    for kind, fix in remedies.items():
+        of_kind = [getattr(count, f"{kind}s") for count in counts]
+        missing = [repr(name) for name, count in zip(names, of_kind, strict=True) if count == 0]
         if missing:
             found = f"no {kind} for {some(missing)}"
             raise user_error(train.source, found, f"a {kind} for each label in training", fix)
@@ -389,7 +433,7 @@ def _complete(splits: Mapping[str, Split], seed: int, complete: bool = True) -> 
     train = splits["train"]
     keys = _kept_together(train.texts)
     shares = [1.0 - SPLIT_SHARE * len(missing), *[SPLIT_SHARE] * len(missing)]
-    parts = split_unchosen(train.targets, shares, seed, keys, train.chosen)
+    parts = split_unchosen(train.label_sets, shares, seed, keys, train.chosen)
     if not complete and not all(map(len, parts)):
         everything, nothing = np.arange(len(train)), np.arange(0)
         parts = [everything, *[nothing] * len(missing)]
@@ -403,8 +447,8 @@ def _complete(splits: Mapping[str, Split], seed: int, complete: bool = True) -> 
     return result
 
 
-def _kept_together(texts: Sequence[str]) -> list[int] | list[str]:
-    """Near duplicates have the same key; of more than `MOST_NEAR` texts the same ones alone do."""
-    if len(texts) > MOST_NEAR:
-        return list(map(text_key, texts))
-    return list(near_duplicate_groups(texts).tolist())
+def _kept_together(texts: Sequence[str]) -> Rows:
+    """Near duplicates have the same number; of more than `MOST_NEAR` texts the same ones do."""
+    return (
+        text_numbers(text_keys(texts)) if len(texts) > MOST_NEAR else near_duplicate_groups(texts)
+    )

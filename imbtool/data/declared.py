@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from imbtool.labels.cells import LabelCells
-from imbtool.types import Targets
+from imbtool.labels.label_sets import LabelSets
 from imbtool.wording import counted, some
 
 
@@ -63,17 +61,18 @@ class Lacking:
         return (*self.positives, *self.negatives)
 
 
-def lacking(targets: Targets, names: Sequence[str], declared: Collection[str]) -> Lacking:
-    """The declared labels that cannot be learned from training targets [n, L].
+def lacking(targets: LabelSets, names: Sequence[str], declared: Collection[str]) -> Lacking:
+    """The declared labels that cannot be learned from training targets.
 
     Args:
-        targets: [n, L], NaN unknown.
+        targets: of the labels.
         names: of the labels [L].
         declared: `labels.names` of the profile.
     """
     places = [(place, name) for place, name in enumerate(names) if name in set(declared)]
     positives, negatives = (
-        {name for place, name in places if (targets[:, place] == value).any()} for value in (1, 0)
+        {name for place, name in places if len(targets.texts_with(place, value))}
+        for value in (1, 0)
     )
     without = tuple(name for _, name in places if name not in positives)
     constant = (name for _, name in places if name in positives and name not in negatives)
@@ -96,8 +95,8 @@ def left_out_notes(labels: Lacking) -> Iterator[str]:
 def table_notes(where: object, cells: LabelCells, left_out: Sequence[str]) -> Iterator[str]:
     """A sentence on labels of a table that the model was trained without; none without any."""
     here = [name for name in left_out if name in cells.names]
-    has = (cells.targets(here) == 1).any(axis=0) if here else np.zeros(0, np.bool_)
-    found = [repr(name) for name, any_text in zip(here, has, strict=True) if any_text]
+    sets = cells.label_sets(here)
+    found = [repr(name) for place, name in enumerate(here) if len(sets.texts_with(place))]
     if found:
         yield (
             f"{where}: {counted(len(found), 'label')} of labels.names, which the model was trained "

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, tee
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
+
+from imbtool.labels.label_sets import combined
 
 NEAR = 0.8
 """Jaccard similarity of two texts' word pairs from which they are near duplicates."""
@@ -22,6 +24,8 @@ NEIGHBOURS = 16
 """Within a band, a text is compared with this many others of the same hashes: bounded work."""
 PAIRS_AT_ONCE = 200_000
 KEYS_AT_ONCE = 512
+SECOND = "\x1f"
+"""Before a key for the second half of its hash."""
 LONE = np.uint64(2**32 - 1)
 """Stands for the second word of a text of one word."""
 
@@ -45,6 +49,17 @@ def text_keys(texts: Sequence[str]) -> Iterator[str]:
     return chain.from_iterable(
         map(str.casefold if _single_blanks(block) else text_key, block) for block in blocks
     )
+
+
+def text_numbers(keys: Iterable[str]) -> Numbers:
+    """A number for each text [n], equal where the keys are, in order of first appearance.
+
+    128 bits are kept of each key: a chance of 1 in 10^24 that two of ten million share a number.
+    """
+    one, other = tee(keys)
+    pairs = zip(map(hash, one), map(hash, map(SECOND.__add__, other)), strict=True)
+    hashes = np.fromiter(chain.from_iterable(pairs), dtype=np.int64).reshape(-1, 2)
+    return combined(np.ascontiguousarray(hashes.T))[0].astype(np.int64)
 
 
 def _single_blanks(texts: Sequence[str]) -> bool:

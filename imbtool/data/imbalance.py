@@ -1,4 +1,7 @@
-"""How imbalanced a target matrix is: counts, ratios, tiers, co-occurrence, and their measures."""
+"""How imbalanced targets are: counts, ratios, tiers, co-occurrence, and their measures.
+
+Whatever is counted is counted of each set of labels once, times the texts that have it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 
 from imbtool.config.schema import WeightsSection
 from imbtool.files.documents import NumberOrNone, Typed
+from imbtool.labels.label_sets import CHUNK_ROWS, LabelSets, as_label_sets
 from imbtool.types import Counts, Floats, Targets
 
 Tier = Literal["severe", "moderate", "common"]
@@ -21,9 +25,6 @@ FrequencyGroup = Literal["many", "medium", "few"]
 FREQUENCY_GROUPS: tuple[FrequencyGroup, ...] = ("many", "medium", "few")
 MANY, FEW = 100, 20
 """More training positives than the first are many, fewer than the second are few."""
-
-CHUNK_ROWS = 2**13
-"""Rows whose targets are counted at once; counts of so many are whole numbers in float32."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,13 @@ class LabelCount:
         return self.positives / self.known if self.known else 0.0
 
 
-def count_labels(targets: Targets) -> list[LabelCount]:
-    """Count each column of targets [n, L] (1, 0, NaN unknown)."""
-    positives = _totals(targets, _positive)
-    known = _totals(targets, _known) if _has_unknown(targets) else [len(targets)] * len(positives)
+def count_labels(targets: Targets | LabelSets) -> list[LabelCount]:
+    """Count each label of targets, or of an array of them [n, L] (1, 0, NaN unknown)."""
+    sets = as_label_sets(targets)
+    counts = zip(_totals(sets, _positive), _totals(sets, _known), strict=True)
     return [
-        LabelCount(int(pos), int(of - pos), len(targets) - int(of))
-        for pos, of in zip(positives, known, strict=True)
+        LabelCount(int(positives), int(known - positives), len(sets) - int(known))
+        for positives, known in counts
     ]
 
 
@@ -99,33 +100,31 @@ def rarest_first(labels: Mapping[str, Counted]) -> list[tuple[str, Counted]]:
     return sorted(labels.items(), key=lambda item: item[1].positives)
 
 
-def co_occurrence(targets: Targets) -> Counts:
+def co_occurrence(targets: Targets | LabelSets) -> Counts:
     """Texts that have both labels, [L, L]; the diagonal holds each label's positives."""
-    return _pairs((positive, positive) for positive in map(_positive, _chunks(targets)))
+    return _pairs(as_label_sets(targets), _positive, _positive)
 
 
-def co_known(targets: Targets) -> Counts:
+def co_known(targets: Targets | LabelSets) -> Counts:
     """Texts that have the row label and of which the column label is known, [L, L]."""
-    if not _has_unknown(targets):
-        return np.repeat(_totals(targets, _positive)[:, None], targets.shape[1], axis=1)
-    return _pairs((_positive(rows), _known(rows)) for rows in _chunks(targets))
+    return _pairs(as_label_sets(targets), _positive, _known)
 
 
-def both_known(targets: Targets) -> Counts:
+def both_known(targets: Targets | LabelSets) -> Counts:
     """Texts of which both labels are known, [L, L]; the diagonal holds those of each label."""
-    if not _has_unknown(targets):
-        return np.full((targets.shape[1],) * 2, len(targets), dtype=np.int64)
-    return _pairs((known, known) for known in map(_known, _chunks(targets)))
+    return _pairs(as_label_sets(targets), _known, _known)
 
 
-def labels_per_text(targets: Targets) -> dict[int, int]:
+def labels_per_text(targets: Targets | LabelSets) -> dict[int, int]:
     """How many texts have how many labels, by their number; texts with an unknown one left out."""
-    sums = targets.sum(axis=1)
-    numbers, texts = np.unique(sums[~np.isnan(sums)], return_counts=True)
-    return {int(number): int(count) for number, count in zip(numbers, texts, strict=True)}
+    sets = as_label_sets(targets)
+    sums = sets.sets.sum(axis=1)
+    known = np.flatnonzero(~np.isnan(sums))
+    texts = np.bincount(sums[known].astype(np.int64), weights=sets.times[known])
+    return {int(number): int(texts[number]) for number in np.flatnonzero(texts)}
 
 
-def cardinality(targets: Targets) -> float:
+def cardinality(targets: Targets | LabelSets) -> float:
     """Labels a text on average: the sum over labels of their share of the texts they are known of.
 
     Without unknown ones this is the mean number of labels (Tsoumakas and Katakis, Multi-Label
@@ -175,7 +174,7 @@ def cvir(ratios: Floats) -> float:
     return float(known.std(ddof=1) / known.mean()) if len(known) > 1 else np.nan
 
 
-def scumble(targets: Targets, ratios: Floats) -> tuple[float, Floats]:
+def scumble(targets: Targets | LabelSets, ratios: Floats) -> tuple[float, Floats]:
     """SCUMBLE: how much rare and frequent labels stand in the same texts, from 0 to 1.
 
     Of a text it is 1 - (geometric mean / arithmetic mean) of the `irlbl` of its labels, 0 without
@@ -185,25 +184,26 @@ def scumble(targets: Targets, ratios: Floats) -> tuple[float, Floats]:
     data sets, Neurocomputing 326-327, 2019.
 
     Args:
-        targets: [n, L], all known.
+        targets: of n texts, all known.
         ratios: `irlbl` [L].
 
     Returns:
         Of the data, and of each label [L].
     """
-    of_rows, of_labels = 0.0, np.zeros(targets.shape[1])
+    sets = as_label_sets(targets)
+    of_rows, of_labels = 0.0, np.zeros(len(ratios))
     values = np.column_stack([np.nan_to_num(ratios), np.log(np.where(ratios > 0, ratios, 1.0))])
-    for positive in map(_positive, _chunks(targets)):
-        numbers = np.maximum(positive.sum(axis=1, dtype=np.float64), 1)
-        sums, logs = (positive.astype(np.float64) @ values).T
+    for positive in map(_positive, sets.chunks()):
+        numbers = np.maximum(positive.sum(axis=1), 1)
+        sums, logs = (positive @ values).T
         geometric = np.exp(logs / numbers)
         own = np.where(sums > 0, 1 - geometric * numbers / np.where(sums > 0, sums, 1), 0)
         of_rows += float(own.sum())
         of_labels += positive.T @ own
     with np.errstate(invalid="ignore"):
-        of_labels = of_labels / _totals(targets, _positive)
+        of_labels = of_labels / _totals(sets, _positive)
     # the means of equal ratios differ by rounding alone
-    return max(0.0, of_rows / max(1, len(targets))), np.maximum(of_labels, 0)
+    return max(0.0, of_rows / max(1, len(sets))), np.maximum(of_labels, 0)
 
 
 class ImbalanceMeasures(Typed):
@@ -234,22 +234,27 @@ class LabelImbalance:
     shots: FrequencyGroup
 
 
-def measure_imbalance(targets: Targets) -> tuple[ImbalanceMeasures, list[LabelImbalance]]:
-    """Every measure of training targets [n, L], and those of each label [L]."""
-    positives = _totals(targets, _positive)
+def measure_imbalance(
+    targets: Targets | LabelSets,
+) -> tuple[ImbalanceMeasures, list[LabelImbalance]]:
+    """Every measure of training targets of n texts, and those of each label [L]."""
+    sets = as_label_sets(targets)
+    positives = _totals(sets, _positive)
     ratios = irlbl(positives.tolist())
-    known = targets[~np.isnan(targets).any(axis=1)] if _has_unknown(targets) else targets
+    is_known = np.asarray(~np.isnan(sets.sets).any(axis=1))
+    known = sets.take(is_known[sets.of_text])
     whole, of_labels = scumble(known, ratios)
-    _, sizes = np.unique(label_set_keys(known), return_counts=True)
-    a_text = cardinality(targets)
+    _, same = np.unique(label_set_keys(known.sets), return_inverse=True)
+    sizes = np.bincount(same, weights=known.times)
+    a_text = cardinality(sets)
     groups = [frequency_group(int(count)) for count in positives]
     measures = ImbalanceMeasures(
         mean_ir=mean_ir(ratios),
         cvir=cvir(ratios),
         scumble=whole,
         cardinality=a_text,
-        density=a_text / targets.shape[1],
-        label_sets=len(sizes),
+        density=a_text / len(positives),
+        label_sets=int((sizes > 0).sum()),
         label_sets_once=int((sizes == 1).sum()),
         shots={name: groups.count(name) for name in FREQUENCY_GROUPS},
     )
@@ -257,35 +262,37 @@ def measure_imbalance(targets: Targets) -> tuple[ImbalanceMeasures, list[LabelIm
     return measures, [LabelImbalance(*row) for row in rows]
 
 
-def _chunks(targets: Targets) -> Iterator[Targets]:
-    """Some rows at a time: a copy of all would be large."""
-    for start in range(0, len(targets), CHUNK_ROWS):
-        yield targets[start : start + CHUNK_ROWS]
+def _positive(targets: Targets) -> Floats:
+    """Which targets are positive, as 0 and 1."""
+    return np.asarray(targets == 1, dtype=np.float64)
 
 
-def _has_unknown(targets: Targets) -> bool:
-    """Whether any target is unknown: a sum with NaN in it is NaN."""
-    return bool(np.isnan(targets.sum()))
-
-
-def _positive(rows: Targets) -> Targets:
-    """Which targets are positive, as 0 and 1: themselves where none is unknown."""
-    return (rows == 1).astype(np.float32) if _has_unknown(rows) else rows
-
-
-def _known(rows: Targets) -> Targets:
+def _known(targets: Targets) -> Floats:
     """Which targets are known, as 0 and 1."""
-    return (~np.isnan(rows)).astype(np.float32)
+    return np.asarray(~np.isnan(targets), dtype=np.float64)
 
 
-def _totals(targets: Targets, kind: Callable[[Targets], Targets]) -> Counts:
-    """How many of each column are of a kind, [L]; a product is many times as fast as a sum."""
-    totals = np.zeros(targets.shape[1], np.int64)
-    for rows in _chunks(targets):
-        totals += (np.ones(len(rows), np.float32) @ kind(rows)).astype(np.int64)
-    return totals
+Kind = Callable[[Targets], Floats]
 
 
-def _pairs(chunks: Iterator[tuple[Targets, Targets]]) -> Counts:
-    products = ((left.T @ right).astype(np.int64) for left, right in chunks)
-    return np.asarray(sum(products), dtype=np.int64)
+def _parts(sets: LabelSets) -> Iterator[tuple[Targets, Floats]]:
+    """Some sets at a time and how many texts have each: there may be as many sets as texts."""
+    for start in range(0, len(sets.sets), CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        yield sets.sets[part], sets.times[part].astype(np.float64)
+
+
+def _totals(sets: LabelSets, kind: Kind) -> Counts:
+    """How many targets of each label are of a kind, [L]."""
+    totals = np.zeros(sets.sets.shape[1])
+    for part, times in _parts(sets):
+        totals += times @ kind(part)
+    return totals.astype(np.int64)
+
+
+def _pairs(sets: LabelSets, kind: Kind, other: Kind) -> Counts:
+    """Texts of which one label is of a kind and one of another kind, [L, L]."""
+    totals = np.zeros((sets.sets.shape[1],) * 2)
+    for part, times in _parts(sets):
+        totals += kind(part).T @ (times[:, None] * other(part))
+    return totals.astype(np.int64)

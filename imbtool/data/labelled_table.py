@@ -19,6 +19,7 @@ from imbtool.formats.cells import (
     require_text,
     text_cells,
 )
+from imbtool.formats.texts import Texts
 from imbtool.labels.cells import LabelCells, label_cells
 from imbtool.wording import counted, some
 
@@ -38,7 +39,7 @@ class LabelledTable:
 
     name: str
     path: Path
-    texts: list[str]
+    texts: Texts
     cells: LabelCells
     files: Files
     chosen: Chosen
@@ -85,8 +86,7 @@ def read_labelled(
         require_text(table.data[column], f"{path}: {column}", table.row_text)
     for column in label_columns:
         require_readable(table.data[column], f"{path}: {column}")
-    joined = joined_cells([table.data[column] for column in text_columns])
-    texts = [text for chunk in joined.chunks for text in chunk.to_numpy(zero_copy_only=False)]
+    texts = Texts(joined_cells([table.data[column] for column in text_columns]))
     cells, words = label_cells(table.data, data.labels), provenance(table, data.chosen_by)
     problems = [
         *_text_problems(table, texts, f"{path}: {' + '.join(text_columns)}"),
@@ -109,7 +109,7 @@ def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> No
 
 
 def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:
-    if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
+    if empty := [row for row, text in enumerate(texts, start=1) if not text or text.isspace()]:
         rows = some(map(table.row_text, empty))
         found = f"{counted(len(empty), 'row')} without text: {rows}, not counting the header"
         yield Problem(where, found, "a text in every row", "delete these rows")

@@ -194,7 +194,7 @@ def partition(
     cells = split_column(split, group, data.text_format) if group else []
     groups = [cell or row for row, cell in enumerate(cells)]
     together = _together(near, groups) if group else near
-    found = split_unchosen(split.targets, list(shares.values()), seed, together, split.chosen)
+    found = split_unchosen(split.label_sets, list(shares.values()), seed, together, split.chosen)
     parts = dict(zip(shares, found, strict=True))
     bound = bound_rows(together, split.chosen)
     for name, rows in parts.items():

@@ -18,7 +18,7 @@ from imbtool.config.schema import Profile
 from imbtool.config.yaml_text import Key
 from imbtool.data.corpus import Split, read_train
 from imbtool.data.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path
-from imbtool.data.imbalance import co_occurrence
+from imbtool.data.imbalance import co_occurrence, count_labels
 from imbtool.data.tables import read_arrow
 from imbtool.errors import user_error
 from imbtool.files.paths import real_path
@@ -27,9 +27,9 @@ from imbtool.formats.sources import is_there
 from imbtool.labels.cells import label_cells
 from imbtool.labels.columns import Column
 from imbtool.labels.guess import guess_labels
+from imbtool.labels.label_sets import LabelSets
 from imbtool.labels.layout import LabelGuess, read_flags, read_labels, read_named
 from imbtool.notes import tell
-from imbtool.types import Targets
 from imbtool.wording import as_list, counted, some
 
 TEXT_NAMES = (
@@ -234,8 +234,8 @@ def _unusable(path: Path, data: DataSection) -> str:
     if lacking:
         return f"since it has no column {some(lacking)}"
     cells = label_cells(table, data.labels)
-    has_labels = (cells.targets(sorted(cells.names)) == 1).any()
-    return "" if has_labels else "since none of its texts has a label"
+    counts = count_labels(cells.label_sets(sorted(cells.names)))
+    return "" if any(count.positives for count in counts) else "since none of its texts has a label"
 
 
 def _stranger_notes(path: Path, data: DataSection, labels: Labels) -> list[str]:
@@ -281,7 +281,7 @@ def _id_column(columns: Sequence[Column]) -> str | None:
 
 
 def _hierarchy(labels: Labels, train: Split) -> tuple[dict[str, Any], str]:
-    parent_of = _implied_parents(labels.names, train.targets)
+    parent_of = _implied_parents(labels.names, train.label_sets)
     if not parent_of:
         return {}, "no label implies another; primary: [secondary, ...] if you know better"
     roots = [name for name in parent_of.values() if name not in parent_of]
@@ -290,7 +290,7 @@ def _hierarchy(labels: Labels, train: Split) -> tuple[dict[str, Any], str]:
     return tree, f"{found} found (nearly) only in texts that have the label above"
 
 
-def _implied_parents(names: Sequence[str], targets: Targets) -> dict[str, str]:
+def _implied_parents(names: Sequence[str], targets: LabelSets) -> dict[str, str]:
     """For each label the rarest other one that nearly all its texts have."""
     together = co_occurrence(targets)
     positives = together.diagonal()

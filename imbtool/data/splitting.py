@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, hstack
 
-from imbtool.types import Floats, Rows
+from imbtool.labels.label_sets import LabelSets, as_label_sets
+from imbtool.types import Floats, Rows, Targets
 
 LEAST_POSITIVES = 3
 """A label gets this many positives in each part, if it has them."""
@@ -29,11 +31,15 @@ INSISTENCE, INSISTED = 4.0, 10
 as much and the exchanges go on, so often."""
 
 
+Groups = Sequence[Hashable] | Rows
+"""A key for each row; rows with the same one stay together."""
+
+
 def stratified_split(
-    targets: NDArray[np.float32],
+    targets: Targets | LabelSets,
     shares: Sequence[float],
     seed: int,
-    groups: Sequence[Hashable] | None = None,
+    groups: Groups | None = None,
 ) -> list[Rows]:
     """Split rows by iterative stratification, rarest label first (Sechidis et al. 2011).
 
@@ -41,7 +47,7 @@ def stratified_split(
     groups do not fit and then miss by less than the largest group, then the labels' shares.
 
     Args:
-        targets: [n, L], NaN where unknown (taken as not positive).
+        targets: of n rows, NaN where unknown (taken as not positive).
         shares: share of the rows each part gets; they sum to 1.
         seed: the same seed and data give the same parts.
         groups: one key a row; rows with the same key (the same text) stay together.
@@ -54,7 +60,7 @@ def stratified_split(
     group_of_row = _numbered(groups) if groups is not None else np.arange(len(targets))
     order = rng.permutation(int(group_of_row.max(initial=-1)) + 1)
     group_of_row = np.argsort(order)[group_of_row]
-    counts = _counts(targets, group_of_row, len(order))
+    counts = _counts(as_label_sets(targets), group_of_row, len(order))
     wanted = _wanted(counts, np.asarray(shares, dtype=float))
     part_of_group = _improved(counts, wanted, _assigned(counts, wanted), rng)
     part_of_row = part_of_group[group_of_row]
@@ -62,16 +68,16 @@ def stratified_split(
 
 
 def split_unchosen(
-    targets: NDArray[np.float32],
+    targets: Targets | LabelSets,
     shares: Sequence[float],
     seed: int,
-    groups: Sequence[Hashable],
+    groups: Groups,
     chosen: NDArray[np.bool_],
 ) -> list[Rows]:
     """Split as `stratified_split`, but groups with a chosen row go to the first part as they are.
 
     Args:
-        targets: [n, L], NaN where unknown.
+        targets: of n rows, NaN where unknown.
         shares: of the rows of all other groups that each part gets.
         seed: the same seed and data give the same parts.
         groups: one key a row.
@@ -82,19 +88,22 @@ def split_unchosen(
     """
     if not chosen.any():
         return stratified_split(targets, shares, seed, groups)
-    free = np.flatnonzero(~bound_rows(groups, chosen))
+    numbers = _numbered(groups)
+    free = np.flatnonzero(~bound_rows(numbers, chosen))
     if len(free) == 0:
         return [np.arange(len(targets)), *[free] * (len(shares) - 1)]
-    keys = [groups[row] for row in free.tolist()]
-    parts = [free[rows] for rows in stratified_split(targets[free], shares, seed, keys)]
+    of_free = as_label_sets(targets).take(free)
+    parts = [free[rows] for rows in stratified_split(of_free, shares, seed, numbers[free])]
     parts[0] = np.setdiff1d(np.arange(len(targets)), np.concatenate(parts[1:]))
     return parts
 
 
-def bound_rows(groups: Sequence[Hashable], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def bound_rows(groups: Groups, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether a row is chosen, or in a group with one that is [n]."""
-    held = {groups[row] for row in np.flatnonzero(chosen).tolist()}
-    return np.array([key in held for key in groups], np.bool_)
+    numbers = _numbered(groups)
+    is_held = np.zeros(int(numbers.max(initial=-1)) + 1, np.bool_)
+    is_held[numbers[chosen]] = True
+    return np.asarray(is_held[numbers])
 
 
 def part_sizes(rows: int, shares: Sequence[float]) -> Rows:
@@ -106,16 +115,20 @@ def part_sizes(rows: int, shares: Sequence[float]) -> Rows:
     return sizes
 
 
-def _numbered(groups: Sequence[Hashable]) -> Rows:
+def _numbered(groups: Groups) -> Rows:
+    """The number of each row's group [n], in order of first appearance."""
+    if isinstance(groups, np.ndarray):
+        return np.asarray(pd.factorize(groups)[0], dtype=np.int64)
     found: dict[Hashable, int] = {}
     return np.array([found.setdefault(key, len(found)) for key in groups], dtype=np.int64)
 
 
-def _counts(targets: NDArray[np.float32], group_of_row: Rows, groups: int) -> csr_array:
+def _counts(targets: LabelSets, group_of_row: Rows, groups: int) -> csr_array:
     """For each group its rows and its positives by label, [groups, 1 + L]."""
     n = len(targets)
     member = csr_array((np.ones(n), (group_of_row, np.arange(n))), shape=(groups, n))
-    columns = [csr_array(np.ones((n, 1))), csr_array((targets == 1).astype(float))]
+    positives = csr_array((targets.sets == 1).astype(float))[targets.of_text]
+    columns = [csr_array(np.ones((n, 1))), positives]
     counts = csr_array(member @ hstack(columns, format="csr"))
     counts.sort_indices()
     return counts
@@ -137,37 +150,34 @@ def _assigned(counts: csr_array, wanted: Floats) -> Rows:
     """The part of each group: the one with room that lacks most of the rarest label left."""
     parts, lacking, by_label = range(len(wanted)), wanted.T.tolist(), counts.tocsc()
     left = [float(positives) for positives in counts.sum(axis=0)]
-    entries, room = _entries(counts), lacking[0]
-    part = [-1] * len(entries)
+    # views rather than lists: of ten million groups those would take gigabytes
+    starts, columns, values = (each.data for each in (counts.indptr, counts.indices, counts.data))
+    part, room = [-1] * counts.shape[0], lacking[0]
     while unseen := [label for label in range(1, len(left)) if left[label] > 0]:
         label = min(unseen, key=left.__getitem__)
-        for group in _most_positives_first(by_label, label):
+        lack = lacking[label]
+        for group in _most_positives_first(by_label, label).data:
             if part[group] < 0:
-                size, lack = entries[group][0][1], lacking[label]
+                size = values[starts[group]]  # of its rows, which are its first column
                 best = max(parts, key=lambda p: (room[p] >= size, lack[p], room[p]))
                 part[group] = best
-                for column, count in entries[group]:
+                for at in range(starts[group], starts[group + 1]):
+                    column, count = columns[at], values[at]
                     lacking[column][best] -= count
                     left[column] -= count
         left[label] = 0
-    unlabelled = [group for group, number in enumerate(part) if number < 0]
-    for group in sorted(unlabelled, key=lambda group: -entries[group][0][1]):
-        part[group] = best = max(parts, key=lambda p: room[p])
-        room[best] -= entries[group][0][1]
-    return np.array(part, dtype=np.int64)
+    assigned = np.array(part, dtype=np.int64)
+    sizes, unlabelled = counts.data[counts.indptr[:-1]], np.flatnonzero(assigned < 0)
+    for group in unlabelled[np.argsort(-sizes[unlabelled], kind="stable")].data:
+        assigned[group] = best = max(parts, key=room.__getitem__)
+        room[best] -= values[starts[group]]
+    return assigned
 
 
-def _entries(counts: csr_array) -> list[list[tuple[int, float]]]:
-    """For each group its columns that are not 0 and their values, the rows' first."""
-    pairs = list(zip(counts.indices.tolist(), counts.data.tolist(), strict=True))
-    ends = counts.indptr.tolist()
-    return [pairs[start:end] for start, end in pairwise(ends)]
-
-
-def _most_positives_first(by_label: csc_array, label: int) -> list[int]:
+def _most_positives_first(by_label: csc_array, label: int) -> Rows:
     column = slice(by_label.indptr[label], by_label.indptr[label + 1])
     groups, positives = by_label.indices[column], by_label.data[column]
-    return [int(group) for group in groups[np.argsort(-positives, kind="stable")]]
+    return np.asarray(groups[np.argsort(-positives, kind="stable")], dtype=np.int64)
 
 
 def _improved(counts: csr_array, wanted: Floats, part: Rows, rng: np.random.Generator) -> Rows:
@@ -207,11 +217,15 @@ def _exchanged(
     """Move or swap groups between two parts for as long as it brings them nearer to `wanted`."""
     part, excess = part.copy(), _excess(counts, wanted, part)
     pairs, in_vain = list(combinations(range(len(wanted)), 2)), 0
+    members: dict[int, Rows] = {}
     for turn in range(MOST_EXCHANGES):
         if in_vain > PATIENCE * len(pairs) or (np.abs(excess) < 1).all():
             break
         pair = list(pairs[turn % len(pairs)])
-        tried = [_sample(np.flatnonzero(part == number), rng) for number in pair]
+        for number in pair:
+            if number not in members:
+                members[number] = np.flatnonzero(part == number)
+        tried = [_sample(members[number], rng) for number in pair]
         (first, second), held = _dense([counts[groups] for groups in tried])
         here = np.ix_(np.array(pair), held)
         cost = _exchange_costs(first, second, excess[here], weight[here])
@@ -220,6 +234,7 @@ def _exchanged(
             in_vain += 1
             continue
         in_vain = 0
+        members.clear()
         part[tried[0][give : give + 1]], part[tried[1][take : take + 1]] = pair[1], pair[0]
         moved = second[take] - first[give]
         excess[here] += np.stack([moved, -moved])

@@ -15,6 +15,8 @@ from imbtool.data.duplicates import near_forms, text_keys
 from imbtool.data.tables import read_chunks
 from imbtool.errors import user_error
 from imbtool.formats.cells import COLUMN_MARK, OBJECT_MARK, joined_text, require_columns
+from imbtool.formats.texts import Texts
+from imbtool.labels.label_sets import LabelSets
 from imbtool.wording import counted, some
 
 Flags = NDArray[np.bool_]
@@ -57,7 +59,8 @@ def read_unlabelled(data: DataSection, corpus: Corpus) -> Unlabelled:
     """
     path, labels = data.unlabelled, len(corpus.labels)
     if path is None:
-        return Unlabelled(Split(NAME, data.train, [], np.zeros((0, labels), np.float32), []))
+        nothing = _all_unknown(0, labels)
+        return Unlabelled(Split(NAME, data.train, Texts.of([]), nothing, range(0)))
     texts = _read_texts(path, data)
     first: dict[str, int] = {}
     for row, key in enumerate(text_keys(texts)):
@@ -73,11 +76,16 @@ def read_unlabelled(data: DataSection, corpus: Corpus) -> Unlabelled:
     split = Split(
         NAME,
         path,
-        [texts[row] for row in kept],
-        np.full((len(kept), labels), np.nan, np.float32),
-        (kept + 1).tolist(),
+        Texts.of(texts[row] for row in kept),
+        _all_unknown(len(kept), labels),
+        kept + 1,
     )
     return Unlabelled(split, int(held.sum()), int(known.sum()), len(texts) - len(distinct))
+
+
+def _all_unknown(texts: int, labels: int) -> LabelSets:
+    unknown = np.full((1, labels), np.nan, np.float32)
+    return LabelSets(unknown, np.zeros(texts, np.int32))
 
 
 def _read_texts(path: Path, data: DataSection) -> list[str]:

@@ -116,7 +116,7 @@ def weigh_labels(corpus: Corpus, rules: WeightsSection) -> list[LabelWeight]:
             tiers are by those that no search chose, in training and validation.
         rules: `weights` of a profile.
     """
-    counts = count_labels(corpus.train.targets)
+    counts = count_labels(corpus.train.label_sets)
     return assign_weights(corpus.labels.names, counts, rules, stream_counts(corpus))
 
 
@@ -125,13 +125,13 @@ def stream_counts(corpus: Corpus) -> list[StreamCount | None]:
 
     None where no search chose a training text, or where the label is known of none of the others.
     """
-    train = corpus.train
+    train, validation = corpus.train, corpus.validation
     if not train.chosen.any():
         return [None] * len(corpus.labels)
     of_texts = (
-        count_labels(train.unchosen().targets),
-        count_labels(corpus.validation.unchosen().targets),
-        count_labels(train.targets[train.chosen]),
+        count_labels(train.label_sets.take(~train.chosen)),
+        count_labels(validation.label_sets.take(~validation.chosen)),
+        count_labels(train.label_sets.take(train.chosen)),
     )
     return [
         StreamCount(

@@ -292,6 +292,8 @@ def _column(series: pd.Series[Any]) -> pa.ChunkedArray:
 
 def _items_apart(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Encoders drop control characters: the last word of an item would grow into the next."""
+    if not pc.any(pc.match_substring(texts, ITEM_MARK)).as_py():
+        return texts
     behind = pc.replace_substring_regex(texts, f"{ITEM_MARK}$", "")
     return pc.replace_substring(behind, ITEM_MARK, " ")
 

@@ -16,19 +16,21 @@ from numpy.typing import NDArray
 from imbtool.config.data_sections import LabelSource
 from imbtool.errors import Problem
 from imbtool.formats.cells import ITEM_MARK, OBJECT_MARK, is_list, text_cells
+from imbtool.labels.label_sets import LabelSets, combined
 from imbtool.labels.separators import guess_separator
 from imbtool.labels.syntax import Written, flag_of, read_cell, unquoted
-from imbtool.types import Targets
 from imbtool.wording import cut, did_you_mean, printable
 
-Codes = NDArray[np.int32]
+Codes = NDArray[np.int8] | NDArray[np.int32]
 
 RowText = Callable[[int], str]
 
 SCORED = re.compile(r"\w\W*(?:[\s:=(]\s*[01]?\.\d+|[:=]\s*[01])\)?$")
 """A name with a score or a flag: `spam (0.93)`, `spam: 0.93`, `spam=1`."""
-CHUNK_ROWS = 2**13
-"""Rows whose unknown labels are marked at once."""
+FEW = 2**7
+"""Distinct cells below which a byte numbers them."""
+AT_ONCE = 31
+"""Labels whose 1, 0 and unknown make one number, two bits each."""
 UNKNOWN_SCORE = -1.0
 """What many tables write for a label that nobody knows."""
 
@@ -60,7 +62,9 @@ class _Coded:
     def of(cls, column: pa.ChunkedArray) -> _Coded:
         encoded = text_cells(column).combine_chunks().dictionary_encode()
         codes = pc.fill_null(encoded.indices, -1).to_numpy()
-        return cls(encoded.dictionary.to_pylist(), codes)
+        cells = encoded.dictionary.to_pylist()
+        # of fifty 0/1 columns these numbers would be the largest part of what is kept
+        return cls(cells, codes.astype(np.int8) if len(cells) < FEW else codes)
 
     def first(self, holds: Sequence[bool], told: RowText) -> str:
         """The first row whose distinct cell is one of some, and how many more; or nothing."""
@@ -155,8 +159,8 @@ class _Names:
         codes = np.unique(self.coded.codes[~self.known.is_list])
         return {name for code in codes for name in self.read[code].names}
 
-    def targets(self, names: Sequence[str], unasked: Collection[str] = ()) -> Targets:
-        """Targets [n, L] for some of the labels.
+    def label_sets(self, names: Sequence[str], unasked: Collection[str] = ()) -> LabelSets:
+        """The targets of all texts for some of the labels.
 
         Args:
             names: of the labels [L]; what cells say of others is left out.
@@ -164,29 +168,27 @@ class _Names:
                 since nobody was asked for them otherwise.
         """
         index = {name: position for position, name in enumerate(names)}
-        rows = np.zeros((len(self.read), len(names)), dtype=np.float32)
-        for row, written in zip(rows, self.read, strict=True):
+        sets = np.zeros((len(self.read), len(names)), dtype=np.float32)
+        for row, written in zip(sets, self.read, strict=True):
             row[[index[name] for name in written.names if name in index]] = 1.0
-        rows[-1] = np.nan
-        # many times as fast as rows[codes]; -1 is the last row
-        result = _room(len(self.coded.codes), len(names))
-        rows.take(self.coded.codes, axis=0, mode="wrap", out=result)
-        if self.known is not None or unasked:
-            self._forget(result, names, unasked)
-        return result
-
-    def _forget(self, targets: Targets, names: Sequence[str], unasked: Collection[str]) -> None:
-        """Make unknown, in targets [n, L], what is not known."""
-        read = [Written()] if self.known is None else self.known.read
+        sets[-1] = np.nan
+        of_text = np.where(self.coded.codes < 0, np.int32(len(sets) - 1), self.coded.codes)
         usual = set(names) - set(unasked)
-        listed = [set(said.names) or usual for said in read]
+        if self.known is not None:
+            return self._partly_known(LabelSets(sets, of_text), self.known, names, usual)
+        sets[:, [name not in usual for name in names]] = np.nan
+        return LabelSets(sets, of_text)
+
+    def _partly_known(
+        self, given: LabelSets, known: _Known, names: Sequence[str], usual: Collection[str]
+    ) -> LabelSets:
+        """Label sets in which what is not known is unknown."""
+        listed = [set(said.names) or usual for said in known.read]
         unknown = np.array([[name not in each for name in names] for each in listed], np.bool_)
-        for start in range(0, len(targets), CHUNK_ROWS):
-            part = targets[start : start + CHUNK_ROWS]
-            if self.known is None:
-                part[:, unknown[0]] = np.nan
-            else:
-                part[unknown[self.known.coded.codes[start : start + CHUNK_ROWS]]] = np.nan
+        of_text, first = combined([given.of_text, known.coded.codes])
+        sets = given.targets(first)
+        sets[unknown[known.coded.codes[first]]] = np.nan
+        return LabelSets(sets, of_text)
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
         """What is wrong with them; `told` says which row (from 1) is meant."""
@@ -336,17 +338,40 @@ class _Flags:
         """Labels that have a column, whose cells say for themselves what is unknown."""
         return self.names
 
-    def targets(self, names: Sequence[str], unasked: Collection[str] = ()) -> Targets:  # noqa: ARG002
-        """Targets [n, L] for some of the labels; one without a column is unknown."""
-        result = _room(self.rows, len(names))
-        result[:] = np.nan
+    def label_sets(
+        self,
+        names: Sequence[str],
+        unasked: Collection[str] = (),  # noqa: ARG002
+    ) -> LabelSets:
+        """The targets of all texts for some of the labels; one without a column is unknown."""
+        there = [name for name in names if name in self.columns]
+        if not there or not self.rows:
+            sets = np.full((1, len(names)), np.nan, np.float32)
+            return LabelSets(sets, np.zeros(self.rows, np.int32))
+        parts = (there[start : start + AT_ONCE] for start in range(0, len(there), AT_ONCE))
+        of_text, first = combined(map(self._packed, parts))
+        sets = np.full((len(first), len(names)), np.nan, np.float32)
         for place, name in enumerate(names):
-            if (coded := self.columns.get(name)) is None:
-                continue
-            # -1, a missing value, takes the last
-            values = [*map(self._value, coded.cells), self._empty]
-            result[:, place] = np.array(values, dtype=np.float32)[coded.codes]
+            if name in self.columns:
+                sets[:, place] = self._values(name)[self.columns[name].codes[first]]
+        return LabelSets(sets, of_text)
+
+    def _packed(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """One number for each text [n], equal where its targets of some labels are."""
+        result = np.zeros(self.rows, np.int64)
+        for name in names:
+            kinds = np.nan_to_num(self._values(name), nan=2.0).astype(np.int64)
+            result <<= 2
+            result |= kinds[self.columns[name].codes]
         return result
+
+    def _values(self, name: str) -> NDArray[np.float32]:
+        """The target that each distinct cell of a column stands for; the last is a missing one's.
+
+        A cell that says nothing of the kind is unknown.
+        """
+        values = [*map(self._value, self.columns[name].cells), self._empty]
+        return np.array(values, dtype=np.float32)
 
     def problems(self, where: Path, told: RowText) -> Iterable[Problem]:
         for column, coded in self.columns.items():
@@ -438,9 +463,3 @@ def shown_cell(cell: str) -> str:
     if ITEM_MARK in cell:
         cell = f"[{', '.join(cell.split(ITEM_MARK)[:-1])}]"
     return repr(printable(cut(cell.replace(OBJECT_MARK, ""), 60)))
-
-
-def _room(texts: int, labels: int) -> Targets:
-    """Memory for targets; that of tables which were read goes back to the system first."""
-    pa.default_memory_pool().release_unused()
-    return np.empty((texts, labels), dtype=np.float32)

@@ -277,7 +277,7 @@ def count_tokens(corpus: Corpus, section: ModelSection) -> Tokens:
     tokenizer = load_text_tokenizer(section)
     rows = sample_rows({name: len(split) for name, split in corpus.splits.items()}, SAMPLED_TEXTS)
     counts = {
-        name: np.array(tokenizer.count([split.texts[row] for row in rows[name]]), dtype=np.int64)
+        name: np.array(tokenizer.count(split.texts.take(rows[name])), dtype=np.int64)
         for name, split in corpus.splits.items()
     }
     return Tokens(tokenizer.most, rows, counts)

@@ -78,6 +78,7 @@ def write_analysis(analysis: Analysis, corpus: Corpus, folder: Path, texts: bool
     write_png(draw_co_occurrence(analysis.co_occurrence), together)
     for kind in CATALOGUE:
         (folder / "findings" / f"{kind}.csv").unlink(missing_ok=True)
-    for path, frame in frames(analysis.findings, corpus, texts):
+    for path, rows in frames(analysis.findings, corpus, texts):
         with replacing(folder / path) as draft, TableWriter(draft, ".csv") as writer:
-            writer.write(frame)
+            for frame in rows:
+                writer.write(frame)

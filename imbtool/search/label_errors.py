@@ -10,8 +10,14 @@ import torch
 from accelerate.utils import set_seed
 from torch import Tensor
 
+from imbtool.analysis.corpus_texts import sample_rows
 from imbtool.analysis.finding import Finding
-from imbtool.analysis.label_errors import judged_labels, label_error_findings
+from imbtool.analysis.label_errors import (
+    SAMPLED_TEXTS,
+    TextSample,
+    judged_labels,
+    label_error_findings,
+)
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus
 from imbtool.data.duplicates import text_key
@@ -37,7 +43,7 @@ def find_label_errors(profile: Profile, corpus: Corpus, tell: Tell) -> list[Find
     """The labels of training texts that a model contradicts which has not seen the text.
 
     The profile's encoder, frozen, reads each training text once; see `out_of_fold` and
-    `label_error_findings` for the rest.
+    `label_error_findings` for the rest. Of more than `SAMPLED_TEXTS` a sample by the seed is read.
 
     Args:
         profile: whose encoder, seed and precision are used.
@@ -47,12 +53,18 @@ def find_label_errors(profile: Profile, corpus: Corpus, tell: Tell) -> list[Find
     Raises:
         UserError: the encoder cannot be used, or a text cannot be read.
     """
-    train, seed = corpus.train, profile.training.seed
+    seed, texts = profile.training.seed, len(corpus.train)
+    rows = sample_rows({"train": texts}, min(texts, SAMPLED_TEXTS), seed)["train"]
+    train = corpus.train.part("train", rows)
+    if len(rows) < texts:
+        tell(f"label errors are looked for in a sample of {len(rows):,} of {texts:,} texts")
     with rows_named(train.row_text):
         features = frozen_features(profile, corpus.labels.names, train.texts, tell)
     keys = [text_key(text) for text in train.texts]
-    probabilities = out_of_fold(features, train.targets, keys, seed, tell)
-    return list(label_error_findings(corpus.labels.names, probabilities, train.targets))
+    targets = train.label_sets.targets()
+    probabilities = out_of_fold(features, targets, keys, seed, tell)
+    sample = TextSample(rows, texts)
+    return list(label_error_findings(corpus.labels.names, probabilities, targets, sample))
 
 
 def frozen_features(

@@ -28,7 +28,7 @@ def random_corpus(seed: int, labels: int) -> Corpus:
     def draw(name: str, rows: int) -> Split:
         targets = (rng.random((rows, labels)) < chances).astype(np.float32)
         texts = [" ".join(rng.choice(WORDS, rng.integers(3, 9))) for _ in range(rows)]
-        return Split(name, Path(f"{name}.csv"), texts, targets, range(1, rows + 1))
+        return Split.of(name, Path(f"{name}.csv"), texts, targets, range(1, rows + 1))
 
     sizes = {"train": 800, "validation": 150, "test": 150}
     names = [f"label {number}" for number in range(labels)]
@@ -101,7 +101,7 @@ def test_texts_that_a_search_chose_are_left_out_of_the_comparison():
     corpus = healthy_corpus()
     before, _ = look(corpus)
     rich = corpus.train.part("train", np.repeat(np.flatnonzero(corpus.train.targets[:, LONE]), 9))
-    train = Split(
+    train = Split.of(
         "train",
         Path("train.csv"),
         [*corpus.train.texts, *rich.texts],

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 from analyses import healthy_corpus
 
 from imbtool.analysis.finding import CATALOGUE, SEVERITIES, FoundRow, found, frames, percent, ranked
@@ -43,7 +44,8 @@ def test_a_listed_row_names_its_file_row_and_labels():
         found("duplicate", "", {}, [FoundRow("train", 0, None, "as train row 4")]),
         found("duplicate", "", {}, [FoundRow("test", 1, "lone")]),
     ]
-    ((path, frame),) = frames(findings, corpus)
+    ((path, parts),) = frames(findings, corpus)
+    frame = pd.concat(parts, ignore_index=True)
     assert path == "findings/duplicate.csv"
     assert frame.iloc[0].to_dict() == {
         "finding": "duplicate",
@@ -66,7 +68,7 @@ def test_a_listed_row_names_its_file_row_and_labels():
 def test_cells_that_a_spreadsheet_would_run_are_made_text():
     corpus = healthy_corpus(("=top", "+below", "@lone"))
     corpus.train.texts[0] = "=HYPERLINK()"
-    ((_, frame),) = frames([found("duplicate", "", {}, [FoundRow("train", 0, "@lone")])], corpus)
+    ((_, (frame,)),) = frames([found("duplicate", "", {}, [FoundRow("train", 0, "@lone")])], corpus)
     assert frame[["label", "labels", "text"]].iloc[0].tolist() == [
         "'@lone",
         "'=top|+below",
@@ -75,7 +77,7 @@ def test_cells_that_a_spreadsheet_would_run_are_made_text():
 
 
 def test_without_texts_there_is_no_column_of_them():
-    ((_, frame),) = frames(
+    ((_, (frame,)),) = frames(
         [found("duplicate", "", {}, [FoundRow("train", 0)])], healthy_corpus(), False
     )
     assert "text" not in frame

@@ -12,6 +12,7 @@ from imbtool.analysis.hierarchy import count_violations, hierarchy_findings
 from imbtool.config.hierarchy import label_set
 from imbtool.data.corpus import Corpus
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.labels.label_sets import LabelSets
 
 
 def findings(corpus: Corpus) -> list[Finding]:
@@ -104,7 +105,8 @@ def test_texts_with_unknown_labels_do_not_count_for_exclusions():
     corpus = healthy_corpus()
     (apart,) = findings(corpus)
     targets = corpus.train.targets
-    train = replace(corpus.train, targets=np.vstack([targets, np.full((900, 3), np.nan, "f4")]))
+    more = np.vstack([targets, np.full((900, 3), np.nan, "f4")])
+    train = replace(corpus.train, label_sets=LabelSets.each(more))
     (still,) = findings(replace(corpus, train=train))
     assert still.evidence == apart.evidence
 

@@ -5,7 +5,12 @@ import pytest
 from scipy.special import expit, logit
 
 from imbtool.analysis.finding import Finding
-from imbtool.analysis.label_errors import LEAST_OF_EACH, judged_labels, label_error_findings
+from imbtool.analysis.label_errors import (
+    LEAST_OF_EACH,
+    TextSample,
+    judged_labels,
+    label_error_findings,
+)
 
 NAMES = ["common", "rare", "single"]
 PREVALENCE = np.array([0.2, 0.03, 0.2])
@@ -85,6 +90,19 @@ def test_the_message_says_how_many_of_which_kind_and_of_which_labels():
     assert f"contradicts {total} labels in {found.rows} texts of training" in found.message
     assert f"{sum(row['given'] for row in rows.values())} given" in found.message
     assert f"common ({rows['common']['given'] + rows['common']['missing']})" in found.message
+
+
+def test_of_a_sample_the_rows_are_those_of_all_texts_and_the_message_says_how_many_were_judged():
+    whole, _ = finding()
+    targets, probabilities = scene()
+    for label in (0, 1):
+        wrong(targets, probabilities, label, 6)
+    sample = TextSample(3 * np.arange(2_000), 6_000)
+    (part,) = label_error_findings(NAMES, probabilities, targets, sample)
+    assert [row.index for row in part.found_rows] == [3 * row.index for row in whole.found_rows]
+    assert part.evidence == {**whole.evidence, "sample": {"texts": 2_000, "of": 6_000}}
+    assert part.message.endswith(" A sample of 2,000 of the 6,000 training texts was judged.")
+    assert "sample" not in whole.message
 
 
 def test_a_model_that_agrees_gives_no_finding():

@@ -10,9 +10,8 @@ from analyses import LONE, TOP, healthy_corpus
 from imbtool.analysis import repeated_texts
 from imbtool.analysis.corpus_texts import sample_rows
 from imbtool.analysis.finding import Finding
-from imbtool.analysis.repeated_texts import LabelLeak, same_texts, text_findings, text_numbers
+from imbtool.analysis.repeated_texts import LabelLeak, same_texts, text_findings
 from imbtool.data.corpus import Corpus
-from imbtool.data.duplicates import text_key
 
 
 def findings(corpus: Corpus) -> list[Finding]:
@@ -204,11 +203,6 @@ def test_a_sample_takes_small_splits_whole():
     }
     assert rows["validation"].tolist() == list(range(5))
     assert sorted(set(rows["train"])) == rows["train"].tolist()
-
-
-def test_texts_get_the_same_number_exactly_if_their_keys_are_equal():
-    numbers = text_numbers(map(text_key, ["A b", "a  B", "c"]))
-    assert numbers[0] == numbers[1] != numbers[2]
 
 
 def test_of_a_split_in_several_files_the_file_is_named():

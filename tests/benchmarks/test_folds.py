@@ -25,7 +25,7 @@ def pool_of(texts: list[str], positives: list[int], chosen: tuple[int, ...] = ()
     targets[::2, 1] = 1
     is_chosen = np.isin(np.arange(len(texts)), chosen)
     rows = range(1, len(texts) + 1)
-    split = Split("train", Path("all.csv"), texts, targets, rows, chosen=is_chosen)
+    split = Split.of("train", Path("all.csv"), texts, targets, rows, chosen=is_chosen)
     return Pool(label_set(["rare", "often"], []), split, pd.DataFrame({"text": texts}))
 
 

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbtool.data import duplicates
-from imbtool.data.duplicates import NEAR, near_duplicate_groups, normalised, text_key, text_keys
+from imbtool.data.duplicates import (
+    NEAR,
+    near_duplicate_groups,
+    normalised,
+    text_key,
+    text_keys,
+    text_numbers,
+)
 
 WORDS = [f"word{number}" for number in range(500)]
 
@@ -129,3 +136,8 @@ def test_keys_of_many_texts_are_those_of_each(texts: list[str], block: int):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duplicates, "KEYS_AT_ONCE", block)
         assert list(text_keys(texts)) == [text_key(text) for text in texts]
+
+
+def test_texts_get_the_same_number_exactly_if_their_keys_are_equal():
+    numbers = text_numbers(map(text_key, ["A b", "a  B", "c"]))
+    assert numbers[0] == numbers[1] != numbers[2]

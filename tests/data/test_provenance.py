@@ -31,7 +31,7 @@ def test_score_similar_and_pattern_are_chosen_and_random_and_nothing_are_not(tmp
     assert corpus.train.chosen.tolist() == [True, True, True, False, False]
     part = corpus.train.part("some", np.array([4, 2]))
     assert part.chosen.tolist() == [False, True]
-    assert corpus.train.unchosen().rows == [4, 5]
+    assert [*corpus.train.unchosen().rows] == [4, 5]
 
 
 def test_without_the_column_no_text_is_chosen(tmp_path: Path):

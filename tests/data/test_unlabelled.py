@@ -37,7 +37,7 @@ def texts_of(split: str) -> list[str]:
 def test_texts_come_with_their_rows_and_without_labels(project):
     found = read(NEW)
     assert found.split.texts == NEW
-    assert found.split.rows == [1, 2, 3]
+    assert [*found.split.rows] == [1, 2, 3]
     assert found.split.targets.shape == (3, 6)
     assert np.isnan(found.split.targets).all()
     assert (found.held_out, found.labelled, found.repeated) == (0, 0, 0)
@@ -48,7 +48,7 @@ def test_held_out_texts_and_their_near_duplicates_are_left_out(split, project):
     text = texts_of(split)[0]
     found = read([NEW[0], text, f"{text.upper()}!", NEW[1]])
     assert found.split.texts == NEW[:2]
-    assert found.split.rows == [1, 4]
+    assert [*found.split.rows] == [1, 4]
     assert (found.held_out, found.labelled) == (2, 0)
 
 

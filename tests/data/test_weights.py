@@ -113,7 +113,7 @@ def split(name: str, targets: list[float], chosen: list[bool] | None = None) -> 
     """Texts of one label."""
     texts, column = [f"{name} {row}" for row in range(len(targets))], np.array(targets, np.float32)
     marks = np.array(chosen or [False] * len(targets))
-    return Split(name, Path(name), texts, column[:, None], range(1, len(targets) + 1), (), marks)
+    return Split.of(name, Path(name), texts, column[:, None], range(1, len(targets) + 1), marks)
 
 
 def weigh_chosen(chosen: list[float], unchosen: list[float], held: list[float]) -> LabelWeight:

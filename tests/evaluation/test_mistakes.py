@@ -32,7 +32,7 @@ ROWS = [11, 12, 13, 14, 15, 16, 17]
 
 def found(most: int = 5, tiers: tuple[Tier, ...] = TIERS) -> Mistakes:
     predictions = Predictions.by_thresholds(LABELS, PROBABILITIES, THRESHOLDS, None)
-    split = Split("test", Path("test.csv"), TEXTS, TARGETS, ROWS)
+    split = Split.of("test", Path("test.csv"), TEXTS, TARGETS, ROWS)
     return find_mistakes(predictions, split, tiers, most)
 
 
@@ -81,7 +81,7 @@ def test_suspected_errors_are_the_most_likely_ones_given_or_not():
     targets = (truth ^ flips(truth, 0.1)).astype(np.float32)
     labels, thresholds = label_set(["a", "b", "c"], []), np.full(3, 0.5)
     predictions = Predictions.by_thresholds(labels, expit(logits), thresholds, None)
-    split = Split("test", Path("test.csv"), [""] * 2_000, targets, range(2_000))
+    split = Split.of("test", Path("test.csv"), [""] * 2_000, targets, range(2_000))
     errors = find_mistakes(predictions, split, ("severe", "moderate", "common"), 5).suspects
     chances = suspected_label_errors(expit(logits), targets)
     cells = [(error.row, "abc".index(error.label)) for error in errors]

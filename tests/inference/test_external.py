@@ -228,7 +228,7 @@ def test_a_decided_name_without_probabilities_is_refused(tmp_path):
 def test_another_column_of_the_split_follows_its_rows(tmp_path):
     split = split_of(tmp_path)
     assert split_column(split, "lang", AS_FOUND) == ["en", "de", "", "en"]
-    part = Split("test", split.source, split.texts[:2], split.targets[:2], [4, 3])
+    part = Split.of("test", split.source, split.texts[:2], split.targets[:2], [4, 3])
     assert split_column(part, "lang", AS_FOUND) == ["en", ""]
     assert split_column(part, "id", AS_FOUND) == ["004", "003"]
     with pytest.raises(UserError, match="did you mean 'lang'"):

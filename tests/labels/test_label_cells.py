@@ -16,7 +16,7 @@ NAMES = ("a", "b")
 
 def targets(column: list[object], **source: str):
     cells = label_cells(pa.table({"labels": column}), LabelSource(column="labels", **source))
-    return cells.targets(NAMES)
+    return cells.label_sets(NAMES).targets()
 
 
 def told(columns: dict[str, list[object]], source: LabelSource) -> list[str]:
@@ -62,7 +62,9 @@ def test_names_of_a_list_may_hold_the_separator():
 def test_numbers_are_names_as_they_would_be_written():
     cells = label_cells(pa.table({"labels": [1.0, 2.0, None]}), LabelSource(column="labels"))
     assert cells.names == {"1", "2"}
-    np.testing.assert_array_equal(cells.targets(["1", "2"]), [[1, 0], [0, 1], [np.nan] * 2])
+    np.testing.assert_array_equal(
+        cells.label_sets(["1", "2"]).targets(), [[1, 0], [0, 1], [np.nan] * 2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,9 @@ def test_numbers_are_names_as_they_would_be_written():
 def test_flags_of_every_type_give_the_same_targets(flags: list[object]):
     source = LabelSource(columns=["b", "a"])
     cells = label_cells(pa.table({"a": flags, "b": ["1", "1", "1"]}), source)
-    np.testing.assert_array_equal(cells.targets(["b", "a"]), [[1, 1], [1, 0], [1, np.nan]])
+    np.testing.assert_array_equal(
+        cells.label_sets(["b", "a"]).targets(), [[1, 1], [1, 0], [1, np.nan]]
+    )
 
 
 def test_a_flag_that_is_none_is_told_with_its_first_row():
@@ -154,7 +158,9 @@ def test_lists_written_as_text_are_read_beside_plain_names():
 def test_objects_and_lists_of_a_json_column_are_read_beside_names():
     column = pa.chunked_array([as_arrow([[{"label": "a"}], ["a", "b"], "b", None])])
     cells = label_cells(pa.table({"labels": column}), LabelSource(column="labels"))
-    np.testing.assert_array_equal(cells.targets(NAMES), [[1, 0], [1, 1], [0, 1], [np.nan, np.nan]])
+    np.testing.assert_array_equal(
+        cells.label_sets(NAMES).targets(), [[1, 0], [1, 1], [0, 1], [np.nan, np.nan]]
+    )
 
 
 def test_maps_that_name_different_labels_are_refused_with_the_row():
@@ -179,20 +185,22 @@ def test_maps_that_name_different_labels_are_refused_with_the_row():
 )
 def test_words_for_yes_and_no_are_flags(flags: list[object]):
     cells = label_cells(pa.table({"a": flags}), LabelSource(columns=["a"]))
-    np.testing.assert_array_equal(cells.targets(["a"]), [[1], [0], [np.nan]])
+    np.testing.assert_array_equal(cells.label_sets(["a"]).targets(), [[1], [0], [np.nan]])
 
 
 def test_an_empty_cell_means_no_where_that_is_said():
     source = LabelSource(columns=["a"], empty="negative")
     cells = label_cells(pa.table({"a": ["x", "", None, "?"]}), source)
-    np.testing.assert_array_equal(cells.targets(["a"]), [[1], [0], [0], [np.nan]])
+    np.testing.assert_array_equal(cells.label_sets(["a"]).targets(), [[1], [0], [0], [np.nan]])
 
 
 def test_scores_are_cut_at_the_threshold():
     source = LabelSource(columns=["a"], threshold=0.5)
     cells = label_cells(pa.table({"a": ["0.5", "0.49", "1", "", "-1", "nan"]}), source)
     nan = np.nan
-    np.testing.assert_array_equal(cells.targets(["a"]), [[1], [0], [1], [nan], [nan], [nan]])
+    np.testing.assert_array_equal(
+        cells.label_sets(["a"]).targets(), [[1], [0], [1], [nan], [nan], [nan]]
+    )
     assert told({"a": ["0.2", "high"]}, source) == ["t.csv: a: 'high' in row row 2"]
 
 
@@ -238,19 +246,23 @@ def known_cells(labels: list[object], known: list[object]) -> LabelCells:
 @pytest.mark.parametrize("known", [["a|b", "b", "", None], [["a", "b"], ["b"], [], None]])
 def test_labels_that_are_not_listed_as_known_are_unknown(known: list[object]):
     cells = known_cells(["a", "", "b", ""], known)
-    np.testing.assert_array_equal(cells.targets(NAMES), [[1, 0], [np.nan, 0], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(
+        cells.label_sets(NAMES).targets(), [[1, 0], [np.nan, 0], [0, 1], [0, 0]]
+    )
 
 
 def test_a_label_that_nobody_was_asked_for_is_known_only_where_it_is_listed():
     cells = known_cells(["a", "a|b", "", ""], ["", "a|b", "b", None])
     np.testing.assert_array_equal(
-        cells.targets(NAMES, ["b"]), [[1, np.nan], [1, 1], [np.nan, 0], [0, np.nan]]
+        cells.label_sets(NAMES, ["b"]).targets(), [[1, np.nan], [1, 1], [np.nan, 0], [0, np.nan]]
     )
 
 
 def test_without_a_list_of_known_labels_one_that_nobody_was_asked_for_is_unknown():
     cells = label_cells(pa.table({"labels": ["a", ""]}), LabelSource(column="labels"))
-    np.testing.assert_array_equal(cells.targets(NAMES, ["b"]), [[1, np.nan], [0, np.nan]])
+    np.testing.assert_array_equal(
+        cells.label_sets(NAMES, ["b"]).targets(), [[1, np.nan], [0, np.nan]]
+    )
 
 
 def test_usual_labels_are_those_of_texts_that_list_nothing():
@@ -280,4 +292,6 @@ def test_a_list_of_known_labels_that_cannot_be_read_is_refused():
 
 def test_a_declared_label_without_a_column_is_unknown():
     cells = label_cells(pa.table({"a": ["1", "0"]}), LabelSource(columns=["a", "b"]))
-    np.testing.assert_array_equal(cells.targets(NAMES, ["b"]), [[1, np.nan], [0, np.nan]])
+    np.testing.assert_array_equal(
+        cells.label_sets(NAMES, ["b"]).targets(), [[1, np.nan], [0, np.nan]]
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from imbtool.data.corpus import Split
 from imbtool.evaluation.calibration import sigmoid
+from imbtool.formats.texts import Texts
 from imbtool.inference.evaluate import table_split
 from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.onnx_export.document import Candidate
@@ -34,7 +35,7 @@ class Scored(Checkpoint):
 def truth(project: Path) -> Split:
     """Texts of which 60 have known labels, each another text."""
     split = table_split(read_checkpoint(project / "runs" / "first"), Path("test.csv"))
-    texts = [f"{number} {text}" for number, text in enumerate(split.texts)]
+    texts = Texts.of(f"{number} {text}" for number, text in enumerate(split.texts))
     return replace(split, texts=texts)
 
 

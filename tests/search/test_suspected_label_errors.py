@@ -68,6 +68,24 @@ def test_progress_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(lines) == 4 + FOLDS
 
 
+def test_of_many_texts_a_sample_is_read_which_the_seed_decides(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flip(project / "train.csv", "violence", 17)
+    monkeypatch.setattr(label_errors, "SAMPLED_TEXTS", 120)
+    profile, lines = settings(), list[str]()
+    corpus = read_corpus(profile)
+    (found,) = find_label_errors(profile, corpus, lines.append)
+    assert lines[0] == "label errors are looked for in a sample of 120 of 200 texts"
+    assert found.evidence["sample"] == {"texts": 120, "of": 200}
+    assert max(row.index for row in found.found_rows) >= 120
+    for row in found.found_rows:
+        label = corpus.labels.names.index(str(row.label))
+        is_given = corpus.train.targets[row.index, label] == 1
+        assert row.detail.startswith("given" if is_given else "missing")
+    assert find_label_errors(profile, corpus, silent) == [found]
+
+
 def test_reading_in_chunks_changes_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = settings()
     corpus = read_corpus(profile)

@@ -39,7 +39,7 @@ RECORD = Path(__file__).with_name("record_losses.py")
 def split_of(texts: list[str], positives: int = 7) -> Split:
     """Texts of which the first so many have the only label."""
     targets = (np.arange(len(texts)) < positives).astype(np.float32)[:, None]
-    return Split("train", Path("train.csv"), texts, targets, range(1, len(texts) + 1))
+    return Split.of("train", Path("train.csv"), texts, targets, range(1, len(texts) + 1))
 
 
 SPLIT = split_of(TEXTS)
