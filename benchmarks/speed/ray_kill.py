@@ -259,8 +259,9 @@ def try_kill(
     if target == "worker":
         while not (hit := cluster.kill_worker(rng)) and process.poll() is None:
             time.sleep(0.01)
-        fault = finish(process)
-        return Trial(killed if hit else "nothing", done, fault or project.fault())
+        if (fault := finish(process) or project.fault()) or hit:
+            return Trial(killed, done, fault)
+        return try_kill(project, cluster, target, seconds, rng)  # it had ended before
     if target == "driver":
         process.kill()
         process.communicate()
