@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imbtool.inference.precision import with_precision as with_precision
     from imbtool.inference.predict import predict as predict
     from imbtool.inference.predictor import Predictor as Predictor
+    from imbtool.inference.spark import spark_udf as spark_udf
     from imbtool.model.checkpoint import Checkpoint as Checkpoint
     from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.search.find import find_texts as find_texts
@@ -46,6 +47,7 @@ _HOMES = {
     "read_checkpoint": "model.checkpoint",
     "read_corpus": "data.corpus",
     "read_profile": "config.reader",
+    "spark_udf": "inference.spark",
     "split": "data.partition",
     "train": "training.run",
     "tune": "tuning.loop",

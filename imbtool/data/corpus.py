@@ -61,6 +61,7 @@ class Split:
         rows: 1-based row of each text in its source, not counting headers.
         files: the files of the source and how many rows each has, if they are known.
         chosen: whether a search chose each text for labelling [n]; default: none of them.
+        digest: the fingerprint of texts that are no longer held; see `without_texts`.
     """
 
     name: str
@@ -70,10 +71,11 @@ class Split:
     rows: Sequence[int] | Rows
     files: Files = ()
     chosen: Chosen = field(default_factory=lambda: np.zeros(0, np.bool_))
+    digest: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.chosen) == 0:
-            object.__setattr__(self, "chosen", np.zeros(len(self.texts), np.bool_))
+            object.__setattr__(self, "chosen", np.zeros(len(self), np.bool_))
 
     @classmethod
     def of(
@@ -90,7 +92,7 @@ class Split:
         return cls(name, source, Texts.of(texts), LabelSets.each(targets), rows, (), marks)
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.label_sets)
 
     @cached_property
     def targets(self) -> Targets:
@@ -117,6 +119,10 @@ class Split:
             chosen=self.chosen[rows],
         )
 
+    def without_texts(self) -> Split:
+        """What is left once the texts have been read: all but them, and their fingerprint."""
+        return replace(self, texts=Texts.of([]), digest=self.fingerprint)
+
     def unchosen(self) -> Split:
         """The texts that no search chose: itself where there are no others."""
         return self.part(self.name, np.flatnonzero(~self.chosen)) if self.chosen.any() else self
@@ -124,6 +130,8 @@ class Split:
     @property
     def fingerprint(self) -> str:
         """sha256 over texts and targets, in order: the same data give the same value."""
+        if self.digest is not None:
+            return self.digest
         return self._digest(part.data.cast("B") for part in self.label_sets.chunks())
 
     @property
@@ -156,6 +164,11 @@ class Corpus:
     def splits(self) -> dict[str, Split]:
         """The splits by name."""
         return {name: getattr(self, name) for name in SPLITS}
+
+    def without_texts(self) -> Corpus:
+        """The same splits without their texts, once these have been read."""
+        train, validation, test = (split.without_texts() for split in self.splits.values())
+        return Corpus(self.labels, train, validation, test, self.declared)
 
     def without(self, left_out: Collection[str]) -> Corpus:
         """The same texts without some labels; their children attach to the next label above."""

@@ -125,12 +125,12 @@ def stream_counts(corpus: Corpus) -> list[StreamCount | None]:
 
     None where no search chose a training text, or where the label is known of none of the others.
     """
-    train = corpus.train
+    train, validation = corpus.train, corpus.validation
     if not train.chosen.any():
         return [None] * len(corpus.labels)
     of_texts = (
-        count_labels(train.unchosen().label_sets),
-        count_labels(corpus.validation.unchosen().label_sets),
+        count_labels(train.label_sets.take(~train.chosen)),
+        count_labels(validation.label_sets.take(~validation.chosen)),
         count_labels(train.label_sets.take(train.chosen)),
     )
     return [

@@ -219,13 +219,22 @@ def added_columns(
     """
     names, separator = meta.label_set.names, meta.separator
     as_list = needs_list(names, separator)
-    decided = [
-        joined([names[label] for label in np.flatnonzero(row)], separator, as_list)
-        for row in decide(meta.label_set, sigmoid(logits), meta.thresholds, meta.coherence)
-    ]
+    decided = [joined(labels, separator, as_list) for labels in predicted_labels(meta, logits)]
     columns = [f"{PROBABILITY_PREFIX}{name}" for name in names]
     words = pd.Series(decided, name=PREDICTED, dtype=object)
     return pd.concat([words, pd.DataFrame(shown(logits), columns=columns)], axis=1)
+
+
+def predicted_labels(meta: CheckpointMeta, logits: Floats) -> list[list[str]]:
+    """The names of the labels that each of n texts gets.
+
+    Args:
+        meta: of the checkpoint.
+        logits: of the texts [n, L].
+    """
+    names = meta.label_set.names
+    decisions = decide(meta.label_set, sigmoid(logits), meta.thresholds, meta.coherence)
+    return [[names[label] for label in np.flatnonzero(row)] for row in decisions]
 
 
 def require_usable(columns: Iterable[object], text: Sequence[str], where: object) -> None:

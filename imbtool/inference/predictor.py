@@ -20,7 +20,8 @@ from imbtool.inference.predict import (
     use_gpu,
 )
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
-from imbtool.model.metadata import read_meta
+from imbtool.model.metadata import CheckpointMeta, read_meta
+from imbtool.types import Floats
 from imbtool.wording import as_list
 
 Batch = TypeVar("Batch", dict[str, NDArray[Any]], pd.DataFrame, pa.Table)
@@ -41,6 +42,11 @@ class Predictor:
         calibrated: whether `p:LABEL` is calibrated; `predicted` is the same either way.
         trust_remote_code: whether to run code that comes with the model.
 
+    Attributes:
+        folder: of the checkpoint.
+        text: the text columns.
+        shown: from logits [n, L] to the probabilities in `p:LABEL`.
+
     Raises:
         UserError: there is no checkpoint, or calibration is requested and the checkpoint has none.
 
@@ -60,10 +66,10 @@ class Predictor:
         calibrated: bool = False,
         trust_remote_code: bool = False,
     ) -> None:
-        self._folder = checkpoint_folder(Path(checkpoint)).absolute()
-        meta = read_meta(self._folder)
-        self._text = as_list(text or meta.data.text)
-        self._shown = shown_probabilities(self._folder, meta, calibrated)
+        self.folder = checkpoint_folder(Path(checkpoint)).absolute()
+        meta = read_meta(self.folder)
+        self.text = as_list(text or meta.data.text)
+        self.shown = shown_probabilities(self.folder, meta, calibrated)
         self._trust_remote_code = trust_remote_code
         self._loaded: Checkpoint | None = None
 
@@ -77,33 +83,44 @@ class Predictor:
             UserError: a text column is missing, a name is taken, or a text cannot be read.
         """
         if isinstance(batch, dict):
-            require_usable(batch, self._text, WHERE)
-            added = self._added(pd.DataFrame({name: list(batch[name]) for name in self._text}))
+            require_usable(batch, self.text, WHERE)
+            added = self._added(pd.DataFrame({name: list(batch[name]) for name in self.text}))
             return batch | {str(name): cells.to_numpy() for name, cells in added.items()}
         if isinstance(batch, pd.DataFrame):
             added = self._added(batch)
             return pd.concat([batch, added.set_axis(batch.index)], axis=1)
-        require_usable(batch.column_names, self._text, WHERE)
-        texts = batch.select(self._text).to_pandas(types_mapper=pd.ArrowDtype)
+        require_usable(batch.column_names, self.text, WHERE)
+        texts = batch.select(self.text).to_pandas(types_mapper=pd.ArrowDtype)
         columns = pa.Table.from_pandas(self._added(texts), preserve_index=False)
         for name in columns.column_names:
             batch = batch.append_column(name, columns[name])
         return batch
 
+    def logits(self, frame: pd.DataFrame) -> Floats:
+        """The logits [n, L] of n rows with the text columns.
+
+        Raises:
+            UserError: a text cannot be read.
+        """
+        if frame.empty:  # engines try a function on no rows to learn the columns
+            return np.empty((0, len(self.meta.label_set)))
+        with rows_named(lambda index: f"{WHERE}: row {index + 1}"):
+            return self._checkpoint.logits(joined_text(frame, self.text))
+
     def _added(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The columns `predicted` and `p:LABEL` of n rows."""
-        require_usable(frame.columns, self._text, WHERE)
-        if frame.empty:  # engines try a function on no rows to learn the columns
-            no_logits = np.empty((0, len(self._checkpoint.labels.names)))
-            return added_columns(self._checkpoint.meta, no_logits, self._shown)
-        with rows_named(lambda index: f"{WHERE}: row {index + 1}"):
-            logits = self._checkpoint.logits(joined_text(frame, self._text))
-        return added_columns(self._checkpoint.meta, logits, self._shown)
+        require_usable(frame.columns, self.text, WHERE)
+        return added_columns(self.meta, self.logits(frame), self.shown)
+
+    @property
+    def meta(self) -> CheckpointMeta:
+        """The metadata of the checkpoint."""
+        return self._checkpoint.meta
 
     @property
     def _checkpoint(self) -> Checkpoint:
         if self._loaded is None:
-            self._loaded = read_checkpoint(self._folder, self._trust_remote_code)
+            self._loaded = read_checkpoint(self.folder, self._trust_remote_code)
             use_gpu(self._loaded, 0)
         return self._loaded
 

@@ -63,6 +63,14 @@ class LabelSets:
         """Those of some texts."""
         return LabelSets(self.sets, self.of_text[texts])
 
+    def with_unknown(self, texts: int) -> LabelSets:
+        """These, and behind them so many texts of which nothing is known."""
+        nothing = np.full((1, self.sets.shape[1]), np.nan, np.float32)
+        theirs = np.full(texts, len(self.sets), np.int32)
+        return LabelSets(
+            np.concatenate([self.sets, nothing]), np.concatenate([self.of_text, theirs])
+        )
+
     def only(self, labels: Iterable[int]) -> LabelSets:
         """The same texts with some of the labels, by their place."""
         return LabelSets(np.ascontiguousarray(self.sets[:, [*labels]]), self.of_text)

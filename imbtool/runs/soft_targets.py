@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,11 @@ class SoftTargets:
             temperature=TEMPERATURE,
             label_share=LABEL_SHARE,
         )
+
+    def without_texts(self) -> SoftTargets:
+        """The same, once the unlabelled texts have been read."""
+        split = self.unlabelled.split.without_texts()
+        return replace(self, unlabelled=replace(self.unlabelled, split=split))
 
     def save(self, folder: Path) -> None:
         """Write the logits into a run folder that is being made."""

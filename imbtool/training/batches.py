@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from imbtool.labels.label_sets import LabelSets
 from imbtool.model.long_texts import TokenIds
 from imbtool.training.token_cache import TokenTable, select_texts
 from imbtool.types import Rows, Targets
@@ -26,22 +28,27 @@ class EncodedTexts:
 
     Attributes:
         encoded: token ids of n texts.
-        targets: [n, L].
+        label_sets: their targets.
         rows: of the texts in the table that they came from; 0 for unlabelled texts.
         teacher: logits of a teacher [n, L], if there is one.
     """
 
     encoded: Sequence[TokenIds]
-    targets: Targets
+    label_sets: LabelSets
     rows: Sequence[int] | Rows
     teacher: Targets | None = None
+
+    @cached_property
+    def targets(self) -> Targets:
+        """The targets, written out: float32 [n, L]. Of all training texts they may be large."""
+        return self.label_sets.targets()
 
     def take(self, chosen: Rows) -> EncodedTexts:
         """The chosen texts, in this order."""
         rows = np.asarray(self.rows)[chosen]
         teacher = None if self.teacher is None else self.teacher[chosen]
         encoded = select_texts(self.encoded, chosen)
-        return EncodedTexts(encoded, self.targets[chosen], rows, teacher)
+        return EncodedTexts(encoded, self.label_sets.take(chosen), rows, teacher)
 
     def taught(self, unlabelled: TokenTable, logits: Targets) -> EncodedTexts:
         """These texts, and behind them unlabelled ones, with what a teacher says of both.
@@ -50,13 +57,12 @@ class EncodedTexts:
             unlabelled: token ids of m texts.
             logits: of the teacher [n + m, L].
         """
-        unknown = np.full((len(unlabelled), logits.shape[1]), np.nan, np.float32)
-        targets = np.concatenate([self.targets, unknown])
-        rows = [*self.rows, *[0] * len(unlabelled)]
-        return EncodedTexts(TokenTable.joined(self.encoded, unlabelled), targets, rows, logits)
+        encoded, more = TokenTable.joined(self.encoded, unlabelled), len(unlabelled)
+        rows = np.concatenate([self.rows, np.zeros(more, np.int64)])
+        return EncodedTexts(encoded, self.label_sets.with_unknown(more), rows, logits)
 
 
-def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[Rows]:
+def plan_epoch(lengths: Sequence[int] | Rows, batch_size: int, seed: int, epoch: int) -> list[Rows]:
     """The batches of an epoch; each row is in exactly one batch.
 
     Args:
@@ -105,7 +111,7 @@ def subsample(texts: EncodedTexts, most: int, seed: int = 0) -> EncodedTexts:
     positives and as many negatives of each label are therefore drawn first, which fill at most half
     of the sample.
     """
-    n, labels = texts.targets.shape
+    n, labels = len(texts.label_sets), texts.label_sets.sets.shape[1]
     if n <= most:
         return texts
     rng = np.random.default_rng(seed)
@@ -113,8 +119,10 @@ def subsample(texts: EncodedTexts, most: int, seed: int = 0) -> EncodedTexts:
     drawn = []
     for label in range(labels):
         for value in (0, 1):
-            rows = np.flatnonzero(texts.targets[:, label] == value)
+            rows = texts.label_sets.texts_with(label, value)
             drawn.append(rng.choice(rows, min(least, len(rows)), replace=False))
     first = np.unique(np.concatenate(drawn))
-    others = rng.permutation(np.setdiff1d(np.arange(n), first))[: most - len(first)]
+    is_free = np.ones(n, np.bool_)
+    is_free[first] = False
+    others = rng.permutation(np.flatnonzero(is_free))[: most - len(first)]
     return texts.take(np.sort(np.concatenate([first, others])))

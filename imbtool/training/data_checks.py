@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imbtool.config.schema import ValidationMetric
 from imbtool.data.corpus import Corpus
+from imbtool.data.imbalance import count_labels
 from imbtool.errors import user_error
 from imbtool.wording import counted
 
@@ -14,8 +15,8 @@ def require_validation(corpus: Corpus) -> None:
     Raises:
         UserError: it has fewer than 2 texts, or no positive of any label.
     """
-    texts = len(corpus.validation)
-    has_positives = (corpus.validation.targets == 1).any()
+    texts, counts = len(corpus.validation), count_labels(corpus.validation.label_sets)
+    has_positives = any(count.positives for count in counts)
     if texts < 2 or not has_positives:
         found = counted(texts, "text") + ("" if has_positives else " and no positive of any label")
         expected, fix = "2 texts or more, with positives", "give a larger data.validation"
@@ -39,8 +40,8 @@ def require_measurable(key: str, metric: ValidationMetric, corpus: Corpus) -> No
     if not corpus.labels.edges:
         found, fix = f"{metric} without a hierarchy", "choose f1_macro"
         raise user_error(key, found, "labels.hierarchy, or another metric", fix)
-    secondary = corpus.validation.targets[:, corpus.labels.groups["secondary"]]
-    if not (secondary == 1).any():
+    counts = count_labels(corpus.validation.label_sets)
+    if not any(counts[label].positives for label in corpus.labels.groups["secondary"]):
         raise user_error(
             key,
             f"{metric}, and no positive of a secondary label in {corpus.validation.source}",

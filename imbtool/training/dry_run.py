@@ -20,7 +20,7 @@ from imbtool.events import Event, RunPlan, StepEvent, of_kind
 from imbtool.model.encoder import TextModel
 from imbtool.model.long_texts import TokenIds, padded_tokens
 from imbtool.training.automatic import autocast
-from imbtool.training.batches import subsample
+from imbtool.training.batches import EncodedTexts, subsample
 from imbtool.training.head_first import MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS
 from imbtool.training.knn_weight import MOST_INDEXED
 from imbtool.training.loop import TrainingLoop
@@ -86,15 +86,15 @@ def _training_speed(loop: TrainingLoop, trial: list[Event]) -> float:
 
 def _minutes(setup: TrainingSetup, loop: TrainingLoop, speed: float) -> dict[str, float]:
     training, model = setup.profile.training, setup.text_model
-    trained, validated = sum(loop.lengths), sum(token_lengths(setup.validation.encoded))
+    trained, validated = _tokens(setup.train), _tokens(setup.validation)
     few, held_out = (
-        sum(token_lengths(subsample(sample, most).encoded))
+        _tokens(subsample(sample, most))
         for sample, most in (
             (setup.train, MOST_TRAINING_TEXTS),
             (setup.validation, MOST_VALIDATION_TEXTS),
         )
     )
-    indexed = sum(token_lengths(subsample(setup.train, MOST_INDEXED).encoded))
+    indexed = _tokens(subsample(setup.train, MOST_INDEXED))
     texts = setup.train.encoded[:TRIAL_TEXTS]
     context = autocast(loop.precision.value, setup.accelerator.device)
     frozen = _inference_speed(model, texts, context) * setup.ranks.processes
@@ -109,6 +109,10 @@ def _minutes(setup: TrainingSetup, loop: TrainingLoop, speed: float) -> dict[str
     }
 
 
+def _tokens(texts: EncodedTexts) -> int:
+    return int(token_lengths(texts.encoded).sum())
+
+
 def _inference_speed(
     model: TextModel, texts: Sequence[TokenIds], context: AbstractContextManager[object]
 ) -> float:
@@ -121,12 +125,12 @@ def _inference_speed(
 
 def _padding_share(loop: TrainingLoop) -> float:
     padded = sum(_padded(loop, rows) for rows in loop.plan(1))
-    return 1.0 - sum(loop.lengths) / padded
+    return 1.0 - int(loop.lengths.sum()) / padded
 
 
 def _padded(loop: TrainingLoop, rows: NDArray[np.int64]) -> int:
     """Number of tokens of a batch, padding included."""
-    return padded_tokens([loop.lengths[row] for row in rows], loop.text_model.max_length)
+    return padded_tokens(loop.lengths[rows].tolist(), loop.text_model.max_length)
 
 
 def _memory(loop: TrainingLoop) -> int:

@@ -21,6 +21,7 @@ from imbtool.data.imbalance import count_labels
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import user_error
 from imbtool.evaluation.metrics import average_precision, mean_defined
+from imbtool.labels.label_sets import LabelSets
 from imbtool.model.encoder import TextModel, max_over_windows, mean_over_windows
 from imbtool.model.head import head_layer
 from imbtool.model.long_texts import TokenIds, count_windows
@@ -137,7 +138,7 @@ def fit_head(
         scores = max_over_windows(head.logits(clean), held_out_windows).double().cpu().numpy()
         return mean_defined(average_precision(scores, held_out.targets))
 
-    odds = log_odds(train.targets)
+    odds = log_odds(train.label_sets)
     shift = (odds - log_odds(few.targets)).to(device)
     path = fit_path(features, torch.from_numpy(few.targets).to(device), fit_loss)
     fits = {strength: fit.shifted(shift) for strength, fit in path.items()}
@@ -203,8 +204,8 @@ def _minimise(
     return LinearHead(weight.detach(), bias.detach())
 
 
-def log_odds(targets: Targets) -> Tensor:
-    """Log-odds [L] of each label's prevalence in targets [n, L]."""
+def log_odds(targets: Targets | LabelSets) -> Tensor:
+    """Log-odds [L] of each label's prevalence in targets, or in an array of them [n, L]."""
     prevalence = [count.prevalence for count in count_labels(targets)]
     return torch.logit(torch.tensor(prevalence, dtype=torch.float32), eps=1e-6)
 
@@ -258,4 +259,4 @@ def collect_features(
 
 def window_counts(text_model: TextModel, encoded: Sequence[TokenIds]) -> list[int]:
     """How many windows each text has [n]."""
-    return count_windows(token_lengths(encoded), text_model.max_length)
+    return count_windows(token_lengths(encoded).tolist(), text_model.max_length)

@@ -214,13 +214,13 @@ class TrainingLoop:
             steps=self.steps,
             loss=step.loss,
             learning_rate=step.rate,
-            tokens=sum(self.lengths[row] for row in rows),
+            tokens=int(self.lengths[rows].sum()),
             seconds=seconds,
         )
 
     def _gradients(self, rows: Rows) -> tuple[float, Tensor]:
         """Compute the gradients of a batch; return its loss and the norm of the gradients."""
-        size = size_of(torch.from_numpy(self.texts.targets[rows]))
+        size = size_of(torch.from_numpy(self.texts.label_sets.targets(rows)))
         loss = torch.zeros((), device=self.accelerator.device)
         for micro_batch in self._micro_batches(rows):
             loss += self._backward(micro_batch, size)
@@ -234,7 +234,7 @@ class TrainingLoop:
             chosen = part if len(part) else rows[:1]
             encoded = [self.texts.encoded[row] for row in chosen]
             inputs, windows = self.text_model.batch(encoded), self.text_model.windows(encoded)
-            targets = torch.from_numpy(self.texts.targets[chosen]).to(device)
+            targets = torch.from_numpy(self.texts.label_sets.targets(chosen)).to(device)
             known, teacher = self.texts.teacher, None
             if known is not None:
                 teacher = torch.from_numpy(known[chosen]).to(device)
@@ -245,7 +245,7 @@ class TrainingLoop:
         """Divide texts into forward passes of as many windows as texts, and tokens, are allowed."""
         section = self.section
         most = section.micro_batch or -(-section.batch_size // self.ranks.processes)
-        lengths = [self.lengths[row] for row in part]
+        lengths: list[int] = self.lengths[part].tolist()
         windows = count_windows(lengths, self.text_model.max_length)
         widest = min(max(lengths, default=1), self.text_model.max_length)
         parts = -(-sum(windows) // max(1, min(most, self.most_tokens // widest)))

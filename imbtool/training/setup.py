@@ -36,6 +36,7 @@ class TrainingSetup:
 
     profile: Profile
     corpus: Corpus
+    """Without its texts; what the model reads of them is in `train` and `validation`."""
     weights: list[LabelWeight]
     text_model: TextModel
     objective: Objective
@@ -81,9 +82,9 @@ class TrainingSetup:
             epochs=loop.epochs.value,
             epochs_reason=loop.epochs.reason,
             steps=loop.steps,
-            tokens_an_epoch=sum(loop.lengths),
+            tokens_an_epoch=int(loop.lengths.sum()),
             token_cache=self._token_cache,
-            cut_off=sum(length >= longest for length in loop.lengths),
+            cut_off=int((loop.lengths >= longest).sum()),
             texts=texts,
             labels=len(self.corpus.labels),
             head_first=training.head_first,
@@ -167,6 +168,10 @@ class RunInputs:
         with torch.random.fork_rng():  # a model may draw numbers while it is loaded
             return self._teach(self._profile, self.corpus, accelerator)
 
+    def forget_texts(self) -> None:
+        """Let go of the texts, once their token ids are there."""
+        self.corpus = self.corpus.without_texts()
+
     def encoded(self, text_model: TextModel, split: Split, ranks: Ranks) -> TokenTable:
         """The token ids of the texts of a split. All processes call it."""
         with ranks.ending_together():
@@ -181,8 +186,8 @@ class RunInputs:
             self._encoded.append(self.encoded(text_model, split, ranks))
         of_train, of_validation = self._encoded
         return (
-            EncodedTexts(of_train, train.targets, train.rows),
-            EncodedTexts(of_validation, validation.targets, validation.rows),
+            EncodedTexts(of_train, train.label_sets, train.rows),
+            EncodedTexts(of_validation, validation.label_sets, validation.rows),
         )
 
 
@@ -224,9 +229,11 @@ def make_setup(
     if soft is not None:
         unlabelled = inputs.encoded(text_model, soft.unlabelled.split, ranks)
         taught = train.taught(unlabelled, soft.logits)
+        soft = soft.without_texts()
+    inputs.forget_texts()
     return TrainingSetup(
         profile,
-        corpus,
+        inputs.corpus,
         weights,
         text_model,
         objective,

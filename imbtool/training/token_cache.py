@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import BinaryIO, overload
 
@@ -120,12 +120,11 @@ def select_texts(encoded: Sequence[TokenIds], rows: Rows) -> Sequence[TokenIds]:
     return encoded.take(rows) if isinstance(encoded, TokenTable) else [encoded[row] for row in rows]
 
 
-def token_lengths(encoded: Sequence[TokenIds]) -> list[int]:
+def token_lengths(encoded: Sequence[TokenIds]) -> Rows:
     """Number of tokens of each encoded text [n]."""
     if isinstance(encoded, TokenTable):
-        counts: list[int] = encoded.lengths.tolist()
-        return counts
-    return [len(ids) for ids in encoded]
+        return encoded.lengths
+    return np.fromiter(map(len, encoded), np.int64, len(encoded))
 
 
 def encode_split(
@@ -165,7 +164,7 @@ def _cache_file(
     A tokenizer that is written in Python is not cached, since its content has no digest.
     """
     backend = getattr(text_model.tokenizer, "backend_tokenizer", None)
-    if backend is None or sum(map(len, split.texts)) < LEAST_CHARACTERS:
+    if backend is None or not _is_large(split.texts):
         return None
     kind, tokenizer = type(text_model.tokenizer), json.loads(backend.to_str())
     content = {
@@ -182,6 +181,10 @@ def _cache_file(
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return folder / f"{digest[:32]}.tokens"
+
+
+def _is_large(texts: Iterable[str]) -> bool:
+    return any(characters >= LEAST_CHARACTERS for characters in accumulate(map(len, texts)))
 
 
 def _encoded(text_model: TextModel, split: Split, start: int) -> list[TokenIds]:

@@ -53,6 +53,23 @@ STEPS = {
     "predict": Step(
         f"predict {{}}{RUN} {{}}test.csv -o {{}}out.csv", "out.csv", RUN, again="--force"
     ),
+    "distil": Step(f"distil {{}}{RUN} -p {{}}profile.yaml --runs {{}}runs", needs=RUN),
+    "export": Step(
+        f"export {{}}{RUN} -o {{}}exported", "exported/imbtool.json", RUN, again="another -o"
+    ),
+    "prevalence": Step(
+        f"prevalence {{}}{RUN} {{}}pool.csv -o {{}}prevalence",
+        "prevalence/prevalence.json",
+        RUN,
+        again="another -o",
+    ),
+    "monitor": Step(f"monitor {{}}{RUN} {{}}pool.csv -o {{}}monitored", needs=RUN),
+    "queue": Step(
+        f"queue {{}}{RUN} {{}}pool.csv -n 9 -o {{}}queue",
+        "queue/queue.json",
+        RUN,
+        again="another -o",
+    ),
     "find": Step(
         "find {}profile.yaml {}pool.csv -n 9 -o {}batches/02",
         "batches/02/batch.csv",
@@ -66,11 +83,19 @@ STEPS = {
         again="a new name",
     ),
 }
-LONG = {"train", "tune", "evaluate", "predict", "find"}
-PAIRS = list(itertools.product(STEPS, repeat=2))
+TRAINERS = {"train", "tune", "distil"}
+READERS = {"export", "prevalence", "monitor", "queue"}
+"""They read a run and write into a folder of their own: nothing but trainers concerns them."""
+LONG = {"evaluate", "predict", "find", *TRAINERS, *READERS}
+PAIRS = [
+    (first, second)
+    for first, second in itertools.product(STEPS, repeat=2)
+    if first == second or not READERS & {first, second} or TRAINERS & {first, second}
+]
 """Of the same command twice, too: it then runs four times."""
 SHORT_PAIRS = [pair for pair in PAIRS if not LONG & set(pair)]
 LONG_PAIRS = [pair for pair in PAIRS if LONG & set(pair)]
+FROM_ELSEWHERE = [name for name in STEPS if name not in ("init", "tune", "distil", "export")]
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +182,7 @@ def test_from_another_folder_by_either_kind_of_path(
     with_encoder = ("--set", f"model.encoder={fresh}/encoder")
     result = imbtool(*STEPS["init"].words.replace("{}", prefix).split(), *QUICK, *with_encoder)
     assert result.exit_code == 0, result.stderr
-    walk(imbtool, (name for name in STEPS if name not in ("init", "tune")), fresh, prefix)
+    walk(imbtool, iter(FROM_ELSEWHERE), fresh, prefix)
     walk(imbtool, iter(("init", "analyze", "predict", "split")), fresh, prefix)
     assert list(elsewhere.iterdir()) == []
 

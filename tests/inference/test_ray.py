@@ -30,6 +30,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "at-scale.md"
 RUN = "runs/first"
 WITH_RAY = ("predict", RUN, "in", "-o", "out", "--engine", "ray")
 OBJECT_STORE = 80 * 1024 * 1024
+STARTS = 5
+"""A node of Ray gives up where its helpers take 15 seconds to begin, as on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,16 @@ def cluster(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A copy of the trained project as the current folder, and a Ray in it."""
     folder = tmp_path_factory.mktemp("ray") / "project"
     shutil.copytree(trained, folder, symlinks=True)
-    with contextlib.chdir(folder):
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")  # others on the machine would come first
+        start_ray(STARTS)
+        yield folder
+        ray.shutdown()
+
+
+def start_ray(times: int) -> None:
+    """Start Ray here, again if it does not come up."""
+    try:
         ray.init(
             num_cpus=3,  # Ray Data reads and writes beside its actors
             include_dashboard=False,
@@ -45,8 +56,10 @@ def cluster(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             log_to_driver=False,
             logging_level="error",
         )
-        yield folder
-        ray.shutdown()
+    except Exception:  # Ray has no class of its own for it
+        if times == 1:
+            raise
+        start_ray(times - 1)
 
 
 def test_the_program_of_the_docs_gives_what_predict_gives(cluster: Path) -> None:
@@ -55,7 +68,8 @@ def test_the_program_of_the_docs_gives_what_predict_gives(cluster: Path) -> None
     for part in range(2):
         rows = expected[["id", "text"]][30 * part : 30 * part + 30]
         rows.to_parquet(f"shards/{part}.parquet")
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+    programs = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
+    (program,) = (each for each in programs if "import ray" in each)
     exec(compile(program.replace("runs/NAME", "runs/first"), str(PAGE), "exec"), {})
     labelled = pd.read_parquet("labelled").set_index("id").loc[expected["id"]].reset_index()
     assert list(labelled) == [name for name in expected if name != "labels"]

@@ -40,6 +40,12 @@ def test_texts_are_found_by_their_target_of_a_label() -> None:
     np.testing.assert_array_equal(SETS.only([1]).targets(), [row[1:] for row in TARGETS])
 
 
+def test_texts_of_which_nothing_is_known_come_behind() -> None:
+    more = SETS.with_unknown(2)
+    np.testing.assert_array_equal(more.targets(), [*TARGETS, [NAN, NAN], [NAN, NAN]])
+    assert (more.of_text.dtype, len(SETS.with_unknown(0))) == (np.int32, 4)
+
+
 @given(st.lists(st.tuples(*[st.integers(-1, 2)] * 3), max_size=30))
 def test_combinations_have_the_same_number_exactly_if_they_are_equal(
     rows: list[tuple[int, ...]],

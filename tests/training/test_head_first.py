@@ -17,6 +17,7 @@ from imbtool.config.schema import LossSection, ModelSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import UserError
 from imbtool.evaluation.metrics import average_precision
+from imbtool.labels.label_sets import LabelSets
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import Objective, make_objective
@@ -70,7 +71,7 @@ def objective() -> Objective:
 def sample(model: TextModel, part: slice) -> EncodedTexts:
     """A split of the toy set."""
     encoded = model.encode(TEXTS[part])
-    return EncodedTexts(encoded, TARGETS[part], range(1, len(encoded) + 1))
+    return EncodedTexts(encoded, LabelSets.each(TARGETS[part]), range(1, len(encoded) + 1))
 
 
 def fit(model: TextModel) -> HeadFit:
@@ -184,9 +185,8 @@ def test_unknown_targets_take_no_part_in_the_log_odds(
 
 def numbered(targets: np.ndarray) -> EncodedTexts:
     """Texts whose one token is their place, counted from 0 and their row from 1."""
-    return EncodedTexts(
-        [[place] for place in range(len(targets))], targets, range(1, len(targets) + 1)
-    )
+    encoded = [[place] for place in range(len(targets))]
+    return EncodedTexts(encoded, LabelSets.each(targets), range(1, len(targets) + 1))
 
 
 def test_up_to_the_most_texts_the_head_is_fitted_on_all() -> None:

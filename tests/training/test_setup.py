@@ -1,5 +1,7 @@
 """Runs that share what they read end with the weights of runs that read everything themselves."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ from conftest import read_csv, write_csv
 
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
-from imbtool.data.corpus import Corpus
+from imbtool.data.corpus import Corpus, read_corpus
 from imbtool.data.unlabelled import read_unlabelled
+from imbtool.data.weights import weigh_labels
 from imbtool.distributed.accelerator import make_accelerator
+from imbtool.events import ignore
 from imbtool.model import encoder
 from imbtool.runs.soft_targets import SoftTargets
 from imbtool.training import setup
@@ -71,8 +75,37 @@ def test_the_prevalence_that_thresholds_assume_is_that_of_texts_no_search_chose(
     inputs = setup.make_setup(settings(data__chosen_by="chosen_by"), make_accelerator())
     threats = inputs.corpus.labels.names.index("threats")
     held = inputs.corpus.validation.targets[:, threats]
-    unchosen = len(inputs.corpus.train.unchosen()) + len(held)
+    unchosen = int((~inputs.corpus.train.chosen).sum()) + len(held)
     assert inputs.prevalence[threats] == pytest.approx((held.sum() + 0.5) / (unchosen + 1))
+
+
+def test_once_the_tokens_are_there_no_text_is_held_and_the_fingerprints_stay(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpora: list[weakref.ref[Corpus]] = []
+
+    def remembered(profile: Profile) -> Corpus:
+        corpus = read_corpus(profile)
+        corpora.append(weakref.ref(corpus))
+        return corpus
+
+    monkeypatch.setattr(setup, "read_corpus", remembered)
+    held = setup.make_setup(settings(), make_accelerator())
+    gc.collect()
+    assert [corpus() for corpus in corpora] == [None]
+    anew = read_corpus(settings())
+    for name, split in held.corpus.splits.items():
+        assert (len(split.texts), len(split)) == (0, len(anew.splits[name]))
+        assert split.fingerprint == anew.splits[name].fingerprint
+    assert weigh_labels(held.corpus, settings().weights) == held.weights
+
+
+def test_the_targets_of_training_are_written_out_by_the_batch(project: Path) -> None:
+    held = setup.make_setup(settings(), make_accelerator())
+    loop = held.make_loop(ignore)
+    loop.train_step(loop.plan(1)[0])
+    assert "targets" not in vars(held.train)
+    assert "targets" not in vars(held.corpus.train)
 
 
 def test_a_teacher_that_draws_numbers_changes_no_random_state(project: Path) -> None:

@@ -18,6 +18,7 @@ from imbtool.config.hierarchy import label_set
 from imbtool.config.schema import LossSection, ModelSection, TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import EpochEvent, Event, StartEvent, StepEvent, of_kind, read_events
+from imbtool.labels.label_sets import LabelSets
 from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
@@ -73,7 +74,8 @@ def without_dropout(folder: Path) -> TextModel:
 
 
 def sample(model: TextModel, rows: slice) -> EncodedTexts:
-    return EncodedTexts(model.encode(TEXTS[rows]), TARGETS[rows], range(len(TARGETS[rows])))
+    targets = LabelSets.each(TARGETS[rows])
+    return EncodedTexts(model.encode(TEXTS[rows]), targets, range(len(targets)))
 
 
 def objective() -> Any:
