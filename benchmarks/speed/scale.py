@@ -117,6 +117,8 @@ def show(cost: Cost) -> None:
 
 def draw(costs: Sequence[Cost], path: Path) -> None:
     """Draw how seconds and memory grow with the rows."""
+    from matplotlib.ticker import NullFormatter
+
     from imbtool.report.figures.figure import figure_style, new_figure, write_png
 
     figure = new_figure(8, 3.6)
@@ -127,14 +129,19 @@ def draw(costs: Sequence[Cost], path: Path) -> None:
             rows = [cost.rows for cost in own]
             seconds.plot(rows, [cost.cpu_seconds for cost in own], marker="o", label=name)
             memory.plot(rows, [cost.peak_memory / 2**30 for cost in own], marker="o", label=name)
-        memory.axhline(MOST_MEMORY / 2**30, linestyle=":", color="grey")
+        memory.axhline(MOST_MEMORY / 2**30, linestyle=":", color="grey", label="the limit")
+        memory.legend(loc="best")
         for axes, title in ((seconds, "Seconds of the processor"), (memory, "Peak memory in GiB")):
             axes.set_xscale("log")
             axes.set_yscale("log")
+            axes.set_xticks(sorted({cost.rows for cost in costs}))
+            axes.xaxis.set_major_formatter("{x:,.0f}")
+            axes.yaxis.set_major_formatter("{x:g}")
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(f"rows with {LABELS} labels")
             axes.set_title(title)
             axes.grid(True)
-        seconds.legend(loc="best")
     write_png(figure, path)
 
 

@@ -193,9 +193,10 @@ def scumble(targets: Targets | LabelSets, ratios: Floats) -> tuple[float, Floats
     sets = as_label_sets(targets)
     of_rows, of_labels = 0.0, np.zeros(len(ratios))
     values = np.column_stack([np.nan_to_num(ratios), np.log(np.where(ratios > 0, ratios, 1.0))])
-    for positive in map(_positive, sets.chunks()):
-        numbers = np.maximum(positive.sum(axis=1), 1)
-        sums, logs = (positive @ values).T
+    for rows in sets.chunks():
+        positive = (rows == 1).astype(np.float32)
+        numbers = np.maximum(positive.sum(axis=1, dtype=np.float64), 1)
+        sums, logs = (positive.astype(np.float64) @ values).T
         geometric = np.exp(logs / numbers)
         own = np.where(sums > 0, 1 - geometric * numbers / np.where(sums > 0, sums, 1), 0)
         of_rows += float(own.sum())

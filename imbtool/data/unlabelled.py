@@ -59,7 +59,7 @@ def read_unlabelled(data: DataSection, corpus: Corpus) -> Unlabelled:
     """
     path, labels = data.unlabelled, len(corpus.labels)
     if path is None:
-        nothing = _all_unknown(0, labels)
+        nothing = LabelSets.unknown(0, labels)
         return Unlabelled(Split(NAME, data.train, Texts.of([]), nothing, range(0)))
     texts = _read_texts(path, data)
     first: dict[str, int] = {}
@@ -77,15 +77,10 @@ def read_unlabelled(data: DataSection, corpus: Corpus) -> Unlabelled:
         NAME,
         path,
         Texts.of(texts[row] for row in kept),
-        _all_unknown(len(kept), labels),
+        LabelSets.unknown(len(kept), labels),
         kept + 1,
     )
     return Unlabelled(split, int(held.sum()), int(known.sum()), len(texts) - len(distinct))
-
-
-def _all_unknown(texts: int, labels: int) -> LabelSets:
-    unknown = np.full((1, labels), np.nan, np.float32)
-    return LabelSets(unknown, np.zeros(texts, np.int32))
 
 
 def _read_texts(path: Path, data: DataSection) -> list[str]:

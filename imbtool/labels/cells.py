@@ -346,8 +346,7 @@ class _Flags:
         """The targets of all texts for some of the labels; one without a column is unknown."""
         there = [name for name in names if name in self.columns]
         if not there or not self.rows:
-            sets = np.full((1, len(names)), np.nan, np.float32)
-            return LabelSets(sets, np.zeros(self.rows, np.int32))
+            return LabelSets.unknown(self.rows, len(names))
         parts = (there[start : start + AT_ONCE] for start in range(0, len(there), AT_ONCE))
         of_text, first = combined(map(self._packed, parts))
         sets = np.full((len(first), len(names)), np.nan, np.float32)

@@ -37,6 +37,11 @@ class LabelSets:
         own = np.asarray(targets, dtype=np.float32)
         return cls(own, np.arange(len(own), dtype=np.int32))
 
+    @classmethod
+    def unknown(cls, texts: int, labels: int) -> LabelSets:
+        """Texts of which nothing is known."""
+        return cls(np.full((1, labels), np.nan, np.float32), np.zeros(texts, np.int32))
+
     def __len__(self) -> int:
         return len(self.of_text)
 

@@ -12,7 +12,7 @@ from analyses import BELOW, LONE, TOP, analyze, healthy_corpus, spoiled_corpus, 
 from imbtool.analysis import repeated_texts
 from imbtool.analysis.document import Analysis, Edge, Sample, Verdict
 from imbtool.analysis.finding import FoundRow, found
-from imbtool.data.corpus import Corpus
+from imbtool.data.corpus import Corpus, Split
 from imbtool.files.json_text import to_json
 
 
@@ -128,6 +128,21 @@ def test_the_document_quotes_no_text_and_is_json():
     corpus.test.targets[0, BELOW] = 0
     text = to_json(analyze(corpus, tokens_of(corpus, limit=3)))
     assert text.startswith("{") and "secret" not in text
+
+
+def test_the_targets_of_all_texts_are_never_written_out(monkeypatch: pytest.MonkeyPatch):
+    spoiled = spoiled_corpus()
+    splits = {
+        name: Split.of(name, each.source, each.texts, each.targets, each.rows)
+        for name, each in spoiled.splits.items()
+    }
+    before = written(analyze(spoiled))
+
+    def refused(_: Split) -> None:
+        raise AssertionError("of ten million texts with 50 labels these are 2 GB")
+
+    monkeypatch.setattr(Split, "targets", property(refused))
+    assert written(analyze(Corpus(spoiled.labels, **splits))) == before
 
 
 def test_what_rests_on_a_sample_is_said(monkeypatch: pytest.MonkeyPatch):

@@ -3,10 +3,22 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pytest
 from analyses import healthy_corpus
 
-from imbtool.analysis.finding import CATALOGUE, SEVERITIES, FoundRow, found, frames, percent, ranked
+from imbtool.analysis import finding as module
+from imbtool.analysis.finding import (
+    CATALOGUE,
+    SEVERITIES,
+    FoundRow,
+    FoundRows,
+    found,
+    frames,
+    percent,
+    ranked,
+)
 
 
 def test_errors_come_first_then_the_costlier_kind_then_more_rows():
@@ -96,3 +108,32 @@ def test_the_documentation_lists_every_kind_with_its_severity():
     page = (Path(__file__).parents[2] / "docs" / "analyze.md").read_text()
     listed = re.findall(r"^\| `([a-z-]+)` \| (error|warning|info)", page, re.MULTILINE)
     assert dict(listed) == {name: kind.severity for name, kind in CATALOGUE.items()}
+
+
+def test_many_rows_are_made_when_they_are_asked_for():
+    made: list[int] = []
+
+    def tell(at: int) -> tuple[str, str]:
+        made.append(at)
+        return f"label {at}", "wrong"
+
+    rows = FoundRows(np.array([0, 2, 0]), np.array([7, 7, 7]), tell)
+    assert (len(rows), made) == (3, [])
+    assert rows[1] == FoundRow("test", 7, "label 1", "wrong")
+    assert rows[-1] == FoundRow("train", 7, "label 2", "wrong")
+    assert rows[:2] == [rows[0], rows[1]]
+    assert [*rows] == rows[:]
+    with pytest.raises(IndexError):
+        rows[3]
+    assert found("duplicate", "", {}, rows).rows == 2
+
+
+def test_rows_of_a_file_come_some_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    corpus = healthy_corpus()
+    rows = FoundRows.of_split("train", np.arange(5), lambda _: (None, ""))
+    ((_, (whole,)),) = frames([found("duplicate", "", {}, rows)], corpus)
+    monkeypatch.setattr(module, "LISTED_AT_ONCE", 2)
+    ((_, parts),) = frames([found("duplicate", "", {}, rows)], corpus)
+    several = [*parts]
+    assert [*map(len, several)] == [2, 2, 1]
+    pd.testing.assert_frame_equal(pd.concat(several, ignore_index=True), whole)
