@@ -23,10 +23,10 @@ data: $(VENV)/.bundled $(SAMPLE)
 $(SAMPLE): data/generate.py data/templates.py | $(VENV)/.bundled
 	$(BIN)/python data/generate.py
 
-test: lint types imports
+test: lint types imports $(VENV)/.s3
 	$(BIN)/python -m pytest
 
-test-all: lint types imports docs
+test-all: lint types imports docs $(VENV)/.s3
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 lint: $(VENV)/.dev
@@ -54,6 +54,12 @@ $(VENV)/.bundled: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.bundled
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bundled,dev]'
+	touch $@
+
+# an environment of its own: the server's libraries need older versions than ours
+$(VENV)/.s3: tests/inference/s3server.txt | $(VENV)/.bundled
+	$(PYTHON) -m venv $(VENV)/s3-server
+	$(VENV)/s3-server/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/inference/s3server.txt
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.bundled

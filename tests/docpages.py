@@ -19,6 +19,8 @@ NOT_RUN = {
     "imbtool .* --processes ": "needs several processes",
     # tests/inference/test_ray.py
     "imbtool .* --engine ray": "needs Ray",
+    # tests/inference/test_stores.py
+    ".* '?s3://": "needs an object store",
     "torchrun ": "needs several processes, or machines",
     "accelerate launch ": "needs several GPUs",
     "srun |imbtool .*SLURM_": "needs Slurm",

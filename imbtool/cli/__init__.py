@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from imbtool.cli.analyze import analyze
-from imbtool.cli.common import complain, hint, share_cores, show_notes
+from imbtool.cli.common import LocalCommand, complain, hint, share_cores, show_notes
 from imbtool.cli.distil import distil
 from imbtool.cli.evaluate import evaluate
 from imbtool.cli.export import export
@@ -88,7 +88,7 @@ COMMANDS = (
     *(export, serve, prevalence, monitor, queue, find, merge),
 )
 for command in COMMANDS:
-    app.command(epilog=DOCUMENTATION)(command)
+    app.command(cls=LocalCommand, epilog=DOCUMENTATION)(command)
 
 
 def show_version(wanted: bool) -> None:

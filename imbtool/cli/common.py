@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from imbtool.cli.streams import undelivered, write_data_as_utf8, writing_stdout
 from imbtool.wording import printable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from imbtool.annotation.tasks import AnnotationTool
     from imbtool.config.reader import Override
     from imbtool.config.schema import Profile
+    from imbtool.files.stores import Location
 
 PIPED_WIDTH = 120
 """Columns of tables where the output is no terminal, so that a file reads like a screen."""
@@ -190,6 +192,26 @@ def use_threads(threads: int | None) -> None:
     torch.set_num_threads(threads)
 
 
+class LocalCommand(TyperCommand):
+    """A command, whose paths are on this machine: what takes URIs takes them as text."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, unless a path is the URI of an object store.
+
+        Raises:
+            UserError: one is.
+        """
+        from imbtool.files.stores import refuse_store
+
+        for parameter in self.params:
+            given = ctx.params.get(parameter.name)
+            name = parameter.opts[0] if parameter.opts[0].startswith("-") else ""
+            for value in given if isinstance(given, list) else [given]:
+                if isinstance(value, Path):
+                    refuse_store(value, name)
+        return super().invoke(ctx)
+
+
 class NoteHandler(logging.Handler):
     """Shows each note of the library once, on stderr."""
 
@@ -273,7 +295,7 @@ def require_profile(profile: Path | None) -> Path:
     return profile
 
 
-def require_new(path: Path, force: bool, choice: str) -> None:
+def require_new(path: Location, force: bool, choice: str) -> None:
     """Refuse to overwrite a file without --force; `choice` names what else may be chosen.
 
     Raises:

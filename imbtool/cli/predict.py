@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +14,6 @@ from imbtool.cli.common import (
     DEVICES,
     INPUT,
     OUTPUT,
-    CheckpointFolder,
     Json,
     Threads,
     TrustRemoteCode,
@@ -25,6 +26,7 @@ from imbtool.cli.common import (
 from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 
 if TYPE_CHECKING:
+    from imbtool.files.stores import Location
     from imbtool.inference.predict_folder import Engine, FileResult, PredictionJob
     from imbtool.model.checkpoint import Checkpoint
 
@@ -35,13 +37,19 @@ LAUNCH = (
 
 
 def predict(
-    checkpoint: CheckpointFolder,
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="A checkpoint, or the run folder that holds it; also in an object store.",
+        ),
+    ],
     source: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="INPUT",
-            help="A table, a folder or glob of tables, or a data set. By default texts are read "
-            "from stdin, one a line.",
+            help="A table, a folder or glob of tables, or a data set; in an object store (s3://, "
+            "gs://, az://) a table or a folder. By default texts are read from stdin, one a line.",
             show_default=False,
         ),
     ] = None,
@@ -97,13 +105,14 @@ def predict(
     ] = "fp32",
     threads: Threads = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="<path>",
             help="Write into this table (csv, tsv, jsonl or parquet) or, without such a suffix, "
-            "into this folder, a file for each file of INPUT. By default csv goes to stdout.",
+            "into this folder, a file for each file of INPUT; also in an object store. By default "
+            "csv goes to stdout.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -144,6 +153,7 @@ def predict(
     - `imbtool predict runs/moderation-1 shards -o labelled --precision auto`
     - `echo "a text" | imbtool predict runs/moderation-1/checkpoint --json`
     """
+    from imbtool.files.stores import location
     from imbtool.formats.sources import names_table, table_format
     from imbtool.inference.precision import require_precision
     from imbtool.inference.predict_folder import make_job
@@ -152,23 +162,57 @@ def predict(
     refuse_launcher(LAUNCH)
     use_threads(threads)
     _refuse_two_engines(engine, address, processes)
-    into_folder = output is not None and not names_table(output)
-    if source is not None and output is not None and into_folder and not source.is_file():
-        job = make_job(checkpoint, source, text, calibrated, trust_remote_code, precision)
-        _predict_folder(job, output, force, json, _engine(engine, address, processes))
+    trained = location(checkpoint)
+    table = None if source is None else location(source)
+    target = None if output is None else location(output)
+    into_folder = target is not None and not names_table(target)
+    if table is not None and target is not None and into_folder and not table.is_file():
+        job = make_job(trained, table, text, calibrated, trust_remote_code, precision)
+        _predict_folder(job, target, force, json, _engine(engine, address, processes))
     else:
         _refuse_several(processes, engine)
         require_precision(precision)
-        if source is None:
-            _require_stdin()
-        if output is not None:
-            table_format(output)
-            require_new(output, force, "-o")
-        model = read_checkpoint(checkpoint, trust_remote_code)
-        model = _on_device(model, source, precision)
-        _predict_table(model, source, output, text, calibrated, json)
-    if output is not None:
-        hint(f"next: label some by hand, then imbtool evaluate {checkpoint} --data LABELLED.csv")
+        if target is not None:
+            table_format(target)
+            require_new(target, force, "-o")
+        with _at_hand(table) as here:
+            model = read_checkpoint(trained, trust_remote_code)
+            model = _on_device(model, here, precision)
+            _predict_table(model, here, target, text, calibrated, json)
+    if target is not None:
+        hint(f"next: {_next(trained)}")
+
+
+def _next(checkpoint: Location) -> str:
+    from imbtool.files.stores import StorePath
+
+    evaluation = "label some by hand, then imbtool evaluate {} --data LABELLED.csv"
+    if isinstance(checkpoint, StorePath):
+        return f"copy {checkpoint} to this machine, {evaluation.format('CHECKPOINT')}"
+    return evaluation.format(checkpoint)
+
+
+@contextmanager
+def _at_hand(table: Location | None) -> Iterator[Path | None]:
+    """Give the path of a table on this machine; None is stdin."""
+    from imbtool.files.copies import local_copy
+
+    if table is None:
+        _require_stdin()
+        yield None
+        return
+    _refuse_stored_folder(table)
+    with local_copy(table) as here:
+        yield here
+
+
+def _refuse_stored_folder(table: Location) -> None:
+    from imbtool.errors import user_error
+    from imbtool.files.stores import StorePath
+
+    if isinstance(table, StorePath) and not table.is_file() and table.names():
+        fix = "name a folder to fill after -o, without the suffix of a table"
+        raise user_error(table, "a folder of an object store", "one table", fix)
 
 
 def _on_device(model: Checkpoint, source: Path | None, precision: str) -> Checkpoint:
@@ -188,7 +232,7 @@ def _on_device(model: Checkpoint, source: Path | None, precision: str) -> Checkp
 def _predict_table(
     model: Checkpoint,
     source: Path | None,
-    output: Path | None,
+    output: Location | None,
     text: list[str] | None,
     calibrated: bool,
     json: bool,
@@ -260,7 +304,7 @@ def _engine(engine: str | None, address: str | None, processes: int | None) -> E
 
 
 def _predict_folder(
-    job: PredictionJob, output: Path, force: bool, json: bool, engine: Engine | None
+    job: PredictionJob, output: Location, force: bool, json: bool, engine: Engine | None
 ) -> None:
     from imbtool.inference.predict_folder import predict_folder
     from imbtool.wording import counted

@@ -18,6 +18,7 @@ from imbtool.config.yaml_text import Key, YamlText, parse_yaml
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.documents import found_and_expected
 from imbtool.files.paths import refuse_endless
+from imbtool.files.stores import COPY_FIRST, IN_STORE
 from imbtool.wording import cut, did_you_mean
 
 ENCODER_KEY: Key = ("model", "encoder")
@@ -221,12 +222,15 @@ def _resolve_paths(
         value = part.get(name) if isinstance(part, dict) else None
         if not isinstance(part, dict) or not isinstance(value, str) or is_hub(value):
             continue
+        place = f"{_nearest((section, name), origins, 'profile')}: {section}.{name}"
+        if IN_STORE.match(value):
+            yield Problem(place, "the URI of an object store", "a path", COPY_FIRST)
+            continue
         if value.strip() and (section, name) == ENCODER_KEY and not _is_folder(value, folder):
             continue
         try:
             part[name] = _resolved(value, folder)
         except ValueError as error:
-            place = f"{_nearest((section, name), origins, 'profile')}: {section}.{name}"
             yield Problem(place, str(error), "a path", "correct the path")
 
 

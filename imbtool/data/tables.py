@@ -15,6 +15,7 @@ from imbtool.data.datasets import dataset_table, is_dataset
 from imbtool.errors import UserError, user_error
 from imbtool.exports.recognition import export_of, read_export
 from imbtool.exports.shape import Export
+from imbtool.files.stores import Location
 from imbtool.files.text_format import AS_FOUND, TextFormat
 from imbtool.formats.arrow import parquet_batches, parquet_rows, read_file
 from imbtool.formats.sources import source_format, table_files
@@ -129,13 +130,13 @@ def read_chunks(
             yield frame
 
 
-def read_parquet_rows(path: Path, rows: range, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+def read_parquet_rows(path: Location, rows: range, names: Sequence[str]) -> Iterator[pd.DataFrame]:
     """Yield some columns of some rows (from 0) of a parquet file in frames of `CHUNK_ROWS`.
 
     Raises:
         UserError: as `read_chunks`.
     """
-    for table in parquet_rows(path, rows, columns, CHUNK_ROWS):
+    for table in parquet_rows(path, rows, names, CHUNK_ROWS):
         yield table.to_pandas(types_mapper=pd.ArrowDtype)
 
 

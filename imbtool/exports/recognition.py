@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from imbtool.exports import argilla, doccano, label_studio, label_studio_rows, prodigy, spacy
 from imbtool.exports.shape import TEXT_ID, AnswerTool, Export, ExportRow, Given, Tool
+from imbtool.files.stores import Location
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.arrow import parquet_batches, parquet_columns
 from imbtool.formats.cells import python_values
@@ -76,6 +77,17 @@ def read_export(path: Path, text_format: TextFormat) -> Export | None:
     tools = TOOLS if kind in (".jsonl", ".json", ".parquet") else AS_TEXT
     tool = _tool_of(list(islice(_rows(path, text_format), SAMPLE)), tools)
     return _flat(path, tool, _rows(path, text_format)) if tool else None
+
+
+def is_parquet_export(path: Location) -> bool:
+    """Whether a parquet file is one of an annotation tool; no more than some rows are read.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    if not any(map(TELLING_COLUMNS.fullmatch, parquet_columns(path))):
+        return False
+    return _tool_of(list(islice(_parquet_rows(path), SAMPLE)), TOOLS) is not None
 
 
 def read_answers(path: Path, text_format: TextFormat) -> list[Given] | None:
@@ -153,10 +165,14 @@ def _tool_of(rows: Sequence[Row], tools: Sequence[AnyTool]) -> AnyTool | None:
 
 def _rows(path: Path, text_format: TextFormat) -> Iterator[Row]:
     if source_format(path) == ".parquet":
-        batches = parquet_batches(path, SAMPLE)
-        return chain.from_iterable(_records(pa.Table.from_batches([each])) for each in batches)
+        return _parquet_rows(path)
     frames = text_chunks(path, text_format, SAMPLE)
     return (_without_missing(row) for frame in frames for row in frame.to_dict("records"))
+
+
+def _parquet_rows(path: Location) -> Iterator[Row]:
+    batches = parquet_batches(path, SAMPLE)
+    return chain.from_iterable(_records(pa.Table.from_batches([each])) for each in batches)
 
 
 def _records(table: pa.Table) -> list[Row]:

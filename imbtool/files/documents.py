@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from imbtool.errors import UserError, user_error
 from imbtool.files.json_text import read_json
+from imbtool.files.stores import Location
 from imbtool.wording import cut, printable, shown
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
@@ -49,7 +49,7 @@ NumberOrNone = Annotated[float | None, BeforeValidator(_none_unless_finite)]
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
-def read_document(path: Path, kind: type[Kind], fix: str) -> Kind:
+def read_document(path: Location, kind: type[Kind], fix: str) -> Kind:
     """Read a document from a JSON file.
 
     Args:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from imbtool.errors import user_error
 from imbtool.files.paths import refuse_endless
+from imbtool.files.stores import Location
 from imbtool.files.writing import SURROGATE, write_text
 from imbtool.wording import shown
 
@@ -34,7 +35,7 @@ def to_json(document: object, indent: int | None = 2) -> str:
     return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def write_json(path: Path, document: object) -> None:
+def write_json(path: Location, document: object) -> None:
     """Write a document, see `to_json`, whole or not at all."""
     write_text(path, to_json(document) + "\n")
 
@@ -50,7 +51,9 @@ def append_line(path: Path, document: object) -> None:
         stream.write(to_json(document, indent=None) + "\n")
 
 
-def read_json(path: Path, fix: str = "restore it or write it anew", unique: bool = False) -> Any:
+def read_json(
+    path: Location, fix: str = "restore it or write it anew", unique: bool = False
+) -> Any:
     """Read a JSON document.
 
     Args:

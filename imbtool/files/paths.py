@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from imbtool.errors import user_error
+from imbtool.files.stores import Location, StorePath
 
 
 def real_path(path: Path) -> Path:
@@ -17,7 +18,23 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def refuse_endless(path: Path, expected: str) -> None:
+def cache_folder() -> Path:
+    """Where imbtool keeps what it can make again, by the XDG base directory specification.
+
+    Raises:
+        UserError: there is no home folder, and no other is named.
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():  # a relative path is to be ignored
+        return given / "imbtool"
+    try:
+        return Path.home() / ".cache" / "imbtool"
+    except RuntimeError:
+        found, fix = "no home folder", "set the variable XDG_CACHE_HOME to a folder"
+        raise user_error("the user's cache", found, "a folder to unpack into", fix) from None
+
+
+def refuse_endless(path: Location, expected: str) -> None:
     """Check that a path leads to no pipe or device, whose reading or writing might never end.
 
     Args:
@@ -27,6 +44,8 @@ def refuse_endless(path: Path, expected: str) -> None:
     Raises:
         UserError: it leads to one.
     """
+    if isinstance(path, StorePath):
+        return
     try:
         mode = path.stat().st_mode
     except OSError:  # whoever reads it says so

@@ -1,4 +1,4 @@
-"""Writing files and folders: a reader finds them whole or not at all."""
+"""Writing files and folders: a reader finds them whole or not at all, in object stores too."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,27 +15,37 @@ from secrets import token_hex
 
 from safetensors import SafetensorError
 
-from imbtool.errors import UserError, user_error
+from imbtool.errors import Problem, UserError, user_error
 from imbtool.files.locks import hold, is_abandoned, let_go
 from imbtool.files.paths import refuse_endless
+from imbtool.files.stores import Location, StoreError, StorePath
 
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
 SURROGATE = re.compile(r"[\ud800-\udfff]")
+FULL = (errno.ENOSPC, errno.EDQUOT)
 UNWRITABLE = (OSError, RuntimeError, SafetensorError)
 """What writing files, tensors among them, raises where a disk is full."""
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Location) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, rename it over `path`.
 
     A reader sees the old file or the new one, never a half; a block that raises leaves no trace.
-    What a kill has left of an earlier writing of the same file is deleted.
+    What a kill has left of an earlier writing of the same file is deleted. What is to stand in an
+    object store is uploaded when the block ends well: of a stream that breaks off, a store might
+    show what it has got.
 
     Raises:
-        UserError: the name is not UTF-8.
+        UserError: the name is not UTF-8, the store cannot be used, or there is no space for what
+            is to be uploaded.
     """
     require_utf8(path)
+    if isinstance(path, StorePath):
+        with temporary_folder() as folder, space_for(path):
+            yield folder / path.name
+            path.upload(folder / path.name)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     _delete_abandoned(path)
     temporary, held = _held_temporary(path, lambda new: new.touch(exist_ok=False))
@@ -46,6 +57,40 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         let_go(held)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give an empty folder in the system's folder of temporary files, and delete it afterwards.
+
+    What kills have left of others is deleted, too.
+    """
+    name = Path(tempfile.gettempdir(), "imbtool")
+    _delete_abandoned(name)
+    folder, held = _held_temporary(name, lambda new: new.mkdir(0o700))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        let_go(held)
+
+
+@contextmanager
+def space_for(path: StorePath) -> Iterator[None]:
+    """Say where there is no space for the copy of an object that the block writes.
+
+    Raises:
+        StoreError: there is none.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place = tempfile.gettempdir()
+        fix = "free some space, or set TMPDIR to a folder on a larger disk"
+        found = f"no space left in {place}, where it is copied to first"
+        raise StoreError(Problem(str(path), found, "space for a copy", fix)) from error
 
 
 @contextmanager
@@ -77,7 +122,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         let_go(held)
 
 
-def require_utf8(path: Path) -> None:
+def require_utf8(path: Location) -> None:
     """Check that a name can be written down, in JSON and by libraries that know UTF-8 alone.
 
     Raises:
@@ -127,7 +172,7 @@ def leftovers(folder: Path) -> Iterator[tuple[Path, Path]]:
             yield temporary, temporary.with_name(match[1])
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Location, text: str) -> None:
     """Write `text` as UTF-8 with LF line ends, whole or not at all.
 
     Bytes of file names that UTF-8 lacks become escapes.

@@ -21,6 +21,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from imbtool.files.stores import Location, StorePath
 from imbtool.files.text_format import TextFormat
 from imbtool.formats.cells import as_arrow, require_text_bytes
 from imbtool.formats.classes import classes_of, with_names
@@ -65,7 +66,7 @@ def read_file(path: Path, text_format: TextFormat) -> tuple[pa.Table, tuple[str,
     return _careful(text_chunks(path, text_format, BLOCK)) if table is None else table, ()
 
 
-def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
+def parquet_batches(path: Location, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield a parquet file in batches of `rows`, with names for the numbers of classes.
 
     Raises:
@@ -85,7 +86,9 @@ def parquet_batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
         raise unreadable(path, error) from None
 
 
-def parquet_rows(path: Path, rows: range, columns: Sequence[str], most: int) -> Iterator[pa.Table]:
+def parquet_rows(
+    path: Location, rows: range, columns: Sequence[str], most: int
+) -> Iterator[pa.Table]:
     """Yield some columns of some rows of a parquet file in tables of `most` rows.
 
     Only the row groups that hold these rows are read.
@@ -132,7 +135,7 @@ def _groups_around(metadata: pq.FileMetaData, rows: range) -> tuple[list[int], i
     return groups, [0, *ends][groups[0]] if groups else 0
 
 
-def parquet_shape(path: Path) -> tuple[list[str], int]:
+def parquet_shape(path: Location) -> tuple[list[str], int]:
     """The columns of a parquet file, and its number of rows.
 
     Raises:
@@ -145,7 +148,7 @@ def parquet_shape(path: Path) -> tuple[list[str], int]:
         raise unreadable(path, error) from None
 
 
-def parquet_columns(path: Path) -> list[str]:
+def parquet_columns(path: Location) -> list[str]:
     """The columns of a parquet file.
 
     Raises:
@@ -165,8 +168,8 @@ def _parquet(path: Path) -> pa.Table:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    with open_bytes(path) as stream:
+def _opened(path: Location) -> Iterator[pq.ParquetFile]:
+    with path.open() if isinstance(path, StorePath) else open_bytes(path) as stream:
         # parquet is read from its end: a compressed file must be decompressed first
         is_packed = path.suffix.lower() in CODECS
         file = pq.ParquetFile(pa.BufferReader(stream.read()) if is_packed else stream)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.stores import Location, StorePath
 from imbtool.files.text_format import text_codec
 from imbtool.formats.sources import open_bytes
 from imbtool.wording import counted
@@ -122,8 +123,10 @@ def _refuse_other_kinds(path: Path, start: bytes) -> None:
         raise user_error(path, f"{kind}, by its first bytes", "text", fix)
 
 
-def unreadable(path: Path, error: Exception) -> UserError:
+def unreadable(path: Location, error: Exception) -> UserError:
     """A file whose bytes cannot be read, a compressed one that was cut off, say."""
+    if isinstance(path, StorePath):
+        return path.error(error)  # what cannot be read there is seldom the file
     expected = f"a {''.join(path.suffixes[-2:])} file"
     return user_error(path, str(error).splitlines()[0], expected, "write it anew")
 

@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.stores import Location, StorePath, refuse_store
 from imbtool.wording import some
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -37,6 +38,8 @@ SAVE_AS = "save it as one of these, for example as .csv in UTF-8"
 FASTTEXT = "__label__"
 """How the labels of fastText begin, each a word at the start of a line."""
 
+Place = TypeVar("Place", Path, StorePath)
+
 UNPACKED_AT_ONCE = 1 << 16
 MOST_UNPACKED = 1 << 28
 """Bytes of a compressed file that are read however small it is."""
@@ -49,7 +52,7 @@ GLOB = re.compile(r"[*?\[]")
 SPLIT_WORD = re.compile(r"(?<![a-z])(train|valid|val|dev|test)(?:ing|ation)?(?![a-z])")
 
 
-def table_format(path: Path) -> str:
+def table_format(path: Location) -> str:
     """The format to write, by suffix.
 
     Raises:
@@ -123,7 +126,16 @@ def separate_files(path: Path) -> tuple[Path, list[Path]]:
     return Path(*takewhile(lambda part: not GLOB.search(part), path.parts)), _matching_files(path)
 
 
-def names_table(path: Path) -> bool:
+def stored_tables(folder: StorePath) -> list[StorePath]:
+    """The tables of a folder in a store, each for itself; folders below it are not read.
+
+    Raises:
+        UserError: there is none, or the store cannot be used.
+    """
+    return _tables_in(folder, [each.path for each in folder.objects(below=False)])
+
+
+def names_table(path: Location) -> bool:
     """Whether a name is that of a table, by its suffix."""
     return _format(path) in READABLE or path.suffix.lower() in CODECS
 
@@ -185,6 +197,7 @@ class _Unpacked(io.RawIOBase):
 def _matching_files(pattern: Path) -> list[Path]:
     files = [file for file in _matches(pattern) if file.is_file()]
     if not files:
+        refuse_store(pattern)
         found = "no file of this pattern" if GLOB.search(str(pattern)) else "no such file"
         raise user_error(pattern, found, f"a table ({KNOWN})", "check the path")
     return files
@@ -201,24 +214,32 @@ def _matches(pattern: Path) -> list[Path]:
         raise user_error(pattern, str(error), "a glob pattern", fix) from None
 
 
-def _format(path: Path) -> str:
+def _format(path: Location) -> str:
     inner = path.with_suffix("") if path.suffix.lower() in CODECS else path
     return inner.suffix.lower()
 
 
 def _folder_files(folder: Path) -> list[Path]:
-    files = [
+    return _tables_in(folder, [file for file in sorted(folder.iterdir()) if file.is_file()])
+
+
+def _tables_in(folder: Location, files: Sequence[Place]) -> list[Place]:
+    """Those files of a folder that are tables.
+
+    Raises:
+        UserError: there is none.
+    """
+    tables = [
         file
-        for file in sorted(folder.iterdir())
-        if file.is_file()
-        and _format(file) in READABLE
+        for file in files
+        if _format(file) in READABLE
         and not file.name.startswith((".", "_"))
         and file.name != SPLIT_RECORD
     ]
-    if not files:
+    if not tables:
         fix = "name a folder of tables, or a file"
         raise user_error(folder, "a folder without tables", f"tables ({KNOWN})", fix)
-    return files
+    return tables
 
 
 def _refuse_several_splits(folder: Path, files: Sequence[Path]) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Iterable
 
 from pydantic import ConfigDict
 
 from imbtool.errors import UserError, user_error
 from imbtool.files.documents import Typed, read_document
 from imbtool.files.json_text import write_json
+from imbtool.files.stores import Location, StorePath
 from imbtool.files.writing import require_utf8
 from imbtool.formats.sources import names_table
 from imbtool.wording import shown, some
@@ -35,7 +35,7 @@ class FolderManifest(Typed):
     """The numbers that the model computes with; manifests of earlier versions lack it."""
 
 
-def require_claimable(folder: Path) -> None:
+def require_claimable(folder: Location) -> None:
     """Check that a folder can hold outputs, before anything is written to it.
 
     Raises:
@@ -45,7 +45,7 @@ def require_claimable(folder: Path) -> None:
     _is_claimed(folder)
 
 
-def read_claim(folder: Path) -> FolderManifest | None:
+def read_claim(folder: Location) -> FolderManifest | None:
     """The manifest of a folder; None if it has none and can be claimed.
 
     Raises:
@@ -59,7 +59,7 @@ def read_claim(folder: Path) -> FolderManifest | None:
 
 
 def claim_folder(
-    folder: Path, manifest: FolderManifest, outputs: Collection[Path], start_over: bool
+    folder: Location, manifest: FolderManifest, outputs: Collection[Location], start_over: bool
 ) -> None:
     """Make sure that all outputs of a folder come from one job, and write the manifest of the job.
 
@@ -84,13 +84,34 @@ def claim_folder(
         write_json(folder / MANIFEST, manifest.model_dump())
 
 
-def _is_claimed(folder: Path) -> bool:
+def whole_outputs(folder: Location, outputs: Collection[Location]) -> set[Location]:
+    """Those outputs of a folder that are there, whole.
+
+    Raises:
+        UserError: the store that they are in cannot be used.
+    """
+    if isinstance(folder, StorePath):  # listed at once: a request for each would take minutes
+        there: set[Location] = {each.path for each in folder.objects(below=True) if each.size}
+        return there.intersection(outputs)
+    return {output for output in outputs if output.exists()}
+
+
+def delete_parts(folder: Location) -> None:
+    """Delete what engines have stored in a folder."""
+    delete_folder(folder / PARTS)
+
+
+def delete_folder(folder: Location) -> None:
+    """Delete a folder, if it is there."""
+    if isinstance(folder, StorePath):
+        folder.delete_below()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_claimed(folder: Location) -> bool:
     """Whether a folder has a manifest; a folder without one must be empty."""
-    if not folder.exists():
-        return False
-    if not folder.is_dir():
-        raise user_error(f"-o {folder}", "a file", "a folder", "choose another -o")
-    names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    names = [name for name in _names(folder) if not name.startswith(".")]
     if names and MANIFEST not in names:
         found = f"files, and no {MANIFEST} that says what made them: {some(sorted(names))}"
         expected = "a new folder, or one that predict has written"
@@ -98,7 +119,16 @@ def _is_claimed(folder: Path) -> bool:
     return bool(names)
 
 
-def _other_job(folder: Path, before: FolderManifest, now: FolderManifest) -> UserError:
+def _names(folder: Location) -> list[str]:
+    """What stands in a folder, which need not be there."""
+    if folder.is_file():
+        raise user_error(f"-o {folder}", "a file", "a folder", "choose another -o")
+    if isinstance(folder, StorePath):
+        return folder.names()
+    return [path.name for path in folder.iterdir()] if folder.exists() else []
+
+
+def _other_job(folder: Location, before: FolderManifest, now: FolderManifest) -> UserError:
     known = before.model_dump()
     changed = [
         f"{key} ({shown(known[key])} -> {shown(value)})"
@@ -113,20 +143,24 @@ def _other_job(folder: Path, before: FolderManifest, now: FolderManifest) -> Use
     )
 
 
-def _delete_outputs(folder: Path, outputs: Collection[Path]) -> None:
+def _delete_outputs(folder: Location, outputs: Collection[Location]) -> None:
     others = [path for path in _tables(folder) if path not in outputs]
     if others:
         found = f"tables that this input does not give: {some(others)}"
         fix = "move them away, or choose another -o"
         raise user_error(f"-o {folder}", found, "none but those to be written anew", fix)
     for output in outputs:
-        output.unlink(missing_ok=True)
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
+        if isinstance(output, StorePath):
+            output.unlink()
+        else:
+            output.unlink(missing_ok=True)
+    delete_parts(folder)
 
 
-def _tables(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if names_table(path) and not path.name.startswith((".", "_")) and path.is_file()
-    )
+def _tables(folder: Location) -> list[Location]:
+    files: Iterable[Location]
+    if isinstance(folder, StorePath):
+        files = [each.path for each in folder.objects(below=True)]
+    else:
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [path for path in files if names_table(path) and not path.name.startswith((".", "_"))]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from imbtool.data.corpus import Split
 from imbtool.data.tables import read_chunks
 from imbtool.errors import UserError, user_error
 from imbtool.evaluation.document import Comparison
+from imbtool.files.copies import local_copy
+from imbtool.files.stores import Location, StoreError
 from imbtool.files.text_format import TextFormat
 from imbtool.inference.agreement import (
     Agreement,
@@ -85,7 +86,7 @@ def with_precision(
     return _automatic(checkpoint, are_there) if precision == "auto" else _bf16(checkpoint)
 
 
-def have_rows(paths: Iterable[Path], text_format: TextFormat, least: int) -> bool:
+def have_rows(paths: Iterable[Location], text_format: TextFormat, least: int) -> bool:
     """Whether tables have so many rows together; reads no more of them than that takes.
 
     Rows of a table that cannot be read do not count.
@@ -93,13 +94,20 @@ def have_rows(paths: Iterable[Path], text_format: TextFormat, least: int) -> boo
     left = least
     for path in paths:
         try:
-            for frame in read_chunks(path, text_format):
-                left -= len(frame)
+            for rows in _row_counts(path, text_format):
+                left -= rows
                 if left <= 0:
                     return True
+        except StoreError:
+            raise
         except UserError:
             continue
     return False
+
+
+def _row_counts(path: Location, text_format: TextFormat) -> Iterator[int]:
+    with local_copy(path) as table:
+        yield from map(len, read_chunks(table, text_format))
 
 
 def tell_precision(checkpoint: Checkpoint) -> None:

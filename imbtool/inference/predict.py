@@ -16,6 +16,7 @@ from imbtool.data.writer import TableWriter
 from imbtool.errors import rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.predictions import PREDICTED, PROBABILITY_PREFIX, decide
+from imbtool.files.stores import Location
 from imbtool.files.text_format import text_codec
 from imbtool.files.writing import replacing
 from imbtool.formats.cells import joined_text, require_columns
@@ -137,7 +138,7 @@ def _lines(stream: TextIO) -> Iterator[str]:
         yield text.removesuffix("\n").removesuffix("\r")
 
 
-def write_file(frames: Iterable[pd.DataFrame], output: Path) -> int:
+def write_file(frames: Iterable[pd.DataFrame], output: Location) -> int:
     """Write frames to a file, completely or not at all; return the number of rows."""
     with replacing(output) as temporary:
         return write_frames(frames, temporary, table_format(output))

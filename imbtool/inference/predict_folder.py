@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,15 +16,18 @@ from typing import Literal
 
 from imbtool.data.datasets import is_dataset
 from imbtool.errors import UserError, user_error
+from imbtool.files.copies import local_copy
 from imbtool.files.locks import locked
 from imbtool.files.paths import real_path
+from imbtool.files.stores import Location, StoreError, StorePath
 from imbtool.files.writing import sha256
-from imbtool.formats.sources import separate_files, written_name
+from imbtool.formats.sources import separate_files, stored_tables, written_name
 from imbtool.inference.output_folder import (
     FolderManifest,
     claim_folder,
     read_claim,
     require_claimable,
+    whole_outputs,
 )
 from imbtool.inference.precision import (
     have_rows,
@@ -37,6 +41,8 @@ from imbtool.model.metadata import read_meta
 from imbtool.wording import as_list
 
 CARD = "README.md"
+Tables = list[tuple[Location, Path]]
+"""Tables, each with its path below the folder that all are in."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class PredictionJob:
     """What the outputs depend on.
 
     Attributes:
-        checkpoint: folder of the checkpoint.
+        checkpoint: where the checkpoint is.
         sha256: digest of the files that decide the predictions.
         source: the folder or glob of the tables.
         text: their text columns.
@@ -53,9 +59,9 @@ class PredictionJob:
         precision: that the model computes in, or `auto` while that is not decided.
     """
 
-    checkpoint: Path
+    checkpoint: Location
     sha256: str
-    source: Path
+    source: Location
     text: tuple[str, ...]
     calibrated: bool
     trust_remote_code: bool
@@ -82,8 +88,8 @@ class Shard:
         output: the file that its predictions are written to.
     """
 
-    source: Path
-    output: Path
+    source: Location
+    output: Location
 
 
 @dataclass(frozen=True)
@@ -103,13 +109,13 @@ class FileResult:
     error: UserError | None = None
 
 
-Engine = Callable[[PredictionJob, Sequence[Shard], Path], Iterator[FileResult]]
+Engine = Callable[[PredictionJob, Sequence[Shard], Location], Iterator[FileResult]]
 """What predicts those files of a job whose outputs are missing, given the folder of the outputs."""
 
 
 def make_job(
-    checkpoint: Path,
-    source: Path,
+    checkpoint: Location,
+    source: Location,
     text: Sequence[str] | None,
     calibrated: bool = False,
     trust_remote_code: bool = False,
@@ -135,7 +141,7 @@ def make_job(
     trained_on = meta.data.text
     columns = text or as_list(trained_on)
     return PredictionJob(
-        folder,
+        checkpoint if isinstance(checkpoint, StorePath) else folder,
         fingerprint(folder),
         source,
         tuple(columns),
@@ -147,7 +153,7 @@ def make_job(
 
 def predict_folder(
     job: PredictionJob,
-    folder: Path,
+    folder: Location,
     start_over: bool,
     tell: Callable[[FileResult, str], None],
     engine: Engine | None = None,
@@ -170,11 +176,14 @@ def predict_folder(
     """
     shards = plan_shards(job.source, folder)
     require_claimable(folder)
-    with locked(folder):
+    # a store has no locks: there it is up to the user to give one command at a time
+    with nullcontext() if isinstance(folder, StorePath) else locked(folder):
         model = _Model(job, shards)
         job = model.decide_precision(None if start_over else read_claim(folder))
-        claim_folder(folder, job.manifest, {shard.output for shard in shards}, start_over)
-        left = [shard for shard in shards if not shard.output.exists()]
+        outputs = {shard.output for shard in shards}
+        claim_folder(folder, job.manifest, outputs, start_over)
+        done = whole_outputs(folder, outputs)
+        left = [shard for shard in shards if shard.output not in done]
         results = _predict_shards(model, left) if engine is None else engine(job, left, folder)
         counts: Counter[str] = Counter(skipped=len(shards) - len(left))
         for result in results:
@@ -237,7 +246,7 @@ def _predict_shards(model: _Model, shards: Sequence[Shard]) -> Iterator[FileResu
     """Yield the result of each file; a file that cannot be used does not stop the others.
 
     Raises:
-        UserError: the checkpoint is damaged.
+        UserError: the checkpoint is damaged, or a store cannot be used.
         OSError: the folder cannot be written.
     """
     for shard in shards:
@@ -250,11 +259,15 @@ def predict_shard(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> F
     """Predict one file of a job, and write its output.
 
     Raises:
+        StoreError: the store that it is in cannot be used.
         OSError: the folder cannot be written.
     """
-    frames = predict(checkpoint, shard.source, job.text, job.calibrated)
     try:
-        return FileResult(shard, "done", write_file(frames, shard.output))
+        with local_copy(shard.source) as table:
+            frames = predict(checkpoint, table, job.text, job.calibrated)
+            return FileResult(shard, "done", write_file(frames, shard.output))
+    except StoreError:
+        raise
     except UserError as error:
         return FileResult(shard, "failed", error=error)
 
@@ -269,7 +282,7 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def plan_shards(source: Path, folder: Path) -> list[Shard]:
+def plan_shards(source: Location, folder: Location) -> list[Shard]:
     """The tables of a folder or glob, by name, each with an output of the same name in `folder`.
 
     Tables that a glob finds in several folders keep their folders, from the first wildcard on.
@@ -278,27 +291,33 @@ def plan_shards(source: Path, folder: Path) -> list[Shard]:
         UserError: there are no tables, two of them would have one output, or the outputs would
             lie among the inputs.
     """
-    if is_dataset(source):
+    if isinstance(source, Path) and is_dataset(source):
         fix = "name a file, `-o OUT.parquet` say, which takes it whole"
         raise user_error(source, "a data set", "a folder or glob of tables", fix)
-    base, files = separate_files(source)
-    reaches_down = source.is_dir() or "**" in source.parts
-    _refuse_overlap(source, base, folder, reaches_down)
-    shards = [Shard(file, folder / written_name(file.relative_to(base))) for file in files]
+    if isinstance(source, StorePath):
+        overlap = f"{folder}/".startswith(f"{source}/")
+        tables: Tables = [(file, Path(file.name)) for file in stored_tables(source)]
+    else:
+        base, files = separate_files(source)
+        overlap = isinstance(folder, Path) and _overlap(source, base, folder)
+        tables = [(file, file.relative_to(base)) for file in files]
+    if overlap:  # the next run would read the outputs as inputs
+        found = f"a folder among the tables of {source}"
+        raise user_error(f"-o {folder}", found, "a folder apart", "choose another -o")
+    shards = [Shard(file, folder / written_name(name)) for file, name in tables]
     _refuse_collisions(shards)
     return shards
 
 
-def _refuse_overlap(source: Path, base: Path, folder: Path, reaches_down: bool) -> None:
-    """Refuse outputs among the inputs: the next run would read them as inputs."""
+def _overlap(source: Path, base: Path, folder: Path) -> bool:
+    """Whether outputs would lie among the inputs."""
     inside, outside = real_path(folder), real_path(base)
-    if inside == outside or (reaches_down and outside in inside.parents):
-        found = f"a folder among the tables of {source}"
-        raise user_error(f"-o {folder}", found, "a folder apart", "choose another -o")
+    reaches_down = source.is_dir() or "**" in source.parts
+    return inside == outside or (reaches_down and outside in inside.parents)
 
 
 def _refuse_collisions(shards: Sequence[Shard]) -> None:
-    becomes: dict[Path, Path] = {}
+    becomes: dict[Location, Location] = {}
     for shard in shards:
         other = becomes.setdefault(shard.output, shard.source)
         if other != shard.source:

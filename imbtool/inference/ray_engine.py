@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import signal
 import threading
 from collections import deque
@@ -17,12 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any, Literal
 
 from imbtool.errors import UserError, user_error
+from imbtool.files.copies import local_copy
+from imbtool.files.stores import Location, StoreError
 from imbtool.files.text_format import TextFormat
-from imbtool.inference.output_folder import PARTS
+from imbtool.inference.output_folder import delete_folder, delete_parts, whole_outputs
 from imbtool.inference.predict import predict, predicted_frames, write_file
 from imbtool.inference.predict_folder import (
     Engine,
@@ -34,13 +34,14 @@ from imbtool.inference.predict_folder import (
 from imbtool.inference.table_parts import (
     Parts,
     StoredLogits,
+    local_parts,
     part_file,
     parts_folder,
     plan_parts,
     predict_part,
     store_part,
 )
-from imbtool.model.checkpoint import Checkpoint
+from imbtool.model.checkpoint import Checkpoint, checkpoint_folder
 from imbtool.model.metadata import read_meta
 from imbtool.notes import tell
 
@@ -69,7 +70,7 @@ class Table:
 
     shard: Shard
     parts: Parts
-    folder: Path
+    folder: Location
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def ray_engine(address: str | None = None) -> Engine:
 
 
 def _predict_with_ray(
-    ray: Any, address: str | None, job: PredictionJob, shards: Sequence[Shard], folder: Path
+    ray: Any, address: str | None, job: PredictionJob, shards: Sequence[Shard], folder: Location
 ) -> Iterator[FileResult]:
     """Yield the result of each table as it comes.
 
@@ -115,13 +116,15 @@ def _predict_with_ray(
                 failed = failed or result.state == "failed"
                 yield result
     if not failed:
-        shutil.rmtree(folder / PARTS, ignore_errors=True)
+        delete_parts(folder)
 
 
 class _Schedule:
     """The units of a job: those that wait, and those that Ray has."""
 
-    def __init__(self, ray: Any, job: PredictionJob, shards: Sequence[Shard], folder: Path) -> None:
+    def __init__(
+        self, ray: Any, job: PredictionJob, shards: Sequence[Shard], folder: Location
+    ) -> None:
         self._ray = ray
         self._job = ray.put(replace(job, checkpoint=job.checkpoint.absolute()))
         gpus = ray.cluster_resources().get("GPU", 0)
@@ -132,12 +135,12 @@ class _Schedule:
         self._waiting: deque[Unit] = deque()
         self._parts_left: dict[Table, int] = {}
         self._failed: set[Table] = set()
-        text_format = read_meta(job.checkpoint).data.text_format
+        text_format = read_meta(checkpoint_folder(job.checkpoint)).data.text_format
         for shard in shards:
             self._plan(job, shard, folder, text_format)
 
     def _plan(
-        self, job: PredictionJob, shard: Shard, folder: Path, text_format: TextFormat
+        self, job: PredictionJob, shard: Shard, folder: Location, text_format: TextFormat
     ) -> None:
         parts = plan_parts(shard.source, job.text, text_format)
         stored = parts_folder(folder.absolute(), job.manifest, shard.source, parts)
@@ -146,7 +149,9 @@ class _Schedule:
         if parts.count == 1:
             self._waiting.append(Unit("whole", table))
             return
-        left = [at for at in range(parts.count) if not part_file(stored, at).exists()]
+        files = [part_file(stored, at) for at in range(parts.count)]
+        there = whole_outputs(stored, files)
+        left = [at for at, file in enumerate(files) if file not in there]
         self._parts_left[table] = len(left)
         self._waiting.extend(Unit("part", table, number) for number in left)
         if not left:
@@ -196,7 +201,7 @@ class _Schedule:
                 self._waiting.appendleft(Unit("join", unit.table))
         else:
             # not by the worker, which may die behind this and have to join them once more
-            shutil.rmtree(unit.table.folder, ignore_errors=True)
+            delete_folder(unit.table.folder)
             yield FileResult(shard, "done", outcome)
 
 
@@ -207,7 +212,7 @@ def run_unit(job: PredictionJob, unit: Unit) -> int | UserError:
         The number of texts, or what the table cannot be used for.
 
     Raises:
-        UserError: the checkpoint is damaged.
+        UserError: the checkpoint is damaged, or a store cannot be used.
     """
     work = partial(_join, job, unit.table)
     if unit.kind != "join":
@@ -215,6 +220,8 @@ def run_unit(job: PredictionJob, unit: Unit) -> int | UserError:
         work = partial(_predict, model, job, unit)
     try:
         return work()
+    except StoreError:
+        raise
     except UserError as error:
         return error
 
@@ -222,8 +229,9 @@ def run_unit(job: PredictionJob, unit: Unit) -> int | UserError:
 def _predict(checkpoint: Checkpoint, job: PredictionJob, unit: Unit) -> int:
     table = unit.table
     if unit.kind == "whole":
-        frames = predict(checkpoint, table.shard.source, job.text, job.calibrated)
-        return write_file(frames, table.shard.output)
+        with local_copy(table.shard.source) as path:
+            frames = predict(checkpoint, path, job.text, job.calibrated)
+            return write_file(frames, table.shard.output)
     logits = predict_part(checkpoint, table.shard.source, job.text, table.parts, unit.number)
     store_part(table.folder, unit.number, logits)
     return len(logits)
@@ -231,13 +239,15 @@ def _predict(checkpoint: Checkpoint, job: PredictionJob, unit: Unit) -> int:
 
 def _join(job: PredictionJob, table: Table) -> int:
     """Write the output of a table whose parts are all stored."""
-    stored = StoredLogits(job.checkpoint, read_meta(job.checkpoint), table.folder, table.parts)
+    checkpoint = checkpoint_folder(job.checkpoint)
+    with local_copy(table.shard.source) as path, local_parts(table.folder, table.parts) as files:
+        stored = StoredLogits(checkpoint, read_meta(checkpoint), files, table.parts)
 
-    def frames() -> Iterator[Any]:
-        yield from predicted_frames(stored, table.shard.source, job.text, job.calibrated)
-        stored.require_all_read()
+        def frames() -> Iterator[Any]:
+            yield from predicted_frames(stored, path, job.text, job.calibrated)
+            stored.require_all_read()
 
-    return write_file(frames(), table.shard.output)
+        return write_file(frames(), table.shard.output)
 
 
 _model = lru_cache(load_model)

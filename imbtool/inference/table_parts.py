@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +18,10 @@ import pandas as pd
 
 from imbtool.data.tables import CHUNK_ROWS, is_export, read_chunks, read_parquet_rows
 from imbtool.errors import UserError, rows_named, user_error
+from imbtool.exports.recognition import is_parquet_export
+from imbtool.files.copies import local_copy
 from imbtool.files.json_text import to_json
+from imbtool.files.stores import Location, StorePath
 from imbtool.files.text_format import TextFormat
 from imbtool.files.writing import replacing
 from imbtool.formats.arrow import parquet_shape
@@ -57,7 +61,7 @@ class Parts:
         return row // self.block % self.count
 
 
-def plan_parts(path: Path, text: Sequence[str], text_format: TextFormat) -> Parts:
+def plan_parts(path: Location, text: Sequence[str], text_format: TextFormat) -> Parts:
     """The parts that a table is predicted in; a single one where it cannot be used as it is.
 
     Args:
@@ -67,11 +71,11 @@ def plan_parts(path: Path, text: Sequence[str], text_format: TextFormat) -> Part
     """
     kind, count, block = path.suffix.lower(), 1, min(BLOCK_ROWS, CHUNK_ROWS)
     try:
-        if is_export(path, text_format):
-            pass  # its rows are not those of the file
-        elif kind in STREAMED:
+        # the rows of an export are not those of the file; and of a text file in a store each worker
+        # would have to copy the whole
+        if kind in STREAMED and isinstance(path, Path) and not is_export(path, text_format):
             count = min(MOST_TEXT_PARTS, path.stat().st_size // TEXT_PART_BYTES)
-        elif kind == ".parquet":
+        elif kind == ".parquet" and not is_parquet_export(path):
             columns, rows = parquet_shape(path)
             require_usable(columns, text, path)
             chunks = -(-rows // (ENOUGH_PARTS * CHUNK_ROWS))
@@ -83,7 +87,7 @@ def plan_parts(path: Path, text: Sequence[str], text_format: TextFormat) -> Part
 
 
 def predict_part(
-    checkpoint: Checkpoint, path: Path, text: Sequence[str], parts: Parts, number: int
+    checkpoint: Checkpoint, path: Location, text: Sequence[str], parts: Parts, number: int
 ) -> Floats:
     """The logits [n, L] of the rows of a part, in the order of the table.
 
@@ -106,10 +110,10 @@ def predict_part(
 
 
 def _frames(
-    path: Path, text_format: TextFormat, text: Sequence[str], parts: Parts, number: int
+    path: Location, text_format: TextFormat, text: Sequence[str], parts: Parts, number: int
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """The chunks of a part, each with the number of rows before it in the table."""
-    if path.suffix.lower() == ".parquet":
+    if isinstance(path, StorePath) or path.suffix.lower() == ".parquet":
         before = number * parts.block
         frames = read_parquet_rows(path, range(before, before + parts.block), text)
     else:
@@ -120,7 +124,9 @@ def _frames(
         before += len(frame)
 
 
-def parts_folder(folder: Path, manifest: FolderManifest, source: Path, parts: Parts) -> Path:
+def parts_folder(
+    folder: Location, manifest: FolderManifest, source: Location, parts: Parts
+) -> Location:
     """Where the logits of a table's parts are stored.
 
     The name depends on all that they depend on: the job, the table as it is now, and the parts.
@@ -131,26 +137,37 @@ def parts_folder(folder: Path, manifest: FolderManifest, source: Path, parts: Pa
         source: the table.
         parts: of the table.
     """
-    now = source.stat()
+    if isinstance(source, StorePath):
+        size, changed = source.version()
+    else:
+        size, changed = source.stat().st_size, source.stat().st_mtime_ns
     known = {
         "job": manifest.model_dump(),
         "table": str(source),
-        "bytes": now.st_size,
-        "changed": now.st_mtime_ns,
+        "bytes": size,
+        "changed": changed,
         "parts": asdict(parts),
     }
     return folder / PARTS / hashlib.sha256(to_json(known).encode()).hexdigest()[:32]
 
 
-def part_file(folder: Path, number: int) -> Path:
+def part_file(folder: Location, number: int) -> Location:
     """The file of a part's logits."""
     return folder / f"{number:06}.npy"
 
 
-def store_part(folder: Path, number: int, logits: Floats) -> None:
+def store_part(folder: Location, number: int, logits: Floats) -> None:
     """Write the logits of a part, completely or not at all."""
     with replacing(part_file(folder, number)) as temporary, temporary.open("wb") as stream:
         np.save(stream, logits, allow_pickle=False)
+
+
+@contextmanager
+def local_parts(folder: Location, parts: Parts) -> Iterator[list[Path]]:
+    """Give the files of all parts of a table on this machine, in their order."""
+    with ExitStack() as stack:
+        files = (part_file(folder, number) for number in range(parts.count))
+        yield [stack.enter_context(local_copy(file)) for file in files]
 
 
 class StoredLogits:
@@ -161,10 +178,11 @@ class StoredLogits:
         meta: its metadata.
     """
 
-    def __init__(self, checkpoint: Path, meta: CheckpointMeta, folder: Path, parts: Parts) -> None:
-        """Read the parts of a table from the folder that they are stored in."""
+    def __init__(
+        self, checkpoint: Path, meta: CheckpointMeta, files: Sequence[Path], parts: Parts
+    ) -> None:
+        """Read the parts of a table from the files that they are stored in, in their order."""
         self.folder, self.meta = checkpoint, meta
-        files = [part_file(folder, number) for number in range(parts.count)]
         self._logits = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
         self._parts, self._row = parts, 0
 

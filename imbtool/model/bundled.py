@@ -26,6 +26,7 @@ from imbtool.config.schema import BUNDLED_ENCODERS
 from imbtool.errors import UserError, user_error
 from imbtool.files.locks import turn
 from imbtool.files.model_folder import CONFIG, VOCABULARY, WEIGHTS
+from imbtool.files.paths import cache_folder
 from imbtool.files.writing import new_folder, sha256
 from imbtool.notes import tell
 
@@ -103,22 +104,6 @@ def _package_folder(encoder: BundledEncoder) -> Path:
     if found is None or found.origin is None:
         raise encoder.missing(package)
     return Path(found.origin).parent / "model"
-
-
-def cache_folder() -> Path:
-    """Where imbtool keeps what it can make again, by the XDG base directory specification.
-
-    Raises:
-        UserError: there is no home folder, and no other is named.
-    """
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():  # a relative path is to be ignored
-        return given / "imbtool"
-    try:
-        return Path.home() / ".cache" / "imbtool"
-    except RuntimeError:
-        found, fix = "no home folder", "set the variable XDG_CACHE_HOME to a folder"
-        raise user_error("the user's cache", found, "a folder to unpack into", fix) from None
 
 
 def _unpacked(encoder: BundledEncoder, archive: str) -> Path:

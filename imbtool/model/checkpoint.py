@@ -23,8 +23,10 @@ from imbtool.errors import TextError, user_error
 from imbtool.evaluation.calibration import Calibration, sigmoid
 from imbtool.evaluation.predictions import decide
 from imbtool.evaluation.thresholds import ThresholdChoice
+from imbtool.files.copies import kept_copy
 from imbtool.files.json_text import write_json
 from imbtool.files.model_folder import is_file, is_folder
+from imbtool.files.stores import Location, StorePath, refuse_store
 from imbtool.files.writing import new_folder, publish_folder, sha256, write_text
 from imbtool.model.card import model_card
 from imbtool.model.encoder import TextModel, load_trained
@@ -137,11 +139,11 @@ class Checkpoint:
         return decide(self.labels, probabilities, self.meta.thresholds, self.meta.coherence)
 
 
-def read_checkpoint(path: Path, trust_remote_code: bool = False) -> Checkpoint:
+def read_checkpoint(path: Location, trust_remote_code: bool = False) -> Checkpoint:
     """Load a checkpoint from its folder or the run folder around it, or an exported folder.
 
     Args:
-        path: of the folder.
+        path: of the folder, which may be in an object store.
         trust_remote_code: whether to run code that comes with the model.
 
     Raises:
@@ -183,18 +185,31 @@ def _read_knn(folder: Path, meta: KnnMeta, text_model: TextModel) -> KnnIndex:
     return read_knn_index(folder, meta.texts, len(meta.thresholds), layer.in_features)
 
 
-def checkpoint_folder(path: Path) -> Path:
+def checkpoint_folder(path: Location) -> Path:
     """The folder that holds `imbtool.json`: `path` itself or its `checkpoint`.
 
+    Of one in an object store, that of its copy in the cache.
+
     Raises:
-        UserError: neither does.
+        UserError: neither does, or the store cannot be used.
     """
+    if isinstance(path, StorePath):
+        return _stored_folder(path)
     for folder in (path, path / "checkpoint"):
         if is_file(folder / META):
             return folder
+    refuse_store(path)
     found = f"no {META} in it" if is_folder(path) else "no such folder"
     fix = "give the checkpoint or the run folder that `imbtool train` named at its end"
     raise user_error(path, found, "a checkpoint", fix)
+
+
+def _stored_folder(path: StorePath) -> Path:
+    for folder in (path, path / "checkpoint"):
+        if (folder / META).exists():
+            return kept_copy(folder, META)
+    fix = "give the folder that holds it, or the folder around that"
+    raise user_error(path, f"no {META} in it", "a checkpoint in an object store", fix)
 
 
 def make_meta(

@@ -20,6 +20,7 @@ from imbtool.inference.predict import predict, predicted_frames, write_file
 from imbtool.inference.table_parts import (
     Parts,
     StoredLogits,
+    part_file,
     parts_folder,
     plan_parts,
     predict_part,
@@ -62,7 +63,8 @@ def stored(checkpoint: Checkpoint, path: Path, parts: Parts) -> StoredLogits:
     folder = Path("parts")
     for number in range(parts.count):
         store_part(folder, number, predict_part(checkpoint, path, ["text"], parts, number))
-    return StoredLogits(checkpoint.folder, checkpoint.meta, folder, parts)
+    files = [part_file(folder, number) for number in range(parts.count)]
+    return StoredLogits(checkpoint.folder, checkpoint.meta, files, parts)
 
 
 @pytest.mark.usefixtures("small_blocks")

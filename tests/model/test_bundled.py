@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from imbtool.errors import UserError
+from imbtool.files.paths import cache_folder
 from imbtool.files.writing import leftovers
 from imbtool.model import bundled
 from imbtool.model.bundled import (
     BASE,
     UNPACKED,
     JoinedFiles,
-    cache_folder,
 )
 
 Usage = namedtuple("Usage", "total used free")
