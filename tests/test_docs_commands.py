@@ -37,6 +37,7 @@ from standins import QUICK, write_stand_ins
 
 OTHER_OPTIONS = {
     "docs/distributed.md": ["-m", "--signal"],  # of Python, of sbatch
+    "docs/experiments/large-data.md": ["--train"],  # of a script
     "docs/experiments/prevalence.md": ["--quapy", "--rounds", "--seeds", "--texts"],
     "docs/experiments/speed.md": [  # of scripts
         *("--levers", "--no-process", "--products", "--rounds", "--seconds", "--texts", "--ways"),
