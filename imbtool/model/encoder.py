@@ -50,8 +50,10 @@ if TYPE_CHECKING:
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Most padded tokens of one forward pass without gradients, by device type."""
 
-PADDING_A_FORWARD = {"cpu": 40}
-"""Most tokens of padding in it, where another pass costs less than more of them."""
+PADDING_A_FORWARD = {("cpu", torch.float32): 40}
+"""Most tokens of padding in it, where another pass costs less than more of them.
+
+In bf16 tokens cost too little for it."""
 
 MASK = "attention_mask"
 
@@ -152,7 +154,7 @@ class TextModel:
         self.model.train(dropout)
         try:
             with torch.no_grad(), autocast or nullcontext():
-                for rows in self._by_length(encoded):
+                for rows in self._by_length(encoded, autocast):
                     chosen = [encoded[row] for row in rows]
                     output = self.model(**self.batch(chosen)).logits
                     yield rows, max_over_windows(output, self.windows(chosen))
@@ -192,7 +194,7 @@ class TextModel:
         self.model.train(False)
         try:
             with torch.no_grad(), autocast or nullcontext():
-                for rows in self._by_length(encoded):
+                for rows in self._by_length(encoded, autocast):
                     chosen = [encoded[row] for row in rows]
                     batch = self.batch(chosen)
                     states = encoder(**batch)[0].float()
@@ -203,10 +205,13 @@ class TextModel:
         order = np.argsort(np.concatenate([rows for rows, _ in result]))
         return torch.cat([means for _, means in result]).numpy()[order]
 
-    def _by_length(self, encoded: Sequence[TokenIds]) -> Iterator[NDArray[np.int64]]:
+    def _by_length(
+        self, encoded: Sequence[TokenIds], autocast: AbstractContextManager[object] | None
+    ) -> Iterator[NDArray[np.int64]]:
         """Row indices, longest first, in groups for one forward pass each."""
         kind = self.device.type
         most = TOKENS_A_FORWARD.get(kind, TOKENS_A_FORWARD["cpu"])
+        padded = PADDING_A_FORWARD.get((kind, self.model.dtype), most) if not autocast else most
         lengths = np.array([len(ids) for ids in encoded])
         order = np.argsort(-lengths, kind="stable")
         while len(order):
@@ -214,7 +219,7 @@ class TextModel:
             group = order[: max(1, most // max(1, tokens))]
             width = min(lengths[group[0]], self.max_length)
             padding = np.cumsum(np.maximum(0, width - lengths[group]))
-            size = int(np.searchsorted(padding, PADDING_A_FORWARD.get(kind, most), side="right"))
+            size = int(np.searchsorted(padding, padded, side="right"))
             yield group[:size]
             order = order[size:]
 

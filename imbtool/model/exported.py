@@ -63,6 +63,11 @@ class OnnxClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]
             self.head_input = HeadInput(width.shape[1])
 
     @property
+    def dtype(self) -> torch.dtype:
+        """That of the logits."""
+        return torch.float32
+
+    @property
     def device(self) -> torch.device:
         """The device that batches are made for."""
         return torch.device("cpu")

@@ -60,9 +60,14 @@ def test_short_texts_are_not_padded_to_a_long_one(folder: Path) -> None:
     model = load(folder)
     encoded = model.encode(["camera"] * 30 + [TEXTS[1]])
     short, long = len(encoded[0]), len(encoded[-1])
-    fit = PADDING_A_FORWARD["cpu"] // (long - short)
-    groups = [rows.tolist() for rows, _ in model.forward_all(encoded)]
-    assert groups == [[30, *range(fit)], [*range(fit, 30)]]
+    fit = PADDING_A_FORWARD["cpu", torch.float32] // (long - short)
+
+    def groups() -> list[list[int]]:
+        return [rows.tolist() for rows, _ in model.forward_all(encoded)]
+
+    assert groups() == [[30, *range(fit)], [*range(fit, 30)]]
+    model.model.to(torch.bfloat16)  # type: ignore[arg-type]
+    assert groups() == [[30, *range(30)]]
 
 
 def test_tokens_of_a_text_do_not_depend_on_its_batch(folder: Path) -> None:

@@ -110,7 +110,7 @@ class Spotter(nn.Module):
     def __init__(self, token: int) -> None:
         super().__init__()
         self.token, self.config = token, PreTrainedConfig(num_labels=1)
-        self.device = torch.device("cpu")
+        self.device, self.dtype = torch.device("cpu"), torch.float32
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> SimpleNamespace:
         found = (input_ids == self.token).any(dim=1, keepdim=True)
