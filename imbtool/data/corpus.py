@@ -137,6 +137,7 @@ class Split:
     @property
     def text_fingerprint(self) -> str:
         """sha256 over the texts alone, in order."""
+        assert self.digest is None  # the texts are no longer there
         return self._digest(())
 
     def _digest(self, head: Iterable[memoryview]) -> str:
