@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from imbtool.model.loading import (
 )
 from imbtool.model.long_texts import (
     TokenIds,
+    cheapest_groups,
     count_windows,
     most_windows,
     padded_tokens,
@@ -50,10 +51,8 @@ if TYPE_CHECKING:
 TOKENS_A_FORWARD = {"cpu": 2048, "cuda": 65536}
 """Most padded tokens of one forward pass without gradients, by device type."""
 
-PADDING_A_FORWARD = {("cpu", torch.float32): 40}
-"""Most tokens of padding in it, where another pass costs less than more of them.
-
-In bf16 tokens cost too little for it."""
+COST_A_FORWARD = {("cpu", torch.float32): 40}
+"""What a pass costs beside its tokens, in tokens; elsewhere so much that batches are filled."""
 
 MASK = "attention_mask"
 
@@ -150,16 +149,11 @@ class TextModel:
         dropout: bool = False,
     ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Yield (rows, logits) over all texts, longest first, without gradients."""
-        training = self.model.training
-        self.model.train(dropout)
-        try:
-            with torch.no_grad(), autocast or nullcontext():
-                for rows in self._by_length(encoded, autocast):
-                    chosen = [encoded[row] for row in rows]
-                    output = self.model(**self.batch(chosen)).logits
-                    yield rows, max_over_windows(output, self.windows(chosen))
-        finally:
-            self.model.train(training)
+        with self._reading(dropout), torch.no_grad(), autocast or nullcontext():
+            for rows in self._by_length(encoded, autocast):
+                chosen = [encoded[row] for row in rows]
+                output = self.model(**self.batch(chosen)).logits
+                yield rows, max_over_windows(output, self.windows(chosen))
 
     def forward_with_inputs(
         self,
@@ -190,20 +184,29 @@ class TextModel:
         if self.model.config.is_encoder_decoder:
             encoder = encoder.get_encoder()
         result: list[tuple[NDArray[np.int64], Tensor]] = []
-        training = self.model.training
-        self.model.train(False)
-        try:
-            with torch.no_grad(), autocast or nullcontext():
-                for rows in self._by_length(encoded, autocast):
-                    chosen = [encoded[row] for row in rows]
-                    batch = self.batch(chosen)
-                    states = encoder(**batch)[0].float()
-                    means = _mean_over_tokens(states, batch.get(MASK))
-                    result.append((rows, mean_over_windows(means, self.windows(chosen)).cpu()))
-        finally:
-            self.model.train(training)
+        with self._reading(dropout=False), torch.no_grad(), autocast or nullcontext():
+            for rows in self._by_length(encoded, autocast):
+                chosen = [encoded[row] for row in rows]
+                batch = self.batch(chosen)
+                states = encoder(**batch)[0].float()
+                means = _mean_over_tokens(states, batch.get(MASK))
+                result.append((rows, mean_over_windows(means, self.windows(chosen)).cpu()))
         order = np.argsort(np.concatenate([rows for rows, _ in result]))
         return torch.cat([means for _, means in result]).numpy()[order]
+
+    @contextmanager
+    def _reading(self, dropout: bool) -> Iterator[None]:
+        """Let the model drop values or not within the block, and as before behind it."""
+        training = self.model.training
+        # setting it visits all modules, which takes a tenth of reading one short text
+        if dropout == training:
+            yield
+            return
+        self.model.train(dropout)
+        try:
+            yield
+        finally:
+            self.model.train(training)
 
     def _by_length(
         self, encoded: Sequence[TokenIds], autocast: AbstractContextManager[object] | None
@@ -211,17 +214,10 @@ class TextModel:
         """Row indices, longest first, in groups for one forward pass each."""
         kind = self.device.type
         most = TOKENS_A_FORWARD.get(kind, TOKENS_A_FORWARD["cpu"])
-        padded = PADDING_A_FORWARD.get((kind, self.model.dtype), most) if not autocast else most
-        lengths = np.array([len(ids) for ids in encoded])
-        order = np.argsort(-lengths, kind="stable")
-        while len(order):
-            tokens = padded_tokens([int(lengths[order[0]])], self.max_length)
-            group = order[: max(1, most // max(1, tokens))]
-            width = min(lengths[group[0]], self.max_length)
-            padding = np.cumsum(np.maximum(0, width - lengths[group]))
-            size = int(np.searchsorted(padding, padded, side="right"))
-            yield group[:size]
-            order = order[size:]
+        cost = COST_A_FORWARD.get((kind, self.model.dtype), most) if not autocast else most
+        tokens = np.array([padded_tokens([len(ids)], self.max_length) for ids in encoded], np.int64)
+        order = np.argsort(-tokens, kind="stable")
+        yield from (order[group] for group in cheapest_groups(tokens[order], most, cost))
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Logits [n, L] of texts, in fp32."""

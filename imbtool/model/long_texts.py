@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.config.schema import LongTexts
+from imbtool.types import Rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -133,6 +134,28 @@ def grouped(windows: Sequence[int], most: int) -> list[slice]:
         held += count
     edges = [0, *ends, len(windows)]
     return [slice(start, end) for start, end in pairwise(edges)]
+
+
+def cheapest_groups(tokens: Rows, most: int, cost: int) -> list[slice]:
+    """Group texts for forward passes that together cost least.
+
+    Args:
+        tokens: of each text [n], longest first; in a group all are padded to its first.
+        most: tokens of a group, padding included; a text with more is a group of its own.
+        cost: of a pass beside its tokens, in tokens.
+    """
+    least = np.append(0.0, np.full(len(tokens), np.inf))
+    begin = np.zeros(len(tokens) + 1, np.int64)
+    for start, width in enumerate(np.maximum(tokens, 1).tolist()):
+        sizes = np.arange(1, 1 + min(max(1, most // width), len(tokens) - start))
+        ends, costs = start + sizes, least[start] + cost + width * sizes
+        better = costs < least[ends]
+        least[ends[better]], begin[ends[better]] = costs[better], start
+    groups, end = [], len(tokens)
+    while end:
+        groups.append(slice(int(begin[end]), end))
+        end = int(begin[end])
+    return groups[::-1]
 
 
 def _step(room: int) -> int:

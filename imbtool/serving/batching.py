@@ -1,4 +1,4 @@
-"""Requests predicted together: one thread owns the model and takes what has arrived."""
+"""Requests predicted together: threads share the model, and each takes what has arrived."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from imbtool.serving.limits import queue_full, stopping
-from imbtool.serving.served_model import Predicted, ServedModel
+from imbtool.serving.served_model import MOST_BATCHES, Predicted, ServedModel
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,27 @@ class _Job:
     arrived: float = field(default_factory=time.monotonic)
 
 
-class Batcher:
-    """A queue of requests and the thread that predicts them.
+@dataclass(frozen=True)
+class _Batch:
+    """Requests to predict together.
 
-    A text that makes the model fail fails its own request only: the others of its batch are then
-    predicted one by one.
+    Attributes:
+        jobs: in the order of arrival.
+        model: that predicts them.
+        alone: whether nothing else is predicted or waits.
+    """
+
+    jobs: Sequence[_Job]
+    model: ServedModel
+    alone: bool
+
+
+class Batcher:
+    """A queue of requests and the threads that predict them.
+
+    While one thread answers, another predicts, so that no core waits. One gathers a batch at a
+    time. A text that makes the model fail fails its own request only: the others of its batch are
+    then predicted one by one.
     """
 
     def __init__(
@@ -50,10 +66,10 @@ class Batcher:
         most_texts: int,
         observe: Callable[[int], object],
     ) -> None:
-        """Start the thread.
+        """Start the threads.
 
         Args:
-            model: that it owns.
+            model: that they share.
             batching: how requests are gathered.
             most_texts: that may wait or be predicted at a time.
             observe: called with the number of texts of each batch.
@@ -65,9 +81,15 @@ class Batcher:
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._open_texts = 0
+        self._batches = self._texts = 0
+        self._gathers = False
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"model {number}", daemon=True)
+            for number in range(MOST_BATCHES)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def model(self) -> ServedModel:
@@ -86,8 +108,8 @@ class Batcher:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread is at work."""
-        return self._thread.is_alive()
+        """Whether a thread is at work."""
+        return any(thread.is_alive() for thread in self._threads)
 
     def submit(self, texts: Sequence[str]) -> Future[Predicted]:
         """Queue the texts of a request.
@@ -103,7 +125,7 @@ class Batcher:
                 raise queue_full(self._most_texts)
             self._open_texts += len(texts)
             self._jobs.append(job)
-            self._changed.notify()
+            self._changed.notify_all()
         return job.future
 
     def replace(self, model: ServedModel) -> None:
@@ -114,61 +136,97 @@ class Batcher:
         """Take in nothing more; what is queued is predicted."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def join(self) -> None:
         """Wait until what was queued is predicted, after `close`."""
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
-        while collected := self._collect():
-            model = self._model
-            # a client may have gone; from here on a request can no longer be cancelled
-            jobs = [job for job in collected if job.future.set_running_or_notify_cancel()]
+        while batch := self._collect():
+            self._answer(batch)
             with self._changed:
-                self._open_texts -= _texts_of(collected) - _texts_of(jobs)
-            if not jobs:
-                continue
-            self._observe(_texts_of(jobs))
-            for job, outcome in _predict(model, jobs):
-                with self._changed:
-                    self._open_texts -= len(job.texts)
-                if isinstance(outcome, Predicted):
-                    job.future.set_result(outcome)
-                else:
-                    job.future.set_exception(outcome)
+                self._batches -= 1
+                self._texts -= _texts_of(batch.jobs)
+                self._changed.notify_all()
 
-    def _collect(self) -> list[_Job]:
-        """The requests of the next batch; none once the queue is closed and empty."""
+    def _answer(self, batch: _Batch) -> None:
+        # a client may have gone; from here on a request can no longer be cancelled
+        jobs = [job for job in batch.jobs if job.future.set_running_or_notify_cancel()]
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._closed)
+            self._open_texts -= _texts_of(batch.jobs) - _texts_of(jobs)
+        if not jobs:
+            return
+        self._observe(_texts_of(jobs))
+        for job, outcome in _predict(batch.model, jobs, batch.alone):
+            with self._changed:
+                self._open_texts -= len(job.texts)
+            if isinstance(outcome, Predicted):
+                job.future.set_result(outcome)
+            else:
+                job.future.set_exception(outcome)
+
+    def _collect(self) -> _Batch | None:
+        """The next batch; None once the queue is closed and empty."""
+        with self._changed:
+            self._changed.wait_for(self._may_gather)
             if not self._jobs:
-                return []
-            rest = self._jobs[0].arrived + self._batching.wait - time.monotonic()
-            self._changed.wait_for(self._is_complete, timeout=max(0.0, rest))
-            jobs = [self._jobs.popleft()]
-            texts = len(jobs[0].texts)
-            while self._jobs and texts + len(self._jobs[0].texts) <= self._batching.texts:
-                jobs.append(self._jobs.popleft())
-                texts += len(jobs[-1].texts)
+                return None
+            self._gathers = True
+            while (rest := self._rest()) > 0:
+                self._changed.wait(rest)
+            jobs = self._taken()
+            self._gathers = False
+            self._batches += 1
+            self._texts += _texts_of(jobs)
+            self._changed.notify_all()
+            return _Batch(jobs, self._model, alone=self._batches == 1 and not self._jobs)
+
+    def _rest(self) -> float:
+        """Seconds to wait for more requests, of which one may come at any time.
+
+        The core that would predict them idles meanwhile. Where another batch is being predicted,
+        batches of one size keep both at work: then they may come one after the other.
+        """
+        waiting = _texts_of(self._jobs)
+        enough = min(self._batching.texts, self._texts or self._batching.texts)
+        if self._closed or waiting >= enough:
+            return 0.0
+        since = self._jobs[-1 if self._texts else 0].arrived
+        return since + self._batching.wait - time.monotonic()
+
+    def _taken(self) -> list[_Job]:
+        """The first requests, as many as one batch may have; others are left to the next one."""
+        most = min(self._batching.texts, -(-self._open_texts // self._model.at_once))
+        jobs = [self._jobs.popleft()]
+        texts = len(jobs[0].texts)
+        while self._jobs and texts + len(self._jobs[0].texts) <= most:
+            jobs.append(self._jobs.popleft())
+            texts += len(jobs[-1].texts)
         return jobs
 
-    def _is_complete(self) -> bool:
-        return self._closed or _texts_of(self._jobs) >= self._batching.texts
+    def _may_gather(self) -> bool:
+        """Whether there is something to gather and a thread's turn to do it, or nothing more."""
+        if not self._jobs:
+            return self._closed
+        return not self._gathers and self._batches < self._model.at_once
 
 
 def _texts_of(jobs: Iterable[_Job]) -> int:
     return sum(len(job.texts) for job in jobs)
 
 
-def _predict(model: ServedModel, jobs: Sequence[_Job]) -> list[tuple[_Job, Predicted | Exception]]:
+def _predict(
+    model: ServedModel, jobs: Sequence[_Job], alone: bool
+) -> list[tuple[_Job, Predicted | Exception]]:
     """What the model says of the texts of each request, or why it fails on them."""
     try:
-        predicted = model.predict([text for job in jobs for text in job.texts])
+        predicted = model.predict([text for job in jobs for text in job.texts], alone)
     except BaseException as error:
         if len(jobs) == 1:
             return [(jobs[0], _as_exception(error))]
-        return [outcome for job in jobs for outcome in _predict(model, [job])]
+        return [outcome for job in jobs for outcome in _predict(model, [job], alone)]
     outcomes: list[tuple[_Job, Predicted | Exception]] = []
     start = 0
     for job in jobs:

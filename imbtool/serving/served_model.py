@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+
+import torch
 
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files.model_folder import is_file
@@ -13,7 +16,9 @@ from imbtool.inference.predict import shown_probabilities, use_gpu
 from imbtool.inference.predict_folder import fingerprint
 from imbtool.model.card import model_card
 from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.model.encoder import TextModel
 from imbtool.model.loading import PROBE_TEXT
+from imbtool.model.long_texts import TokenIds
 from imbtool.serving.documents import (
     ModelDocument,
     ModelName,
@@ -29,6 +34,10 @@ from imbtool.wording import as_list
 CARD = "README.md"
 CHECKPOINT = "checkpoint"
 """What the folder within a run is called; the run's name says more."""
+MOST_BATCHES = 2
+"""Batches that a model reads at a time on the CPU, each in its share of the threads.
+
+Threads that share a small batch wait for each other at every step; two batches do not."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +48,29 @@ class ServedModel:
         checkpoint: the model.
         name: by which answers refer to it.
         card: in Markdown.
+        at_once: number of batches that may be read at a time.
+        threads: that compute on the CPU.
     """
 
     checkpoint: Checkpoint
     name: ModelName
     card: str
+    at_once: int = 1
+    threads: int = field(default_factory=torch.get_num_threads)
 
-    def predict(self, texts: Sequence[str]) -> Predicted:
+    def predict(self, texts: Sequence[str], alone: bool = True) -> Predicted:
         """Decide the labels of texts, as `imbtool predict` does.
+
+        Args:
+            texts: n of them.
+            alone: whether all threads are theirs. Then the probabilities of a single text are those
+                of `imbtool predict` bit for bit; with other threads sums may be rounded otherwise.
 
         Raises:
             UserError: a text cannot be read, or the model gives it a number that is not finite.
         """
+        # holds for products that the calling thread begins, and for none of another's
+        torch.set_num_threads(self.threads if alone else max(1, self.threads // self.at_once))
         logits = self.checkpoint.logits(texts)
         return Predicted(self, logits, self.checkpoint.decide(sigmoid(logits)))
 
@@ -140,9 +160,39 @@ def load_model(path: Path, trust_remote_code: bool = False) -> ServedModel:
     checkpoint = read_checkpoint(folder, trust_remote_code)
     use_gpu(checkpoint, 0)
     checkpoint.keep_in_memory()
+    checkpoint = replace(checkpoint, text_model=_shared(checkpoint.text_model))
     checkpoint.logits([PROBE_TEXT])
     name = ModelName(name=_name_of(path), sha256=fingerprint(folder))
-    return ServedModel(checkpoint, name, _card(checkpoint))
+    return ServedModel(
+        checkpoint, name, _card(checkpoint), batches_at_once(checkpoint, trust_remote_code)
+    )
+
+
+@dataclass(frozen=True)
+class _Shared(TextModel):
+    """A text model whose tokenizer serves one thread at a time: its settings change with a text."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Token ids of what is read of each text; see `TextModel`."""
+        with self.lock:
+            return super().encode(texts)
+
+
+def _shared(text_model: TextModel) -> TextModel:
+    return _Shared(**{each.name: getattr(text_model, each.name) for each in fields(text_model)})
+
+
+def batches_at_once(checkpoint: Checkpoint, trust_remote_code: bool) -> int:
+    """How many batches a model may read at a time.
+
+    One where threads would share more than weights, or gain nothing: the features for a kNN index
+    are caught on their way to the head, an exported graph has threads of its own, and code that
+    comes with a model may keep anything.
+    """
+    is_plain = checkpoint.knn is None and checkpoint.meta.export is None and not trust_remote_code
+    return MOST_BATCHES if is_plain and checkpoint.text_model.device.type == "cpu" else 1
 
 
 def _name_of(path: Path) -> str:

@@ -1,8 +1,10 @@
 """What is read of a text that is too long: its head and tail, or windows that leave nothing out."""
 
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import pairwise, product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from encoders import KINDS, make_encoder
 from hypothesis import given
@@ -12,6 +14,7 @@ from transformers import AutoTokenizer
 from imbtool.model.long_texts import (
     MOST_WINDOWS,
     SpecialTokens,
+    cheapest_groups,
     count_windows,
     grouped,
     head_tail,
@@ -155,3 +158,32 @@ def test_groups_hold_every_text_once_and_no_more_windows_than_allowed(
     assert all(sum(group) <= most or len(group) == 1 for group in groups)
     if sum(windows) <= most:
         assert len(groups) == 1
+
+
+def groupings(count: int) -> Iterator[list[slice]]:
+    """Every way to cut so many texts into groups."""
+    for cuts in product([False, True], repeat=max(0, count - 1)):
+        edges = [0, *(place for place, cut in enumerate(cuts, start=1) if cut), count]
+        yield [slice(*edge) for edge in pairwise(edges)]
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(1, 90), st.integers(0, 60))
+def test_no_other_groups_of_texts_cost_less(lengths: list[int], most: int, cost: int):
+    tokens = sorted(lengths, reverse=True)
+
+    def total(groups: list[slice]) -> int:
+        return sum(cost + max(1, tokens[each.start]) * len(tokens[each]) for each in groups)
+
+    def fits(each: slice) -> bool:
+        size = len(tokens[each])
+        return size == 1 or size * max(1, tokens[each.start]) <= most
+
+    found = cheapest_groups(np.array(tokens), most, cost)
+    assert [text for each in found for text in range(len(tokens))[each]] == [*range(len(tokens))]
+    assert all(map(fits, found))
+    allowed = (groups for groups in groupings(len(tokens)) if all(map(fits, groups)))
+    assert total(found) == min(map(total, allowed))
+
+
+def test_no_texts_are_no_groups():
+    assert cheapest_groups(np.array([], np.int64), 100, 10) == []

@@ -1,6 +1,7 @@
 """Requests are predicted together, in their order, and no request pays for another's text."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,17 +21,19 @@ BAD = "bad"
 class Lengths:
     """Stands for a model: the logit of a text is its length; one text makes it fail."""
 
-    def __init__(self, name: str = "first") -> None:
-        self.name = name
+    def __init__(self, name: str = "first", at_once: int = 1) -> None:
+        self.name, self.at_once = name, at_once
         self.batches: list[list[str]] = []
+        self.alone: list[bool] = []
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.has_begun = threading.Event()
 
-    def predict(self, texts: Sequence[str]) -> Predicted:
+    def predict(self, texts: Sequence[str], alone: bool) -> Predicted:
+        self.batches.append([*texts])
+        self.alone.append(alone)
         self.has_begun.set()
         assert self.may_go_on.wait(timeout=60)
-        self.batches.append([*texts])
         if BAD in texts:
             raise TextError(texts.index(BAD), BAD, "no end", "leave it out")
         logits = np.array([[float(len(text))] for text in texts])
@@ -108,7 +111,7 @@ def test_a_panic_reaches_who_waits_and_the_thread_goes_on(
     model = Lengths()
     batcher = make_batcher(model)
     with monkeypatch.context() as patch:
-        patch.setattr(model, "predict", lambda texts: (_ for _ in ()).throw(Panic(texts[0])))
+        patch.setattr(model, "predict", lambda texts, alone: (_ for _ in ()).throw(Panic(texts[0])))
         with pytest.raises(RuntimeError, match=r"^Panic$"):
             batcher.submit(["secret"]).result(timeout=60)
     assert lengths(batcher.submit(["a"])) == [1]
@@ -174,3 +177,69 @@ def test_a_request_that_nobody_waits_for_any_more_costs_nothing_and_stops_nobody
     batcher.close()
     batcher.join()
     assert batcher.open_texts == 0
+
+
+def wait_for_batches(model: Lengths, count: int) -> None:
+    until = time.monotonic() + 60
+    while len(model.batches) < count:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
+def test_two_batches_are_predicted_at_a_time_where_the_model_can(make_batcher: MakeBatcher) -> None:
+    model = Lengths(at_once=2)
+    model.may_go_on.clear()
+    batcher = make_batcher(model)
+    futures = [batcher.submit(["a"])]
+    wait_for_batches(model, 1)
+    futures.append(batcher.submit(["bb"]))
+    wait_for_batches(model, 2)
+    futures.append(batcher.submit(["ccc"]))
+    assert batcher.open_texts == 3
+    model.may_go_on.set()
+    assert [lengths(future) for future in futures] == [[1], [2], [3]]
+    assert model.batches == [["a"], ["bb"], ["ccc"]]
+    assert model.alone[:2] == [True, False]
+
+
+def test_one_batch_is_predicted_at_a_time_where_the_model_cannot(make_batcher: MakeBatcher) -> None:
+    model = Lengths()
+    model.may_go_on.clear()
+    batcher = make_batcher(model)
+    futures = [batcher.submit(["a"])]
+    wait_for_batches(model, 1)
+    futures += [batcher.submit(["bb"]), batcher.submit(["ccc"])]
+    time.sleep(0.05)
+    assert model.batches == [["a"]]
+    model.may_go_on.set()
+    assert [lengths(future) for future in futures] == [[1], [2], [3]]
+    assert model.batches == [["a"], ["bb", "ccc"]]
+    assert model.alone == [True, True]
+
+
+def test_requests_are_shared_out_between_two_batches(make_batcher: MakeBatcher) -> None:
+    model = Lengths(at_once=2)
+    model.may_go_on.clear()
+    batcher = make_batcher(model, PATIENT)
+    for text in "abcdef":
+        batcher.submit([text])
+    wait_for_batches(model, 2)
+    assert model.batches == [["a", "b", "c"], ["d", "e", "f"]], "six are all that a batch waits for"
+    assert model.alone == [False, False]
+    model.may_go_on.set()
+
+
+def test_a_batch_waits_until_it_is_as_large_as_the_other(make_batcher: MakeBatcher) -> None:
+    model = Lengths(at_once=2)
+    model.may_go_on.clear()
+    batcher = make_batcher(model, PATIENT)
+    batcher.submit(["a"] * 6)
+    wait_for_batches(model, 1)
+    for text in "bcdef":
+        batcher.submit([text])
+    time.sleep(0.05)
+    assert len(model.batches) == 1
+    batcher.submit(["g"])
+    wait_for_batches(model, 2)
+    assert model.batches[1] == ["b", "c", "d", "e", "f", "g"]
+    model.may_go_on.set()
