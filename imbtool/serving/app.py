@@ -91,7 +91,7 @@ def _add_views(app: FastAPI, service: Service) -> None:
     @app.get("/health", summary="Whether the process works.", response_model=Status)
     async def health() -> Response:
         if not service.batcher.alive and not service.batcher.closed:
-            raise Refused(503, "The thread that owns the model has ended.")
+            raise Refused(503, "The threads that predict have ended.")
         return _json(Status(status="ok").model_dump_json())
 
     @app.get("/ready", summary="Whether requests are taken in.", response_model=Status)

@@ -24,7 +24,7 @@ class Service:
     """One model at work."""
 
     def __init__(self, model: ServedModel, limits: Limits, batching: Batching, tell: Tell) -> None:
-        """Start the thread that owns the model.
+        """Start the threads that predict.
 
         Args:
             model: to begin with.
