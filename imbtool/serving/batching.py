@@ -81,7 +81,7 @@ class Batcher:
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._open_texts = 0
-        self._batches = self._texts = 0
+        self._batches = self._texts = 0  # that are being predicted
         self._gathers = False
         self._closed = False
         self._threads = [
