@@ -31,7 +31,8 @@ FOLDER = ROOT / "runs" / "benchmarks"
 LABELS = 50
 COMMONEST, RAREST = 0.1, 0.0001
 """Prevalence of the first and the last label that is not the sample's own."""
-MOST_TIME, MOST_MEMORY = 2.0, 3.0
+MOST_TIME, MOST_MEMORY = 1.2, 3.0
+"""Of pandas with every cell as text, and of pandas as it is."""
 SEED = 0
 
 
@@ -90,7 +91,7 @@ def with_imbtool(path: Path) -> Callable[[], dict[str, float]]:
     from imbtool.config.data_sections import DataSection
     from imbtool.config.hierarchy import label_set
     from imbtool.data.corpus import read_split
-    from imbtool.data.duplicates import text_keys, text_numbers
+    from imbtool.data.duplicates import text_numbers
     from imbtool.data.imbalance import co_occurrence, count_labels
 
     sys.path.insert(0, str(ROOT / "data"))
@@ -107,7 +108,7 @@ def with_imbtool(path: Path) -> Callable[[], dict[str, float]]:
         at.append(time.perf_counter())
         together = co_occurrence(split.label_sets)
         at.append(time.perf_counter())
-        groups = text_numbers(text_keys(split.texts))
+        groups = text_numbers(split.texts)
         at.append(time.perf_counter())
         assert together[0, 0] == counts[0].positives
         spans = [after - before for before, after in pairwise(at)]
@@ -179,8 +180,9 @@ def show(document: dict[str, Any]) -> None:
         told = ", ".join(f"{step} {seconds:.2f}" for step, seconds in steps.items())
         memory = each["peak_memory"] / 2**20
         print(f"{name:<18} {each['seconds']:6.2f} s  {memory:6.0f} MiB  ({told})")
-    print(f"time    {document['time_ratio']:.2f} of pandas.read_csv, at most {MOST_TIME:g}")
-    print(f"        {document['time_ratio_as_text']:.2f} of the same with every cell as text")
+    print(f"time    {document['time_ratio']:.2f} of pandas.read_csv")
+    as_text = f"{document['time_ratio_as_text']:.2f} of the same with every cell as text"
+    print(f"        {as_text}, at most {MOST_TIME:g}")
     print(f"memory  {document['memory_ratio']:.2f} of pandas.read_csv, at most {MOST_MEMORY:g}")
 
 
@@ -203,7 +205,7 @@ def main() -> int:
     show(document)
     if options.json:
         print(json.dumps(document))
-    met = document["time_ratio"] <= MOST_TIME and document["memory_ratio"] <= MOST_MEMORY
+    met = document["time_ratio_as_text"] <= MOST_TIME and document["memory_ratio"] <= MOST_MEMORY
     return 0 if met else 1
 
 

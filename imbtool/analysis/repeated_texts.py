@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from imbtool.analysis.finding import (
     percent,
 )
 from imbtool.data.corpus import SPLITS, Corpus
-from imbtool.data.duplicates import near_forms, normalised, text_keys, text_numbers
+from imbtool.data.duplicates import near_forms, text_numbers
 from imbtool.data.imbalance import count_labels
 from imbtool.wording import counted, some
 
@@ -71,18 +70,19 @@ def text_findings(exact: SameTexts) -> Iterator[Finding]:
     sample = corpus_texts(exact.texts.corpus, SAMPLED_TEXTS)
     where, texts = _rows_in(exact.texts, sample), sample.texts()
     known = [flags[where] for flags in exact.leaked()]
-    alike = SameTexts(sample, text_numbers(map(normalised, texts)))
+    forms, links = near_forms(texts)
+    alike = SameTexts(sample, forms)
     yield from alike.leaks("leak-normalised", known)
     known = [one | other for one, other in zip(known, alike.leaked(), strict=True)]
-    near = SameTexts(sample, *near_forms(texts))
+    near = SameTexts(sample, forms, links)
     yield from near.leaks("leak-near", known)
     yield from near.repeats("near-duplicate", exact.repeated()[where])
 
 
 def same_texts(corpus: Corpus) -> SameTexts:
     """The texts of all splits, in groups of those that are the same but for case and space."""
-    keys = chain.from_iterable(text_keys(split.texts) for split in corpus.splits.values())
-    return SameTexts(corpus_texts(corpus), text_numbers(keys))
+    texts = (split.texts for split in corpus.splits.values())
+    return SameTexts(corpus_texts(corpus), text_numbers(*texts))
 
 
 def _rows_in(whole: CorpusTexts, sample: CorpusTexts) -> Groups:

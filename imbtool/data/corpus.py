@@ -24,7 +24,7 @@ from imbtool.data.declared import (
     table_notes,
     unasked_labels,
 )
-from imbtool.data.duplicates import near_duplicate_groups, text_keys, text_numbers
+from imbtool.data.duplicates import near_duplicate_groups, text_numbers
 from imbtool.data.imbalance import count_labels
 from imbtool.data.labelled_table import LabelledTable, read_labelled
 from imbtool.data.provenance import Chosen, bias_notes
@@ -450,6 +450,4 @@ def _complete(splits: Mapping[str, Split], seed: int, complete: bool = True) -> 
 
 def _kept_together(texts: Sequence[str]) -> Rows:
     """Near duplicates have the same number; of more than `MOST_NEAR` texts the same ones do."""
-    return (
-        text_numbers(text_keys(texts)) if len(texts) > MOST_NEAR else near_duplicate_groups(texts)
-    )
+    return text_numbers(texts) if len(texts) > MOST_NEAR else near_duplicate_groups(texts)

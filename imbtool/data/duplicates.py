@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, tee
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from imbtool.formats.text_bytes import Hashes, are_plain, not_plain, text_hashes
+from imbtool.formats.texts import Texts
 from imbtool.labels.label_sets import combined
 
 NEAR = 0.8
@@ -24,8 +29,6 @@ NEIGHBOURS = 16
 """Within a band, a text is compared with this many others of the same hashes: bounded work."""
 PAIRS_AT_ONCE = 200_000
 KEYS_AT_ONCE = 512
-SECOND = "\x1f"
-"""Before a key for the second half of its hash."""
 LONE = np.uint64(2**32 - 1)
 """Stands for the second word of a text of one word."""
 
@@ -34,7 +37,6 @@ _USER = re.compile(r"(?<!\w)(?:@\w+|/?u/[\w-]+)")
 _EDGES = string.punctuation + "“”‘’«»…–—"
 
 Numbers = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
 
 
 def text_key(text: str) -> str:
@@ -44,30 +46,29 @@ def text_key(text: str) -> str:
 
 def text_keys(texts: Sequence[str]) -> Iterator[str]:
     """The key of each text; where many have no other space than single blanks, quickly."""
-    starts = range(0, len(texts), KEYS_AT_ONCE)
-    blocks = (texts[start : start + KEYS_AT_ONCE] for start in starts)
+    blocks = (texts[start : start + KEYS_AT_ONCE] for start in range(0, len(texts), KEYS_AT_ONCE))
     return chain.from_iterable(
-        map(str.casefold if _single_blanks(block) else text_key, block) for block in blocks
+        map(str.casefold if are_plain(block) else text_key, block) for block in blocks
     )
 
 
-def text_numbers(keys: Iterable[str]) -> Numbers:
-    """A number for each text [n], equal where the keys are, in order of first appearance.
+def text_numbers(*parts: Sequence[str]) -> Numbers:
+    """A number for each text of all parts [n], equal where the keys are, by first appearance.
 
     128 bits are kept of each key: a chance of 1 in 10^24 that two of ten million share a number.
     """
-    one, other = tee(keys)
-    pairs = zip(map(hash, one), map(hash, map(SECOND.__add__, other)), strict=True)
-    hashes = np.fromiter(chain.from_iterable(pairs), dtype=np.int64).reshape(-1, 2)
-    return combined(np.ascontiguousarray(hashes.T))[0].astype(np.int64)
+    blocks = chain.from_iterable(Texts.of(part).blocks() for part in parts)
+    with ThreadPoolExecutor(pa.cpu_count()) as pool:
+        hashes = [np.zeros((2, 0), np.uint64), *pool.map(_key_hashes, blocks)]
+    return combined(np.concatenate(hashes, axis=1).view(np.int64))[0].astype(np.int64)
 
 
-def _single_blanks(texts: Sequence[str]) -> bool:
-    """Whether texts are of ASCII characters, with no white space but single blanks within."""
-    codes = np.frombuffer(" ".join(["", *texts, ""]).encode("utf-8", "replace"), dtype=np.uint8)
-    blank = codes == ord(" ")
-    visible = ord(" ") <= codes.min() and codes.max() <= ord("~")
-    return bool(visible and not (blank[1:] & blank[:-1]).any())
+def _key_hashes(texts: pa.LargeStringArray) -> Hashes:
+    """The hashes of texts' keys [2, n]; that of a plain text is the text in lower case."""
+    hashes, rows = text_hashes(pc.ascii_lower(texts)), not_plain(texts)
+    keys = map(text_key, texts.take(pa.array(rows)).to_pylist())
+    hashes[:, rows] = text_hashes(pa.array(keys, pa.large_string()))
+    return hashes
 
 
 def normalised(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class LabelledTable:
         texts: n texts.
         cells: their label cells.
         files: of the table, and how many rows each has.
-        chosen: whether a search chose each text [n].
+        chosen: whether a search chose each text [n]; [0] where the table does not say.
     """
 
     name: str
@@ -86,16 +87,15 @@ def read_labelled(
         require_text(table.data[column], f"{path}: {column}", table.row_text)
     for column in label_columns:
         require_readable(table.data[column], f"{path}: {column}")
-    texts = Texts(joined_cells([table.data[column] for column in text_columns]))
-    cells, words = label_cells(table.data, data.labels), provenance(table, data.chosen_by)
-    problems = [
-        *_text_problems(table, texts, f"{path}: {' + '.join(text_columns)}"),
-        *_id_problems(table, path, data.id),
-        *cells.problems(path, table.row_text),
-        *provenance_problems(words, f"{path}: {data.chosen_by}", table),
-    ]
-    if problems:
-        raise UserError(*problems)
+    with ThreadPoolExecutor(1) as pool:
+        # Arrow copies the texts while Python reads what the label cells say
+        begun = pool.submit(_texts, table, path, text_columns)
+        cells, words = label_cells(table.data, data.labels), provenance(table, data.chosen_by)
+        others = [*_id_problems(table, path, data.id), *cells.problems(path, table.row_text)]
+        others += provenance_problems(words, f"{path}: {data.chosen_by}", table)
+        texts, problems = begun.result()
+    if problems or others:
+        raise UserError(*problems, *others)
     return LabelledTable(name, path, texts, cells, table.files, chosen_by_search(words))
 
 
@@ -108,11 +108,14 @@ def _require_apart(path: Path, text: Sequence[str], labels: Sequence[str]) -> No
             )
 
 
-def _text_problems(table: Table, texts: Sequence[str], where: str) -> Iterable[Problem]:
-    if empty := [row for row, text in enumerate(texts, start=1) if not text or text.isspace()]:
-        rows = some(map(table.row_text, empty))
-        found = f"{counted(len(empty), 'row')} without text: {rows}, not counting the header"
-        yield Problem(where, found, "a text in every row", "delete these rows")
+def _texts(table: Table, path: Path, columns: Sequence[str]) -> tuple[Texts, list[Problem]]:
+    """The texts of all rows, and what is wrong with them."""
+    texts = Texts(joined_cells([table.data[column] for column in columns]))
+    where, empty = f"{path}: {' + '.join(columns)}", (texts.empty() + 1).tolist()
+    rows = f"{counted(len(empty), 'row')} without text: {some(map(table.row_text, empty))}"
+    found = f"{rows}, not counting the header"
+    problems = [Problem(where, found, "a text in every row", "delete these rows")]
+    return texts, problems if empty else []
 
 
 def _id_problems(table: Table, path: Path, column: str | None) -> Iterable[Problem]:

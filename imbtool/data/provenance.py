@@ -21,14 +21,14 @@ Chosen = NDArray[np.bool_]
 
 
 def provenance(table: Table, column: str | None) -> list[str]:
-    """How each text of a table was chosen [n]; nothing of any without the column.
+    """How each text of a table was chosen [n]; [0] without the column.
 
     Args:
         table: n texts.
         column: `data.chosen_by` of the profile.
     """
     if column is None or column not in table.data.column_names:
-        return [""] * len(table.data)
+        return []
     return [(cell or "").strip() for cell in text_cells(table.data[column]).to_pylist()]
 
 

@@ -36,7 +36,7 @@ from imbtool.formats.text_files import delimited_chunks, text_chunks
 # Arrow reads the periods and intervals of pandas as mere numbers until this is imported
 import_module("pandas.core.arrays.arrow.extension_types")
 
-BLOCK = 1 << 20
+BLOCK = 1 << 21
 """Bytes read at once; a longer row is left to the careful reader."""
 MOST_EXACT = 2.0**53
 """Whole numbers beyond it are not all floats."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbtool.errors import user_error
+from imbtool.formats.text_bytes import holds
 from imbtool.wording import as_list, cut, did_you_mean, some
 
 COLUMN_MARK = " \x1f "
@@ -212,7 +213,8 @@ def require_text(column: pa.ChunkedArray, where: object, told: Callable[[int], s
     kind = column.type.value_type if is_list(column) else column.type
     if pa.types.is_nested(kind):
         raise user_error(where, f"cells of the type {column.type}", "text, or lists of it", fix)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    is_string = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if is_string and holds(column, OBJECT_MARK):
         has_object = pc.match_substring_regex(column, OBJECT)
         row = pc.index(pc.fill_null(has_object, False), True).as_py()
         if row >= 0:
@@ -292,7 +294,7 @@ def _column(series: pd.Series[Any]) -> pa.ChunkedArray:
 
 def _items_apart(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     """Encoders drop control characters: the last word of an item would grow into the next."""
-    if not pc.any(pc.match_substring(texts, ITEM_MARK)).as_py():
+    if not holds(texts, ITEM_MARK):
         return texts
     behind = pc.replace_substring_regex(texts, f"{ITEM_MARK}$", "")
     return pc.replace_substring(behind, ITEM_MARK, " ")

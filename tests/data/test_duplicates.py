@@ -17,6 +17,7 @@ from imbtool.data.duplicates import (
     text_keys,
     text_numbers,
 )
+from imbtool.formats import texts as texts_module
 
 WORDS = [f"word{number}" for number in range(500)]
 
@@ -138,6 +139,61 @@ def test_keys_of_many_texts_are_those_of_each(texts: list[str], block: int):
         assert list(text_keys(texts)) == [text_key(text) for text in texts]
 
 
-def test_texts_get_the_same_number_exactly_if_their_keys_are_equal():
-    numbers = text_numbers(map(text_key, ["A b", "a  B", "c"]))
-    assert numbers[0] == numbers[1] != numbers[2]
+MARKS = [
+    "\u0301",
+    "\u200d",
+    "ſ",
+    "İ",
+    "ß",
+    "ẞ",
+    "ﬁ",
+    "Σ",
+    "ς",
+    '"',
+    "“",
+    "\0",
+    "\x7f",
+    "~",
+    "@",
+    "[",
+]
+WHITE = [chr(code) for code in range(0x3001) if chr(code).isspace()]
+LONG = st.text("aB ß", min_size=1, max_size=8).map(lambda text: text * 1_000)
+ANY_TEXT = st.one_of(
+    st.text("aB  ", max_size=20),
+    st.text(st.sampled_from([*"aAbBsSzZ", *MARKS, *WHITE, *"    "]), max_size=20),
+    st.text(max_size=20),
+    LONG,
+)
+
+
+def spaced(text: str) -> str:
+    """The text with a tab for its first white space."""
+    return "\t".join(text.split(maxsplit=1))
+
+
+def numbers_of_keys(texts: list[str]) -> list[int]:
+    """What `text_numbers` gives, one key after the other."""
+    known: dict[str, int] = {}
+    return [known.setdefault(text_key(text), len(known)) for text in texts]
+
+
+@settings(deadline=None)
+@given(parts=st.lists(st.lists(ANY_TEXT, max_size=8), max_size=3), block=st.integers(1, 5))
+def test_texts_get_the_same_number_exactly_if_their_keys_are_equal(
+    parts: list[list[str]], block: int
+):
+    parts = [[*part, *map(str.upper, part), *map(spaced, part)] for part in parts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts_module, "BLOCK_TEXTS", block)
+        numbers = text_numbers(*parts)
+    assert numbers.tolist() == numbers_of_keys([text for part in parts for text in part])
+    assert numbers.dtype == np.int64
+
+
+def test_every_character_has_the_number_of_its_key():
+    # those behind them have neither case nor space
+    characters = [chr(code) for code in range(0x20000) if not 0xD800 <= code < 0xE000]
+    within = [f"a{each}a" for each in characters]
+    numbers = text_numbers(characters, within)
+    assert numbers.tolist() == numbers_of_keys([*characters, *within])

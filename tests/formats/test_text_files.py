@@ -304,7 +304,7 @@ def test_a_nul_is_refused_with_its_line(tmp_path: Path):
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     monkeypatch.setattr(lines, "MOST_CHARACTERS", 1 << 20)
     head = '{"a": "' if name == "t.jsonl" else "text\n"
-    content = gzip.compress((head + "x" * (3 << 20)).encode())
+    content = gzip.compress((head + "x" * (5 << 20)).encode())
     told = refusal(write(tmp_path, content, f"{name}.gz"))
     assert told.startswith(":1\n" if name == "t.jsonl" else ":2\n")
     assert "a line of over" in told
