@@ -27,7 +27,13 @@ from imbtool.evaluation.calibration import Calibration, fit_each_label, sigmoid
 from imbtool.evaluation.requirements import sort_by_score, threshold_after
 from imbtool.evaluation.thresholds import choose_thresholds
 from imbtool.monitoring.adaptation import adapted_threshold, has_changed
-from imbtool.monitoring.drift import SingleTest, classifier_two_sample, judge, share_test
+from imbtool.monitoring.drift import (
+    MOST_COMPARED,
+    SingleTest,
+    classifier_two_sample,
+    judge,
+    share_test,
+)
 from imbtool.monitoring.expectation import expect_metrics
 from imbtool.monitoring.shift import ScoredLabel, ShiftedLabel
 from imbtool.types import Floats, Rows, Targets
@@ -36,8 +42,6 @@ CACHE = Path("runs/benchmarks/monitor")
 SHIFTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 MOST_SHARE = 0.8
 LEAST_POSITIVES = 10
-COMPARED = 1_000
-"""Texts of either side that the classifier two-sample test reads."""
 STREAM = 2_000
 """Texts of an undrifted or a drifted stream."""
 FREQUENT = 0.03
@@ -196,7 +200,7 @@ def _f1(flags: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 def alarms(model: Model, stream: Scored, seed: int) -> bool:
     """Whether monitor gives an alarm or withholds the figures of a label."""
     rng, before = np.random.default_rng(seed), model.validation
-    chosen = [rng.permutation(len(each))[:COMPARED] for each in (before, stream)]
+    chosen = [rng.permutation(len(each))[:MOST_COMPARED] for each in (before, stream)]
     apart = classifier_two_sample(before.features[chosen[0]], stream.features[chosen[1]], seed)
     tests = [SingleTest("texts", apart.p)]
     flags = [(each.logits >= model.cuts).sum(axis=0).tolist() for each in (before, stream)]

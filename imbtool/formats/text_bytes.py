@@ -91,7 +91,8 @@ def text_hashes(texts: pa.Array) -> Hashes:
 
     The first 64 bits take in a word of 8 bytes at a time, and no two words make the same of them.
     The others are the sum of what the first ones were after each word, so two texts share all 128
-    by two coincidences of 64 bits. Long texts are hashed one by one, with BLAKE2.
+    by two coincidences of 64 bits, unless somebody has made them to. Long texts are hashed one by
+    one, with BLAKE2.
 
     Args:
         texts: n of them, of the type string or large string.
