@@ -294,6 +294,7 @@ def _parsed(block: bytes, layout: Layout) -> tuple[pa.Table, bool]:
     if block.startswith(MARK) or (encloses and not _quotes_are_whole(block, layout.delimiter)):
         raise ValueError("a mark or a quote within the text")
     lines = np.count_nonzero(np.frombuffer(block, np.uint8) == LINE_FEED)
+    lines += block.count(b"\r") - block.count(b"\r\n")
     if b"\0" in block or (layout.width == 1 and BLANK_LINE.search(block)):
         raise ValueError("a NUL, or a blank line that is a row")
     table = pa.csv.read_csv(

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tablefiles import place, rows, rows_as_text, write
 
@@ -56,6 +56,7 @@ CONTENTS = st.lists(st.sampled_from(PIECES), max_size=25)
     quotes=st.sampled_from([None, True, False]),
     block=st.sampled_from([8, 12, arrow.BLOCK]),
 )
+@example(content=['"\r"\n'], header="a\n", name="both.csv", quotes=None, block=arrow.BLOCK)
 def test_the_fast_reader_gives_what_the_careful_one_gives_or_its_message(
     tmp_path_factory: pytest.TempPathFactory,
     content: list[str],
