@@ -188,11 +188,12 @@ def batches_at_once(checkpoint: Checkpoint, trust_remote_code: bool) -> int:
     """How many batches a model may read at a time.
 
     One where threads would share more than weights, or gain nothing: the features for a kNN index
-    are caught on their way to the head, an exported graph has threads of its own, and code that
-    comes with a model may keep anything.
+    are caught on their way to the head, an exported graph has threads of its own, code that comes
+    with a model may keep anything, and one core is enough for one batch.
     """
     is_plain = checkpoint.knn is None and checkpoint.meta.export is None and not trust_remote_code
-    return MOST_BATCHES if is_plain and checkpoint.text_model.device.type == "cpu" else 1
+    on_cores = checkpoint.text_model.device.type == "cpu" and torch.get_num_threads() > 1
+    return MOST_BATCHES if is_plain and on_cores else 1
 
 
 def _name_of(path: Path) -> str:

@@ -66,12 +66,15 @@ def test_two_threads_predict_what_one_predicts(model: ServedModel) -> None:
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
+@pytest.mark.usefixtures("_two_threads")
 def test_a_model_reads_one_batch_at_a_time_where_threads_would_share_more_than_weights(
     model: ServedModel,
 ) -> None:
     checkpoint = model.checkpoint
-    assert model.at_once == batches_at_once(checkpoint, trust_remote_code=False) == MOST_BATCHES
+    assert batches_at_once(checkpoint, trust_remote_code=False) == MOST_BATCHES
     assert batches_at_once(checkpoint, trust_remote_code=True) == 1
     labels = len(checkpoint.labels.names)
     index = make_knn_index(torch.ones(3, 8), np.zeros((3, labels), np.float32))
     assert batches_at_once(replace(checkpoint, knn=index), trust_remote_code=False) == 1
+    torch.set_num_threads(1)
+    assert batches_at_once(checkpoint, trust_remote_code=False) == 1
