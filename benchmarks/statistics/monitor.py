@@ -32,7 +32,7 @@ from imbtool.monitoring.drift import (
     SingleTest,
     classifier_two_sample,
     judge,
-    share_test,
+    mean_test,
 )
 from imbtool.monitoring.expectation import expect_metrics
 from imbtool.monitoring.shift import ScoredLabel, ShiftedLabel
@@ -203,10 +203,10 @@ def alarms(model: Model, stream: Scored, seed: int) -> bool:
     chosen = [rng.permutation(len(each))[:MOST_COMPARED] for each in (before, stream)]
     apart = classifier_two_sample(before.features[chosen[0]], stream.features[chosen[1]], seed)
     tests = [SingleTest("texts", apart.p)]
-    flags = [(each.logits >= model.cuts).sum(axis=0).tolist() for each in (before, stream)]
-    for place, (old, new) in enumerate(zip(*flags, strict=True)):
-        p = share_test(old, len(before), new, len(stream))
-        tests.append(SingleTest("flags", p, str(place)))
+    likely = [model.calibration.probabilities(each.logits) for each in (before, stream)]
+    for place in range(len(model.cuts)):
+        p = mean_test(*(each[:, place] for each in likely))
+        tests.append(SingleTest("frequency", p, str(place)))
         label = model.label(place, stream.logits[:, place])
         tests.append(SingleTest("scores", 1.0 if label is None else label.p, str(place)))
     return any(test.alarm for test in judge(tests))

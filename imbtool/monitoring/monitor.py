@@ -22,7 +22,7 @@ from imbtool.monitoring.drift import (
     TextSample,
     compare_texts,
     judge,
-    share_test,
+    mean_test,
     words_of,
 )
 from imbtool.monitoring.expectation import Expectation, answered_metrics, expect_metrics
@@ -36,7 +36,7 @@ from imbtool.monitoring.monitor_document import (
 from imbtool.monitoring.prevalence import Reference, flagged_shares
 from imbtool.monitoring.sample import answered_texts
 from imbtool.monitoring.shift import ShiftedLabel
-from imbtool.monitoring.stream import VALIDATION, Stream, Tell, read_stream
+from imbtool.monitoring.stream import VALIDATION, Logits, Stream, Tell, read_stream
 from imbtool.types import Counts, Decisions, Floats, Targets
 from imbtool.version import __version__
 from imbtool.wording import counted
@@ -93,15 +93,18 @@ def monitor_stream(
         reference.shifted(place, stream.logits[:, place], options.seed)
         for place in range(len(names))
     ]
-    for name, before, after in zip(names, then.flagged.tolist(), flagged.tolist(), strict=True):
-        p = share_test(before, then.texts, after, texts)
-        tests.append(SingleTest("flags", p, name, before / then.texts, after / texts))
+    for place, name in enumerate(names):
+        pair = [reference.unshifted(place, each[:, place]) for each in (then.logits, stream.logits)]
+        tests.append(
+            SingleTest("frequency", mean_test(*pair), name, *(float(each.mean()) for each in pair))
+        )
     tests += [SingleTest("scores", of.p, name) for name, of in zip(names, shifted, strict=True)]
     figures = _Figures.of(checkpoint, reference, flagged, texts, options)
     required = _requirements(checkpoint)
     labels = {}
     for place, (name, of) in enumerate(zip(names, shifted, strict=True)):
-        label = _label(checkpoint, place, figures, of, int(flagged[place]))
+        counts = int(then.flagged[place]), int(flagged[place])
+        label = _label(checkpoint, place, figures, of, counts)
         new = _adapted(reference, place, of, stream, label, required.get(name))
         labels[name] = label.model_copy(update={"adapted": new})
     return Monitored(
@@ -111,7 +114,7 @@ def monitor_stream(
         fingerprint=stream.fingerprint,
         texts=texts,
         reference=then.name,
-        reference_texts=then.texts,
+        reference_texts=len(then.logits),
         compared=(len(then.sample.texts), len(now.texts)),
         answers=figures.answers,
         seed=options.seed,
@@ -154,12 +157,12 @@ def require_adaptable(monitored: Monitored) -> None:
 
 @dataclass(frozen=True)
 class _Then:
-    """What the stream is held against: a sample of its texts, and how many get each label."""
+    """What the stream is held against: logits of all texts [n, L], a sample of them, flags [L]."""
 
     name: str
     sample: TextSample
+    logits: Floats | Logits
     flagged: Counts
-    texts: int
 
     @classmethod
     def of(
@@ -169,10 +172,10 @@ class _Then:
         if options.reference is None:
             sample(own_split(checkpoint, VALIDATION).unchosen().texts)
             flagged = _decisions(reference).sum(axis=0)
-            return cls(VALIDATION, sample.distinct(), flagged, len(reference.scores.targets))
+            return cls(VALIDATION, sample.distinct(), _raw(reference), flagged)
         read = read_stream(checkpoint, options.reference, tell=tell, visit=sample)
         flagged = _flag_counts(checkpoint, read)
-        return cls(str(options.reference), sample.distinct(), flagged, len(read))
+        return cls(str(options.reference), sample.distinct(), read.logits, flagged)
 
 
 def _flag_counts(checkpoint: Checkpoint, stream: Stream) -> Counts:
@@ -233,7 +236,11 @@ def _support(decided: Decisions, targets: Targets) -> Counts:
 
 
 def _label(
-    checkpoint: Checkpoint, place: int, figures: _Figures, of: ShiftedLabel, flagged: int
+    checkpoint: Checkpoint,
+    place: int,
+    figures: _Figures,
+    of: ShiftedLabel,
+    flagged: tuple[int, int],
 ) -> MonitoredLabel:
     meta = list(checkpoint.meta.labels.values())[place]
     positives, support = int(figures.positives[place]), int(figures.support[place])
@@ -251,7 +258,8 @@ def _label(
         validation_positives=positives,
         validation_prevalence=positives / max(int(figures.known[place]), 1),
         prevalence=estimate(*share) if said else NOTHING,
-        flagged=flagged,
+        reference_flagged=flagged[0],
+        flagged=flagged[1],
         precision=estimate(*found.precision[:, place]) if said else NOTHING,
         recall=estimate(*found.recall[:, place]) if said else NOTHING,
         f1=estimate(*found.f1[:, place]) if said else NOTHING,

@@ -8,9 +8,9 @@ from imbtool.data.imbalance import Tier
 from imbtool.evaluation.document import Estimate, RequirementResult
 from imbtool.files.documents import Part
 
-Kind = Literal["texts", "new words", "lengths", "cut texts", "flags", "scores"]
+Kind = Literal["texts", "new words", "lengths", "cut texts", "frequency", "scores"]
 """Of tests: whether a classifier tells the texts apart; the share of words that training lacks;
-tokens of a text; the share of texts that are too long; the share of texts with a label's flag;
+tokens of a text; the share of texts that are too long; the mean calibrated probability of a label;
 whether the scores of a label are those of texts with and without it."""
 Basis = Literal["validation", "answers", "withheld"]
 
@@ -22,8 +22,8 @@ class DriftTest(Part):
     label: str | None
     reference: float | None
     stream: float | None
-    """Of texts both are the AUC (0.5 is no difference); of flags and cut texts shares of texts; of
-    words the mean share; of lengths the median. Scores have none."""
+    """Of texts both are the AUC (0.5 is no difference); of cut texts the share of texts; of
+    words the mean share; of lengths the median; of frequency the mean. Scores have none."""
     p: float
     adjusted: float
     """The p value, adjusted for all tests of the stream."""
@@ -56,6 +56,8 @@ class MonitoredLabel(Part):
     validation_positives: int
     validation_prevalence: float
     prevalence: Estimate
+    reference_flagged: int
+    """Texts of the reference that have its flag."""
     flagged: int
     """Texts of the stream that have its flag."""
     precision: Estimate

@@ -89,6 +89,11 @@ class Reference:
         """One label in a stream's texts [n], whose logits are raw; the seed is of the test."""
         return ShiftedLabel.of(self.label(place, stream), self.min_positives, seed)
 
+    def unshifted(self, place: int, logits: Floats | Logits) -> Floats:
+        """The calibrated probabilities of a label, as at its prior, of raw logits [n]."""
+        scaled = self.calibration.slope[place] * np.asarray(logits, dtype=np.float64)
+        return sigmoid(scaled + self.calibration.bias[place])
+
     def probabilities(self, logits: Logits) -> Floats:
         """The calibrated probabilities of a stream's texts [n, L], adjusted to its priors."""
         columns = []

@@ -68,11 +68,9 @@ def alarm_words(test: DriftTest) -> Sentence:
             return [f"texts have {now:.0f} tokens (median), {before:.0f} before"]
         case "cut texts":
             return [f"{now:.1%} of the texts are too long for the model, {before:.1%} before"]
-        case "flags":
-            return [
-                label,
-                f" is flagged in {_percent(now)} of the texts, {_percent(before)} before",
-            ]
+        case "frequency":
+            shares = f"{_percent(now)} of the texts, in {_percent(before)} before"
+            return [label, f" seems to be in {shares} (mean probability)"]
     return ["texts with or without ", label, " no longer look as they did"]
 
 

@@ -41,7 +41,7 @@ def test_every_label_has_figures_or_a_reason_and_every_test_a_verdict(
             assert (figure.value is None) == (label.basis == "withheld")
     kinds = [test.kind for test in monitored.tests]
     assert kinds[:4] == ["texts", "new words", "lengths", "cut texts"]
-    assert kinds.count("flags") == kinds.count("scores") == len(KEY_WORDS)
+    assert kinds.count("frequency") == kinds.count("scores") == len(KEY_WORDS)
     page, markdown = (Path("out", name).read_text() for name in FILES[1:])
     for name in KEY_WORDS:
         assert name in page and name in markdown
@@ -77,8 +77,9 @@ def test_a_stream_is_compared_with_the_reference_that_is_named(
     monitored = read("out")
     assert (monitored.reference, monitored.reference_texts) == (STREAM, TEXTS)
     assert not monitored.alarms
-    flags = [test for test in monitored.tests if test.kind == "flags"]
-    assert all(test.reference == test.stream for test in flags)
+    frequency = [test for test in monitored.tests if test.kind == "frequency"]
+    assert all(test.reference == test.stream for test in frequency)
+    assert all(label.reference_flagged == label.flagged for label in monitored.labels.values())
 
 
 def test_answers_take_the_place_of_the_assumption(stream: list[dict[str, str]], imbtool: Imbtool):

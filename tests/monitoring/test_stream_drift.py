@@ -9,11 +9,13 @@ from imbtool.monitoring.drift import (
     TextSample,
     classifier_two_sample,
     judge,
+    mean_test,
     rank_test,
     share_test,
     unseen_shares,
     words_of,
 )
+from imbtool.types import Floats
 
 LABELS = 20
 
@@ -56,7 +58,7 @@ def test_of_100_unchanged_streams_at_most_6_give_an_alarm():
             SingleTest("texts", apart.p),
             SingleTest("lengths", rank_test(rng.normal(size=50), rng.normal(size=50))),
             *(
-                SingleTest("flags", share_test(a, 500, b, 500), str(n))
+                SingleTest("frequency", share_test(a, 500, b, 500), str(n))
                 for n, (a, b) in enumerate(zip(*flags, strict=True))
             ),
             *(SingleTest("scores", p, str(n)) for n, p in enumerate(rng.random(LABELS).tolist())),
@@ -68,7 +70,7 @@ def test_of_100_unchanged_streams_at_most_6_give_an_alarm():
 def test_each_kind_of_test_has_the_same_share_of_the_false_alarms():
     lone, many = (
         SingleTest("texts", 0.01),
-        [SingleTest("flags", 0.01, str(place)) for place in range(20)],
+        [SingleTest("frequency", 0.01, str(place)) for place in range(20)],
     )
     judged = judge([lone, *many])
     assert judged[0].alarm
@@ -78,11 +80,49 @@ def test_each_kind_of_test_has_the_same_share_of_the_false_alarms():
 
 def test_a_surer_test_is_never_adjusted_to_a_larger_p_value():
     rng = np.random.default_rng(1)
-    tests = [SingleTest("flags", p, str(place)) for place, p in enumerate(rng.random(30) ** 4)]
+    tests = [SingleTest("frequency", p, str(place)) for place, p in enumerate(rng.random(30) ** 4)]
     judged = sorted(judge(tests), key=lambda test: test.p)
     adjusted = [test.adjusted for test in judged]
     assert adjusted == sorted(adjusted)
     assert all(test.adjusted >= test.p for test in judged)
+
+
+def probabilities(rng: np.random.Generator, count: int, share: float) -> Floats:
+    """Of texts of which a share has the label, two standard deviations apart in logits."""
+    logits = rng.normal(size=count) + 2 * (rng.random(count) < share)
+    return 1 / (1 + np.exp(4 - 2 * logits))
+
+
+@pytest.mark.parametrize(("before", "now", "share"), [(2_000, 500, 0.01), (300, 300, 0.03)])
+def test_the_p_value_of_a_mean_is_that_of_drawing_the_samples_anew(
+    before: int, now: int, share: float
+):
+    rng = np.random.default_rng(3)
+    values = probabilities(rng, before + now, share)
+    orders = [rng.permutation(before + now) for _ in range(10_000)]
+    means = np.array([values[order[before:]].mean() for order in orders])
+    ranked = np.argsort(means)
+    for tail in (0.005, 0.02, 0.2, 0.8, 0.98, 0.995):
+        order = orders[ranked[int(tail * len(orders))]]
+        found = mean_test(values[order[:before]], values[order[before:]])
+        assert found == pytest.approx(2 * min(tail, 1 - tail), rel=0.25)
+
+
+def test_a_mean_shows_a_lost_label_that_flags_do_not():
+    rng = np.random.default_rng(0)
+    pairs = [
+        [probabilities(rng, count, share) for count, share in ((2_000, 0.05), (2_000, 0.01))]
+        for _ in range(100)
+    ]
+    by_mean = [mean_test(*pair) < 0.001 for pair in pairs]
+    flags = [[int((each >= 0.4).sum()) for each in pair] for pair in pairs]
+    by_flags = [share_test(a, 2_000, b, 2_000) < 0.001 for a, b in flags]
+    assert sum(by_mean) > sum(by_flags) + 10
+
+
+def test_values_that_are_all_the_same_show_nothing():
+    assert mean_test(np.full(5, 0.2), np.full(7, 0.2)) == 1.0
+    assert mean_test(np.zeros(1), np.ones(1)) == 1.0
 
 
 def test_the_share_of_new_words_leaves_out_case_and_punctuation():

@@ -39,6 +39,7 @@ def label(recall: float | None = 0.6, basis: str = "validation", **changes: obje
         validation_positives=20,
         validation_prevalence=0.01,
         prevalence=figure,
+        reference_flagged=4,
         flagged=12,
         precision=figure,
         recall=figure,
@@ -52,10 +53,10 @@ def label(recall: float | None = 0.6, basis: str = "validation", **changes: obje
 def monitored(alarms: tuple[DriftTest, ...] = (), answers: int = 0, **labels: MonitoredLabel):
     labels = labels or {"threats": label(), "spam": label(0.3)}
     texts = [drift(kind, 0.1, 0.1) for kind in ("texts", "new words", "lengths", "cut texts")]
-    flags = [drift("flags", 0.01, 0.02, name) for name in labels]
+    frequency = [drift("frequency", 0.01, 0.02, name) for name in labels]
     kept = [
         test
-        for test in (*texts, *flags)
+        for test in (*texts, *frequency)
         if (test.kind, test.label) not in {(alarm.kind, alarm.label) for alarm in alarms}
     ]
     return Monitored(
@@ -95,7 +96,10 @@ def test_three_sentences_say_what_has_changed_what_to_expect_and_what_to_do():
         (drift("new words", 0.02, 0.08, p=0.01), "8.0% of the words"),
         (drift("lengths", 20, 31, p=0.01), "31 tokens (median), 20 before"),
         (drift("cut texts", 0.0, 0.1, p=0.01), "10.0% of the texts are too long"),
-        (drift("flags", 0.004, 0.02, "spam", 0.01), "spam is flagged in 2% of the texts, 0.4%"),
+        (
+            drift("frequency", 0.004, 0.02, "spam", 0.01),
+            "spam seems to be in 2% of the texts, in 0.4% before (mean probability)",
+        ),
         (drift("scores", 0, 0, "spam", 0.01), "with or without spam no longer look"),
     ],
 )
@@ -133,7 +137,7 @@ def test_a_new_threshold_is_shown_beside_its_label():
 
 
 def test_names_and_texts_of_others_are_no_markup(tmp_path: Path):
-    document = monitored((drift("flags", 0.1, 0.3, EVIL, 0.01),), **{EVIL: label()})
+    document = monitored((drift("frequency", 0.1, 0.3, EVIL, 0.01),), **{EVIL: label()})
     page = write_monitored(document, tmp_path).read_text()
     assert EVIL not in page and "<i>words" not in page
     assert "&lt;b&gt;|x`" in page and "odd &lt;i&gt;words" in page
