@@ -145,12 +145,15 @@ class Predicted:
         return PredictResponse(results=results, model=self.model.name)
 
 
-def load_model(path: Path, trust_remote_code: bool = False) -> ServedModel:
+def load_model(
+    path: Path, trust_remote_code: bool = False, threads: int | None = None
+) -> ServedModel:
     """Load the model of a checkpoint, whole, and let it read a text.
 
     Args:
         path: of the checkpoint, or of the run folder around it.
         trust_remote_code: whether to run code that comes with the model.
+        threads: that compute on the CPU; None for those of the calling thread.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -161,11 +164,13 @@ def load_model(path: Path, trust_remote_code: bool = False) -> ServedModel:
     use_gpu(checkpoint, 0)
     checkpoint.keep_in_memory()
     checkpoint = replace(checkpoint, text_model=_shared(checkpoint.text_model))
+    # a new thread has as many as the last one that has set a number, which may be a share
+    threads = threads or torch.get_num_threads()
+    torch.set_num_threads(threads)
     checkpoint.logits([PROBE_TEXT])
     name = ModelName(name=_name_of(path), sha256=fingerprint(folder))
-    return ServedModel(
-        checkpoint, name, _card(checkpoint), batches_at_once(checkpoint, trust_remote_code)
-    )
+    at_once = batches_at_once(checkpoint, trust_remote_code)
+    return ServedModel(checkpoint, name, _card(checkpoint), at_once, threads)
 
 
 @dataclass(frozen=True)

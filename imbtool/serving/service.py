@@ -121,7 +121,7 @@ class Service:
 
     def _load_and_replace(self, path: Path, trust_remote_code: bool) -> None:
         try:
-            model = load_model(path, trust_remote_code)
+            model = load_model(path, trust_remote_code, self.batcher.model.threads)
         except UserError as error:
             self._keep_old(str(error))
         except Exception as error:  # whatever it is, the old model goes on

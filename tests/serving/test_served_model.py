@@ -78,3 +78,13 @@ def test_a_model_reads_one_batch_at_a_time_where_threads_would_share_more_than_w
     assert batches_at_once(replace(checkpoint, knn=index), trust_remote_code=False) == 1
     torch.set_num_threads(1)
     assert batches_at_once(checkpoint, trust_remote_code=False) == 1
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_a_model_that_is_read_anew_has_the_threads_of_the_one_before(
+    model: ServedModel, trained: Path
+) -> None:
+    replace(model, at_once=2, threads=2).predict([SHORT], alone=False)
+    with ThreadPoolExecutor(1) as pool:
+        again = pool.submit(load_model, trained / "runs" / "first", False, 2).result()
+    assert (again.threads, again.at_once) == (2, MOST_BATCHES)
