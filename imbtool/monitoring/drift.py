@@ -136,10 +136,10 @@ def mean_test(reference: Floats, stream: Floats) -> float:
     """
     values = np.concatenate([reference, stream])
     count, drawn = len(values), len(stream)
-    apart = values - values.mean()
-    variance = float(np.square(apart).mean())
-    if np.ptp(values) == 0 or count < 3:
+    if (spread := np.ptp(values)) == 0 or count < 3:
         return 1.0
+    apart = (values - values.mean()) / spread
+    variance = float(np.square(apart).mean())
     odds = drawn * (count - drawn)
     skewness = float((apart**3).mean()) / variance**1.5
     skewness *= (count - 2 * drawn) / (count - 2) * np.sqrt((count - 1) / odds)

@@ -125,6 +125,13 @@ def test_values_that_are_all_the_same_show_nothing():
     assert mean_test(np.zeros(1), np.ones(1)) == 1.0
 
 
+def test_probabilities_that_are_all_tiny_are_compared_too():
+    rng = np.random.default_rng(0)
+    pair = [probabilities(rng, 200, share) for share in (0.1, 0.3)]
+    tiny = [1e-200 * each for each in pair]
+    assert mean_test(*tiny) == pytest.approx(mean_test(*pair))
+
+
 def test_the_share_of_new_words_leaves_out_case_and_punctuation():
     known = words_of(["The cat, the dog.", "A bird"])
     assert unseen_shares(["the CAT!", "a zebra", "...", "new words only"], known).tolist() == [
