@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from imbtool.inference.predict import predict as predict
     from imbtool.inference.predictor import Predictor as Predictor
     from imbtool.inference.spark import spark_udf as spark_udf
-    from imbtool.model.checkpoint import Checkpoint as Checkpoint
-    from imbtool.model.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.search.find import find_texts as find_texts
     from imbtool.search.selection import Wish as Wish
+    from imbtool.trained.checkpoint import Checkpoint as Checkpoint
+    from imbtool.trained.checkpoint import read_checkpoint as read_checkpoint
     from imbtool.training.run import train as train
     from imbtool.tuning.loop import tune as tune
     from imbtool.version import __version__ as __version__
 
 _HOMES = {
     "__version__": "version",
-    "Checkpoint": "model.checkpoint",
+    "Checkpoint": "trained.checkpoint",
     "Predictor": "inference.predictor",
     "Profile": "config.schema",
     "Wish": "search.selection",
@@ -44,7 +44,7 @@ _HOMES = {
     "find_texts": "search.find",
     "merge_answers": "annotation.merge",
     "predict": "inference.predict",
-    "read_checkpoint": "model.checkpoint",
+    "read_checkpoint": "trained.checkpoint",
     "read_corpus": "data.corpus",
     "read_profile": "config.reader",
     "spark_udf": "inference.spark",

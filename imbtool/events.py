@@ -241,6 +241,20 @@ class ValidationMetrics(EventPart):
         return value
 
 
+class WordsEvent(Event):
+    """Whether weights of words are added to the logits was chosen."""
+
+    event: Literal["words"] = "words"
+    share: Share
+    """Of a score beside a logit of the same standard deviation; 0 if they are not added."""
+    tokens: Count = 0
+    average_precision: dict[str, Metric] = Field({})
+    """By share: without and with them."""
+    figures: ValidationMetrics | None = None
+    """With them."""
+    reason: str = ""
+
+
 class NeighboursEvent(Event):
     """The weight that the nearest training texts get in the probabilities was chosen."""
 
@@ -313,7 +327,7 @@ class EndEvent(Event):
 KINDS: dict[str, type[Event]] = {
     kind.model_fields["event"].default: kind
     for kind in (
-        *(StartEvent, HeadEvent, StepEvent, SkippedEvent, EpochEvent, NeighboursEvent),
+        *(StartEvent, HeadEvent, StepEvent, SkippedEvent, EpochEvent, WordsEvent, NeighboursEvent),
         *(WarningEvent, ResumeEvent, InterruptedEvent, EndEvent),
     )
 }

@@ -50,6 +50,7 @@ model:
 
 training:
   epochs: 2
+  words: false  # most tests are of what a plain transformers folder holds
   batch_size: 8
   learning_rate: 5e-3
   precision: fp32

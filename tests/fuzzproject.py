@@ -194,6 +194,7 @@ READERS: list[tuple[str, tuple[Command, ...]]] = [
     ("runs/first/events.jsonl", (EVALUATE_IN_PLACE, LOOK, LOOK, RESUME_DONE)),
     ("runs/first/checkpoint-*/*", (*[PREDICT] * 6, CALIBRATED, FOLDER, EVALUATE)),
     ("runs/near/checkpoint-*/imbtool.json", (*[NEAR] * 6, EVALUATE_NEAR, AGAINST)),
+    ("runs/near/checkpoint-*/words.safetensors", (*[NEAR] * 6, EVALUATE_NEAR)),
     ("runs/near/checkpoint-*/neighbours.safetensors", (*[NEAR] * 6, EVALUATE_NEAR)),
     ("exported/*", (PREDICT_EXPORTED, PREDICT_EXPORTED, EVALUATE_EXPORTED)),
     ("runs/stopped/profile.yaml", (RESUME,)),
@@ -287,9 +288,12 @@ def _done(result: object) -> None:
 
 
 def _train_near(imbtool: Imbtool, patch: Callable[..., None]) -> None:
-    """The run `near`, in which neighbours have a share whatever validation says."""
+    """The run `near`, in which words and neighbours have a share whatever validation says."""
+    from imbtool.training.additions import Stack
+
     gains = iter([0.1, 0.2] * 9)
-    where = "imbtool.training.knn_weight"
+    where = "imbtool.training.additions"
+    patch(f"{where}.stacked", lambda *_: Stack(0.5, 0.0))
     patch(f"{where}.WEIGHTS", (0.0, 0.3))
     patch(f"{where}.average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains))
     _done(

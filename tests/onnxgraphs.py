@@ -13,8 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from imbtool.files.writing import sha256
-from imbtool.model.checkpoint import read_checkpoint
-from imbtool.model.exported import ONNX, processor
+from imbtool.trained.checkpoint import read_checkpoint
+from imbtool.trained.exported import ONNX, processor
 from imbtool.types import Floats
 
 Change = Callable[[onnx.ModelProto], None]

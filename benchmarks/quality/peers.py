@@ -117,7 +117,7 @@ class ByImbtool:
 
     def answer(self, task: Task, seed: int) -> Answers:
         """The best epoch's checkpoint decides."""
-        from imbtool.model.checkpoint import read_checkpoint
+        from imbtool.trained.checkpoint import read_checkpoint
         from imbtool.training.run import train
 
         profile = self._profile(task, seed)

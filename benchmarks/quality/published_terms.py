@@ -30,7 +30,7 @@ from imbtool.data.corpus import read_corpus
 from imbtool.evaluation.estimates import ResampledMetric, SplitMetrics
 from imbtool.evaluation.predictions import Predictions
 from imbtool.files.json_text import to_json
-from imbtool.model.checkpoint import read_checkpoint
+from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.types import Decisions
 
 Floats = NDArray[np.floating]

@@ -21,9 +21,9 @@ from imbtool.data.weights import weigh_labels
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.evaluation.metrics import average_precision, confusion, mean_defined
 from imbtool.evaluation.thresholds import choose_thresholds
-from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import load_encoder
 from imbtool.model.losses import make_objective
+from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.training.head_first import fit_path, make_feature_reader
 from imbtool.training.run import train
 

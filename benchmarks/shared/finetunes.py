@@ -35,7 +35,7 @@ from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.events import StartEvent, of_kind, read_events
 from imbtool.files.json_text import append_line, read_json, to_json, write_json
 from imbtool.files.writing import cut_half_line, replacing
-from imbtool.model.checkpoint import read_checkpoint
+from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.training.automatic import choose_epochs
 from imbtool.training.run import train
 from imbtool.tuning.guide import Change, Settings, apply

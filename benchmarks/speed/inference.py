@@ -29,9 +29,9 @@ import torch
 from benchmarks.shared.texttable import table
 from imbtool import with_precision
 from imbtool.inference.bf16 import in_bf16
-from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.encoder import TOKENS_A_FORWARD
-from imbtool.model.exported import processor
+from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.trained.exported import processor
 
 ONE, MANY, ALL = "1 a call", "32 a call", "all in one call"
 SIZES = {ONE: 1, MANY: 32}

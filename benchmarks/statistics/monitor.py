@@ -287,7 +287,7 @@ def _print_coverage(rows: NDArray[np.float64]) -> None:
 def of_run(run: Path) -> Scored:
     """The validation and test texts of a run, as its model scores them."""
     from imbtool.inference.evaluate import own_split
-    from imbtool.model.checkpoint import read_checkpoint
+    from imbtool.trained.checkpoint import read_checkpoint
 
     checkpoint = read_checkpoint(run)
     splits = [own_split(checkpoint, name) for name in ("validation", "test")]

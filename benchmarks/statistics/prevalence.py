@@ -85,7 +85,7 @@ class Scored:
 def scored_run(run: Path) -> dict[str, Any]:
     """The logits and targets of a run's validation and test texts, kept for the next time."""
     from imbtool.inference.evaluate import own_split
-    from imbtool.model.checkpoint import read_checkpoint
+    from imbtool.trained.checkpoint import read_checkpoint
 
     kept = Path("runs/benchmarks/prevalence") / f"{run.resolve().name}.npz"
     if not kept.is_file():

@@ -36,7 +36,7 @@ from imbtool.evaluation.thresholds import (
     expected_f1_threshold,
     label_best,
 )
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 
 AUTO, BY_TIER, BAGGED, POOLED = "auto", "auto by tier", "bagged", "pooled"
 RESAMPLES = 25

@@ -109,10 +109,10 @@ def evaluate(
     from imbtool.events import read_log
     from imbtool.files.locks import locked
     from imbtool.inference.evaluate import EvaluationOptions, evaluate, own_split, table_split
-    from imbtool.model.card import write_card
-    from imbtool.model.checkpoint import checkpoint_folder, read_checkpoint
     from imbtool.report.console.evaluation import evaluation_views
     from imbtool.report.evaluation_files import require_unwritten, result_suffix, write_evaluation
+    from imbtool.trained.card import write_card
+    from imbtool.trained.checkpoint import checkpoint_folder, read_checkpoint
 
     use_threads(threads)
     gates = [read_gate(text) for text in require or []]

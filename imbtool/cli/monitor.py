@@ -19,8 +19,8 @@ from imbtool.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from imbtool.model.checkpoint import Checkpoint
     from imbtool.monitoring.monitor_document import Monitored
+    from imbtool.trained.checkpoint import Checkpoint
 
 
 def monitor(
@@ -102,10 +102,10 @@ def monitor(
     - `imbtool monitor runs/moderation-1 today.csv --answers answers/today/batch.csv`
     - `imbtool monitor runs/moderation-1 today.csv --adapt -o runs/moderation-1/adapted`
     """
-    from imbtool.model.checkpoint import read_checkpoint
     from imbtool.monitoring.monitor import MonitorOptions, alarmed, monitor_stream
     from imbtool.report.console.monitor import monitor_views
     from imbtool.report.monitor import next_step
+    from imbtool.trained.checkpoint import read_checkpoint
 
     _require_writable(output, adapt)
     model = read_checkpoint(checkpoint, trust_remote_code)
@@ -137,9 +137,9 @@ def _require_writable(output: Path | None, adapt: bool) -> None:
 
 def _write(model: Checkpoint, monitored: Monitored, output: Path, adapt: bool) -> list[str]:
     """Write the results; returns what the user is told about them."""
-    from imbtool.model.checkpoint import copy_checkpoint
     from imbtool.monitoring.monitor import adapted_meta, require_adaptable
     from imbtool.report.monitor import write_monitored
+    from imbtool.trained.checkpoint import copy_checkpoint
 
     told = []
     if adapt:

@@ -28,7 +28,7 @@ from imbtool.cli.streams import write_data_as_utf8, writing_stdout
 if TYPE_CHECKING:
     from imbtool.files.stores import Location
     from imbtool.inference.predict_folder import Engine, FileResult, PredictionJob
-    from imbtool.model.checkpoint import Checkpoint
+    from imbtool.trained.checkpoint import Checkpoint
 
 LAUNCH = (
     "start it without a launcher: --processes shares a folder among the GPUs of this machine, "
@@ -157,7 +157,7 @@ def predict(
     from imbtool.formats.sources import names_table, table_format
     from imbtool.inference.precision import require_precision
     from imbtool.inference.predict_folder import make_job
-    from imbtool.model.checkpoint import read_checkpoint
+    from imbtool.trained.checkpoint import read_checkpoint
 
     refuse_launcher(LAUNCH)
     use_threads(threads)

@@ -85,11 +85,11 @@ def queue(
     - `imbtool queue runs/moderation-1 today.csv -n 200 -o queues/today`
     - `imbtool queue runs/moderation-1 today.csv -n 50 -o queues/threats --label threats`
     """
-    from imbtool.model.checkpoint import read_checkpoint
     from imbtool.monitoring.queue import Queue, QueueOptions, make_queue
     from imbtool.report.console.queue import queue_views
     from imbtool.report.figures.figure import write_png
     from imbtool.report.figures.queue import draw_queue
+    from imbtool.trained.checkpoint import read_checkpoint
 
     def draw(queue: Queue, folder: Path) -> None:
         write_png(draw_queue(queue), folder / PICTURE)

@@ -164,6 +164,11 @@ class TrainingSection(Section):
     freeze_embeddings: bool = Field(
         True, description="Leave word embeddings unchanged: faster, and overfits less."
     )
+    words: bool = Field(
+        True,
+        description="Add weights of words to the logits if validation ranks better with them. "
+        "Transformers alone then ranks a little worse.",
+    )
     neighbours: bool = Field(
         False,
         description="Mix the labels of the nearest training texts (kNN) into the probabilities. "

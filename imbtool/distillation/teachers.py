@@ -18,10 +18,10 @@ from imbtool.data.unlabelled import read_unlabelled
 from imbtool.distributed.collectives import Ranks
 from imbtool.errors import rows_named, user_error
 from imbtool.inference.predict_folder import fingerprint
-from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
-from imbtool.model.metadata import CheckpointMeta, read_meta
 from imbtool.notes import tell as note
 from imbtool.runs.soft_targets import SoftTargets
+from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.trained.metadata import CheckpointMeta, read_meta
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.types import Rows, Targets
 from imbtool.wording import some

@@ -32,6 +32,8 @@ OTHERS = re.compile(r"shard-.*\.safetensors|adapter_config\.json")
 """Files that make transformers look elsewhere for the weights."""
 CONSENT = "trust_remote_code"
 """Without which code that a model brings along is not run; transformers' errors name it."""
+FIX = "restore it, or train it again"
+"""The fix for a damaged checkpoint."""
 MOST_SAID = 400
 """Characters of a library's message."""
 SPEAKING = {"OSError", "ValueError", "RuntimeError", "SafetensorError"}

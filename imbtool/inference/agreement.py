@@ -15,7 +15,7 @@ from imbtool.evaluation.document import Comparison
 from imbtool.evaluation.estimates import SplitMetrics
 from imbtool.evaluation.predictions import Predictions
 from imbtool.files.documents import Part
-from imbtool.model.checkpoint import Checkpoint
+from imbtool.trained.checkpoint import Checkpoint
 from imbtool.types import Floats
 
 

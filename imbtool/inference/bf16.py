@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from imbtool.evaluation.calibration import sigmoid
-from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.head import head_layer
 from imbtool.model.loading import PROBE_TEXT, check_reading, folder_of_checkpoint
+from imbtool.trained.checkpoint import Checkpoint
 from imbtool.types import Decisions, Floats, Rows
 from imbtool.wording import counted
 

@@ -34,11 +34,11 @@ from imbtool.files.model_folder import is_file
 from imbtool.formats.sources import FORMATS
 from imbtool.inference.agreement import decided
 from imbtool.inference.external import read_external_predictions
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
-from imbtool.model.metadata import CheckpointMeta
 from imbtool.notes import tell
 from imbtool.runs.folder import read_run_profile
 from imbtool.runs.manifest import MANIFEST, PROFILE
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
+from imbtool.trained.metadata import CheckpointMeta
 from imbtool.wording import did_you_mean
 
 

@@ -23,8 +23,8 @@ from imbtool.inference.agreement import (
 )
 from imbtool.inference.bf16 import Bf16Checkpoint, guarded, in_bf16
 from imbtool.inference.evaluate import own_split
-from imbtool.model.checkpoint import Checkpoint
 from imbtool.notes import tell
+from imbtool.trained.checkpoint import Checkpoint
 from imbtool.training.automatic import computes_bf16
 from imbtool.wording import counted, did_you_mean, some
 

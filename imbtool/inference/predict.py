@@ -23,8 +23,8 @@ from imbtool.formats.cells import joined_text, require_columns
 from imbtool.formats.lines import MOST_CHARACTERS, UTF8, too_long
 from imbtool.formats.sources import table_format
 from imbtool.labels.syntax import joined, needs_list
-from imbtool.model.checkpoint import Checkpoint
-from imbtool.model.metadata import CheckpointMeta
+from imbtool.trained.checkpoint import Checkpoint
+from imbtool.trained.metadata import CheckpointMeta
 from imbtool.types import Floats
 from imbtool.wording import as_list, some
 

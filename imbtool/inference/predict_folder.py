@@ -36,8 +36,8 @@ from imbtool.inference.precision import (
     with_precision,
 )
 from imbtool.inference.predict import predict, shown_probabilities, use_gpu, write_file
-from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
-from imbtool.model.metadata import read_meta
+from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.trained.metadata import read_meta
 from imbtool.wording import as_list
 
 CARD = "README.md"

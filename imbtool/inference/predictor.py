@@ -19,8 +19,8 @@ from imbtool.inference.predict import (
     shown_probabilities,
     use_gpu,
 )
-from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
-from imbtool.model.metadata import CheckpointMeta, read_meta
+from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.trained.metadata import CheckpointMeta, read_meta
 from imbtool.types import Floats
 from imbtool.wording import as_list
 

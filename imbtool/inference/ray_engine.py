@@ -41,9 +41,9 @@ from imbtool.inference.table_parts import (
     predict_part,
     store_part,
 )
-from imbtool.model.checkpoint import Checkpoint, checkpoint_folder
-from imbtool.model.metadata import read_meta
 from imbtool.notes import tell
+from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder
+from imbtool.trained.metadata import read_meta
 
 RETRIES = 8
 """How often a unit is run again whose worker or machine has died."""

@@ -18,7 +18,7 @@ from imbtool.errors import user_error
 from imbtool.files.writing import sha256
 from imbtool.inference.predict import predicted_labels
 from imbtool.inference.predictor import Predictor
-from imbtool.model.metadata import META
+from imbtool.trained.metadata import META
 from imbtool.wording import counted
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from imbtool.formats.arrow import parquet_shape
 from imbtool.formats.cells import joined_text
 from imbtool.inference.output_folder import PARTS, FolderManifest
 from imbtool.inference.predict import numbered, require_usable
-from imbtool.model.checkpoint import Checkpoint
-from imbtool.model.metadata import CheckpointMeta
+from imbtool.trained.checkpoint import Checkpoint
+from imbtool.trained.metadata import CheckpointMeta
 from imbtool.types import Floats
 
 BLOCK_ROWS = 16 * CHUNK_ROWS

@@ -1,1 +1,1 @@
-"""An encoder with its head, the loss, and the checkpoint folder."""
+"""An encoder with its head, and the loss."""

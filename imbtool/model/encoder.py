@@ -43,6 +43,7 @@ from imbtool.model.long_texts import (
     windows_of,
 )
 from imbtool.model.tokenize import TextTokenizer
+from imbtool.model.word_head import WordHead
 from imbtool.wording import some
 
 if TYPE_CHECKING:
@@ -66,12 +67,14 @@ class TextModel:
         tokenizer: its tokenizer, with `model_max_length` set to `max_length`.
         max_length: number of tokens that the model reads at once.
         long_texts: what is read of longer texts.
+        words: weights of tokens, whose scores are added to the model's logits; None for none.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     max_length: int
     long_texts: LongTexts = "truncate"
+    words: WordHead | None = None
 
     @property
     def device(self) -> torch.device:
@@ -152,7 +155,10 @@ class TextModel:
         with self._reading(dropout), torch.no_grad(), autocast or nullcontext():
             for rows in self._by_length(encoded, autocast):
                 chosen = [encoded[row] for row in rows]
-                output = self.model(**self.batch(chosen)).logits
+                batch = self.batch(chosen)
+                output = self.model(**batch).logits
+                if self.words is not None:
+                    output = output.float() + self.words(batch["input_ids"])
                 yield rows, max_over_windows(output, self.windows(chosen))
 
     def forward_with_inputs(

@@ -27,11 +27,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from imbtool.files.model_folder import CONFIG, TOKENIZER, WEIGHTS, Folder
+from imbtool.files.model_folder import CONFIG, FIX, TOKENIZER, WEIGHTS, Folder
 from imbtool.model.head import head_names, renew_head
-from imbtool.model.metadata import FIX
 from imbtool.wording import some
 
+ALIGNMENT = 64
+"""Bytes to which torch aligns memory on CPUs."""
 WIDE, KERNELS = 512, "32"
 """Units of the hidden states from which few kernels are kept, and how many: a layer needs about as
 many. Narrower models need little memory, and lose some percent of their speed."""
@@ -149,7 +150,19 @@ def load_model(
     if fresh_head:
         renew_head(model, loaded)
     _check_finite(folder, model)
+    _align(model)
     return model
+
+
+def _align(model: PreTrainedModel) -> None:
+    """Copy tensors that do not begin where allocated ones do.
+
+    Those of a file lie as they follow each other in it, and matrix products may be rounded
+    otherwise there: the same weights would give other last digits once they are copied.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.data_ptr() % ALIGNMENT:
+            tensor.data = tensor.data.clone()
 
 
 def empty_model(

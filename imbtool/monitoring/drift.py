@@ -17,8 +17,8 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import fisher_exact, mannwhitneyu, pearson3, rankdata
 
 from imbtool.data.duplicates import text_keys
-from imbtool.model.checkpoint import Checkpoint
 from imbtool.monitoring.monitor_document import DriftTest, Kind
+from imbtool.trained.checkpoint import Checkpoint
 from imbtool.types import Floats, Rows
 
 ALARM = 0.05

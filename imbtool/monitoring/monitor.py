@@ -14,8 +14,6 @@ from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.document import Estimate
 from imbtool.evaluation.estimates import estimate
 from imbtool.inference.evaluate import own_split, run_profile
-from imbtool.model.checkpoint import Checkpoint
-from imbtool.model.metadata import CheckpointMeta
 from imbtool.monitoring.adaptation import adapted_requirement, adapted_threshold, has_changed
 from imbtool.monitoring.drift import (
     SingleTest,
@@ -37,6 +35,8 @@ from imbtool.monitoring.prevalence import Reference, flagged_shares
 from imbtool.monitoring.sample import answered_texts
 from imbtool.monitoring.shift import ShiftedLabel
 from imbtool.monitoring.stream import VALIDATION, Logits, Stream, Tell, read_stream
+from imbtool.trained.checkpoint import Checkpoint
+from imbtool.trained.metadata import CheckpointMeta
 from imbtool.types import Counts, Decisions, Floats, Targets
 from imbtool.version import __version__
 from imbtool.wording import counted

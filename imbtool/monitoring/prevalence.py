@@ -12,7 +12,6 @@ from imbtool.config.schema import EvaluationSection
 from imbtool.evaluation.calibration import Calibration, fit_each_label, sigmoid
 from imbtool.evaluation.document import Estimate
 from imbtool.inference.evaluate import run_profile
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.monitoring.coherence import coherent
 from imbtool.monitoring.prevalence_document import GroupPrevalence, LabelPrevalence, Prevalence
 from imbtool.monitoring.shift import ScoredLabel, ShiftedLabel, prior_by_em, upper_bound
@@ -24,6 +23,7 @@ from imbtool.monitoring.stream import (
     read_stream,
     validation_scores,
 )
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 from imbtool.types import Decisions, Floats, Rows
 from imbtool.version import __version__
 

@@ -26,11 +26,11 @@ from imbtool.evaluation.estimates import estimate
 from imbtool.files.documents import Part
 from imbtool.files.json_text import write_json
 from imbtool.files.writing import new_folder, require_utf8
-from imbtool.model.checkpoint import Checkpoint
 from imbtool.monitoring.expectation import expect_recall
 from imbtool.monitoring.prevalence import Reference
 from imbtool.monitoring.shift import ShiftedLabel
 from imbtool.monitoring.stream import Stream, Tell, read_stream
+from imbtool.trained.checkpoint import Checkpoint
 from imbtool.types import Counts, Decisions, Floats, Rows
 from imbtool.version import __version__
 from imbtool.wording import did_you_mean, some

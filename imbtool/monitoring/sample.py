@@ -21,8 +21,6 @@ from imbtool.files.json_text import write_json
 from imbtool.files.writing import new_folder
 from imbtool.formats.cells import COLUMN_MARK
 from imbtool.inference.predict_folder import fingerprint
-from imbtool.model.checkpoint import checkpoint_folder, read_checkpoint
-from imbtool.model.metadata import read_meta
 from imbtool.monitoring.answered import DesignEstimate, Strata, estimate_share
 from imbtool.monitoring.coherence import coherent
 from imbtool.monitoring.prevalence import Reference, flagged_shares
@@ -37,6 +35,8 @@ from imbtool.monitoring.prevalence_document import (
 )
 from imbtool.monitoring.strata import Design, plan_sample
 from imbtool.monitoring.stream import Stream, Tell, read_stream, stream_fingerprint
+from imbtool.trained.checkpoint import checkpoint_folder, read_checkpoint
+from imbtool.trained.metadata import read_meta
 from imbtool.types import Floats, Rows, Targets
 from imbtool.version import __version__
 from imbtool.wording import counted

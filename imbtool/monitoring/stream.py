@@ -21,8 +21,8 @@ from imbtool.files.model_folder import is_file
 from imbtool.formats.cells import cell_text, joined_text, require_columns
 from imbtool.inference.evaluate import own_split
 from imbtool.inference.predict import use_gpu
-from imbtool.model.checkpoint import Checkpoint
 from imbtool.runs.manifest import MANIFEST
+from imbtool.trained.checkpoint import Checkpoint
 from imbtool.types import Floats, Rows, Targets
 from imbtool.wording import counted
 

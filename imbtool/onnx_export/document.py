@@ -7,7 +7,7 @@ from typing import Literal
 from imbtool.evaluation.document import Comparison
 from imbtool.files.documents import Part
 from imbtool.inference.agreement import Agreement
-from imbtool.model.metadata import Precision
+from imbtool.trained.metadata import Precision
 
 ThresholdOrigin = Literal["kept", "chosen again"]
 """Whether a graph has the thresholds of the checkpoint, or others that its own logits give."""

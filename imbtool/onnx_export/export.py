@@ -17,17 +17,6 @@ from imbtool.files.json_text import write_json
 from imbtool.files.model_folder import CONFIG, is_file
 from imbtool.files.writing import new_folder, require_utf8, sha256, write_text
 from imbtool.inference.evaluate import own_split, table_split
-from imbtool.model.card import model_card
-from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
-from imbtool.model.exported import (
-    ONNX,
-    OnnxClassifier,
-    folder_of_export,
-    import_extra,
-    open_session,
-    processor,
-)
-from imbtool.model.metadata import META, ExportMeta, Precision
 from imbtool.onnx_export.document import Candidate, ExportReport
 from imbtool.onnx_export.onnx_graph import refuse_code, require_exportable, write_graph
 from imbtool.onnx_export.quantize import (
@@ -38,6 +27,17 @@ from imbtool.onnx_export.quantize import (
 )
 from imbtool.onnx_export.thresholds import TrainingData, read_training_data, with_new_thresholds
 from imbtool.onnx_export.verification import Reference
+from imbtool.trained.card import model_card
+from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
+from imbtool.trained.exported import (
+    ONNX,
+    OnnxClassifier,
+    folder_of_export,
+    import_extra,
+    open_session,
+    processor,
+)
+from imbtool.trained.metadata import META, ExportMeta, Precision
 
 REPORT = "export.json"
 Tell = Callable[[str], None]
@@ -152,11 +152,15 @@ def _graphs(
 
 
 def _with_graph(checkpoint: Checkpoint, path: Path) -> Checkpoint:
-    """A checkpoint with a graph in the place of its model."""
+    """A checkpoint with a graph in the place of its model, weights of words included."""
     folder = folder_of_export(checkpoint.folder)
     session = open_session(folder, path.read_bytes())
     model = OnnxClassifier(folder, session, len(checkpoint.labels))
-    return replace(checkpoint, text_model=replace(checkpoint.text_model, model=model))
+    return replace(
+        checkpoint,
+        text_model=replace(checkpoint.text_model, model=model, words=None),
+        meta=checkpoint.meta.model_copy(update={"words": None}),
+    )
 
 
 def _best(graphs: list[_Graph], options: ExportOptions) -> _Graph | None:

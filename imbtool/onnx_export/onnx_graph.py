@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from imbtool.errors import user_error
 from imbtool.files.model_folder import CONFIG, TOKENIZER, Folder
-from imbtool.model.checkpoint import Checkpoint
 from imbtool.model.encoder import TextModel
-from imbtool.model.exported import FEATURES, INPUTS, LOGITS, import_extra
 from imbtool.model.head import head_layer
+from imbtool.trained.checkpoint import Checkpoint
+from imbtool.trained.exported import FEATURES, INPUTS, LOGITS, import_extra
 
 ROWS, TOKENS = 3, 8
 """Of the batch that the model is traced with; rows and tokens of the graph are free."""
@@ -29,12 +29,14 @@ class _Traced(nn.Module):
 
     def __init__(self, text_model: TextModel, with_features: bool) -> None:
         super().__init__()
-        self.model = text_model.model
+        self.model, self.words = text_model.model, text_model.words
         self.layer = head_layer(text_model.model) if with_features else None
         self.captured: list[Tensor] = []
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
         logits = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        if self.words is not None:
+            logits = logits + self.words(input_ids)
         if self.layer is None:
             return (logits,)
         return logits, self.captured.pop().reshape(-1, self.layer.in_features)

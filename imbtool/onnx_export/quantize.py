@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbtool.model.encoder import TextModel
-from imbtool.model.exported import INPUTS, LOGITS, has_no_int8_instructions, import_extra
 from imbtool.model.long_texts import windows_of
+from imbtool.trained.exported import INPUTS, LOGITS, has_no_int8_instructions, import_extra
 
 if TYPE_CHECKING:
     import onnx

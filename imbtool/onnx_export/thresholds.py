@@ -16,8 +16,8 @@ from imbtool.evaluation.metrics import confusion, mean_defined
 from imbtool.evaluation.summary import validation_metrics
 from imbtool.evaluation.thresholds import ThresholdChoice, choose_thresholds
 from imbtool.inference.evaluate import run_profile
-from imbtool.model.checkpoint import Checkpoint, decided_labels
-from imbtool.model.metadata import LEAST_THRESHOLD, KnnMeta, ValidationMeta
+from imbtool.trained.checkpoint import Checkpoint, decided_labels
+from imbtool.trained.metadata import LEAST_THRESHOLD, KnnMeta, ValidationMeta
 from imbtool.types import Floats, Targets
 
 

@@ -22,9 +22,9 @@ from imbtool.inference.agreement import (
     loses,
     measure,
 )
-from imbtool.model.checkpoint import Checkpoint
-from imbtool.model.metadata import Precision
 from imbtool.onnx_export.document import Candidate, ThresholdOrigin
+from imbtool.trained.checkpoint import Checkpoint
+from imbtool.trained.metadata import Precision
 from imbtool.wording import counted, some
 
 MOST_DIFFERENCE = 1e-4

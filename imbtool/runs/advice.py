@@ -9,8 +9,8 @@ from imbtool.data.imbalance import RARE
 from imbtool.evaluation.estimates import is_known
 from imbtool.events import EpochEvent
 from imbtool.model.bundled import BASE, SMALL
-from imbtool.model.metadata import CheckpointMeta, read_meta
 from imbtool.runs.manifest import read_manifest
+from imbtool.trained.metadata import CheckpointMeta, read_meta
 from imbtool.wording import counted
 
 LEAST_POSITIVES = 100

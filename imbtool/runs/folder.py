@@ -95,7 +95,7 @@ def make_folder(
 
 
 def read_run_profile(folder: Path) -> Profile:
-    """The resolved profile of a run.
+    """The resolved profile of a run; one of a version without weights of words has none.
 
     Raises:
         UserError: it is missing, no regular file, or damaged.
@@ -104,7 +104,11 @@ def read_run_profile(folder: Path) -> Profile:
     if not is_file(path):
         found = "something other than a file" if os.path.lexists(path) else "no such file"
         raise user_error(path, found, "the profile of the run", FIX)
-    return read_profile(path)
+    profile = read_profile(path)
+    if "words" in profile.training.model_fields_set:
+        return profile
+    training = profile.training.model_copy(update={"words": False})
+    return profile.model_copy(update={"training": training})
 
 
 def hold_run(folder: Path, first: bool) -> AbstractContextManager[object]:

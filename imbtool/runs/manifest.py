@@ -177,7 +177,8 @@ def _decisive(manifest: Manifest, with_encoder: bool) -> dict[str, object]:
 def differences(key: str, before: object, now: object) -> Iterator[tuple[str, object, object]]:
     """Yield every dotted key below `key` whose value differs, with both values.
 
-    A key that is not there is one without a value, or with an empty one: older versions lack some.
+    A key that is not there is one without a value, or with an empty one, or off: older versions
+    lack some.
     """
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*before, *now]):
@@ -188,7 +189,7 @@ def differences(key: str, before: object, now: object) -> Iterator[tuple[str, ob
 
 
 def _is_nothing(value: object) -> bool:
-    return value is None or value in ([], {})
+    return value is None or value is False or value in ([], {})
 
 
 def _printed(text: str) -> str:

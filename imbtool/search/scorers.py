@@ -19,7 +19,6 @@ from imbtool.errors import TextError, rows_named, user_error
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.files.paths import real_path
 from imbtool.inference.predict import use_gpu
-from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.encoder_files import encoder_files
 from imbtool.runs.folder import read_run_profile
@@ -36,6 +35,7 @@ from imbtool.search.scores import (
     standardised,
     with_ancestors,
 )
+from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.types import Rows, Targets
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
-from scipy.sparse.linalg import LinearOperator, cg
 from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
+from imbtool.model.word_head import ridge
 from imbtool.search.choice import Scores
 from imbtool.search.features import Features, blocks
 from imbtool.types import Floats, Rows, Targets
@@ -28,10 +28,6 @@ FLAT = 1e-6
 """Scores that differ by this share of the largest, or less, are all the same."""
 WORDS = 0.4
 """The weight of the words beside the encoder; both have standard deviation 1 over the pool."""
-RIDGE = 3.0
-"""Of the regression on words."""
-TOLERANCE = 1e-6
-"""Of its residual, as a share of the targets."""
 ANCESTORS = 0.4
 """The weight of the scores of the labels above one in the hierarchy: they have more positives."""
 WORD_COLUMNS = 1 << 20
@@ -154,24 +150,6 @@ class Words:
         return counts
 
 
-def fit_words(words: csr_array, target: NDArray[np.float32]) -> Floats:
-    """Ridge regression of a label on words: weights of the columns [columns].
-
-    It is solved in its dual form by conjugate gradients, which need no matrix of texts by texts.
-
-    Args:
-        words: of m texts [m, columns].
-        target: of the label [m]; what is unknown has no part.
-    """
-    known = np.flatnonzero(~np.isnan(target))
-    if not len(known):
-        return np.zeros(words.shape[1])
-    rows, wanted = words[known], target[known].astype(np.float64)
-    gram = LinearOperator((len(known),) * 2, lambda dual: rows @ (rows.T @ dual) + RIDGE * dual)
-    dual, _ = cg(gram, wanted - wanted.mean(), rtol=TOLERANCE)
-    return np.asarray(rows.T @ dual, dtype=np.float64)
-
-
 def joined_rows(parts: Sequence[csr_array]) -> csr_array:
     """Rows of words below each other."""
     return csr_array(vstack(parts, format="csr"))
@@ -203,7 +181,8 @@ def score_pool(
         scores[start : start + len(some)] = block @ weight + bias
     few = words[rows]
     for label, target in enumerate(examples.targets.T):
-        of_words = few @ fit_words(examples.words, target)
+        # one label at a time: there are a million columns
+        of_words = (few @ ridge(examples.words, target[:, None]))[:, 0]
         scores[:, label] = standardised(scores[:, label]) + WORDS * standardised(of_words)
     return scores
 

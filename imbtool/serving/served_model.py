@@ -14,8 +14,6 @@ from imbtool.files.model_folder import is_file
 from imbtool.files.paths import real_path
 from imbtool.inference.predict import shown_probabilities, use_gpu
 from imbtool.inference.predict_folder import fingerprint
-from imbtool.model.card import model_card
-from imbtool.model.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.model.encoder import TextModel
 from imbtool.model.loading import PROBE_TEXT
 from imbtool.model.long_texts import TokenIds
@@ -28,6 +26,8 @@ from imbtool.serving.documents import (
     TextResult,
 )
 from imbtool.serving.limits import Limits
+from imbtool.trained.card import model_card
+from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.types import Decisions, Floats
 from imbtool.wording import as_list
 

@@ -19,10 +19,10 @@ from imbtool.distributed.accelerator import make_accelerator
 from imbtool.events import Event, RunPlan, StepEvent, of_kind
 from imbtool.model.encoder import TextModel
 from imbtool.model.long_texts import TokenIds, padded_tokens
+from imbtool.training.additions import MOST_INDEXED
 from imbtool.training.automatic import autocast
 from imbtool.training.batches import EncodedTexts, subsample
 from imbtool.training.head_first import MOST_TRAINING_TEXTS, MOST_VALIDATION_TEXTS
-from imbtool.training.knn_weight import MOST_INDEXED
 from imbtool.training.loop import TrainingLoop
 from imbtool.training.setup import TrainingSetup, make_setup
 from imbtool.training.token_cache import token_lengths
@@ -105,6 +105,7 @@ def _minutes(setup: TrainingSetup, loop: TrainingLoop, speed: float) -> dict[str
         "head": (few + 2 * held_out) / frozen / 60 if training.head_first else 0.0,
         "training": epochs * trained / speed / 60,
         "validation": epochs * validated / exact / 60,
+        "words": 2 * validated / exact / 60 if training.words else 0.0,
         "neighbours": knn / 60 if training.neighbours else 0.0,
     }
 

@@ -25,8 +25,6 @@ from imbtool.events import (
     WarningEvent,
     ignore,
 )
-from imbtool.model.checkpoint import checkpoint_folder, make_meta, write_checkpoint
-from imbtool.model.metadata import ValidationMeta
 from imbtool.runs.event_log import EventLogWriter
 from imbtool.runs.folder import (
     Resumption,
@@ -39,9 +37,11 @@ from imbtool.runs.folder import (
 from imbtool.runs.manifest import read_manifest, refuse_changes
 from imbtool.runs.soft_targets import kept_soft_targets
 from imbtool.runs.trackers import require_trackers, start_tracking, track
+from imbtool.trained.checkpoint import checkpoint_folder, make_meta, write_checkpoint
+from imbtool.trained.metadata import ValidationMeta
+from imbtool.training.additions import KnnFit, WordsFit, fit_knn, fit_words
 from imbtool.training.automatic import autocast
 from imbtool.training.head_first import HeadFit, fit_head
-from imbtool.training.knn_weight import KnnFit, fit_knn
 from imbtool.training.loop import StateSaver, TrainingLoop
 from imbtool.training.setup import RunInputs, TrainingSetup, make_setup
 from imbtool.training.validation import ValidationResult, validate, validation_logits
@@ -194,8 +194,7 @@ def _train(
         saver.save()
     best = loop.progress.best
     assert best is not None  # a profile has at least one epoch
-    if training.neighbours:
-        best = _add_knn(setup, folder, best, emit)
+    best = _add(setup, folder, best, emit)
     early = loop.progress.epoch <= loop.epochs.value
     emit(
         EndEvent(
@@ -248,15 +247,35 @@ def _is_better(new: ValidationMetrics, best: EpochEvent | None, name: str) -> bo
     return value is not None and before is not None and value > before
 
 
-def _add_knn(setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit) -> EpochEvent:
-    """Add kNN probabilities to the best epoch's checkpoint, if they improve it."""
-    event, knn = fit_knn(setup, folder / "checkpoint")
-    if knn is not None:
-        best = best.with_metrics(knn.validation.metrics)
-        if setup.ranks.first:
-            _save(setup, folder, knn.validation, best, knn)
-        setup.ranks.wait()
-    emit(event)
+def _add(setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit) -> EpochEvent:
+    """Add weights of words and kNN probabilities to the best checkpoint where they improve it."""
+    training, checkpoint, words = setup.profile.training, folder / "checkpoint", None
+    if training.words:
+        event, words = fit_words(setup, checkpoint)
+        if words is not None:
+            setup = words.setup
+            best = _save_better(setup, folder, words.validation, best, words)
+        emit(event)
+    if training.neighbours:
+        of_knn, knn = fit_knn(setup, checkpoint)
+        if knn is not None:
+            best = _save_better(setup, folder, knn.validation, best, words, knn)
+        emit(of_knn)
+    return best
+
+
+def _save_better(
+    setup: TrainingSetup,
+    folder: Path,
+    result: ValidationResult,
+    best: EpochEvent,
+    words: WordsFit | None,
+    knn: KnnFit | None = None,
+) -> EpochEvent:
+    best = best.with_metrics(result.metrics)
+    if setup.ranks.first:
+        _save(setup, folder, result, best, words, knn)
+    setup.ranks.wait()
     return best
 
 
@@ -287,6 +306,7 @@ def _save(
     folder: Path,
     result: ValidationResult,
     event: EpochEvent,
+    words: WordsFit | None = None,
     knn: KnnFit | None = None,
 ) -> None:
     meta = make_meta(
@@ -298,5 +318,6 @@ def _save(
         setup.text_model.max_length,
         ValidationMeta.model_validate(event.model_dump()),
         knn.meta if knn else None,
+        words.meta if words else None,
     )
     write_checkpoint(folder / "checkpoint", setup.text_model, meta, knn.index if knn else None)

@@ -91,21 +91,21 @@ class FinishedRun:
         frozen: mean average precision on validation of the head alone, with the encoder frozen;
             None where no head was fitted first.
         labels: of the checkpoint, by name.
-        with_neighbours: metrics of the kept epoch with the nearest training texts, if they have a
-            weight.
+        with_additions: metrics of the kept epoch with weights of words and the nearest training
+            texts, if they have a share.
     """
 
     epochs: Sequence[EpochEvent]
     losses: Losses
     frozen: float | None
     labels: Mapping[str, LabelState]
-    with_neighbours: ValidationMetrics | None = None
+    with_additions: ValidationMetrics | None = None
 
     @property
     def kept(self) -> EpochEvent:
         """The epoch whose checkpoint was kept."""
         best = [epoch for epoch in self.epochs if epoch.best][-1]
-        return best.with_metrics(self.with_neighbours)
+        return best.with_metrics(self.with_additions)
 
     @property
     def rare_recall(self) -> float | None:

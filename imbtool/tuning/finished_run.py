@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from imbtool.config.schema import Profile
@@ -11,19 +11,21 @@ from imbtool.events import (
     EVENTS,
     EndEvent,
     EpochEvent,
+    Event,
     HeadEvent,
     Metric,
     NeighboursEvent,
     StartEvent,
     StepEvent,
+    WordsEvent,
     of_kind,
     require_events,
 )
 from imbtool.files.documents import Typed
-from imbtool.model.checkpoint import checkpoint_folder
-from imbtool.model.metadata import LabelMeta, read_meta
 from imbtool.runs.folder import read_run_profile
 from imbtool.runs.manifest import PROFILE
+from imbtool.trained.checkpoint import checkpoint_folder
+from imbtool.trained.metadata import LabelMeta, read_meta
 from imbtool.tuning.diagnosis import Diagnosis, FinishedRun, LabelState, diagnose, not_finite
 from imbtool.tuning.guide import Change, Setting, settings_of
 from imbtool.tuning.history import Round, RoundOutcome, next_changes, stop_reason
@@ -144,7 +146,7 @@ def read_finished_run(run: Path) -> FinishedRun:
     if not any(epoch.best for epoch in epochs):
         fix = "restore events.jsonl, or train anew"
         raise user_error(run / EVENTS, "no epoch that was the best so far", "one", fix)
-    with_neighbours = [each.figures for each in of_kind(events, NeighboursEvent) if each.figures]
+    added = [each.figures for each in _additions(events) if each.figures]
     heads = of_kind(events, HeadEvent)
     meta = read_meta(checkpoint_folder(run))
     if lacking := {name for epoch in epochs for name in epoch.labels} - set(meta.labels):
@@ -157,8 +159,13 @@ def read_finished_run(run: Path) -> FinishedRun:
         [loss for step in of_kind(events, StepEvent) for loss in step.losses],
         heads[-1].average_precision if heads else None,
         {name: _state(label) for name, label in meta.labels.items()},
-        with_neighbours[-1] if with_neighbours else None,
+        added[-1] if added else None,
     )
+
+
+def _additions(events: Sequence[Event]) -> list[WordsEvent | NeighboursEvent]:
+    """What was added to the head, in the order of its adding."""
+    return [*of_kind(events, WordsEvent), *of_kind(events, NeighboursEvent)]
 
 
 def _state(label: LabelMeta) -> LabelState:

@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import f1_score
 
 from imbtool.files.json_text import read_json
-from imbtool.model.checkpoint import read_checkpoint
+from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.training.loop import TrainingLoop
 
 CHECKPOINT = Path("runs/first/checkpoint")

@@ -64,6 +64,7 @@ FULL: dict[str, Any] = {
         "head_first": True,
         "average_weights": True,
         "freeze_embeddings": True,
+        "words": False,
         "neighbours": False,
     },
     "thresholds": {"method": "auto", "require": {"praise": {"recall": 0.8}}},

@@ -24,8 +24,8 @@ from imbtool.distillation.teachers import Teachers
 from imbtool.distributed.accelerator import make_accelerator
 from imbtool.errors import UserError
 from imbtool.inference.predict_folder import fingerprint
-from imbtool.model.checkpoint import read_checkpoint
 from imbtool.runs.soft_targets import SoftTargets
+from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.training.loop import TrainingLoop
 from imbtool.training.run import train
 from imbtool.training.setup import RunInputs

@@ -11,7 +11,7 @@ from conftest import PROFILE, read_csv, write_csv
 from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_corpus
 from imbtool.inference.evaluate import evaluate, own_split, table_split
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 from imbtool.training.run import train
 
 DECLARED = """

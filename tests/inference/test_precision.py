@@ -23,10 +23,10 @@ from imbtool.inference.bf16 import Bf16Checkpoint, in_bf16
 from imbtool.inference.evaluate import own_split
 from imbtool.inference.output_folder import MANIFEST
 from imbtool.inference.precision import have_rows
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.model.encoder import load_encoder
 from imbtool.model.knn import make_knn_index
-from imbtool.model.metadata import KnnMeta
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
+from imbtool.trained.metadata import KnnMeta
 from imbtool.types import Floats
 
 RUN = Path("runs/first")

@@ -20,7 +20,7 @@ from imbtool.inference import predict
 from imbtool.inference.predict import _lines, predict_frame
 from imbtool.labels.syntax import names_in
 from imbtool.model import tokenize
-from imbtool.model.checkpoint import read_checkpoint
+from imbtool.trained.checkpoint import read_checkpoint
 
 RUN = Path("runs/first")
 COMMANDS = (

@@ -15,7 +15,7 @@ import torch
 from imbtool import predict, read_checkpoint, spark_udf
 from imbtool.errors import UserError
 from imbtool.inference import predictor, spark
-from imbtool.model.checkpoint import Checkpoint
+from imbtool.trained.checkpoint import Checkpoint
 
 PAGE = Path(__file__).parents[2] / "docs" / "at-scale.md"
 RUN = Path("runs/first")

@@ -26,7 +26,7 @@ from imbtool.inference.table_parts import (
     predict_part,
     store_part,
 )
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 
 MANIFEST = FolderManifest(checkpoint="0", input="in", text=["text"], calibrated=False)
 

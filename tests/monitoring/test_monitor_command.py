@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import KEY_WORDS, Imbtool, make_row, read_csv, write_csv
 
-from imbtool.model.metadata import read_meta
 from imbtool.monitoring.monitor_document import Monitored
+from imbtool.trained.metadata import read_meta
 
 RUN, STREAM = "runs/first", "stream.csv"
 TEXTS = 300

@@ -8,8 +8,8 @@ import pytest
 from conftest import KEY_WORDS, Imbtool, make_row, read_csv, write_csv
 
 from imbtool.annotation.batch import read_batch
-from imbtool.model.checkpoint import read_checkpoint
 from imbtool.monitoring.queue import Queue
+from imbtool.trained.checkpoint import read_checkpoint
 
 RUN, STREAM = "runs/first", "stream.csv"
 TEXTS = 200

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.model.checkpoint import read_checkpoint
 from imbtool.monitoring import stream as stream_module
 from imbtool.monitoring.stream import read_stream, validation_scores
+from imbtool.trained.checkpoint import read_checkpoint
 
 RUN = Path("runs/first")
 

@@ -16,10 +16,10 @@ from conftest import Imbtool, read_csv
 from encoders import KINDS, MORE_KINDS, make_encoder
 from onnx import numpy_helper
 
-from imbtool.model.card import DECIDE_BY_ONNX, model_card
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.onnx_export import export as exporting
 from imbtool.onnx_export.onnx_graph import write_graph
+from imbtool.trained.card import DECIDE_BY_ONNX, model_card
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 
 CHECKPOINT = Path("runs/first/checkpoint")
 FOLDER = Path("exported")
@@ -254,6 +254,21 @@ def test_a_model_above_two_gib_is_refused(
     assert "which one ONNX file can hold" in result.stderr
 
 
+def test_a_graph_contains_weights_of_words(project: Path, imbtool: Imbtool) -> None:
+    train = imbtool("train", "-p", "profile.yaml", "--run", "words", "--set", "training.words=true")
+    assert train.exit_code == 0, train.stderr
+    assert read_checkpoint(Path("runs/words")).text_model.words is not None
+    result = imbtool("export", "runs/words", "-o", FOLDER)
+    assert result.exit_code == 0, result.stderr
+    assert "words" not in read_json(FOLDER / "imbtool.json")
+    assert not (FOLDER / "words.safetensors").exists()
+    write_texts()
+    ours, theirs = predicted(imbtool, FOLDER), predicted(imbtool, Path("runs/words"))
+    for row, expected in zip(ours, theirs, strict=True):
+        assert row["predicted"] == expected["predicted"]
+        assert row["p:threats"] == pytest.approx(expected["p:threats"], abs=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [*KINDS, *MORE_KINDS])
 def test_every_family_is_exported(kind: str, project: Path, imbtool: Imbtool) -> None:
@@ -276,12 +291,14 @@ def test_every_family_is_exported(kind: str, project: Path, imbtool: Imbtool) ->
 def test_nearest_texts_and_long_texts_count_as_in_the_checkpoint(
     long_texts: str, project: Path, imbtool: Imbtool
 ) -> None:
-    sets = ("training.neighbours=true", f"model.long_texts={long_texts}", "model.max_length=8")
+    additions = ("training.neighbours=true", "training.words=true")
+    sets = (*additions, f"model.long_texts={long_texts}", "model.max_length=8")
     options = [word for each in sets for word in ("--set", each)]
     train = imbtool("train", "-p", "profile.yaml", "--run", "near", *options)
     assert train.exit_code == 0, train.stderr
     near = read_checkpoint(Path("runs/near"))
     assert near.knn is not None
+    assert near.text_model.words is not None
     result = imbtool("export", "runs/near", "-o", FOLDER)
     assert result.exit_code == 0, result.stderr
     exported = read_checkpoint(FOLDER)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.onnx_export.thresholds import read_training_data, with_new_thresholds
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 
 
 @pytest.fixture(scope="module")

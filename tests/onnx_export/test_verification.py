@@ -10,9 +10,9 @@ from imbtool.data.corpus import Split
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.formats.texts import Texts
 from imbtool.inference.evaluate import table_split
-from imbtool.model.checkpoint import Checkpoint, read_checkpoint
 from imbtool.onnx_export.document import Candidate
 from imbtool.onnx_export.verification import Reference
+from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 from imbtool.types import Floats
 
 RARE = 1

@@ -318,7 +318,7 @@ def run_pool(trained: Path, folder: Path) -> Path:
 
 
 def test_a_run_gives_the_scores_of_its_model(trained, tmp_path):
-    from imbtool.model.checkpoint import read_checkpoint
+    from imbtool.trained.checkpoint import read_checkpoint
 
     run = run_pool(trained, tmp_path)
     wish = Wish(10, labels=["threats"], prefill=True)

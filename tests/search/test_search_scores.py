@@ -7,12 +7,10 @@ import pytest
 
 from imbtool.search.scores import (
     ANCESTORS,
-    RIDGE,
     Examples,
     Scale,
     Words,
     fit_linear,
-    fit_words,
     joined_rows,
     score_pool,
     standardised,
@@ -83,29 +81,6 @@ def test_a_head_without_any_example_finds_all_texts_alike():
     weight, bias = fit_linear(np.empty((0, 4), np.float32), np.empty((0, 2), np.float32))
     assert (weight == 0).all()
     assert np.isfinite(bias).all()
-
-
-def test_unknown_targets_have_no_part_in_a_regression_on_words():
-    _, texts = pool_of(40, 5)
-    words = Words(texts)
-    target = np.array([1.0] * 5 + [0.0] * 35, dtype=np.float32)
-    target[20:] = np.nan
-    known = fit_words(words.rows[:20], target[:20])
-    assert np.allclose(fit_words(words.rows, target), known)
-
-
-def test_a_regression_on_words_solves_its_equations():
-    _, texts = pool_of(60, 9)
-    rows = Words(texts).rows
-    target = np.array([1.0] * 9 + [0.0] * 51, dtype=np.float32)
-    gram = (rows @ rows.T).toarray().astype(np.float64) + RIDGE * np.eye(60)
-    weights = rows.T @ np.linalg.solve(gram, target - target.mean())
-    assert np.allclose(fit_words(rows, target), weights, atol=1e-6)
-
-
-def test_of_a_label_of_which_nothing_is_known_words_say_nothing():
-    _, texts = pool_of(9, 2)
-    assert not fit_words(Words(texts).rows, np.full(9, np.nan, dtype=np.float32)).any()
 
 
 def test_rows_of_words_have_length_1_and_rare_words_count_more():

@@ -16,13 +16,13 @@ from fastapi.testclient import TestClient
 
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.inference.predict import predict
-from imbtool.model.checkpoint import read_checkpoint
 from imbtool.serving.access import Access
 from imbtool.serving.app import make_app
 from imbtool.serving.batching import Batching
 from imbtool.serving.limits import Limits
 from imbtool.serving.served_model import ServedModel, load_model
 from imbtool.serving.service import Service
+from imbtool.trained.checkpoint import read_checkpoint
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "secret-8f3a"

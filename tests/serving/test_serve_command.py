@@ -16,7 +16,7 @@ import pytest
 from conftest import Imbtool, read_csv
 from liveserver import JSON, ask, post, served
 
-from imbtool.model.checkpoint import read_checkpoint
+from imbtool.trained.checkpoint import read_checkpoint
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 SECRET = "secret-8f3a"

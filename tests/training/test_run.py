@@ -14,9 +14,9 @@ from encoders import KINDS, make_encoder
 from safetensors.numpy import load_file
 
 from imbtool.config.reader import Override, read_profile
-from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.head import head_layer
 from imbtool.model.losses import Objective
+from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.training.loop import MOST_SKIPPED, TrainingLoop
 from imbtool.training.optimizer import clipped_step
 from imbtool.training.run import AUTO_PATIENCE, RunResult, train
@@ -371,7 +371,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(project: Path, imbtool
     assert document["steps"] == 2 * STEPS_AN_EPOCH
     assert document["tokens_per_second"] > 0
     assert 0 <= document["padding_share"] < 0.5
-    assert set(document["minutes"]) == {"head", "training", "validation", "neighbours"}
+    assert set(document["minutes"]) == {"head", "training", "validation", "words", "neighbours"}
     assert document["weights"]["threats"]["weight"] >= 1
     shown = " ".join(imbtool("train", "-p", "profile.yaml", "--dry-run").stdout.split())
     for piece in ("50 steps", "tokens/s", "GiB", "min (", "threats"):

@@ -19,10 +19,10 @@ from imbtool.config.schema import LossSection, ModelSection, TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.events import EpochEvent, Event, StartEvent, StepEvent, of_kind, read_events
 from imbtool.labels.label_sets import LabelSets
-from imbtool.model.checkpoint import read_checkpoint
 from imbtool.model.encoder import TextModel, load_encoder
 from imbtool.model.head import head_layer
 from imbtool.model.losses import make_objective
+from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.training.batches import EncodedTexts
 from imbtool.training.head_first import (
     collect_features,

@@ -17,7 +17,7 @@ from imbtool.config.schema import Profile
 from imbtool.distributed.signals import Stopped
 from imbtool.errors import NotFiniteError, Problem, UserError
 from imbtool.files.locks import locked
-from imbtool.model.metadata import read_meta
+from imbtool.trained.metadata import read_meta
 from imbtool.training.setup import RunInputs
 from imbtool.tuning import loop as session
 from imbtool.tuning.history import Round

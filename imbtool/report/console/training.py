@@ -29,6 +29,7 @@ from imbtool.events import (
     StartEvent,
     StepEvent,
     WarningEvent,
+    WordsEvent,
 )
 from imbtool.report.cells import label_text, number_text, plain_table
 from imbtool.report.console.weights import weight_views
@@ -222,6 +223,19 @@ def _skipped(event: SkippedEvent) -> Iterator[RenderableType]:
 def _warning(event: WarningEvent) -> Iterator[RenderableType]:
     about = f"{event.label}: " if event.label is not None else ""
     yield Text(f"warning: {event.id}: ", style="yellow") + label_text(about + event.message)
+
+
+@event_views.register
+def _words(event: WordsEvent) -> Iterator[RenderableType]:
+    if not event.share:
+        yield f"weights of words are not added: {event.reason}"
+        return
+    before, after = (event.average_precision[f"{share:g}"] for share in (0, event.share))
+    yield (
+        f"weights of {counted(event.tokens, 'word')} are added to the logits (training.words): "
+        f"mean average precision goes from {number_text(before)} to {number_text(after)} "
+        "on validation"
+    )
 
 
 @event_views.register

@@ -12,7 +12,7 @@ import yaml
 from imbtool.evaluation.document import Evaluation, ReliabilityPair
 from imbtool.evaluation.estimates import estimate_text, is_known
 from imbtool.files.writing import write_text
-from imbtool.model.metadata import CheckpointMeta
+from imbtool.trained.metadata import CheckpointMeta
 from imbtool.wording import as_list, counted, markdown_table, markdown_text, printable
 
 DECIDE = """\
@@ -24,7 +24,7 @@ meta = json.load(open(f"{folder}/imbtool.json", encoding="utf-8"))
 classify = pipeline("text-classification", model=folder, top_k=None, truncation=True)
 thresholds = {name: label["threshold"] for name, label in meta["labels"].items()}
 coherence = meta["coherence"]
-if alone := meta["neighbours"]:  # transformers cannot use the kNN index
+if alone := meta.get("words") or meta["neighbours"]:  # transformers knows neither
     thresholds, coherence = alone["thresholds"], alone["coherence"]
 
 
@@ -164,7 +164,19 @@ def _reading(meta: CheckpointMeta) -> str:
         "windows": " at once, a longer one in windows, whose highest scores count",
     }[meta.long_texts]
     plain = "; the code below reads the beginning alone, and may decide otherwise" if longer else ""
-    return f"It reads {meta.max_length} tokens of a text{longer}{plain}.{_neighbours(meta)}"
+    beside = _words(meta) + _neighbours(meta)
+    return f"It reads {meta.max_length} tokens of a text{longer}{plain}.{beside}"
+
+
+def _words(meta: CheckpointMeta) -> str:
+    """That weights of words are added; a plain pipeline lacks them."""
+    if not (words := meta.words):
+        return ""
+    return (
+        f" `words.safetensors` has weights of {counted(words.tokens, 'word')}, which are added to "
+        "the logits; the code below has the model alone, with thresholds of its own, and may "
+        "decide otherwise."
+    )
 
 
 def _neighbours(meta: CheckpointMeta) -> str:

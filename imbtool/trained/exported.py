@@ -23,8 +23,8 @@ from imbtool.files.writing import sha256
 from imbtool.model.encoder import TextModel
 from imbtool.model.head import HeadInput
 from imbtool.model.loading import check_reading, load_tokenizer
-from imbtool.model.metadata import META, CheckpointMeta, ExportMeta
 from imbtool.notes import tell
+from imbtool.trained.metadata import META, CheckpointMeta, ExportMeta
 from imbtool.wording import some
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from imbtool.config.hierarchy import Labels
 from imbtool.config.schema import Profile
@@ -25,17 +26,17 @@ from imbtool.evaluation.predictions import decide
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.files.copies import kept_copy
 from imbtool.files.json_text import write_json
-from imbtool.files.model_folder import is_file, is_folder
+from imbtool.files.model_folder import FIX, is_file, is_folder
 from imbtool.files.stores import Location, StorePath, refuse_store
 from imbtool.files.writing import new_folder, publish_folder, sha256, write_text
-from imbtool.model.card import model_card
 from imbtool.model.encoder import TextModel, load_trained
 from imbtool.model.encoder_files import public_name
-from imbtool.model.exported import load_exported
 from imbtool.model.head import head_input
 from imbtool.model.knn import KnnIndex, interpolated, predict_with_knn, read_knn_index
-from imbtool.model.metadata import (
-    FIX,
+from imbtool.model.word_head import read_word_head
+from imbtool.trained.card import model_card
+from imbtool.trained.exported import load_exported
+from imbtool.trained.metadata import (
     META,
     CheckpointMeta,
     DataMeta,
@@ -43,6 +44,7 @@ from imbtool.model.metadata import (
     KnnMeta,
     LabelMeta,
     ValidationMeta,
+    WordsMeta,
     read_meta,
 )
 from imbtool.types import Decisions
@@ -60,7 +62,7 @@ class Checkpoint:
         folder: that it was read from.
         text_model: model and tokenizer.
         meta: labels, thresholds and how they were chosen.
-        knn: index of training texts for kNN probabilities; None if the head alone decides.
+        knn: index of training texts for kNN probabilities; None if there are none.
 
     Examples:
         >>> from pathlib import Path
@@ -106,15 +108,19 @@ class Checkpoint:
         return interpolated(logits, knn_probabilities, self.meta.neighbours.share).numpy()
 
     def to(self, device: torch.device) -> None:
-        """Move the model, and its kNN index if it has one, to a device.
+        """Move the model, with all that decides beside it, to a device.
 
         An exported model stays where it is, since its graph is computed on the CPU.
         """
         if self.meta.export is not None:
             return
-        self.text_model.model.to(device)  # type: ignore[arg-type]
-        if self.knn is not None:
-            self.knn.to(device)
+        for module in self._modules:
+            module.to(device)
+
+    @property
+    def _modules(self) -> list[nn.Module]:
+        every = (self.text_model.model, self.text_model.words, self.knn)
+        return [module for module in every if module is not None]
 
     def keep_in_memory(self) -> None:
         """Copy all tensors into memory of their own.
@@ -125,7 +131,7 @@ class Checkpoint:
         Raises:
             UserError: the files are no longer what the thresholds were chosen with.
         """
-        for module in filter(None, (self.text_model.model, self.knn)):
+        for module in self._modules:
             for tensor in (*module.parameters(), *module.buffers()):
                 tensor.data = tensor.data.clone()
         _verify(self.folder, self.meta)
@@ -163,6 +169,9 @@ def read_checkpoint(path: Location, trust_remote_code: bool = False) -> Checkpoi
         )
     else:
         text_model = load_exported(folder, meta, meta.export)
+    if meta.words is not None:
+        words = read_word_head(folder, meta.words.tokens, len(meta.labels))
+        text_model = replace(text_model, words=words)
     knn = _read_knn(folder, meta.neighbours, text_model) if meta.neighbours else None
     if meta.export is None:
         _verify(folder, meta)
@@ -221,8 +230,9 @@ def make_meta(
     max_length: int,
     validation: ValidationMeta,
     knn: KnnMeta | None = None,
+    words: WordsMeta | None = None,
 ) -> CheckpointMeta:
-    """Gather the content of imbtool.json; `knn` is None if the head alone decides."""
+    """Gather the content of imbtool.json; `knn` and `words` are None where the model lacks them."""
     names, parents = corpus.labels.names, corpus.labels.parents
     labels = {
         weight.label: LabelMeta(
@@ -258,6 +268,7 @@ def make_meta(
         fingerprints={name: split.fingerprint for name, split in corpus.splits.items()},
         validation=validation,
         neighbours=knn,
+        words=words,
     )
 
 
@@ -310,8 +321,9 @@ def write_checkpoint(
         config.imbtool = {"version": meta.version, "max_length": meta.max_length}
         text_model.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        if knn is not None:
-            knn.save(folder)
+        for part in (text_model.words, knn):
+            if part is not None:
+                part.save(folder)
         digests = {
             path.name: sha256(path, TENSORS) for path in sorted(folder.glob("*.safetensors"))
         }

@@ -15,9 +15,9 @@ from onnx import TensorProto, numpy_helper
 from onnxgraphs import Change, token_table, write_exported, write_meta
 
 from imbtool.errors import UserError
-from imbtool.model import exported
-from imbtool.model.checkpoint import read_checkpoint
-from imbtool.model.exported import ONNX
+from imbtool.trained import exported
+from imbtool.trained.checkpoint import read_checkpoint
+from imbtool.trained.exported import ONNX
 from imbtool.types import Floats
 
 CHECKPOINT = Path("runs/first/checkpoint")

@@ -11,9 +11,9 @@ from conftest import PARENTS, Imbtool
 from transformers import BertweetTokenizer, pipeline
 
 from imbtool.errors import UserError
-from imbtool.model.card import model_card
-from imbtool.model.checkpoint import read_checkpoint, write_checkpoint
-from imbtool.model.metadata import CheckpointMeta
+from imbtool.trained.card import model_card
+from imbtool.trained.checkpoint import read_checkpoint, write_checkpoint
+from imbtool.trained.metadata import CheckpointMeta
 
 FOLDER = Path("runs/first/checkpoint")
 TEXTS = [

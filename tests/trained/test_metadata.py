@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imbtool.errors import UserError
-from imbtool.model.metadata import META, CheckpointMeta, read_meta
+from imbtool.trained.metadata import META, CheckpointMeta, read_meta
 
 Document = dict[str, Any]
 

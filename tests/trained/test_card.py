@@ -11,8 +11,8 @@ from evaluations import NAMES, evaluation, full_evaluation, typed
 from huggingface_hub import ModelCard
 
 from imbtool.files.json_text import read_json, write_json
-from imbtool.model.card import DECIDE, model_card, write_card
-from imbtool.model.metadata import CheckpointMeta
+from imbtool.trained.card import DECIDE, model_card, write_card
+from imbtool.trained.metadata import CheckpointMeta
 from imbtool.wording import markdown_text
 
 SHARE = Path(__file__).parents[2] / "docs" / "share.md"

@@ -28,12 +28,11 @@ from imbtool.data.imbalance import Tier, current_tier
 from imbtool.evaluation.calibration import Calibration
 from imbtool.evaluation.document import RequirementResult
 from imbtool.files.documents import Count, Share, Typed, first_fault, read_document
+from imbtool.files.model_folder import FIX
 from imbtool.files.text_format import TextFormat
 from imbtool.wording import some
 
 META = "imbtool.json"
-FIX = "restore it, or train it again"
-"""The fix for a damaged checkpoint."""
 MOST_TOKENS = 2**20
 """Upper bound of the tokens that an encoder reads at once."""
 PLAIN_NAME = r"^[^./\\\x00][^/\\\x00]*$"
@@ -164,17 +163,31 @@ class DeclaredMeta(_Meta):
         return Declared(tuple(self.left_out), tuple(self.unasked))
 
 
-class KnnMeta(_Meta):
+class AloneMeta(_Meta):
+    """How to decide without a part of the model, for readers without imbtool."""
+
+    thresholds: dict[Name, Threshold]
+    """By label, for the probability without it."""
+    coherence: Coherence | None
+    """For these thresholds."""
+
+
+class KnnMeta(AloneMeta):
     """How kNN probabilities are used, and how to decide without them."""
 
     share: Annotated[float, Field(ge=0, lt=1)]
     """The weight of the kNN probabilities; that of the head is the rest."""
     texts: Annotated[Count, Field(ge=1)]
     """Number of training texts in the index."""
-    thresholds: dict[Name, Threshold]
-    """By label, for the probability of the head alone, for readers without imbtool."""
-    coherence: Coherence | None
-    """For these thresholds."""
+
+
+class WordsMeta(AloneMeta):
+    """How weights of words are used, and how to decide by transformers' logits alone."""
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Of a score beside a logit, of the same standard deviation on validation."""
+    tokens: Annotated[Count, Field(ge=1)]
+    """Number of tokens that have weights."""
 
 
 class ValidationMeta(_Meta):
@@ -227,7 +240,9 @@ class CheckpointMeta(_Meta):
     """sha256 of each split's texts and targets."""
     validation: ValidationMeta
     neighbours: KnnMeta | None = None
-    """None if the head alone decides."""
+    """None if there are no kNN probabilities."""
+    words: WordsMeta | None = Field(None, exclude_if=lambda words: words is None)
+    """None if no weights of words are added to the logits; an exported graph has them inside."""
     digests: dict[Annotated[str, Field(pattern=PLAIN_NAME)], Digest] = Field({})
     """sha256 of each file of tensors, in an exported folder of each file that is read; none in
     checkpoints of version 0.1."""
@@ -257,11 +272,11 @@ class CheckpointMeta(_Meta):
         return self
 
     @model_validator(mode="after")
-    def _knn_has_the_labels(self) -> Self:
-        if self.neighbours and self.neighbours.thresholds.keys() != self.labels.keys():
-            differ = self.neighbours.thresholds.keys() ^ self.labels.keys()
-            found = f"neighbours.thresholds and labels differ in {some(sorted(differ))}"
-            raise contradiction(found, "a threshold for each label", "restore it")
+    def _parts_have_the_labels(self) -> Self:
+        for name, alone in (("neighbours", self.neighbours), ("words", self.words)):
+            if alone and (differ := alone.thresholds.keys() ^ self.labels.keys()):
+                found = f"{name}.thresholds and labels differ in {some(sorted(differ))}"
+                raise contradiction(found, "a threshold for each label", "restore it")
         return self
 
     @property

@@ -1,0 +1,1 @@
+"""A trained model: its folder, read and written, and what decides by it."""
