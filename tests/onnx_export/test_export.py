@@ -288,21 +288,21 @@ def test_every_family_is_exported(kind: str, project: Path, imbtool: Imbtool) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("long_texts", ["windows", "head-tail"])
-def test_nearest_texts_and_long_texts_count_as_in_the_checkpoint(
-    long_texts: str, project: Path, imbtool: Imbtool
+@pytest.mark.parametrize("addition", ["neighbours", "words"])
+def test_additions_and_long_texts_count_as_in_the_checkpoint(
+    addition: str, long_texts: str, project: Path, imbtool: Imbtool
 ) -> None:
-    additions = ("training.neighbours=true", "training.words=true")
-    sets = (*additions, f"model.long_texts={long_texts}", "model.max_length=8")
+    sets = (f"training.{addition}=true", f"model.long_texts={long_texts}", "model.max_length=8")
     options = [word for each in sets for word in ("--set", each)]
     train = imbtool("train", "-p", "profile.yaml", "--run", "near", *options)
     assert train.exit_code == 0, train.stderr
     near = read_checkpoint(Path("runs/near"))
-    assert near.knn is not None
-    assert near.text_model.words is not None
+    assert (near.knn is not None) == (addition == "neighbours")
+    assert (near.text_model.words is not None) == (addition == "words")
     result = imbtool("export", "runs/near", "-o", FOLDER)
     assert result.exit_code == 0, result.stderr
     exported = read_checkpoint(FOLDER)
-    assert exported.knn is not None
+    assert (exported.knn is None) == (near.knn is None)
     texts = [row["text"] for row in read_csv(Path("test.csv"))]
     ours, theirs = exported.probabilities(texts), near.probabilities(texts)
     assert ours == pytest.approx(theirs, abs=1e-4)
