@@ -341,6 +341,17 @@ def of_kind(events: Sequence[Event], kind: type[Kind]) -> list[Kind]:
     return [event for event in events if isinstance(event, kind)]
 
 
+def added_figures(events: Sequence[Event]) -> ValidationMetrics | None:
+    """The metrics of the best epoch with what was added to its model since; None for nothing."""
+    figures = None
+    for event in events:
+        if isinstance(event, EpochEvent | ResumeEvent):
+            figures = None
+        elif isinstance(event, WordsEvent | NeighboursEvent) and event.figures is not None:
+            figures = event.figures
+    return figures
+
+
 @dataclass(frozen=True)
 class EventLog:
     """The events of a run.

@@ -85,7 +85,8 @@ def require_exportable(checkpoint: Checkpoint) -> None:
     if config.is_encoder_decoder:
         found = f"{CONFIG}: an encoder-decoder model, whose head reads at a token it looks for"
         raise user_error(folder, found, expected, "serve the checkpoint itself")
-    tensors = (*text_model.model.parameters(), *text_model.model.buffers())
+    modules = [each for each in (text_model.model, text_model.words) if each is not None]
+    tensors = [tensor for each in modules for tensor in (*each.parameters(), *each.buffers())]
     if (size := sum(each.numel() * each.element_size() for each in tensors)) > MOST_BYTES:
         found = f"weights of {size / 2**30:.1f} GiB"
         fix = "serve the checkpoint itself, or train a smaller encoder"

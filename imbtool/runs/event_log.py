@@ -10,8 +10,12 @@ from imbtool.events import (
     EndEvent,
     EpochEvent,
     Event,
+    NeighboursEvent,
+    ResumeEvent,
     StepEvent,
     WarningEvent,
+    WordsEvent,
+    added_figures,
     of_kind,
     read_events,
 )
@@ -21,6 +25,10 @@ from imbtool.runs.warnings import training_warnings
 
 EVERY_STEPS = 10
 """Of the steps, this one in so many is written down, with the losses since the one before."""
+
+
+SEEN = (EpochEvent, WordsEvent, NeighboursEvent, ResumeEvent)
+"""Events that warnings are made of."""
 
 
 class EventLogWriter:
@@ -40,7 +48,7 @@ class EventLogWriter:
         self._path, self._emit = path, emit
         cut_half_line(path)
         past = read_events(path.parent)
-        self._epochs = of_kind(past, EpochEvent)
+        self._events = [each for each in past if isinstance(each, SEEN)]
         self._losses = [loss for step in of_kind(past, StepEvent) for loss in step.losses]
         self._warned = {(each.id, each.label) for each in of_kind(past, WarningEvent)}
         self._unwritten: list[float | None] = []
@@ -53,8 +61,9 @@ class EventLogWriter:
         if isinstance(event, EndEvent):
             self._warn(each for each in self._warnings() if each.label is not None)
         self._write(event)
+        if isinstance(event, SEEN):
+            self._events.append(event)
         if isinstance(event, EpochEvent):
-            self._epochs.append(event)
             self._warn(each for each in self._warnings() if each.label is None)
 
     def _take_step(self, event: StepEvent) -> None:
@@ -66,7 +75,11 @@ class EventLogWriter:
         self._emit(event)
 
     def _warnings(self) -> list[WarningEvent]:
-        return training_warnings(self._epochs, self._losses)
+        """Of the epochs; of the model that is kept, where something was added to it."""
+        epochs, figures = of_kind(self._events, EpochEvent), added_figures(self._events)
+        kept = [epoch for epoch in epochs if epoch.best][-1:]
+        added = [epoch.with_metrics(figures) for epoch in kept if figures is not None]
+        return training_warnings([*epochs, *added], self._losses)
 
     def _warn(self, warnings: Iterable[WarningEvent]) -> None:
         for warning in warnings:

@@ -177,19 +177,20 @@ def _decisive(manifest: Manifest, with_encoder: bool) -> dict[str, object]:
 def differences(key: str, before: object, now: object) -> Iterator[tuple[str, object, object]]:
     """Yield every dotted key below `key` whose value differs, with both values.
 
-    A key that is not there is one without a value, or with an empty one, or off: older versions
-    lack some.
+    A key that is not there is one without a value, or with an empty one, and before also one that
+    is off: older versions lack some.
     """
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*before, *now]):
             below = f"{key}.{name}" if key else name
-            yield from differences(below, before.get(name), now.get(name))
+            if name in before or now[name] is not False:
+                yield from differences(below, before.get(name), now.get(name))
     elif before != now and not (_is_nothing(before) and _is_nothing(now)):
         yield key, before, now
 
 
 def _is_nothing(value: object) -> bool:
-    return value is None or value is False or value in ([], {})
+    return value is None or value in ([], {})
 
 
 def _printed(text: str) -> str:

@@ -5,7 +5,7 @@ Validation chooses how much of each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,8 +19,10 @@ from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.metrics import average_precision, mean_defined
 from imbtool.evaluation.thresholds import ThresholdChoice
 from imbtool.events import NeighboursEvent, WordsEvent
+from imbtool.model.encoder import TextModel
 from imbtool.model.head import head_layer
 from imbtool.model.knn import KnnIndex, interpolated, make_knn_index, predict_with_knn
+from imbtool.model.long_texts import TokenIds, windows_of
 from imbtool.model.word_head import WordHead, Words, ridge
 from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.trained.metadata import LEAST_THRESHOLD, KnnMeta, WordsMeta
@@ -42,7 +44,7 @@ LEAST_GAIN = 0.005
 """Of the log loss on validation, as a share of it, that weights of words must save: for less, a
 checkpoint need not be more than transformers can read."""
 MOST_COUNTED = 100_000
-"""Training texts that weights of words are fitted on, positives of rare labels first, and
+"""Training texts that weights of words are fitted on, positives of each label among them, and
 validation texts that their share is chosen by."""
 MOST_STACKED = 2_000_000
 """Targets that the share of words is chosen by."""
@@ -90,29 +92,34 @@ def fit_words(setup: TrainingSetup, checkpoint: Path) -> tuple[WordsEvent, Words
     Returns:
         A `words` event, and the fit unless the share is 0.
     """
-    few, validation = subsample(setup.train, MOST_COUNTED), setup.validation
-    counted = flattened(few.encoded)
-    words = Words.of(*counted, setup.text_model.tokenizer.all_special_ids)
-    if not len(words.tokens):
+    validation, text_model = setup.validation, setup.text_model
+    fitted = setup.ranks.from_first(lambda: _fitted_words(setup))
+    if fitted is None:
         return WordsEvent(share=0.0, reason="no word occurs in two training texts"), None
+    words, weights = fitted
     _restore_weights(setup, checkpoint)
     logits = validation_logits(setup)
-    weights = ridge(words.rows(*counted), few.targets)
     rows = np.sort(np.random.default_rng(0).permutation(len(logits))[:MOST_COUNTED])
     held_out, own = validation.take(rows), logits[rows]
-    scores = words.rows(*flattened(held_out.encoded)) @ weights
+    scores = _held_out_scores(words, weights, text_model, held_out.encoded)
     mean, deviation = scores.mean(axis=0), scores.std(axis=0)
     # a label whose scores are all the same gets none
     scale = np.divide(own.std(axis=0), deviation, where=deviation > 0, out=0 * deviation)
     stack = setup.ranks.from_first(lambda: stacked(own, scale * (scores - mean), held_out.targets))
     event = WordsEvent(share=stack.share, tokens=len(words.tokens))
     if not stack.share:
-        reason = f"they save less than {LEAST_GAIN:.1%} of the log loss on validation"
-        return event.model_copy(update={"reason": reason}), None
+        return event.model_copy(update={"reason": "on validation they gain too little"}), None
     by = stack.share * scale
     head = WordHead.of(words, by * weights, stack.shift - by * mean).to(setup.accelerator.device)
-    setup = replace(setup, text_model=replace(setup.text_model, words=head))
+    setup = replace(setup, text_model=replace(text_model, words=head))
     sums = validation_logits(setup)
+    both = {0.0: logits, stack.share: sums}
+    ranked = setup.ranks.from_first(
+        lambda: {share: _ranking(each, validation.targets) for share, each in both.items()}
+    )
+    if not ranked[stack.share] >= ranked[0.0]:
+        reason = "validation ranks no better with them"
+        return WordsEvent(share=0.0, tokens=len(words.tokens), reason=reason), None
     alone, result = validate(setup, logits).choice, validate(setup, sums)
     meta = WordsMeta(
         share=stack.share,
@@ -120,10 +127,26 @@ def fit_words(setup: TrainingSetup, checkpoint: Path) -> tuple[WordsEvent, Words
         thresholds=_thresholds(setup, alone),
         coherence=alone.coherence,
     )
-    both = {0.0: logits, stack.share: sums}
-    ranked = {share: _ranking(each, validation.targets) for share, each in both.items()}
     changes = {"figures": result.metrics, "average_precision": _by_name(ranked)}
     return event.model_copy(update=changes), WordsFit(setup, meta, result)
+
+
+def _fitted_words(setup: TrainingSetup) -> tuple[Words, Floats] | None:
+    """The words of the training texts with their weights [k, L]; None if there are none."""
+    few = subsample(setup.train, MOST_COUNTED)
+    counted = flattened(few.encoded)
+    words = Words.of(*counted, setup.text_model.tokenizer.all_special_ids)
+    return (words, ridge(words.rows(*counted), few.targets)) if len(words.tokens) else None
+
+
+def _held_out_scores(
+    words: Words, weights: Floats, text_model: TextModel, encoded: Sequence[TokenIds]
+) -> Floats:
+    """The scores [n, L] of encoded texts: of one in windows the highest, as its logits are."""
+    windows = [each for ids in encoded for each in windows_of(ids, text_model.max_length)]
+    starts = np.cumsum([0, *text_model.windows(encoded)[:-1]])
+    scores = words.rows(*flattened(windows)) @ weights
+    return np.asarray(np.maximum.reduceat(scores, starts, axis=0))
 
 
 @dataclass(frozen=True)
@@ -164,9 +187,11 @@ def stacked(logits: Floats, scores: Floats, targets: Targets) -> Stack:
     alone, together = LogisticRegression().fit(both[:, :1], wanted), LogisticRegression()
     together.fit(both, wanted)
     before = log_loss(wanted, alone.predict_proba(both[:, :1])[:, 1])
-    gain = 1 - log_loss(wanted, together.predict_proba(both)[:, 1]) / before
+    gain = before - log_loss(wanted, together.predict_proba(both)[:, 1])
     of_logit, of_score = together.coef_[0]
-    if gain < LEAST_GAIN or of_score <= 0 or of_logit <= 0:
+    # by chance alone another coefficient gains half a unit of the whole log likelihood (Akaike)
+    is_chance = gain * len(places) < 1
+    if gain < LEAST_GAIN * before or is_chance or of_score <= 0 or of_logit <= 0:
         return NOTHING
     shift = (together.intercept_[0] - alone.intercept_[0]) / of_logit
     return Stack(min(float(of_score / of_logit), 1.0), float(shift))

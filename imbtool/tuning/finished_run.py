@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from imbtool.config.schema import Profile
@@ -11,13 +11,11 @@ from imbtool.events import (
     EVENTS,
     EndEvent,
     EpochEvent,
-    Event,
     HeadEvent,
     Metric,
-    NeighboursEvent,
     StartEvent,
     StepEvent,
-    WordsEvent,
+    added_figures,
     of_kind,
     require_events,
 )
@@ -146,7 +144,6 @@ def read_finished_run(run: Path) -> FinishedRun:
     if not any(epoch.best for epoch in epochs):
         fix = "restore events.jsonl, or train anew"
         raise user_error(run / EVENTS, "no epoch that was the best so far", "one", fix)
-    added = [each.figures for each in _additions(events) if each.figures]
     heads = of_kind(events, HeadEvent)
     meta = read_meta(checkpoint_folder(run))
     if lacking := {name for epoch in epochs for name in epoch.labels} - set(meta.labels):
@@ -159,13 +156,8 @@ def read_finished_run(run: Path) -> FinishedRun:
         [loss for step in of_kind(events, StepEvent) for loss in step.losses],
         heads[-1].average_precision if heads else None,
         {name: _state(label) for name, label in meta.labels.items()},
-        added[-1] if added else None,
+        added_figures(events),
     )
-
-
-def _additions(events: Sequence[Event]) -> list[WordsEvent | NeighboursEvent]:
-    """What was added to the head, in the order of its adding."""
-    return [*of_kind(events, WordsEvent), *of_kind(events, NeighboursEvent)]
 
 
 def _state(label: LabelMeta) -> LabelState:

@@ -13,7 +13,9 @@ from imbtool.events import (
     LabelEpochMetrics,
     ResumeEvent,
     StepEvent,
+    ValidationMetrics,
     WarningEvent,
+    WordsEvent,
     of_kind,
     read_events,
 )
@@ -93,6 +95,34 @@ def test_weak_labels_are_warned_of_at_the_end_and_only_those_that_have_not_heale
     for event in (epoch(1, 0.3, 0.3, recall=0.0), epoch(2, 0.2, 0.2, recall=0.6), END):
         writer(event)
     assert warnings(healed) == []
+
+
+def with_words(recall: float) -> WordsEvent:
+    found = epoch(1, 0.3, 0.2, recall)
+    figures = ValidationMetrics.model_validate(
+        found.model_dump(include=set(ValidationMetrics.model_fields))
+    )
+    return WordsEvent(share=0.5, tokens=9, figures=figures)
+
+
+def test_a_label_that_words_have_healed_is_not_warned_of(path: Path):
+    write = EventLogWriter(path, lambda _: None)
+    kept = epoch(1, 0.3, 0.2, recall=0.0).model_copy(update={"best": True})
+    for event in (kept, with_words(recall=0.5), END):
+        write(event)
+    assert not of_kind(read_events(path.parent), WarningEvent)
+
+
+def test_after_another_epoch_earlier_words_say_nothing_of_it(path: Path):
+    write = EventLogWriter(path, lambda _: None)
+    kept = epoch(1, 0.3, 0.2, recall=0.0).model_copy(update={"best": True})
+    for event in (kept, with_words(recall=0.5), END):
+        write(event)
+    resumed = EventLogWriter(path, lambda _: None)
+    for event in (ResumeEvent(step=20, epoch=2), kept.model_copy(update={"epoch": 2}), END):
+        resumed(event)
+    (warning,) = of_kind(read_events(path.parent), WarningEvent)
+    assert (warning.id, warning.label) == ("zero-recall", "rare")
 
 
 def test_a_resumed_run_remembers_what_was_warned_of(path: Path):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from imbtool.files.json_text import read_json
 from imbtool.inference.bf16 import in_bf16
 from imbtool.model.head import head_layer
 from imbtool.model.long_texts import windows_of
+from imbtool.model.word_head import Words
 from imbtool.serving.served_model import load_model
 from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.training import additions
@@ -227,6 +229,39 @@ def test_a_share_is_one_at_most() -> None:
     assert additions.stacked(scores, logits, targets).share == 1
 
 
+def test_of_few_texts_chance_is_not_taken_for_a_gain() -> None:
+    added = 0
+    for seed in range(60):
+        logits, _, targets = made_up(20, seed)
+        noise = np.random.default_rng(900 + seed).normal(0, 2, logits.shape)
+        added += additions.stacked(logits, noise, targets).share > 0
+    assert added <= 10  # 16% of noise gains a unit of log likelihood, half of it with this sign
+
+
+def test_words_that_rank_worse_on_validation_are_not_added(
+    project: Path, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gains = iter([0.2, 0.1])
+    monkeypatch.setattr(additions, "stacked", lambda *_: additions.Stack(0.5, 0.0))
+    monkeypatch.setattr(
+        additions, "average_precision", lambda scores, _: scores[:1, 0] * 0 + next(gains)
+    )
+    result = imbtool(*WITH_WORDS, "--run", "words")
+    said = " ".join(result.stderr.split())
+    assert "weights of words are not added: validation ranks no better with them" in said
+    assert not (WORDS / "checkpoint" / "words.safetensors").exists()
+
+
+def test_the_score_of_a_text_in_windows_is_its_highest(project: Path) -> None:
+    text_model = read_checkpoint(Path("runs/first")).text_model
+    narrow = replace(text_model, max_length=4, long_texts="windows")
+    encoded = [[1, 10, 11, 2, 1, 10, 12, 2], [1, 12, 2]]
+    words = Words(np.array([10, 11, 12]), np.ones(3))
+    weights = np.array([[0.0], [1.0], [-1.0]])
+    found = additions._held_out_scores(words, weights, narrow, encoded)
+    assert found[:, 0] == pytest.approx([np.sqrt(0.5), -1])
+
+
 @pytest.mark.parametrize("value", [0, 1, np.nan])
 def test_targets_that_are_all_the_same_choose_no_share(value: float) -> None:
     logits, scores, targets = made_up(50)
@@ -239,7 +274,7 @@ def test_a_gain_that_is_too_small_leaves_the_checkpoint_of_the_epoch(
     monkeypatch.setattr(additions, "LEAST_GAIN", 1.0)
     result = imbtool(*WITH_WORDS, "--run", "words")
     said = " ".join(result.stderr.split())
-    assert "weights of words are not added: they save less than" in said
+    assert "weights of words are not added: on validation they gain too little" in said
     assert imbtool(*PLAIN, "--run", "plain").exit_code == 0
     for name in ("model.safetensors", "imbtool.json"):
         kept = [(Path("runs") / each / "checkpoint" / name).read_bytes() for each in RUNS]
