@@ -1,6 +1,6 @@
 """What weights of words add to a model trained on few texts, beside a linear SVM.
 
-python -m benchmarks.quality.words --data data/edos [--texts 504] [--seeds 3] [--encoder ENCODER]
+python -m benchmarks.quality.words --data data/edos [--texts 504] [--seeds 0 1 2]
 
 Each seed draws the texts anew from training and validation together: so many for training, a ninth
 of them for validation, and up to 4,000 of the others to measure on. The test split has no part.

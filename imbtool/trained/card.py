@@ -24,7 +24,7 @@ meta = json.load(open(f"{folder}/imbtool.json", encoding="utf-8"))
 classify = pipeline("text-classification", model=folder, top_k=None, truncation=True)
 thresholds = {name: label["threshold"] for name, label in meta["labels"].items()}
 coherence = meta["coherence"]
-if alone := meta.get("words") or meta["neighbours"]:  # transformers knows neither
+if alone := meta.get("words") or meta["neighbours"]:  # transformers lacks words and kNN
     thresholds, coherence = alone["thresholds"], alone["coherence"]
 
 

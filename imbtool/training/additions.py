@@ -38,8 +38,6 @@ WEIGHTS = (0.0, 0.15, 0.3, 0.45)
 MOST_INDEXED = 100_000
 """Training texts in the index, positives of rare labels first: each prediction compares with all.
 """
-
-
 LEAST_GAIN = 0.005
 """Of the log loss on validation, as a share of it, that weights of words must save: for less, a
 checkpoint need not be more than transformers can read."""
@@ -176,14 +174,13 @@ def stacked(logits: Floats, scores: Floats, targets: Targets) -> Stack:
         scores: with the standard deviation of the logits for each label [n, L].
         targets: 1, 0 or NaN [n, L].
     """
-    known = ~np.isnan(targets)
-    if len(np.unique(targets[known])) < 2:
-        return NOTHING
-    places = np.flatnonzero(known)
+    places = np.flatnonzero(~np.isnan(targets))
     if len(places) > MOST_STACKED:
         places = np.random.default_rng(0).choice(places, MOST_STACKED, replace=False)
     both = np.stack([logits.ravel()[places], scores.ravel()[places]], axis=1)
     wanted = targets.ravel()[places]
+    if len(np.unique(wanted)) < 2:
+        return NOTHING
     alone, together = LogisticRegression().fit(both[:, :1], wanted), LogisticRegression()
     together.fit(both, wanted)
     before = log_loss(wanted, alone.predict_proba(both[:, :1])[:, 1])

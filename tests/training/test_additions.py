@@ -229,6 +229,14 @@ def test_a_share_is_one_at_most() -> None:
     assert additions.stacked(scores, logits, targets).share == 1
 
 
+def test_a_sample_without_a_positive_chooses_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(additions, "MOST_STACKED", 50)
+    logits, scores, targets = made_up(5000)
+    targets[:] = 0
+    targets[0, 0] = 1
+    assert additions.stacked(logits, scores, targets) == additions.NOTHING
+
+
 def test_of_few_texts_chance_is_not_taken_for_a_gain() -> None:
     added = 0
     for seed in range(60):
