@@ -9,22 +9,20 @@ classification in Su et al., ACL 2022 (aclanthology.org/2022.acl-short.75).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, normalize
 
-from imbtool.errors import UserError, user_error
 from imbtool.model.encoder import TextModel, mean_over_windows
 from imbtool.model.head import head_input
-from imbtool.model.loading import folder_of_checkpoint
 from imbtool.model.long_texts import TokenIds
+from imbtool.model.tensors import read_tensors
 from imbtool.types import Targets
-from imbtool.wording import some
 
 FILE = "neighbours.safetensors"
 NEAREST = 50
@@ -133,38 +131,18 @@ def read_knn_index(folder: Path, texts: int, labels: int, width: int) -> KnnInde
     Raises:
         UserError: the file is missing or damaged, or does not match the model.
     """
-    path = folder / FILE
-    if not path.is_file():
-        raise _refused(path, "no such file")
-    with folder_of_checkpoint(folder).calls(FILE):
-        tensors = load_file(path)
-    wrong = next(_faults(tensors, texts, labels, width), None)
-    if wrong is not None:
-        raise _refused(path, wrong)
-    return KnnIndex(tensors["features"].float(), tensors["targets"])
-
-
-def _faults(tensors: Mapping[str, Tensor], texts: int, labels: int, width: int) -> Iterator[str]:
-    """What is wrong with the tensors of an index of this size."""
     wanted = {
         "features": ((texts, width), torch.float16),
         "targets": ((texts, labels), torch.int8),
     }
-    if tensors.keys() != wanted.keys():
-        yield f"the tensors {some(sorted(tensors)) or 'of none'}"
-        return
-    for name, (shape, dtype) in wanted.items():
-        found = tuple(tensors[name].shape), tensors[name].dtype
-        if found != (shape, dtype):
-            yield f"{name} of shape and type {found}, not {(shape, dtype)}"
-            return
+    tensors = read_tensors(folder / FILE, wanted, _fault)
+    return KnnIndex(tensors["features"].float(), tensors["targets"])
+
+
+def _fault(tensors: Mapping[str, Tensor]) -> str | None:
     lengths = tensors["features"].float().norm(dim=1)
     if not ((lengths - 1).abs() < ROUNDING).logical_or(lengths == 0).all():
-        yield "features that are no directions of length 1"
+        return "features that are no directions of length 1"
     if not torch.isin(tensors["targets"], torch.tensor([UNKNOWN, 0, 1], dtype=torch.int8)).all():
-        yield "targets other than -1, 0 and 1"
-
-
-def _refused(path: Path, found: str) -> UserError:
-    fix = "restore it: the thresholds in imbtool.json were chosen with it"
-    return user_error(path, found, "what imbtool wrote", fix)
+        return "targets other than -1, 0 and 1"
+    return None

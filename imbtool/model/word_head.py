@@ -13,14 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from imbtool.errors import UserError, user_error
-from imbtool.model.loading import folder_of_checkpoint
+from imbtool.model.tensors import read_tensors
 from imbtool.types import Floats, Targets
-from imbtool.wording import some
 
 FILE = "words.safetensors"
 LEAST_TEXTS = 2
@@ -149,42 +147,23 @@ def read_word_head(folder: Path, tokens: int, labels: int) -> WordHead:
     Raises:
         UserError: the file is missing or damaged, or does not match the model.
     """
-    path = folder / FILE
-    if not path.is_file():
-        raise _refused(path, "no such file")
-    with folder_of_checkpoint(folder).calls(FILE):
-        tensors = load_file(path)
-    wrong = _fault(tensors, tokens, labels)
-    if wrong is not None:
-        raise _refused(path, wrong)
-    return WordHead(**tensors)
-
-
-def _fault(tensors: Mapping[str, Tensor], tokens: int, labels: int) -> str | None:
-    """What is wrong with the tensors of a head of this size."""
     wanted = {
         "tokens": ((tokens,), torch.int64),
         "weight": ((tokens, labels), torch.float32),
         "squares": ((tokens,), torch.float32),
         "bias": ((labels,), torch.float32),
     }
-    if tensors.keys() != wanted.keys():
-        return f"the tensors {some(sorted(tensors)) or 'of none'}"
-    for name, (shape, dtype) in wanted.items():
-        found = tuple(tensors[name].shape), tensors[name].dtype
-        if found != (shape, dtype):
-            return f"{name} of shape and type {found}, not {(shape, dtype)}"
-        if not tensors[name].isfinite().all():
+    return WordHead(**read_tensors(folder / FILE, wanted, _fault))
+
+
+def _fault(tensors: Mapping[str, Tensor]) -> str | None:
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
             return f"{name} with a number that is not finite"
     ids = tensors["tokens"]
     if not ((ids[1:] > ids[:-1]).all() and ids[0] >= 0 and ids[-1] < MOST_IDS):
         return "tokens that are no ascending ids"
     return None
-
-
-def _refused(path: Path, found: str) -> UserError:
-    fix = "restore it: the thresholds in imbtool.json were chosen with it"
-    return user_error(path, found, "what imbtool wrote", fix)
 
 
 def ridge(rows: csr_array, targets: Targets) -> Floats:
