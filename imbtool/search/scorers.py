@@ -27,8 +27,8 @@ from imbtool.search.features import FeatureFile, Tell, feature_key
 from imbtool.search.pool import Pool
 from imbtool.search.scores import (
     Examples,
+    HashedWords,
     Scale,
-    Words,
     fit_linear,
     joined_rows,
     score_pool,
@@ -138,7 +138,7 @@ class FrozenScorer:
         _, embed = self._encoder
         features = self._features(pool)
         scale = Scale.of(features)
-        words = Words(pool.texts)
+        words = HashedWords(pool.texts)
         added = [(text, name) for name in names for text in stand_ins.get(name, ())]
         above = [corpus.labels.with_ancestors(corpus.labels.names.index(name)) for name in names]
         scored = list(dict.fromkeys(label for line in above for label in line))

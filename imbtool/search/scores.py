@@ -115,7 +115,7 @@ def fit_linear(features: NDArray[np.float32], targets: Targets) -> tuple[Floats,
     return weight.detach().numpy().astype(np.float64), bias.detach().numpy().astype(np.float64)
 
 
-class Words:
+class HashedWords:
     """TF-IDF of hashed words and pairs of words: rows of unit length, any number of texts."""
 
     def __init__(self, texts: Sequence[str]) -> None:

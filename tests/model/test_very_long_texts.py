@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
 from encoders import KINDS, make_encoder
@@ -37,8 +37,10 @@ WAYS = ("truncate", "head-tail", "windows")
 
 @cache
 def reader(kind: str, way: str, width: int = 8) -> TextTokenizer:
-    folder = make_encoder(kind, Path(mkdtemp()) / "encoder", corpus=["the people walk", "knife"])
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with TemporaryDirectory() as scratch:
+        words = ["the people walk", "knife"]
+        folder = make_encoder(kind, Path(scratch) / "encoder", corpus=words)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.model_max_length = width
     return TextTokenizer(tokenizer, width, way)  # type: ignore[arg-type]
 

@@ -8,8 +8,8 @@ import pytest
 from imbtool.search.scores import (
     ANCESTORS,
     Examples,
+    HashedWords,
     Scale,
-    Words,
     fit_linear,
     joined_rows,
     score_pool,
@@ -85,7 +85,7 @@ def test_a_head_without_any_example_finds_all_texts_alike():
 
 def test_rows_of_words_have_length_1_and_rare_words_count_more():
     texts = ["we saw a knife", "we saw it", "we saw them", "!!!"]
-    words = Words(texts)
+    words = HashedWords(texts)
     squares = np.asarray(words.rows.multiply(words.rows).sum(axis=1)).ravel()
     assert squares.tolist() == pytest.approx([1, 1, 1, 0], abs=1e-5)
     common, rare = words.of(["we"]), words.of(["knife"])
@@ -94,7 +94,7 @@ def test_rows_of_words_have_length_1_and_rare_words_count_more():
 
 
 def test_joined_rows_stand_below_each_other():
-    words = Words(["a knife", "a table"])
+    words = HashedWords(["a knife", "a table"])
     assert joined_rows([words.rows, words.of(["a chair"])]).shape == (3, words.rows.shape[1])
 
 
@@ -104,7 +104,7 @@ def test_texts_of_a_planted_label_are_ranked_first(rows):
     target = np.full((40, 2), np.nan, dtype=np.float32)
     target[:10, 0], target[10:, 0] = 1, 0
     labelled = np.concatenate([np.arange(10), np.arange(170, 200)])
-    scale, words = Scale.of(features), Words(texts)
+    scale, words = Scale.of(features), HashedWords(texts)
     examples = Examples(scale(features[labelled].astype(np.float32)), words.rows[labelled], target)
     scores = score_pool(features, scale, words.rows, examples, rows)
     assert scores.shape == (190, 2)
@@ -119,7 +119,7 @@ def test_words_find_what_the_encoder_does_not_see():
     features = np.ones((100, 4), dtype=np.float16)
     target = np.array([[1.0]] * 8 + [[0.0]] * 30, dtype=np.float32)
     labelled = np.concatenate([np.arange(8), np.arange(70, 100)])
-    scale, words = Scale.of(features), Words(texts)
+    scale, words = Scale.of(features), HashedWords(texts)
     examples = Examples(scale(features[labelled].astype(np.float32)), words.rows[labelled], target)
     scores = score_pool(features, scale, words.rows, examples, np.arange(100))[:, 0]
     assert scores[8:20].mean() > scores[20:70].mean() + 0.1
@@ -127,7 +127,7 @@ def test_words_find_what_the_encoder_does_not_see():
 
 def test_scores_are_the_same_in_blocks(monkeypatch):
     features, texts = pool_of(50, 10)
-    scale, words = Scale.of(features), Words(texts)
+    scale, words = Scale.of(features), HashedWords(texts)
     target = np.array([[1.0]] * 5 + [[0.0]] * 5, dtype=np.float32)
     labelled = np.r_[0:5, 45:50]
     examples = Examples(scale(features[labelled].astype(np.float32)), words.rows[labelled], target)
