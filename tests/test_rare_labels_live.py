@@ -22,6 +22,7 @@ PLAIN = (
     "weights.moderate.weight=1",
     "weights.cap=1",
     "training.head_first=false",
+    "training.words=false",
     "thresholds.method=0.5",
 )
 

@@ -167,7 +167,7 @@ class TrainingSection(Section):
     words: bool = Field(
         True,
         description="Add weights of words to the logits if validation ranks better with them. "
-        "Transformers alone then ranks a little worse.",
+        "Transformers alone lacks what they gain.",
     )
     neighbours: bool = Field(
         False,

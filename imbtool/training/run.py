@@ -77,8 +77,7 @@ def train(
     Args:
         profile: resolved.
         folder: of the run; it must not exist.
-        emit: called with every event: `start`, `head`, `step`, `skipped`, `epoch`, `warning`,
-            `end`. Default: events are not shown.
+        emit: called with every event of `imbtool.events`. Default: events are not shown.
         command: the command line, for the manifest.
         trackers: names of experiment trackers that log the run.
         inputs: data, token ids and encoder that runs share. Default: the run reads them itself.
