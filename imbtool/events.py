@@ -299,6 +299,13 @@ class WarningEvent(Event):
     epochs: list[int] = Field([])
 
 
+class SaveEvent(Event):
+    """The state is about to be saved, from which the run can be resumed at this step."""
+
+    event: Literal["save"] = "save"
+    step: Count
+
+
 class ResumeEvent(Event):
     """The run went on from a step; what came after it was done over again."""
 
@@ -328,7 +335,7 @@ KINDS: dict[str, type[Event]] = {
     kind.model_fields["event"].default: kind
     for kind in (
         *(StartEvent, HeadEvent, StepEvent, SkippedEvent, EpochEvent, WordsEvent, NeighboursEvent),
-        *(WarningEvent, ResumeEvent, InterruptedEvent, EndEvent),
+        *(WarningEvent, SaveEvent, ResumeEvent, InterruptedEvent, EndEvent),
     )
 }
 """By their names. Of an event of another name nothing is read but the name and the step."""
@@ -411,7 +418,7 @@ def require_events(run: Path) -> list[Event]:
 def _take(events: list[Event], event: Event, where: str) -> None:
     step = event.at_step
     if isinstance(event, ResumeEvent):
-        events[:] = [past for past in events if (past.at_step or 0) <= event.step]
+        events[:] = [past for past in events if not _is_undone(past, event)]
     elif step is not None:
         last = next((past.at_step for past in reversed(events) if past.at_step), 0)
         if step < last:
@@ -419,6 +426,17 @@ def _take(events: list[Event], event: Event, where: str) -> None:
     if isinstance(event, EpochEvent):
         _require_same_labels(events, event, where)
     events.append(event)
+
+
+def _is_undone(past: Event, resumed: ResumeEvent) -> bool:
+    """Whether a resumed run does it over again."""
+    match past:
+        case EndEvent():
+            return True
+        case EpochEvent():  # the state may be that of its last step, before it was validated
+            return past.epoch >= resumed.epoch or past.step > resumed.step
+        case _:
+            return (past.at_step or 0) > resumed.step
 
 
 def _require_same_labels(events: list[Event], epoch: EpochEvent, where: str) -> None:

@@ -22,6 +22,7 @@ from imbtool.analysis.finding import (
 from imbtool.data.corpus import SPLITS, Corpus
 from imbtool.data.duplicates import near_forms, text_numbers
 from imbtool.data.imbalance import count_labels
+from imbtool.types import Flags
 from imbtool.wording import counted, some
 
 SAMPLED_TEXTS = 200_000
@@ -38,7 +39,6 @@ PAIRS = ((0, 1), (0, 2), (1, 2))
 """The numbers of every two splits in `SPLITS`; the first is the one to remove rows from."""
 
 Groups = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 LEAKS = {
     "leak-exact": "also in {}",

@@ -27,7 +27,7 @@ from imbtool.data.declared import (
 from imbtool.data.duplicates import near_duplicate_groups, text_numbers
 from imbtool.data.imbalance import count_labels
 from imbtool.data.labelled_table import LabelledTable, read_labelled
-from imbtool.data.provenance import Chosen, bias_notes
+from imbtool.data.provenance import bias_notes
 from imbtool.data.splitting import split_unchosen
 from imbtool.data.tables import Files, place_of, read_table
 from imbtool.errors import Problem, UserError, user_error
@@ -37,7 +37,7 @@ from imbtool.formats.texts import Texts
 from imbtool.labels.cells import stranger_fix
 from imbtool.labels.label_sets import LabelSets
 from imbtool.notes import tell
-from imbtool.types import Rows, Targets
+from imbtool.types import Flags, Rows, Targets
 from imbtool.wording import counted, did_you_mean, some
 
 SPLITS = ("train", "validation", "test")
@@ -70,7 +70,7 @@ class Split:
     label_sets: LabelSets
     rows: Sequence[int] | Rows
     files: Files = ()
-    chosen: Chosen = field(default_factory=lambda: np.zeros(0, np.bool_))
+    chosen: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     digest: str | None = None
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Split:
         texts: Iterable[str],
         targets: Targets,
         rows: Sequence[int] | Rows,
-        chosen: Chosen | None = None,
+        chosen: Flags | None = None,
     ) -> Split:
         """A split of texts and targets [n, L] as Python and numpy have them."""
         marks = np.zeros(0, np.bool_) if chosen is None else chosen

@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from imbtool.formats.text_bytes import Hashes, are_plain, not_plain, text_hashes
 from imbtool.formats.texts import Texts
 from imbtool.labels.label_sets import combined
+from imbtool.types import Flags
 
 NEAR = 0.8
 """Jaccard similarity of two texts' word pairs from which they are near duplicates."""
@@ -26,7 +27,10 @@ HASHES = 5
 """With 20 bands of 5 hashes, two texts at 0.8 are compared with probability 0.9996, two at 0.3
 with 0.05 (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, section 3.4)."""
 NEIGHBOURS = 16
-"""Within a band, a text is compared with this many others of the same hashes: bounded work."""
+"""Within a band, a text is compared with this many others of the same hashes that stand next, and
+with as many that stand first: bounded work."""
+NEAR_AT_ONCE = 50_000
+"""Texts that are compared at once with known ones."""
 PAIRS_AT_ONCE = 200_000
 KEYS_AT_ONCE = 512
 LONE = np.uint64(2**32 - 1)
@@ -107,6 +111,20 @@ def near_forms(texts: Sequence[str], seed: int = 0) -> tuple[Numbers, csr_array]
     return np.array(form_of, dtype=np.int64), links
 
 
+def near_to(known: Sequence[Sequence[str]], texts: Sequence[str]) -> Flags:
+    """Which texts are the same as a known one of each kind, or nearly: [kinds, n]."""
+    every = [*chain.from_iterable(known)]
+    kinds = np.repeat(np.arange(len(known)), [*map(len, known)])
+    near = np.zeros((len(known), len(texts)), dtype=bool)
+    for start in range(0, len(texts) if every else 0, NEAR_AT_ONCE):
+        block = texts[start : start + NEAR_AT_ONCE]
+        forms, links = near_forms([*every, *block])
+        is_known = np.zeros((links.shape[0], len(known)), dtype=np.int32)
+        is_known[forms[: len(every)], kinds] = 1
+        near[:, start : start + len(block)] = (links @ is_known > 0)[forms[len(every) :]].T
+    return near
+
+
 def _shingles(texts: Sequence[str]) -> csr_array:
     """For each text the set of its pairs of words, as a bool matrix [texts, pairs]."""
     vocabulary: dict[str, int] = {}
@@ -165,13 +183,19 @@ def _min_hashes(tokens: Hashes, starts: Numbers, seed: int) -> Hashes:
 
 
 def _alike(hashes: Hashes) -> Numbers:
-    """Pairs of rows with the same hashes, the smaller number first."""
+    """Pairs of rows with the same hashes, the smaller number first.
+
+    Of many alike, each is compared with those that stand first too, which may be known texts.
+    """
     mixed = hashes @ (_random_hashes(HASHES, 0) | np.uint64(1))
     order = np.argsort(mixed, kind="stable")
     ordered, found = mixed[order], []
+    first = np.searchsorted(ordered, ordered)
+    late = np.flatnonzero(np.arange(len(order)) - first > NEIGHBOURS)
     for step in range(1, min(NEIGHBOURS, len(order) - 1) + 1):
         at = np.flatnonzero(ordered[step:] == ordered[:-step])
         found.append(np.column_stack([order[at], order[at + step]]))
+        found.append(np.column_stack([order[first[late] + step - 1], order[late]]))
     return np.concatenate(found)
 
 

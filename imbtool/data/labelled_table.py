@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from imbtool.config.data_sections import DataSection
-from imbtool.data.provenance import Chosen, chosen_by_search, provenance, provenance_problems
+from imbtool.data.provenance import chosen_by_search, provenance, provenance_problems
 from imbtool.data.tables import Files, Table, read_arrow, row_in_words
 from imbtool.errors import Problem, UserError, user_error
 from imbtool.formats.cells import (
@@ -22,6 +22,7 @@ from imbtool.formats.cells import (
 )
 from imbtool.formats.texts import Texts
 from imbtool.labels.cells import LabelCells, label_cells
+from imbtool.types import Flags
 from imbtool.wording import counted, some
 
 
@@ -43,7 +44,7 @@ class LabelledTable:
     texts: Texts
     cells: LabelCells
     files: Files
-    chosen: Chosen
+    chosen: Flags
 
     def told(self, row: int) -> str:
         """A row (from 1) in words."""

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -26,7 +25,7 @@ from imbtool.files.json_text import write_json
 from imbtool.files.locks import locked
 from imbtool.files.writing import replacing, require_utf8
 from imbtool.formats.sources import FORMATS, source_format, table_files
-from imbtool.types import Rows
+from imbtool.types import Flags, Rows
 from imbtool.version import __version__
 from imbtool.wording import counted
 
@@ -329,7 +328,7 @@ def _too_rare(
     names: Sequence[str],
     parts: Parts,
     together: Sequence[int],
-    bound: NDArray[np.bool_],
+    bound: Flags,
 ) -> dict[str, str]:
     """Labels that lack positives in some part, and why."""
     positive, groups = split.targets == 1, np.array(together)
@@ -341,9 +340,7 @@ def _too_rare(
     }
 
 
-def _why_rare(
-    positive: NDArray[np.bool_], together: Rows, parts: int, bound: NDArray[np.bool_]
-) -> str:
+def _why_rare(positive: Flags, together: Rows, parts: int, bound: Flags) -> str:
     count, chosen = int(positive.sum()), int((positive & bound).sum())
     groups = len(np.unique(together[positive]))
     if chosen and count - chosen < LEAST_POSITIVES * parts <= count:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imbtool.data.tables import Table
 from imbtool.errors import Problem
 from imbtool.formats.cells import text_cells
+from imbtool.types import Flags
 from imbtool.wording import counted, did_you_mean
 
 BY_SEARCH = ("score", "similar", "pattern")
 """A search chose the text: texts like it are more frequent among the labelled ones."""
 BY_CHANCE = "random"
-
-Chosen = NDArray[np.bool_]
-"""Whether a search chose each text [n]."""
 
 
 def provenance(table: Table, column: str | None) -> list[str]:
@@ -42,12 +39,12 @@ def provenance_problems(words: Sequence[str], where: str, table: Table) -> Itera
             yield Problem(where, found, expected, did_you_mean(word, known))
 
 
-def chosen_by_search(words: Sequence[str]) -> Chosen:
+def chosen_by_search(words: Sequence[str]) -> Flags:
     """Which texts a search chose [n]."""
     return np.array([word in BY_SEARCH for word in words], np.bool_)
 
 
-def bias_notes(chosen: Mapping[str, Chosen]) -> Iterator[str]:
+def bias_notes(chosen: Mapping[str, Flags]) -> Iterator[str]:
     """A sentence on each split whose figures are biased, by its name."""
     for name, texts in chosen.items():
         if texts.any():

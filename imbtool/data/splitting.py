@@ -7,11 +7,10 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, hstack
 
 from imbtool.labels.label_sets import LabelSets, as_label_sets
-from imbtool.types import Floats, Rows, Targets
+from imbtool.types import Flags, Floats, Rows, Targets
 
 LEAST_POSITIVES = 3
 """A label gets this many positives in each part, if it has them."""
@@ -72,7 +71,7 @@ def split_unchosen(
     shares: Sequence[float],
     seed: int,
     groups: Groups,
-    chosen: NDArray[np.bool_],
+    chosen: Flags,
 ) -> list[Rows]:
     """Split as `stratified_split`, but groups with a chosen row go to the first part as they are.
 
@@ -98,7 +97,7 @@ def split_unchosen(
     return parts
 
 
-def bound_rows(groups: Groups, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def bound_rows(groups: Groups, chosen: Flags) -> Flags:
     """Whether a row is chosen, or in a group with one that is [n]."""
     numbers = _numbered(groups)
     is_held = np.zeros(int(numbers.max(initial=-1)) + 1, np.bool_)

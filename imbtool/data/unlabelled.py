@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imbtool.config.data_sections import DataSection
 from imbtool.data.corpus import Corpus, Split
-from imbtool.data.duplicates import near_forms, text_keys
+from imbtool.data.duplicates import near_to, text_keys
 from imbtool.data.tables import read_chunks
 from imbtool.errors import user_error
 from imbtool.formats.cells import COLUMN_MARK, OBJECT_MARK, joined_text, require_columns
@@ -19,11 +18,7 @@ from imbtool.formats.texts import Texts
 from imbtool.labels.label_sets import LabelSets
 from imbtool.wording import counted, some
 
-Flags = NDArray[np.bool_]
-
 NAME = "unlabelled"
-NEAR_AT_ONCE = 50_000
-"""Unlabelled texts that are compared at once with those that are labelled."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +62,9 @@ def read_unlabelled(data: DataSection, corpus: Corpus) -> Unlabelled:
         first.setdefault(key, row)
     distinct = np.fromiter(first.values(), dtype=np.int64, count=len(first))
     unique = [texts[row] for row in distinct]
-    held = near_to([*corpus.validation.texts, *corpus.test.texts], unique)
-    known = near_to(corpus.train.texts, unique) & ~held
+    held_out = [*corpus.validation.texts, *corpus.test.texts]
+    held, known = near_to([held_out, corpus.train.texts], unique)
+    known &= ~held
     kept = distinct[~held & ~known]
     if len(kept) == 0:
         found = f"no text but those of your labelled tables ({counted(len(texts), 'row')})"
@@ -114,17 +110,3 @@ def _has_object(text: str) -> bool:
     return OBJECT_MARK in text and any(
         cell.startswith((f"{OBJECT_MARK}[", f"{OBJECT_MARK}{{")) for cell in text.split(COLUMN_MARK)
     )
-
-
-def near_to(known: Sequence[str], texts: Sequence[str]) -> Flags:
-    """Which texts [n] are the same as a known one, or nearly."""
-    near = np.zeros(len(texts), dtype=bool)
-    if not known:
-        return near
-    for start in range(0, len(texts), NEAR_AT_ONCE):
-        block = texts[start : start + NEAR_AT_ONCE]
-        forms, links = near_forms([*known, *block])
-        is_known = np.zeros(links.shape[0], dtype=np.int32)
-        is_known[forms[: len(known)]] = 1
-        near[start : start + len(block)] = (links @ is_known > 0)[forms[len(known) :]]
-    return near

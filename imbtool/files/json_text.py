@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,13 @@ def write_json(path: Location, document: object) -> None:
     write_text(path, to_json(document) + "\n")
 
 
-def append_line(path: Path, document: object) -> None:
+def append_line(path: Path, document: object, sync: bool = False) -> None:
     """Append one JSON object as a line, in a single write.
+
+    Args:
+        path: of the file.
+        document: the object.
+        sync: whether a power failure must not lose the line.
 
     Raises:
         UserError: a pipe or a device stands there.
@@ -49,6 +55,9 @@ def append_line(path: Path, document: object) -> None:
     refuse_endless(path, "a file of lines")
     with path.open("a", encoding="utf-8", newline="\n") as stream:
         stream.write(to_json(document, indent=None) + "\n")
+        if sync:
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def read_json(

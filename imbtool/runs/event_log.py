@@ -24,7 +24,8 @@ from imbtool.files.writing import cut_half_line
 from imbtool.runs.warnings import training_warnings
 
 EVERY_STEPS = 10
-"""Of the steps, this one in so many is written down, with the losses since the one before."""
+"""Of the steps, this one in so many is written down, with the losses since the one before, and the
+last one before another event."""
 
 
 SEEN = (EpochEvent, WordsEvent, NeighboursEvent, ResumeEvent)
@@ -43,25 +44,26 @@ class EventLogWriter:
 
         Args:
             path: of the file.
-            emit: called with every event, and with every step; one step in ten is written.
+            emit: called with every event, and with every step.
         """
         self._path, self._emit = path, emit
         cut_half_line(path)
-        past = read_events(path.parent)
-        self._events = [each for each in past if isinstance(each, SEEN)]
-        self._losses = [loss for step in of_kind(past, StepEvent) for loss in step.losses]
-        self._warned = {(each.id, each.label) for each in of_kind(past, WarningEvent)}
         self._unwritten: list[float | None] = []
+        self._last: StepEvent | None = None
+        self._remember()
 
     def __call__(self, event: Event) -> None:
         """Write an event, and the warnings that it gives rise to."""
         if isinstance(event, StepEvent):
             self._take_step(event)
             return
+        self._write_steps()
         if isinstance(event, EndEvent):
             self._warn(each for each in self._warnings() if each.label is not None)
         self._write(event)
-        if isinstance(event, SEEN):
+        if isinstance(event, ResumeEvent):
+            self._remember()
+        elif isinstance(event, SEEN):
             self._events.append(event)
         if isinstance(event, EpochEvent):
             self._warn(each for each in self._warnings() if each.label is None)
@@ -69,10 +71,23 @@ class EventLogWriter:
     def _take_step(self, event: StepEvent) -> None:
         self._losses.append(event.loss)
         self._unwritten.append(event.loss)
+        self._last = event
         if event.step % EVERY_STEPS == 0:
-            append_line(self._path, event.model_copy(update={"losses": self._unwritten}))
-            self._unwritten = []
+            self._write_steps()
         self._emit(event)
+
+    def _write_steps(self) -> None:
+        """Write the last step with the losses that are not written yet, if there are any."""
+        if self._last is not None and self._unwritten:
+            append_line(self._path, self._last.model_copy(update={"losses": self._unwritten}))
+        self._unwritten = []
+
+    def _remember(self) -> None:
+        """Take from the file what stands, without what a resumed run does over again."""
+        past = read_events(self._path.parent)
+        self._events = [each for each in past if isinstance(each, SEEN)]
+        self._losses = [loss for step in of_kind(past, StepEvent) for loss in step.losses]
+        self._warned = {(each.id, each.label) for each in of_kind(past, WarningEvent)}
 
     def _warnings(self) -> list[WarningEvent]:
         """Of the epochs; of the model that is kept, where something was added to it."""
@@ -88,5 +103,5 @@ class EventLogWriter:
                 self._write(warning)
 
     def _write(self, event: Event) -> None:
-        append_line(self._path, event)
+        append_line(self._path, event, sync=True)
         self._emit(event)

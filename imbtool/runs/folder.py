@@ -104,7 +104,11 @@ def read_run_profile(folder: Path) -> Profile:
     if not is_file(path):
         found = "something other than a file" if os.path.lexists(path) else "no such file"
         raise user_error(path, found, "the profile of the run", FIX)
-    profile = read_profile(path)
+    return as_written(read_profile(path))
+
+
+def as_written(profile: Profile) -> Profile:
+    """A resolved profile as the version meant it that wrote it; one without a key lacked it."""
     if "words" in profile.training.model_fields_set:
         return profile
     training = profile.training.model_copy(update={"words": False})

@@ -72,6 +72,8 @@ class Manifest(Typed):
     """sha256 of its files by name; None in manifests of older versions."""
     distillation: DistillationManifest | None = None
     """None for a run without teachers."""
+    labels: list[str] | None = None
+    """Their names, in order; None in manifests of older versions."""
     device: DeviceManifest
     git: str | None = None
 
@@ -133,6 +135,7 @@ def make_manifest(
         data={name: split_manifest(split) for name, split in corpus.splits.items()},
         encoder=encoder_files(profile.model.encoder),
         distillation=distillation,
+        labels=[_printed(name) for name in corpus.labels.names],
         device=DeviceManifest(
             type=device,
             processes=processes,
@@ -160,6 +163,19 @@ def refuse_changes(folder: Path, before: Manifest, now: Manifest) -> None:
     if changed:
         fix = "restore it, start a new run, or --allow-changed to go on all the same"
         raise user_error(folder, f"changed since the start: {some(changed, 8)}", "the same", fix)
+
+
+def refuse_other_labels(folder: Path, before: Manifest, names: Sequence[str]) -> None:
+    """Check that a run has the labels that it began with, for which its weights are.
+
+    Raises:
+        UserError: it has others, or in another order.
+    """
+    now = [_printed(name) for name in names]
+    if before.labels is not None and before.labels != now:
+        odd = sorted(set(before.labels) ^ set(now))
+        found = f"other labels than at the start: {some(odd or now)}"
+        raise user_error(folder, found, "the labels that it began with", FIX)
 
 
 def _decisive(manifest: Manifest, with_encoder: bool) -> dict[str, object]:

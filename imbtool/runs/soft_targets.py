@@ -20,11 +20,13 @@ from imbtool.data.corpus import Corpus
 from imbtool.data.unlabelled import Unlabelled, read_unlabelled
 from imbtool.errors import user_error
 from imbtool.model.losses import LABEL_SHARE, TEMPERATURE
-from imbtool.runs.manifest import FIX, DistillationManifest, split_manifest
+from imbtool.runs.manifest import FIX, DistillationManifest, Manifest, split_manifest
 from imbtool.types import Targets
 
 FILE = "teacher.safetensors"
 LOGITS = "logits"
+READ = "the texts that the teacher has read"
+FIX_TABLES = "restore the tables as they were, or start a new run"
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,18 @@ Teach = Callable[[Profile, Corpus, Accelerator], SoftTargets]
 """Gives the soft targets of a run; all processes call it."""
 
 
-def kept_soft_targets(folder: Path, manifest: DistillationManifest) -> Teach:
-    """A function that reads the soft targets of a run from its folder.
+def kept_soft_targets(folder: Path, before: Manifest) -> Teach | None:
+    """A function that reads the soft targets of a run from its folder; None without a teacher.
+
+    It refuses other texts than the teacher has read, whatever else of the data may have changed.
 
     Args:
         folder: of the run.
-        manifest: what its manifest says of them.
+        before: its manifest.
     """
+    manifest = before.distillation
+    if manifest is None:
+        return None
 
     def read(profile: Profile, corpus: Corpus, _: Accelerator) -> SoftTargets:
         unlabelled = read_unlabelled(profile.data, corpus)
@@ -89,8 +96,14 @@ def kept_soft_targets(folder: Path, manifest: DistillationManifest) -> Teach:
             found = f"{wanted[0]:,} texts now, and a teacher's logits of {texts:,}"
             if labels != wanted[1]:
                 found = f"{wanted[1]} labels now, and a teacher's logits of {labels}"
-            fix = "restore the tables as they were, or start a new run"
-            raise user_error(folder, found, "the texts that the teacher has read", fix)
+            raise user_error(folder, found, READ, FIX_TABLES)
+        for split, kept in (
+            (corpus.train, before.data.get("train")),
+            (unlabelled.split, manifest.unlabelled),
+        ):
+            if kept is not None and split.fingerprint != kept.fingerprint:
+                found = f"other texts or labels in {split.source}, or in another order"
+                raise user_error(folder, found, READ, FIX_TABLES)
         return SoftTargets(unlabelled, logits, manifest.teachers)
 
     return read

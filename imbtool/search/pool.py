@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imbtool.config.data_sections import DataSection
-from imbtool.data.duplicates import near_forms, text_key, text_keys
+from imbtool.data.duplicates import near_to, text_key, text_keys
 from imbtool.data.tables import read_chunks
 from imbtool.data.unlabelled import require_texts
 from imbtool.errors import user_error
 from imbtool.formats.cells import cell_text, joined_text, require_columns
 from imbtool.types import Floats, Rows
 
-Flags = NDArray[np.bool_]
-
 ID = "id"
-NEAR_AT_ONCE = 50_000
-"""Texts of the pool that are compared at once with those that are labelled."""
 
 
 @dataclass(frozen=True)
@@ -143,39 +138,15 @@ def candidates(
     # the keys of a pool are many, and are needed no longer
     distinct = np.fromiter(first.values(), dtype=np.int64, count=len(first))
     del first
-    known = [*asked, *labelled]
-    near = np.zeros(len(pool), dtype=bool)
-    before = np.zeros(len(pool), dtype=bool)
-    for rows in _blocks(distinct):
-        texts = [pool.texts[row] for row in rows]
-        of_asked, of_labelled = _near_to(known, len(asked), texts)
-        before[rows] = of_asked
-        near[rows] = of_labelled & ~of_asked
+    before, near = near_to([asked, labelled], [pool.texts[row] for row in distinct])
+    near &= ~before
     if known_ids:
         names = set(known_ids)
         by_name = np.array([pool.ids[row] in names for row in distinct], dtype=bool)
         asked_now = np.array([text_key(pool.texts[row]) in earlier for row in distinct], dtype=bool)
-        near[distinct] |= by_name & ~asked_now & ~before[distinct]
-    free = distinct[~near[distinct] & ~before[distinct]]
+        near |= by_name & ~asked_now & ~before
+    free = distinct[~near & ~before]
     return Candidates(free, int(near.sum()), int(before.sum()), len(pool) - len(distinct))
-
-
-def _blocks(rows: Rows) -> Iterator[Rows]:
-    return (rows[at : at + NEAR_AT_ONCE] for at in range(0, len(rows), NEAR_AT_ONCE))
-
-
-def _near_to(known: Sequence[str], asked: int, texts: Sequence[str]) -> tuple[Flags, Flags]:
-    """Which texts [n] are nearly one of the first `asked` known ones, and which one of the rest."""
-    if not known:
-        none = np.zeros(len(texts), dtype=bool)
-        return none, none.copy()
-    forms, links = near_forms([*known, *texts])
-    kinds = np.zeros((links.shape[0], 2), dtype=bool)
-    kinds[forms[:asked], 0] = True
-    kinds[forms[asked : len(known)], 1] = True
-    reached = (links @ kinds.astype(np.int32)) > 0
-    own = reached[forms[len(known) :]]
-    return own[:, 0], own[:, 1]
 
 
 def cells_of(pool: Pool, rows: Rows, data: DataSection) -> dict[int, dict[str, str]]:

@@ -280,6 +280,11 @@ class CheckpointMeta(_Meta):
         return self
 
     @property
+    def has_additions(self) -> bool:
+        """Whether anything is added to the logits of the model."""
+        return self.words is not None or self.neighbours is not None
+
+    @property
     def label_set(self) -> Labels:
         """The labels and their forest."""
         return _label_set(self.labels)

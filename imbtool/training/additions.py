@@ -95,7 +95,7 @@ def fit_words(setup: TrainingSetup, checkpoint: Path) -> tuple[WordsEvent, Words
     if fitted is None:
         return WordsEvent(share=0.0, reason="no word occurs in two training texts"), None
     words, weights = fitted
-    _restore_weights(setup, checkpoint)
+    restore_weights(setup, checkpoint)
     logits = validation_logits(setup)
     rows = np.sort(np.random.default_rng(0).permutation(len(logits))[:MOST_COUNTED])
     held_out, own = validation.take(rows), logits[rows]
@@ -225,7 +225,7 @@ def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[NeighboursEvent, Kn
     if head_layer(setup.text_model.model) is None:
         reason = "the head of the model does not end in one layer with a bias"
         return NeighboursEvent(share=0.0, reason=reason), None
-    _restore_weights(setup, checkpoint)
+    restore_weights(setup, checkpoint)
     few = subsample(setup.train, MOST_INDEXED)
     read = make_feature_reader(setup.text_model, setup.profile.training, setup.accelerator)
     index = make_knn_index(read(few.encoded), few.targets)
@@ -254,7 +254,7 @@ def fit_knn(setup: TrainingSetup, checkpoint: Path) -> tuple[NeighboursEvent, Kn
     return event.model_copy(update={"figures": result.metrics}), fit
 
 
-def _restore_weights(setup: TrainingSetup, checkpoint: Path) -> None:
+def restore_weights(setup: TrainingSetup, checkpoint: Path) -> None:
     """Set the model to the weights of a checkpoint, which the first process reads for all."""
     ranks, kept = setup.ranks, None
     if ranks.first:

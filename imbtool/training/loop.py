@@ -21,7 +21,7 @@ from torch import Tensor
 from imbtool.config.schema import TrainingSection
 from imbtool.distributed.collectives import Ranks
 from imbtool.distributed.signals import Stopped, StopRequest
-from imbtool.events import Emit, SkippedEvent, StepEvent
+from imbtool.events import Emit, SaveEvent, SkippedEvent, StepEvent
 from imbtool.model.encoder import TextModel, max_over_windows
 from imbtool.model.long_texts import count_windows, grouped
 from imbtool.model.losses import Objective, Size, size_of
@@ -122,7 +122,11 @@ class TrainingLoop:
             torch.manual_seed(section.seed + self.ranks.rank)
 
     def save(self, link: Path) -> None:
-        """Save the state between two steps; see `save_state`. All processes call it."""
+        """Save the state between two steps; see `save_state`. All processes call it.
+
+        A `save` event comes before, so that what led to the state is written down.
+        """
+        self.emit(SaveEvent(step=self.progress.step))
         model, average = self.text_model.model, self.average.tensors
         save_state(link, model, self.optimizer, average, self.progress, self.ranks)
 
@@ -139,6 +143,10 @@ class TrainingLoop:
         self.progress = load_state(
             link, model, self.optimizer, average, self.ranks, None if allow_changed else length
         )
+        # a run that is longer than it was averages later; the old mean would stand in until then
+        if not (self.section.average_weights and self.average.begun(self.progress.step)):
+            average.clear()
+            self.progress.averaged = 0
 
     def plan(self, epoch: int) -> list[Rows]:
         """The batches of an epoch, over all processes."""

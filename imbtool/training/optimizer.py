@@ -123,7 +123,11 @@ class WeightAverage:
 
     def due(self, step: int) -> bool:
         """Whether to include the weights after a step, counted from 1."""
-        return step > self._start and (step - self._start) % self._every == 0
+        return self.begun(step) and (step - self._start) % self._every == 0
+
+    def begun(self, step: int) -> bool:
+        """Whether the weights after a step are of the latter half."""
+        return step > self._start
 
     def update(self, fraction: float) -> None:
         """Include the current weights, as this fraction of the mean; 1 for the first ones."""

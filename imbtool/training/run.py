@@ -34,12 +34,12 @@ from imbtool.runs.folder import (
     read_run_profile,
     require_free_name,
 )
-from imbtool.runs.manifest import read_manifest, refuse_changes
+from imbtool.runs.manifest import read_manifest, refuse_changes, refuse_other_labels
 from imbtool.runs.soft_targets import kept_soft_targets
 from imbtool.runs.trackers import require_trackers, start_tracking, track
 from imbtool.trained.checkpoint import checkpoint_folder, make_meta, write_checkpoint
-from imbtool.trained.metadata import ValidationMeta
-from imbtool.training.additions import KnnFit, WordsFit, fit_knn, fit_words
+from imbtool.trained.metadata import ValidationMeta, read_meta
+from imbtool.training.additions import KnnFit, WordsFit, fit_knn, fit_words, restore_weights
 from imbtool.training.automatic import autocast
 from imbtool.training.head_first import HeadFit, fit_head
 from imbtool.training.loop import StateSaver, TrainingLoop
@@ -128,7 +128,7 @@ def resume(
 
     Raises:
         UserError: there is no such run, it is damaged, another command works on it, its state is
-            missing, or something has changed.
+            missing, it had other labels, or something else has changed.
         Stopped: a signal requested it; the state is saved.
     """
     require_trackers(trackers)
@@ -139,12 +139,12 @@ def resume(
     with hold_run(folder, accelerator.is_main_process):
         has_state = find_state(folder)
         profile = read_run_profile(folder)
-        if before.distillation is not None:
-            teach = kept_soft_targets(folder, before.distillation)
+        if teach := kept_soft_targets(folder, before):
             inputs = RunInputs(profile, folder, teach=teach)
         setup = make_setup(profile, accelerator, folder, inputs)
         if not allow_changed:
             refuse_changes(folder, before, setup.manifest(command))
+        refuse_other_labels(folder, before, setup.corpus.labels.names)
         resumption = Resumption(has_state, allow_changed, before.encoder is not None)
         return _run(setup, folder, emit, resumption)
 
@@ -249,6 +249,7 @@ def _is_better(new: ValidationMetrics, best: EpochEvent | None, name: str) -> bo
 def _add(setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit) -> EpochEvent:
     """Add weights of words and kNN probabilities to the best checkpoint where they improve it."""
     training, checkpoint, words = setup.profile.training, folder / "checkpoint", None
+    _take_back(setup, folder, best)
     if training.words:
         event, words = fit_words(setup, checkpoint)
         if words is not None:
@@ -261,6 +262,17 @@ def _add(setup: TrainingSetup, folder: Path, best: EpochEvent, emit: Emit) -> Ep
             best = _save_better(setup, folder, knn.validation, best, words, knn)
         emit(of_knn)
     return best
+
+
+def _take_back(setup: TrainingSetup, folder: Path, best: EpochEvent) -> None:
+    """Write the best checkpoint anew without what the end of an earlier session added to it."""
+    checkpoint = folder / "checkpoint"
+    if setup.ranks.from_first(lambda: read_meta(checkpoint).has_additions):
+        restore_weights(setup, checkpoint)
+        result = validate(setup, validation_logits(setup))
+        if setup.ranks.first:
+            _save(setup, folder, result, best)
+        setup.ranks.wait()
 
 
 def _save_better(

@@ -228,7 +228,8 @@ def make_setup(
     )
     ranks, taught = Ranks(accelerator), None
     train, validation = inputs.encoded_texts(text_model, ranks)
-    soft = inputs.soft_targets(accelerator)  # last, since a teacher may read for hours
+    with ranks.ending_together():
+        soft = inputs.soft_targets(accelerator)  # last, since a teacher may read for hours
     if soft is not None:
         unlabelled = inputs.encoded(text_model, soft.unlabelled.split, ranks)
         taught = train.taught(unlabelled, soft.logits)

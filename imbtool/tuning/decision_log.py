@@ -17,6 +17,7 @@ from imbtool.files.documents import Count, Number, first_fault
 from imbtool.files.json_text import parse_json
 from imbtool.files.locks import LOCK
 from imbtool.files.writing import cut_half_line, leftovers, lines_of
+from imbtool.runs.folder import as_written
 from imbtool.runs.manifest import PROFILE, differences
 from imbtool.tuning.guide import EPOCHS, GAMMA, RATE, WEIGHT, Change, Setting
 from imbtool.tuning.history import Round, RoundNumber
@@ -119,7 +120,7 @@ class DecisionLog:
             case SessionRecord():
                 if not self.profiles:
                     self.labels, self.fingerprints = record.labels, record.fingerprints
-                self.profiles.append(make_profile(record.profile))
+                self.profiles.append(as_written(make_profile(record.profile)))
             case SearchRecord():
                 self._check(record)
                 self.searched[record.base or 1] = record.changes

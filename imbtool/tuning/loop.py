@@ -178,6 +178,9 @@ class _Session:
     def record_start(self) -> None:
         """Write down by what is judged, how far the tuning may go, and how far it is."""
         section = self.profile.tuning
+        given = self.profile.model_dump(mode="json", exclude_unset=True)
+        # in full, since another version may have other defaults
+        given["training"] = self.profile.training.model_dump(mode="json")
         self._record(
             SessionRecord(
                 budget_runs=section.budget_runs,
@@ -187,7 +190,7 @@ class _Session:
                 proxy=section.proxy,
                 runs_done=len(self.rounds),
                 minutes_spent=sum(each.seconds for each in self.rounds) / 60,
-                profile=self.profile.model_dump(mode="json", exclude_unset=True),
+                profile=given,
                 labels=self.data.names,
                 fingerprints=self.data.fingerprints,
             )
@@ -319,5 +322,5 @@ class _Session:
         return self.folder / "rounds" / str(number)
 
     def _record(self, record: Event) -> None:
-        append_line(self.folder / DECISIONS, record)
+        append_line(self.folder / DECISIONS, record, sync=True)
         self.emit(record)

@@ -12,6 +12,7 @@ from imbtool.data import duplicates
 from imbtool.data.duplicates import (
     NEAR,
     near_duplicate_groups,
+    near_to,
     normalised,
     text_key,
     text_keys,
@@ -112,6 +113,22 @@ def test_many_likes_of_one_text_are_one_group():
     words = sentence(random.Random(2), 30)
     texts = [" ".join([*words, f"number{number}"]) for number in range(200)]
     assert near(*texts)
+
+
+def test_texts_near_a_known_one_are_found_by_kind_and_block_by_block(monkeypatch):
+    monkeypatch.setattr("imbtool.data.duplicates.NEAR_AT_ONCE", 2)
+    rng = random.Random(4)
+    one, two, other = (" ".join(sentence(rng)) for _ in range(3))
+    found = near_to([[one], [], [two, one]], [other, two + "!", one.upper()])
+    assert found.astype(int).tolist() == [[0, 0, 1], [0, 0, 0], [0, 1, 1]]
+    assert near_to([[], []], [one]).tolist() == [[False], [False]]
+
+
+@pytest.mark.parametrize("known", [1, 30])
+def test_of_hundreds_of_texts_alike_each_is_near_to_a_known_one(known: int):
+    words = sentence(random.Random(5), 40)
+    alike = [" ".join([*words, f"number{number}"]) for number in range(330)]
+    assert near_to([alike[:known]], alike[30:]).all()
 
 
 def test_no_text_and_one_text_have_their_groups():

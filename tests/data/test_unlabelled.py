@@ -9,7 +9,7 @@ from conftest import read_csv, write_csv
 from imbtool.config.reader import Override, read_profile
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import read_corpus
-from imbtool.data.unlabelled import Unlabelled, near_to, read_unlabelled
+from imbtool.data.unlabelled import Unlabelled, read_unlabelled
 from imbtool.errors import UserError
 
 NEW = [
@@ -86,8 +86,3 @@ def test_a_table_of_known_texts_alone_is_refused(project):
 def test_a_row_without_text_is_refused_by_its_number(project):
     with pytest.raises(UserError, match="1 row without text: 2"):
         read([NEW[0], " "])
-
-
-def test_near_texts_are_found_block_by_block(monkeypatch):
-    monkeypatch.setattr("imbtool.data.unlabelled.NEAR_AT_ONCE", 2)
-    assert near_to(NEW[1:2], [*NEW, NEW[1] + "!", "other"]).tolist() == [0, 1, 0, 1, 0]

@@ -192,16 +192,22 @@ def test_a_student_goes_on_only_with_the_texts_and_logits_that_it_began_with(
     run, table = student("student"), Path("more.csv")
     rows, kept = read_csv(table), run / "teacher.safetensors"
 
-    def refusal() -> str:
-        refused = imbtool("train", "--resume", run)
+    def refusal(*allowed: str) -> str:
+        refused = imbtool("train", "--resume", run, *allowed)
         assert refused.exit_code == 2
         return str(refused.stderr)
 
     write_csv(table, [{"text": "another text entirely"}, *rows[1:]])
-    assert "distillation.unlabelled.fingerprint" in refusal()
+    assert "other texts or labels in" in refusal()
     write_csv(table, rows[1:])
     assert f"{len(logits_of(run)) - 1} texts now" in refusal()
     write_csv(table, rows)
+    # of texts in another order each would get the logits of another, whatever is allowed
+    for path in (table, Path("train.csv")):
+        ordered = read_csv(path)
+        write_csv(path, ordered[::-1])
+        assert f"{path}, or in another order" in refusal("--allow-changed")
+        write_csv(path, ordered)
     save_file({"logits": logits_of(run) + 1}, kept)
     assert "other logits than the run began with" in refusal()
     kept.write_bytes(b"")

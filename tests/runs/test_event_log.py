@@ -12,6 +12,7 @@ from imbtool.events import (
     Event,
     LabelEpochMetrics,
     ResumeEvent,
+    SaveEvent,
     StepEvent,
     ValidationMetrics,
     WarningEvent,
@@ -141,3 +142,38 @@ def test_a_half_line_is_cut_before_a_line_is_added(path: Path):
     path.write_text('{"event": "end"}\n{"event": "st')
     EventLogWriter(path, lambda event: None)(step(EVERY_STEPS))
     assert [event["event"] for event in written(path)] == ["end", "step"]
+
+
+def losses(events: list[Event]) -> list[float | None]:
+    return [loss for each in of_kind(events, StepEvent) for loss in each.losses]
+
+
+def test_no_loss_before_a_saved_state_is_lost_and_none_is_there_twice(path: Path):
+    writer = EventLogWriter(path, lambda _: None)
+    for number in range(1, 14):
+        writer(step(number, loss=number / 100))
+        if number in (4, 12):
+            writer(SaveEvent(step=number))
+    resumed = EventLogWriter(path, lambda _: None)
+    resumed(ResumeEvent(step=4, epoch=1))
+    for number in range(5, 21):
+        resumed(step(number, loss=number / 100))
+    assert losses(read_events(path.parent)) == [number / 100 for number in range(1, 21)]
+
+
+def test_an_epoch_that_is_validated_again_stands_once(path: Path):
+    writer = EventLogWriter(path, lambda _: None)
+    for event in (epoch(1, 0.3, 0.3), epoch(2, 0.2, 0.2)):
+        writer(event)
+    # the state was saved at the last step of the second epoch, before it was validated
+    resumed = EventLogWriter(path, lambda _: None)
+    for again in (ResumeEvent(step=40, epoch=2), epoch(2, 0.2, 0.2)):
+        resumed(again)
+    assert [each.epoch for each in of_kind(read_events(path.parent), EpochEvent)] == [1, 2]
+
+
+def test_a_run_that_goes_on_has_not_ended(path: Path):
+    writer = EventLogWriter(path, lambda _: None)
+    for event in (epoch(1, 0.3, 0.3), END, ResumeEvent(step=20, epoch=2)):
+        writer(event)
+    assert not of_kind(read_events(path.parent), EndEvent)

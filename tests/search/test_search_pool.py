@@ -171,6 +171,6 @@ def test_all_of_a_pool_is_free_where_nothing_is_known():
 def test_blocks_of_a_pool_are_compared_alike(monkeypatch):
     pool = made([*TEXTS, "and one more of them"])
     whole = candidates(pool, [TEXTS[3]], [TEXTS[0]])
-    monkeypatch.setattr("imbtool.search.pool.NEAR_AT_ONCE", 2)
+    monkeypatch.setattr("imbtool.data.duplicates.NEAR_AT_ONCE", 2)
     parts = candidates(pool, [TEXTS[3]], [TEXTS[0]])
     assert parts.rows.tolist() == whole.rows.tolist() == [1, 2, 4]

@@ -316,6 +316,22 @@ def test_words_are_added_as_validation_saw_them(words: Path, imbtool: Imbtool) -
     np.testing.assert_allclose(added.mean(axis=0), -0.25, atol=1e-4)
 
 
+def test_words_that_a_resumed_run_does_not_add_are_taken_back(
+    words: Path, imbtool: Imbtool
+) -> None:
+    profile = WORDS / "profile.yaml"
+    text = profile.read_text()
+    assert "words: true" in text
+    profile.write_text(text.replace("words: true", "words: false"))
+    result = imbtool("train", "--resume", str(WORDS), "--allow-changed")
+    assert result.exit_code == 0, result.stderr
+    assert not (WORDS / "checkpoint" / "words.safetensors").exists()
+    assert imbtool(*PLAIN, "--run", "plain").exit_code == 0
+    for name in ("model.safetensors", "imbtool.json"):
+        kept = [(Path("runs") / each / "checkpoint" / name).read_bytes() for each in RUNS]
+        assert kept[0] == kept[1]
+
+
 def test_plain_transformers_decides_without_words_by_thresholds_of_its_own(
     words: Path, imbtool: Imbtool
 ) -> None:

@@ -13,9 +13,10 @@ import pytest
 from conftest import Imbtool
 from safetensors import SafetensorError
 
-from imbtool.events import EpochEvent, of_kind, read_events
+from imbtool.events import EpochEvent, StepEvent, of_kind, read_events
 from imbtool.runs import state
 from imbtool.training.loop import TrainingLoop
+from imbtool.training.optimizer import MOST_AVERAGED
 
 TRAIN = ("train", "-p", "profile.yaml", "--set", "training.head_first=true")
 SAVE_ALWAYS = ("--set", "training.save_every=0.00001")
@@ -27,6 +28,11 @@ def weights_of(run: str) -> bytes:
 
 def epochs_of(run: str) -> list[EpochEvent]:
     return of_kind(read_events(Path("runs") / run), EpochEvent)
+
+
+def losses_of(run: str) -> list[float | None]:
+    events = read_events(Path("runs") / run)
+    return [loss for step in of_kind(events, StepEvent) for loss in step.losses]
 
 
 def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +76,7 @@ def test_a_signal_saves_first_and_the_run_goes_on_to_the_same_weights(
     assert resumed.exit_code == 0, resumed.stderr
     assert weights_of("stopped") == weights_of("whole")
     assert epochs_of("stopped") == epochs_of("whole")
+    assert losses_of("stopped") == losses_of("whole")
 
 
 def kill_when(ready: Callable[[], bool], run: str) -> None:
@@ -134,6 +141,29 @@ def test_what_changed_since_the_start_is_named_and_refused_unless_allowed(
     assert refused.exit_code == 2
     assert key in refused.stderr
     assert imbtool("train", "--resume", "runs/whole", "--allow-changed").exit_code == 0
+
+
+def test_other_labels_are_refused_whatever_is_allowed(whole: Path, imbtool: Imbtool) -> None:
+    for name in ("profile.yaml", "train.csv", "validation.csv", "test.csv"):
+        edit(name, "abuse", "wrongs")
+    edit("runs/whole/profile.yaml", "abuse", "wrongs")
+    before = (Path("runs/whole/checkpoint/imbtool.json")).read_bytes()
+    refused = imbtool("train", "--resume", "runs/whole", "--allow-changed")
+    assert refused.exit_code == 2
+    assert "other labels than at the start: abuse, wrongs" in " ".join(refused.stderr.split())
+    assert Path("runs/whole/checkpoint/imbtool.json").read_bytes() == before
+
+
+def test_a_run_that_is_made_longer_averages_in_its_new_latter_half(
+    whole: Path, imbtool: Imbtool
+) -> None:
+    edit("runs/whole/profile.yaml", "epochs: 2", "epochs: 8")
+    assert imbtool("train", "--resume", "runs/whole", "--allow-changed").exit_code == 0
+    measured = [epoch.validation_loss for epoch in epochs_of("whole")]
+    assert len(set(measured)) == 8
+    steps = epochs_of("whole")[0].step
+    progress = json.loads(Path("runs/whole/last/progress.json").read_text())
+    assert progress["averaged"] == min(4 * steps, -(-4 * steps // -(-4 * steps // MOST_AVERAGED)))
 
 
 def edit(path: str, old: str, new: str) -> None:

@@ -11,7 +11,7 @@ from imbtool.errors import UserError
 from imbtool.files.locks import LOCK
 from imbtool.tuning.decision_log import is_begun, read_decision_log
 
-SESSION = {
+SESSION: dict[str, Any] = {
     "event": "session",
     "profile": {"data": {"train": "/t.csv"}},
     "labels": ["a"],
@@ -63,6 +63,13 @@ def test_it_knows_what_is_done_and_what_was_begun(write: Write) -> None:
     assert log.begun is not None
     assert log.begun.changes[0].after == 3
     assert read_decision_log(write(lines(*WHOLE[:3]))).begun is None
+
+
+def test_a_profile_from_before_weights_of_words_has_none(write: Write) -> None:
+    new = {**SESSION, "profile": {**SESSION["profile"], "training": {"words": True}}}
+    for session, has in ((SESSION, False), (new, True)):
+        log = read_decision_log(write(lines(session)))
+        assert [each.training.words for each in log.profiles] == [has]
 
 
 def test_a_line_ends_where_json_does_whatever_a_label_is_called(write: Write) -> None:
