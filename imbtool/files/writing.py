@@ -108,6 +108,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary, held = _held_temporary(path, Path.mkdir)
     try:
         yield temporary
+        _sync_all(temporary)
         try:
             temporary.rename(path)
         except OSError as error:
@@ -239,13 +240,12 @@ def publish_folder(link: Path, write: Callable[[Path], None]) -> None:
         for path in folder.rglob("*"):
             if path.is_file():
                 path.chmod(readers)  # safetensors leaves its files to their owner alone
-            _sync(path)
+        _sync_all(folder)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, UNWRITABLE):
             raise _no_space(link, error) from error
         raise
-    _sync(folder)
     _point(link, folder)
     for older in published(link):
         if older != folder:
@@ -301,6 +301,13 @@ def _no_space(link: Path, error: Exception) -> UserError:
     found = f"it could not be written ({str(error).strip().splitlines()[0]})"
     fix = "free some space; what was saved before is whole"
     return user_error(link, found, "space for a folder beside it", fix)
+
+
+def _sync_all(folder: Path) -> None:
+    """Let a folder and all that is in it survive a power failure."""
+    for path in [*folder.rglob("*"), folder]:
+        if not path.is_symlink():
+            _sync(path)
 
 
 def _sync(path: Path) -> None:
