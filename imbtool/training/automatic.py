@@ -21,8 +21,11 @@ USUAL_EPOCHS, MOST_EPOCHS = 3, 20
 LEAST_STEPS = 500
 """Least steps of a training, unless they need more than MOST_EPOCHS epochs."""
 MOST_TOKENS = 10**9
-CPU_ACTIVATIONS = 2**30
-"""Bytes of activations that training on CPU keeps for the backward pass."""
+CPU_MEMORY, CPU_ACTIVATIONS = 5 * 2**29, 2**30
+"""Bytes that a training on CPU may take for weights and activations together, and the most of them
+for activations, which get at least half of that whatever the weights take."""
+WEIGHT_BYTES = 22
+"""Of each trained parameter: itself, gradient, two moments and mean in fp32, a copy in bf16."""
 ACTIVATION_BYTES = 51
 """Of each token, layer and unit of the hidden states, as measured in bf16."""
 SMALL, BASE = 30_000_000, 200_000_000
@@ -63,8 +66,7 @@ def choose_learning_rate(
     """
     if section.learning_rate != "auto":
         return AutomaticChoice(section.learning_rate, "from the profile")
-    words = set(word_embeddings(model))
-    size = sum(each.numel() for each in model.parameters() if each not in words)
+    size = _size(model)
     rate = 1e-4 if size < SMALL else 3e-5 if size < BASE else 1e-5
     return AutomaticChoice(rate, f"auto, {size / 1e6:.1f}M parameters besides word vectors")
 
@@ -84,15 +86,23 @@ def choose_precision(section: TrainingSection, device: torch.device) -> Automati
 def most_tokens(model: PreTrainedModel, device: torch.device) -> int:
     """Most tokens of a forward pass in training, padding included.
 
-    On CPU a pass with 2,000 tokens is about as fast per token as one with more, so larger batches
-    are divided to save memory. A GPU needs all the work at once that fits.
+    On CPU a pass of a base-size encoder with 1,100 tokens is about as fast per token as one with
+    2,200, so larger batches are divided to save memory. A GPU needs all the work at once that fits.
     """
     if device.type != "cpu":
         return MOST_TOKENS
     config = model.config
     layers = getattr(config, "num_hidden_layers", 1)
     width = getattr(config, "hidden_size", 1)
-    return max(1, min(MOST_TOKENS, CPU_ACTIVATIONS // (ACTIVATION_BYTES * layers * width)))
+    left = CPU_MEMORY - WEIGHT_BYTES * _size(model)
+    kept = min(max(left, CPU_ACTIVATIONS // 2), CPU_ACTIVATIONS)
+    return max(1, min(MOST_TOKENS, kept // (ACTIVATION_BYTES * layers * width)))
+
+
+def _size(model: PreTrainedModel) -> int:
+    """The number of parameters without word embeddings."""
+    words = set(word_embeddings(model))
+    return sum(each.numel() for each in model.parameters() if each not in words)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

@@ -78,8 +78,8 @@ def test_a_learning_rate_of_the_profile_is_taken() -> None:
     ("shape", "least", "most"),
     [
         (MINILM, 32 * 256, 10_000),
-        ({}, 2_000, 2_500),
-        ({**LARGE, "num_attention_heads": 16}, 700, 1_000),
+        ({}, 1_500, 1_800),
+        (LARGE, 400, 500),
     ],
     ids=["MiniLM", "base", "large"],
 )
