@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from imbtool.annotation.batch import ANNOTATOR, BATCH, AnswerColumns, Batch, BatchText, read_batch
+from imbtool.annotation.batch import (
+    ABOUT,
+    ANNOTATOR,
+    BATCH,
+    AnswerColumns,
+    Batch,
+    BatchText,
+    read_batch,
+)
 from imbtool.annotation.tasks import TEXT, task_text
 from imbtool.data.tables import Table, read_arrow
 from imbtool.errors import Problem, user_error
@@ -34,14 +42,14 @@ class Answer:
         id: of the text.
         annotator: who has answered, if that is known.
         labels: that the text was given; None where nothing was answered.
-        asked: the labels that the answer is about; None: all.
+        asked: the labels that it is about: those that the tool has offered, or of the batch.
         place: where it stands, `FILE: row N`.
     """
 
     id: str
     annotator: str | None
     labels: tuple[str, ...] | None
-    asked: tuple[str, ...] | None
+    asked: tuple[str, ...]
     place: str
 
 
@@ -112,7 +120,7 @@ def read_answered(path: Path, batches: Sequence[BatchOf]) -> tuple[list[Answer],
     if given is None:
         return _of_table(path, batches)
     problems = _Problems(path, batches)
-    answers = []
+    answers, new = [], _names_beyond(batches, (each.labels for each in given))
     for each in given:
         if found := problems.find(each.row, _id_of(each)):
             batch, text = found
@@ -121,8 +129,19 @@ def read_answered(path: Path, batches: Sequence[BatchOf]) -> tuple[list[Answer],
                 problems.unconfirmed.append(each.row)
             labels = problems.without_none(each.row, each.labels, batch.answer.none)
             place = f"{path}: row {each.row}"
-            answers.append(Answer(text.id, each.annotator, labels, each.asked, place))
+            asked = (*batch.labels, *new) if each.asked is None else each.asked
+            answers.append(Answer(text.id, each.annotator, labels, asked, place))
     return answers, list(problems.told())
+
+
+def _names_beyond(
+    batches: Sequence[BatchOf], given: Iterable[tuple[str, ...] | None]
+) -> tuple[str, ...]:
+    """Labels that a file gives beyond those of its batches: all its texts are asked for them."""
+    known = {label for each in batches for label in each.batch.labels}
+    words = {each.batch.answer.none.lower() for each in batches}
+    named = dict.fromkeys(name for names in given for name in names or ())
+    return tuple(each for each in named if each not in known and each.strip().lower() not in words)
 
 
 def _id_of(given: Given) -> str:
@@ -232,8 +251,7 @@ def _of_table(path: Path, batches: Sequence[BatchOf]) -> tuple[list[Answer], lis
             fix = "export it from doccano as JSONL, which keeps the names of labels apart"
         return [], [Problem(str(path), found, expected, fix)]
     problems = _Problems(path, batches)
-    known = {label for each in batches for label in each.batch.labels}
-    answers = list(_table_answers(path, table, name, shape, problems, known))
+    answers = list(_table_answers(path, table, name, shape, problems, batches))
     return answers, list(problems.told())
 
 
@@ -247,24 +265,27 @@ def _table_answers(
     id_column: str,
     shape: AnswerColumns,
     problems: _Problems,
-    known: Set[str],
+    batches: Sequence[BatchOf],
 ) -> Iterator[Answer]:
+    known = {label for each in batches for label in each.batch.labels}
     cells = {name: _texts(table, name) for name in table.data.column_names}
     ids, people = cells[id_column], cells.get(ANNOTATOR)
     read = _names_reader(cells, shape, known) if shape.column else _flags_reader(cells, shape)
-    for place, id in enumerate(ids):
+    rows = [read(place, problems) for place in range(len(ids))]
+    new = _names_beyond(batches, (labels for labels, _ in rows))
+    for place, (id, (labels, asked)) in enumerate(zip(ids, rows, strict=True)):
         if (found := problems.find(place + 1, id)) is None:
             continue
-        _, text = found
+        batch, text = found
         problems.compare(place + 1, text, _texts_of(cells, place, text))
-        labels, asked = read(place, problems)
         who = (people[place].strip() or None) if people else None
-        yield Answer(text.id, who, labels, asked, f"{path}: row {table.row_text(place + 1)}")
+        about = (*batch.labels, *new) if asked is None else asked
+        yield Answer(text.id, who, labels, about, f"{path}: row {table.row_text(place + 1)}")
 
 
 def _texts_of(cells: Mapping[str, Sequence[str]], place: int, text: BatchText) -> dict[str, str]:
     """The texts of a row: those of the columns, or by an empty name all of them in one."""
-    if text.cells.keys() <= cells.keys():
+    if text.cells.keys() <= cells.keys() and not text.cells.keys() & {ID, *ABOUT}:
         return {name: cells[name][place] for name in text.cells}
     return {"": cells[TEXT][place]} if TEXT in cells else {}
 

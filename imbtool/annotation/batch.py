@@ -10,13 +10,16 @@ from pydantic import Field
 
 from imbtool.config.data_sections import LabelSource
 from imbtool.files.documents import Count, Number, Share, Typed, read_document
+from imbtool.formats.cells import COLUMN_MARK
 
 BATCH, TABLE = "batch.json", "batch.csv"
 ChosenBy = Literal["score", "random", "similar", "pattern"]
 CHOSEN_BY, PROBABILITY, BATCH_NAME = "chosen_by", "inclusion_probability", "batch"
 """Columns that say how a text came to be labelled: in batch.csv, and in merged tables."""
-ASK, WHY, SCORE = "ask", "why", "score"
+SUGGESTED, ASK, WHY, SCORE = "suggested", "ask", "why", "score"
 """Other columns of batch.csv, for the people who label."""
+ABOUT = (SUGGESTED, ASK, WHY, SCORE, CHOSEN_BY, PROBABILITY)
+"""Columns of batch.csv beside the id, the text and the answers."""
 ANNOTATOR = "annotator"
 NONE = "none"
 """The answer that a text has none of the labels, unless a label is called so."""
@@ -111,6 +114,8 @@ class PoolReport(Typed):
     """Left out because they repeat another text of the pool."""
     reserved: Annotated[float, Field(ge=0, le=1)]
     """The share of the random order, from its front, of which no text is chosen by score."""
+    salt: str = ""
+    """Of the random order; none for the first pool of a folder of batches."""
 
 
 class Batch(Typed):
@@ -128,6 +133,11 @@ class Batch(Typed):
     progress: list[Progress]
     remaining: list[Remaining]
     texts: list[BatchText]
+
+
+def text_of(text: BatchText) -> str:
+    """The text of a batch as tables of its profile are read."""
+    return COLUMN_MARK.join(cell for cell in text.cells.values() if cell)
 
 
 def none_word(labels: Iterable[str]) -> str:

@@ -9,11 +9,13 @@ import pandas as pd
 
 from imbtool.annotation.answers import ID
 from imbtool.annotation.batch import (
+    ABOUT,
     ASK,
     BATCH,
     CHOSEN_BY,
     PROBABILITY,
     SCORE,
+    SUGGESTED,
     TABLE,
     WHY,
     AnswerColumns,
@@ -28,7 +30,7 @@ from imbtool.files.writing import replacing
 from imbtool.formats.cells import neutralised
 from imbtool.labels.syntax import joined, needs_list
 
-OURS = (ID, TEXT, ASK, WHY, SCORE, CHOSEN_BY, PROBABILITY)
+OURS = (ID, TEXT, *ABOUT)
 
 
 def write_batch(batch: Batch, folder: Path, tool: AnnotationTool | None = None) -> list[Path]:
@@ -84,10 +86,12 @@ def batch_table(batch: Batch) -> pd.DataFrame:
         UserError: an answer column has a name that the table needs.
     """
     answers = _answer_names(batch.answer)
+    suggests = any(text.prefill is not None for text in batch.texts)
     columns = {
         ID: [neutralised(text.id) for text in batch.texts],
         TEXT: [neutralised(task_text(text)) for text in batch.texts],
-        **{name: [_answer(batch, text, name) for text in batch.texts] for name in answers},
+        **{name: [""] * len(batch.texts) for name in answers},
+        **({SUGGESTED: [_suggested(batch, text) for text in batch.texts]} if suggests else {}),
         ASK: [neutralised(_names(batch, text.ask)) for text in batch.texts],
         WHY: [text.why for text in batch.texts],
         SCORE: ["" if text.score is None else f"{text.score:.4g}" for text in batch.texts],
@@ -100,12 +104,10 @@ def batch_table(batch: Batch) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=object)
 
 
-def _answer(batch: Batch, text: BatchText, column: str) -> str:
-    """An empty cell, or what the model suggests."""
+def _suggested(batch: Batch, text: BatchText) -> str:
+    """What the model suggests, beside the answer: in its place it would pass for one."""
     if text.prefill is None:
         return ""
-    if batch.answer.columns is not None:
-        return str(int(column in text.prefill))
     return neutralised(_names(batch, text.prefill)) or batch.answer.none
 
 

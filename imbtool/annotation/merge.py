@@ -13,12 +13,14 @@ import numpy as np
 from imbtool.analysis.agreement import Agreement, majority, measure_agreement
 from imbtool.analysis.answers_table import Ratings, write_answers
 from imbtool.annotation.answers import Answer, BatchOf, batches_of, read_answered
+from imbtool.annotation.batch import BatchText, text_of
 from imbtool.annotation.merged_tables import MergedColumns, MergedText, TableToMerge, rows_by_id
 from imbtool.annotation.ratings import rate, unknown_labels
 from imbtool.config.reader import make_profile, read_profile
 from imbtool.config.schema import Profile
 from imbtool.config.writer import render_profile
 from imbtool.data.corpus import SPLITS, split_paths
+from imbtool.data.duplicates import near_duplicate_groups
 from imbtool.data.imbalance import count_labels
 from imbtool.data.splitting import stratified_split
 from imbtool.data.tables import Table, read_arrow
@@ -31,7 +33,7 @@ from imbtool.files.writing import new_folder, write_text
 from imbtool.labels.cells import label_cells
 from imbtool.types import Targets
 from imbtool.version import __version__
-from imbtool.wording import counted, some
+from imbtool.wording import counted, cut, some
 
 REPORT, PROFILE, ANSWERS = "merge.json", "profile.yaml", "answers.csv"
 RANDOM = "random"
@@ -177,10 +179,11 @@ def merge_answers(
         raise user_error(folder, "a file or folder of this name", "a new name", "choose another")
     known = _Known.read(profile_path)
     found = batches_of(answered, batches)
+    every = list({id(each): each for group in found.values() for each in group}.values())
+    _refuse_shared_ids(every)
     answers, labels = _read_all(found, known, new_labels)
     ratings = _rated(answers, labels)
     _refuse_merged(known, ratings, answers)
-    every = list({id(each): each for group in found.values() for each in group}.values())
     merged, ties = _merged(ratings, every, asked_only)
     parts = _shared_out(merged, known)
     report = _report(known, ratings, every, parts, ties)
@@ -220,6 +223,18 @@ def _read_all(
     if problems:
         raise UserError(*problems)
     return answers, [*labels, *further]
+
+
+def _refuse_shared_ids(batches: Sequence[BatchOf]) -> None:
+    """Refuse batches in which one id names two texts: answers are told apart by it."""
+    seen: dict[str, tuple[BatchOf, BatchText]] = {}
+    for each in batches:
+        for name, text in each.texts.items():
+            other, before = seen.setdefault(name, (each, text))
+            if before.cells != text.cells:
+                found = f"the id {cut(name, 40)!r} of another text than in {other.folder}"
+                fix = "merge the batches one after the other, each into the profile of the last"
+                raise user_error(each.folder, found, "an id for each text", fix)
 
 
 def _rated(answers: Sequence[Answer], labels: Sequence[str]) -> Ratings:
@@ -280,7 +295,9 @@ def _shared_out(merged: Sequence[MergedText], known: _Known) -> dict[str, list[M
     if drawn:
         targets = np.stack([each.targets for each in drawn])
         shares, seed = [1 / len(measuring)] * len(measuring), known.profile.training.seed
-        for name, rows in zip(measuring, stratified_split(targets, shares, seed), strict=True):
+        together = near_duplicate_groups([text_of(each.text) for each in drawn])
+        rows_of = stratified_split(targets, shares, seed, together)
+        for name, rows in zip(measuring, rows_of, strict=True):
             parts[name] = [drawn[row] for row in rows]
     return parts
 

@@ -71,8 +71,8 @@ def rate(answers: Sequence[Answer], labels: Sequence[str]) -> tuple[Ratings, lis
 
 def _vector(answer: Answer, column: dict[str, int]) -> Targets:
     """What an answer says of each label [L]."""
-    said = np.full(len(column), 0 if answer.asked is None else np.nan, dtype=np.float32)
-    for name in answer.asked or ():
+    said = np.full(len(column), np.nan, dtype=np.float32)
+    for name in answer.asked:
         if name in column:  # an option that nobody has ever chosen may be no label
             said[column[name]] = 0
     for name in answer.labels or ():

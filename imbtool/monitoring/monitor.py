@@ -99,7 +99,7 @@ def monitor_stream(
             SingleTest("frequency", mean_test(*pair), name, *(float(each.mean()) for each in pair))
         )
     tests += [SingleTest("scores", of.p, name) for name, of in zip(names, shifted, strict=True)]
-    figures = _Figures.of(checkpoint, reference, flagged, texts, options)
+    figures = _Figures.of(checkpoint, reference, flagged, source, stream, options)
     required = _requirements(checkpoint)
     labels = {}
     for place, (name, of) in enumerate(zip(names, shifted, strict=True)):
@@ -215,15 +215,18 @@ class _Figures:
         checkpoint: Checkpoint,
         reference: Reference,
         flagged: Counts,
-        texts: int,
+        source: Path,
+        stream: Stream,
         options: MonitorOptions,
     ) -> _Figures:
         targets = reference.scores.targets
-        expected = expect_metrics(_decisions(reference), targets, flagged, texts, options.seed)
+        decisions, texts = _decisions(reference), len(stream)
+        expected = expect_metrics(decisions, targets, flagged, texts, options.seed)
         positives, known = (targets == 1).sum(axis=0), (~np.isnan(targets)).sum(axis=0)
         if options.answers is None:
             return cls(expected, None, 0, np.zeros_like(flagged), positives, known)
-        given = answered_texts(options.answers, list(checkpoint.labels.names))
+        names = list(checkpoint.labels.names)
+        given = answered_texts(options.answers, names, source, stream.fingerprint)
         decided = checkpoint.decide(checkpoint.probabilities(given.texts))
         answered = answered_metrics(decided, given.targets, given.inclusion, options.seed)
         support = _support(decided, given.targets)

@@ -9,8 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from imbtool.analysis.agreement import majority
-from imbtool.annotation.answers import BatchOf, batches_of, read_answered
-from imbtool.annotation.batch import AnswerColumns, Batch, BatchText, PoolReport, answer_columns
+from imbtool.annotation.answers import BatchOf, read_answered
+from imbtool.annotation.batch import (
+    AnswerColumns,
+    Batch,
+    BatchText,
+    PoolReport,
+    answer_columns,
+    text_of,
+)
 from imbtool.annotation.batch_files import require_writable, write_batch
 from imbtool.annotation.ratings import rate, unknown_labels
 from imbtool.annotation.tasks import AnnotationTool
@@ -19,7 +26,6 @@ from imbtool.errors import Problem, UserError, user_error
 from imbtool.evaluation.document import Estimate
 from imbtool.files.json_text import write_json
 from imbtool.files.writing import new_folder
-from imbtool.formats.cells import COLUMN_MARK
 from imbtool.inference.predict_folder import fingerprint
 from imbtool.monitoring.answered import DesignEstimate, Strata, estimate_share
 from imbtool.monitoring.coherence import coherent
@@ -214,15 +220,11 @@ def estimate_from_answers(
         UserError: there is no sample beside the answers, it is of another stream or checkpoint, or
             the answers cannot be read.
     """
-    folder = answered.parent
-    if not (folder / SAMPLE).is_file():
-        fix = "put the file into the folder that `imbtool prevalence --sample` has written"
-        raise user_error(answered, f"no {SAMPLE} in {folder}", f"{SAMPLE} beside the answers", fix)
-    sample = read_sample(folder)
+    sample = _sample_beside(answered)
     checkpoint = checkpoint_folder(source)
     meta = read_meta(checkpoint)
     _require_same(sample, checkpoint, path, stream_fingerprint(path, meta.data_section(path)))
-    ids, targets = _answers(answered, BatchOf.read(folder), list(sample.labels))
+    ids, targets = _answers(answered, BatchOf.read(answered.parent), list(sample.labels))
     labels = _estimates(sample, ids, targets, meta.label_set)
     answers = int((~np.isnan(targets)).any(axis=1).sum())
     return Prevalence(
@@ -240,11 +242,24 @@ def estimate_from_answers(
     )
 
 
-def _require_same(sample: Sample, checkpoint: Path, path: Path, found: str) -> None:
+def _sample_beside(answered: Path) -> Sample:
+    """The sample in the folder of its answers."""
+    folder = answered.parent
+    if not (folder / SAMPLE).is_file():
+        fix = "put the file into the folder that `imbtool prevalence --sample` has written"
+        raise user_error(answered, f"no {SAMPLE} in {folder}", f"{SAMPLE} beside the answers", fix)
+    return read_sample(folder)
+
+
+def _require_stream(sample: Sample, path: Path, found: str) -> None:
     if found != sample.fingerprint:
         expected = f"the texts that the sample was drawn from ({sample.stream})"
         fix = "name that stream, as it was, or draw a new sample"
         raise user_error(path, "other texts than those of the sample", expected, fix)
+
+
+def _require_same(sample: Sample, checkpoint: Path, path: Path, found: str) -> None:
+    _require_stream(sample, path, found)
     if fingerprint(checkpoint) != sample.checkpoint_sha256:
         expected = f"the checkpoint that the sample was drawn with ({sample.checkpoint})"
         raise user_error(checkpoint, "another checkpoint", expected, "name that checkpoint")
@@ -280,22 +295,29 @@ class AnsweredTexts:
     inclusion: Floats
 
 
-def answered_texts(path: Path, labels: list[str]) -> AnsweredTexts:
+def answered_texts(
+    path: Path, labels: list[str], source: Path, stream_fingerprint: str
+) -> AnsweredTexts:
     """The answered texts of a sample, those without a known probability left out.
 
     Args:
         path: a filled batch.csv in the folder of the sample, or an export that was put there.
         labels: of the model.
+        source: the stream that the sample was drawn from.
+        stream_fingerprint: of its texts.
 
     Raises:
-        UserError: there is no batch beside it, or the answers cannot be read.
+        UserError: there is no sample beside it, it is of another stream, or the answers cannot be
+            read.
     """
-    batch = batches_of([path], [])[path][0]
+    sample = _sample_beside(path)
+    _require_stream(sample, source, stream_fingerprint)
+    batch = BatchOf.read(path.parent)
     ids, targets = _answers(path, batch, labels)
     drawn = [batch.texts[id] for id in ids]
     known = [row for row, text in enumerate(drawn) if text.inclusion_probability]
     return AnsweredTexts(
-        [COLUMN_MARK.join(drawn[row].cells.values()) for row in known],
+        [text_of(drawn[row]) for row in known],
         targets[known],
         np.array([drawn[row].inclusion_probability for row in known], dtype=np.float64),
     )

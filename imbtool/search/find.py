@@ -18,6 +18,7 @@ from imbtool.annotation.batch import (
     Progress,
     Remaining,
     answer_columns,
+    text_of,
 )
 from imbtool.annotation.batch_files import require_writable, write_batch
 from imbtool.data.corpus import read_corpus
@@ -28,7 +29,6 @@ from imbtool.files.writing import new_folder, require_utf8
 from imbtool.search.allocation import LabelState
 from imbtool.search.choice import Chosen
 from imbtool.search.features import CACHE
-from imbtool.search.history import text_of
 from imbtool.search.pool import cells_of, random_order, read_pool
 from imbtool.search.remaining import remaining_positives
 from imbtool.search.scorers import open_scorer
@@ -90,7 +90,14 @@ def find_texts(
     texts = read_pool(pool, scorer.profile.data)
     with locked(folder.parent):  # two searches at once would ask the same texts
         search = Search.begin(scorer, corpus, texts, folder.parent, wish)
-        batch = _document(search, search.select(), answer, str(source), command)
+        selection = search.select()
+        batch = _document(search, selection, answer, str(source), command)
+        if beyond := search.beyond_reserve(selection.drawn):
+            tell(
+                f"note: {beyond:,} of the {counted(len(selection.drawn), 'random text')} come from "
+                "what scores have left over, which holds fewer positives than the pool. Figures "
+                "that are measured on them are too low; a larger pool or fewer random texts help."
+            )
         with new_folder(folder) as draft:
             write_batch(batch, draft, wish.tool)
     return batch
@@ -157,6 +164,7 @@ def _document(
             chosen_before=free.chosen_before,
             repeated=free.repeated,
             reserved=search.reserved,
+            salt=search.salt,
         ),
         needs=_needs(of),
         progress=_progress(search, of.needy),
@@ -235,8 +243,8 @@ def _remaining(search: Search) -> list[Remaining]:
     if not drawn:
         return []
     population = len(search.free.rows) + len(_asked_here(search))
-    order = random_order(texts, search.seed)
-    front = order <= random_order(drawn, search.seed).max()
+    order = random_order(texts, search.seed, search.salt)
+    front = order <= random_order(drawn, search.seed, search.salt).max()
     result = []
     for name, target in zip(search.corpus.labels.names, targets.T, strict=True):
         known = ~np.isnan(target)

@@ -10,16 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from imbtool.annotation.batch import BATCH, Batch, BatchText, PoolReport, read_batch
+from imbtool.annotation.batch import BATCH, Batch, BatchText, PoolReport, read_batch, text_of
 from imbtool.data.corpus import Corpus
 from imbtool.data.duplicates import text_key
-from imbtool.formats.cells import COLUMN_MARK
 from imbtool.types import Targets
 
-
-def text_of(text: BatchText) -> str:
-    """The text of a batch as tables of its profile are read."""
-    return COLUMN_MARK.join(cell for cell in text.cells.values() if cell)
+SALT = 32
+"""Characters of a pool's fingerprint that make its random order another one."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,13 @@ class History:
         """What the first batch from a pool said of it; None where there is none."""
         pools = (batch.pool for batch in self.batches.values())
         return next((pool for pool in pools if pool.fingerprint == fingerprint), None)
+
+    def salt(self, fingerprint: str) -> str:
+        """That of a pool's random order; a new pool may hold texts of those before it."""
+        first = self.first_of(fingerprint)
+        if first is not None:
+            return first.salt
+        return fingerprint[:SALT] if self.batches else ""
 
     def seed(self) -> int | None:
         """The seed of the random order, which all batches share."""

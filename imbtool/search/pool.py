@@ -85,17 +85,17 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def random_order(texts: Sequence[str], seed: int) -> Floats:
-    """A number from 0 to 1 of each text [n], drawn by its words and the seed alone.
+def random_order(texts: Sequence[str], seed: int, salt: str = "") -> Floats:
+    """A number from 0 to 1 of each text [n], drawn by its words, the seed and the salt alone.
 
     Sorted by it, texts are in random order, which is the same whatever else is in the pool and
     however often it is asked for: the texts at its front are a simple random sample (permanent
     random numbers; Ohlsson, Coordination of samples using permanent random numbers, 1995).
     """
-    salt = seed.to_bytes(8, "little")
+    own = seed.to_bytes(8, "little") + salt.encode()
     numbers = (
         int.from_bytes(
-            hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(),
+            hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=own).digest(),
             "little",
         )
         for key in text_keys(texts)

@@ -101,6 +101,7 @@ class Search:
         history: earlier batches and their answers.
         free: what of the pool can be chosen.
         order: the random order of the pool [n].
+        salt: of the order: of what an earlier pool's order has at its front, much has been read.
         reserved: the front of that order which scores leave alone.
         seed: of the order.
         wish: what the batch is to be like.
@@ -112,6 +113,7 @@ class Search:
     history: History
     free: Candidates
     order: Floats
+    salt: str
     reserved: float
     seed: int
     wish: Wish
@@ -136,13 +138,25 @@ class Search:
         first = history.first_of(pool.fingerprint)
         number = RESERVED_BATCHES * wish.random_share * wish.texts
         reserved = min(MOST_RESERVED, number / len(free.rows)) if first is None else first.reserved
-        order = random_order(pool.texts, seed)
-        return cls(scorer, corpus, pool, history, free, order, reserved, seed, wish)
+        salt = history.salt(pool.fingerprint)
+        order = random_order(pool.texts, seed, salt)
+        return cls(scorer, corpus, pool, history, free, order, salt, reserved, seed, wish)
 
     @property
     def profile(self) -> Profile:
         """That says which texts are labelled."""
         return self.scorer.profile
+
+    def beyond_reserve(self, drawn: Rows) -> int:
+        """How many random texts come from what scores have left over in earlier batches."""
+        own = [
+            batch
+            for batch in self.history.batches.values()
+            if batch.pool.fingerprint == self.pool.fingerprint
+        ]
+        if all(text.chosen_by == "random" for batch in own for text in batch.texts):
+            return 0
+        return int((self.order[drawn] >= self.reserved).sum())
 
     def select(self) -> Selection:
         """Choose the texts of a batch: as many as are wished for, or all that are left."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from batches import LABELS, batch_of, batch_text, write_answers, write_batch
 from exportfiles import write_array, write_lines
@@ -74,7 +75,7 @@ def test_the_annotator_stands_in_a_column_if_there_is_one(tmp_path):
     (answer,) = read_answered(table(tmp_path, {"a": "spam"}, annotator=" anna "), [of()])[0]
     assert answer.annotator == "anna"
     (answer,) = read_answered(table(tmp_path, {"a": "spam"}), [of()])[0]
-    assert answer == Answer("a", None, ("spam",), None, f"{tmp_path}/batch.csv: row 1")
+    assert answer == Answer("a", None, ("spam",), tuple(LABELS), f"{tmp_path}/batch.csv: row 1")
 
 
 def test_an_empty_cell_of_a_label_is_unknown(tmp_path):
@@ -90,7 +91,7 @@ def test_an_empty_cell_of_a_label_is_unknown(tmp_path):
     assert problems == []
     assert [(each.labels, each.asked) for each in answers] == [
         (("billing",), ("billing", "spam")),
-        (None, None),
+        (None, tuple(LABELS)),
         (("threat",), ("billing", "threat")),
     ]
 
@@ -281,8 +282,30 @@ def test_a_csv_of_label_studio_without_a_column_of_labels_is_refused(tmp_path):
         read_answered(write_answers(tmp_path / "export.csv", rows), [of()])
 
 
-def answer(id: str, *labels: str, who: str | None = None, place: str = "f: row 1", asked=None):
+def answer(id: str, *labels: str, who: str | None = None, place: str = "f: row 1", asked=LABELS):
     return Answer(id, who, labels, asked, place)
+
+
+def test_of_a_label_that_the_batch_does_not_have_nobody_was_asked(tmp_path):
+    answers, _ = read_answered(table(tmp_path, {"a": "spam", "b": "none"}), [of()])
+    ratings, _ = rate(answers, [*LABELS, "relief"])
+    np.testing.assert_array_equal(ratings.values, [[[0, 0, 1, np.nan], [0, 0, 0, np.nan]]])
+
+
+def test_a_label_that_a_file_gives_anew_was_asked_of_all_its_texts(tmp_path):
+    answers, _ = read_answered(table(tmp_path, {"a": "relief", "b": "spam"}), [of()])
+    ratings, _ = rate(answers, [*LABELS, "relief"])
+    assert ratings.values.tolist() == [[[0, 0, 0, 1], [0, 0, 1, 0]]]
+
+
+def test_a_text_column_named_like_one_of_the_batch_is_no_hindrance(tmp_path):
+    text = batch_text("a", "a knife")
+    texts = [text.model_copy(update={"cells": {"why": "a knife"}})]
+    rows = [{"id": "a", "text": "a knife", "labels": "spam", "why": "It was drawn."}]
+    path = write_answers(tmp_path / "batch.csv", rows)
+    batch = of().batch.model_copy(update={"texts": texts})
+    answers, problems = read_answered(path, [BatchOf(tmp_path, batch, {"a": texts[0]})])
+    assert (problems, answers[0].labels) == ([], ("spam",))
 
 
 def test_the_same_answer_twice_is_one(tmp_path):

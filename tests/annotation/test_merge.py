@@ -176,6 +176,37 @@ def test_where_all_labels_are_known_to_all_rows_nothing_is_written_about_it(tmp_
     ] * 2
 
 
+def test_two_texts_of_one_id_are_refused_before_one_is_lost(tmp_path):
+    profile = profile_in(tmp_path, DECLARED)
+    answered = []
+    for name, text in (("01", "one text"), ("02", "another text")):
+        folder = write_batch(tmp_path / name, batch_of([batch_text("p1", text)]))
+        rows = [{"id": "p1", "text": text, "labels": "spam"}]
+        answered.append(write_answers(folder / "batch.csv", rows))
+    with pytest.raises(UserError, match="the id 'p1' of another text than in"):
+        merged(tmp_path, profile, *answered)
+    assert not (tmp_path / "new").exists()
+
+
+def test_nearly_the_same_random_texts_measure_in_one_table(tmp_path):
+    profile = profile_in(tmp_path, DECLARED)
+    words = " ".join(f"word{number}" for number in range(30))
+    texts = [
+        batch_text(f"r{number}", f"{words} {number % 2} {words[::-1]}x{number % 2}", "random")
+        for number in range(8)
+    ]
+    folder = write_batch(tmp_path / "01", batch_of(texts))
+    rows = [{"id": each.id, "text": each.cells["text"], "labels": "none"} for each in texts]
+    merged(tmp_path, profile, write_answers(folder / "batch.csv", rows))
+    known = set(read_csv_texts(tmp_path, "validation")), set(read_csv_texts(tmp_path, "test"))
+    assert not known[0] & known[1]
+
+
+def read_csv_texts(tmp_path: Path, split: str) -> list[str]:
+    path = tmp_path / "new" / f"{split}.csv"
+    return [row["text"] for row in read_csv(path)] if path.exists() else []
+
+
 def test_a_batch_is_merged_once(tmp_path):
     merged(tmp_path, profile_in(tmp_path, DECLARED))
     with pytest.raises(UserError) as refused:

@@ -94,6 +94,10 @@ def test_answers_take_the_place_of_the_assumption(stream: list[dict[str, str]], 
     monitored = read("out")
     assert monitored.answers == 120
     answered = [label for label in monitored.labels.values() if label.basis == "answers"]
+    write_csv(Path("other.csv"), [{"text": row["text"]} for row in stream[1:]])
+    refused = imbtool("monitor", RUN, "other.csv", "--answers", "sample/batch.csv")
+    assert refused.exit_code == 2
+    assert "other texts than those of the sample" in refused.stderr
     assert answered
     assert all("answered texts" in label.reason for label in answered)
 

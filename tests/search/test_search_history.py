@@ -5,13 +5,13 @@ import pytest
 from batches import LABELS, batch_of, batch_text, write_batch
 from conftest import write_csv
 
-from imbtool.annotation.batch import Batch
+from imbtool.annotation.batch import Batch, text_of
 from imbtool.config.reader import read_profile
 from imbtool.data.corpus import read_corpus
 from imbtool.data.duplicates import text_key
 from imbtool.errors import UserError
 from imbtool.formats.cells import COLUMN_MARK
-from imbtool.search.history import History, read_history, text_of
+from imbtool.search.history import History, read_history
 
 FIRST = batch_of(
     [

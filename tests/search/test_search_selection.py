@@ -9,6 +9,7 @@ from searchproject import KEYS, PROFILE, WordScorer, begin, labels_of, make_proj
 from imbtool.annotation.batch import read_batch
 from imbtool.config.reader import read_profile
 from imbtool.errors import UserError
+from imbtool.search.pool import random_order
 from imbtool.search.selection import MOST_RESERVED, Search, Selection, Wish
 
 DECLARED = (
@@ -213,13 +214,46 @@ def test_random_texts_of_all_batches_together_are_the_front_of_the_order(profile
     search = begin(profile, Wish(20))
     first = search.select()
     texts = [batch_text(search.pool.ids[row], search.pool.texts[row]) for row in rows_of(first)]
-    write_batch(profile.parent / "batches" / "01", batch_of(texts))
+    batch = batch_of(texts)
+    pool = batch.pool.model_copy(update={"fingerprint": search.pool.fingerprint})
+    write_batch(profile.parent / "batches" / "01", batch.model_copy(update={"pool": pool}))
     second = begin(profile, Wish(20)).select()
     front = np.argsort(search.order)
     drawn = [*first.drawn.tolist(), *second.drawn.tolist()]
     assert drawn == front[: len(drawn)].tolist()
 
 
+def test_of_a_grown_pool_old_and_new_texts_are_drawn_alike(profile):
+    """In the order of the pool before, the old texts at the front have been read."""
+    search = begin(profile, Wish(20, random_share=0.5))
+    half = search.pool.texts[: len(search.pool) // 2]
+    order = random_order(half, search.seed)
+    read = np.argsort(order)[: len(half) // 2]
+    texts = [batch_text(search.pool.ids[row], half[row], "random") for row in read.tolist()]
+    write_batch(profile.parent / "batches" / "01", batch_of(texts))
+    drawn = begin(profile, Wish(60, random_share=1.0)).select().drawn
+    # a third of what is left is old
+    assert 10 <= (drawn < len(half)).sum() <= 30
+
+
 def test_labels_of_the_pool_are_those_of_the_keys():
     assert labels_of("a knife at the casino") == ["spam", "threat"]
     assert set(KEYS) == {"billing", "spam", "threat"}
+
+
+def test_random_texts_beyond_the_reserve_are_said_to_come_from_what_scores_left(profile):
+    wish = Wish(60, random_share=0.5)
+    search = begin(profile, wish)
+    first = search.select()
+    assert search.beyond_reserve(first.drawn) == 0  # scores have taken nothing yet
+    texts = [
+        batch_text(search.pool.ids[row], search.pool.texts[row], how)
+        for rows, how in ((first.drawn, "random"), ([each.row for each in first.chosen], "score"))
+        for row in rows
+    ]
+    batch = batch_of(texts)
+    pool = batch.pool.model_copy(update={"fingerprint": search.pool.fingerprint, "reserved": 0.05})
+    write_batch(profile.parent / "batches" / "01", batch.model_copy(update={"pool": pool}))
+    second = begin(profile, wish)
+    drawn = second.select().drawn
+    assert second.beyond_reserve(drawn) == (second.order[drawn] >= 0.05).sum() > 0
