@@ -111,6 +111,7 @@ def evaluate(
     from imbtool.inference.evaluate import EvaluationOptions, evaluate, own_split, table_split
     from imbtool.report.console.evaluation import evaluation_views
     from imbtool.report.evaluation_files import require_unwritten, result_suffix, write_evaluation
+    from imbtool.runs.manifest import PROFILE
     from imbtool.trained.card import write_card
     from imbtool.trained.checkpoint import checkpoint_folder, read_checkpoint
 
@@ -119,7 +120,9 @@ def evaluate(
     options = EvaluationOptions(gates, by, against, 0 if no_texts else errors, trust_remote_code)
     folder = checkpoint_folder(checkpoint)
     where, suffix = output or folder.parent, result_suffix(split, data)
-    require_unwritten(where, suffix)
+    # beside a checkpoint without a run others may stand
+    is_own = output is not None or (folder.parent / PROFILE).is_file()
+    require_unwritten(where, suffix, None if is_own else folder.name)
     model = read_checkpoint(folder, trust_remote_code)
     rows = table_split(model, data) if data else own_split(model, split)
     evaluation = evaluate(model, rows, options)

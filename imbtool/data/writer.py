@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from imbtool.errors import user_error
+from imbtool.formats.arrow_types import in_schema
 from imbtool.formats.cells import is_missing, python_values, stands_for_text, text_cells
 from imbtool.wording import some
 
@@ -49,12 +50,17 @@ class TableWriter:
         Raises:
             UserError: it has columns or types that have no place in the file.
         """
-        if self._stream is None:
-            self._write_parquet(self._aligned(frame))
-        elif self._suffix == ".jsonl":
-            self._write_json(frame, self._stream)
-        else:
-            self._write_csv(self._aligned(frame), self._stream)
+        try:
+            if self._stream is None:
+                self._write_parquet(self._aligned(frame))
+            elif self._suffix == ".jsonl":
+                self._write_json(frame, self._stream)
+            else:
+                self._write_csv(self._aligned(frame), self._stream)
+        except (pa.ArrowException, OverflowError, ValueError) as error:
+            fix = f"write {'.parquet' if self._suffix == '.jsonl' else '.jsonl'}"
+            expected = "one type a column, and numbers that JSON has"
+            raise user_error(self._target, str(error), expected, fix) from None
         self.rows += len(frame)
 
     def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +79,7 @@ class TableWriter:
     def _write_json(self, frame: pd.DataFrame, stream: IO[str]) -> None:
         names = [str(name) for name in frame.columns]
         for cells in _rows(frame, missing=None):
-            stream.write(_json(dict(zip(names, cells, strict=True))) + "\n")
+            stream.write(_json(dict(zip(names, cells, strict=True)), allow_nan=False) + "\n")
 
     def _write_csv(self, frame: pd.DataFrame, stream: IO[str]) -> None:
         delimiter = "\t" if self._suffix == ".tsv" else ","
@@ -92,14 +98,10 @@ class TableWriter:
             (careful if has_break else plain).writerow(row)
 
     def _write_parquet(self, frame: pd.DataFrame) -> None:
-        try:
-            if self._parquet is None:
-                self._parquet = pq.ParquetWriter(self._target, _schema(frame))
-            table = pa.Table.from_pandas(frame, self._parquet.schema, preserve_index=False)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-            fix = "write .jsonl, which takes any value"
-            raise user_error(self._target, str(error), "one type a column", fix) from None
-        self._parquet.write_table(table)
+        if self._parquet is None:
+            self._parquet = pq.ParquetWriter(self._target, _schema(frame))
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        self._parquet.write_table(in_schema(table, self._parquet.schema))
 
 
 def _rows(frame: pd.DataFrame, missing: str | None) -> Iterator[tuple[object, ...]]:
@@ -119,8 +121,8 @@ def _values(column: pd.Series[Any]) -> list[Any]:
         return python_values(column.array.__arrow_array__())
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _json(value: object, allow_nan: bool = True) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str, allow_nan=allow_nan)
 
 
 def _schema(frame: pd.DataFrame) -> pa.Schema:

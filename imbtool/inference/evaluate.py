@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from imbtool.runs.folder import read_run_profile
 from imbtool.runs.manifest import MANIFEST, PROFILE
 from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 from imbtool.trained.metadata import CheckpointMeta
-from imbtool.wording import did_you_mean
+from imbtool.wording import did_you_mean, some
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,18 @@ def _slice_values(meta: CheckpointMeta, split: Split, column: str | None) -> lis
     return [] if column is None else split_column(split, column, meta.data.text_format)
 
 
+def _unfair(fingerprints: Mapping[str, str], measured: str, path: Path) -> Iterator[str]:
+    """That the other model has used the texts, or may have."""
+    used = [name for name in ("train", "validation") if fingerprints[name] == measured]
+    if used:
+        yield f"{path} has used these texts as its {used[0]} texts, so it looks better than it is."
+    elif fingerprints["test"] != measured:
+        yield (
+            f"These are not the test texts of {path}: it looks better than it is if some of them "
+            "are among its training texts."
+        )
+
+
 def _other_predictions(
     checkpoint: Checkpoint, split: Split, options: EvaluationOptions
 ) -> Predictions | None:
@@ -221,5 +233,13 @@ def _other_predictions(
         section = checkpoint.meta.data_section(split.source)
         return read_external_predictions(path, section, checkpoint.labels.names, split)
     other = read_checkpoint(path, options.trust_remote_code)
+    columns, own = (
+        each.meta.data_section(split.source).text_columns for each in (other, checkpoint)
+    )
+    if columns != own and max(len(columns), len(own)) > 1:
+        expected = f"one that reads {some(own)}, as the checkpoint does"
+        fix = "write its predictions by `imbtool predict`, and compare with that file"
+        raise user_error(path, f"a model that reads {some(columns)}", expected, fix)
+    tell(_unfair(other.meta.fingerprints, split.fingerprint, path))
     with rows_named(split.row_text):
         return decided(other, other.probabilities(split.texts))

@@ -40,7 +40,7 @@ def read_external_predictions(
     Decisions are those in a column `predicted` (label names, joined by the separator), or 0/1
     columns named as the labels, or probabilities at 0.5, in columns `p:LABEL` or named as the
     labels. Beside `predicted`, 0/1 columns are left alone: they may be the truth. Rows are matched
-    by the id column where both tables have one, else by position.
+    by the id column where both tables have one, else by position; texts must be the same.
 
     Args:
         path: a csv, tsv, jsonl or parquet file.
@@ -187,7 +187,9 @@ def _predictions(
 def _matched(frame: pd.DataFrame, path: Path, data: DataSection, split: Split) -> pd.DataFrame:
     """The rows of the split's texts, in their order."""
     if data.id and data.id in frame.columns:
-        return _by_id(frame, path, data.id, split_column(split, data.id, data.text_format))
+        found = _by_id(frame, path, data.id, split_column(split, data.id, data.text_format))
+        _require_same_texts(found, path, data, split)
+        return found
     if len(frame) != len(split):
         expected = f"{counted(len(split), 'row')}, one for each text of {split.name}"
         fix = "predict these texts in their order, or give both tables an id column (data.id)"
@@ -216,13 +218,13 @@ def _require_same_texts(frame: pd.DataFrame, path: Path, data: DataSection, spli
     if not set(columns) <= set(frame.columns):
         return
     pairs = zip(joined_text(frame, data.text), split.texts, split.rows, strict=True)
-    for row, (theirs, ours, our_row) in enumerate(pairs, start=1):
+    for row, (theirs, ours, our_row) in zip(frame.index + 1, pairs, strict=True):
         if text_key(theirs) != text_key(ours):
             raise user_error(
                 f"{path}: {' + '.join(columns)}",
                 f"another text in row {row}: {shown_text(theirs)[:60]!r}",
                 f"{shown_text(ours)[:60]!r}, as in row {our_row} of {split.source}",
-                "put the rows in the order of the split, or give both tables an id column",
+                "predict these texts: match them by their order, or by an id column of both tables",
             )
 
 

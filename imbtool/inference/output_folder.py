@@ -78,7 +78,11 @@ def claim_folder(
     before = read_claim(folder)
     if start_over:
         _delete_outputs(folder, outputs)
-    elif before is not None and before != manifest and _tables(folder):
+    elif (
+        before is not None
+        and before != manifest
+        and (_tables(folder) or whole_outputs(folder, outputs))
+    ):
         raise _other_job(folder, before, manifest)
     if before != manifest:
         write_json(folder / MANIFEST, manifest.model_dump())

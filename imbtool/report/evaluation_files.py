@@ -9,11 +9,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from imbtool.data.writer import TableWriter
+from imbtool.errors import user_error
 from imbtool.evaluation.document import Evaluation
 from imbtool.evaluation.mistakes import mistakes_frame
 from imbtool.events import Event
 from imbtool.files.json_text import write_json
-from imbtool.files.writing import write_text
+from imbtool.files.writing import replacing
 from imbtool.report.figures.evaluation import (
     draw_comparison,
     draw_f1_by_positives,
@@ -74,11 +76,12 @@ def write_evaluation(
     for name, figure in figures.items():
         write_png(figure, pictures[name])
     if evaluation.mistakes is not None:
-        write_text(errors, mistakes_frame(evaluation.mistakes).to_csv(index=False))
+        with replacing(errors) as draft, TableWriter(draft, ".csv") as writer:
+            writer.write(mistakes_frame(evaluation.mistakes))
     return page
 
 
-def require_unwritten(folder: Path, suffix: str = "") -> None:
+def require_unwritten(folder: Path, suffix: str = "", only: str | None = None) -> None:
     """Check that a folder has no file that an evaluation would replace but did not write.
 
     The document evaluation.json says which files an evaluation has written.
@@ -86,6 +89,7 @@ def require_unwritten(folder: Path, suffix: str = "") -> None:
     Args:
         folder: where the evaluation is to go.
         suffix: of the files' names.
+        only: the name of the checkpoint whose results may be replaced. Default: any.
 
     Raises:
         UserError: it has, or its name is not UTF-8.
@@ -94,6 +98,9 @@ def require_unwritten(folder: Path, suffix: str = "") -> None:
     others = [f"{name}{suffix}{end}" for name, end in TEXTS]
     pictures = {name: f"plots/{name}{suffix}.png" for name in FIGURES}
     document = our_document(folder / marker, _is_evaluation)
+    if document and only is not None and Path(document["data"]["checkpoint"]).name != only:
+        found = f"results of the checkpoint {document['data']['checkpoint']}"
+        raise user_error(folder / marker, found, f"those of {only}, or none", "name a folder by -o")
     names = [marker, *others, *pictures.values()]
     ours = set(names) if document else set()
     if document and document.get("mistakes") is None:

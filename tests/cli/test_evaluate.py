@@ -1,7 +1,9 @@
 """What `imbtool evaluate` adds to the figures: another model, slices, errors to read, gates."""
 
 import csv
+import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,50 @@ def test_a_model_is_no_better_than_itself(project: Path, imbtool: Imbtool) -> No
     assert comparison["counts"] == {"better": 0, "worse": 0, "cannot be told": 6}
     difference = comparison["overall"]["macro"]["f1"]
     assert (difference["value"], difference["low"], difference["high"]) == (0, 0, 0)
+
+
+def test_a_rival_that_has_used_the_texts_is_said_to_look_better(
+    project: Path, imbtool: Imbtool
+) -> None:
+    said = imbtool("evaluate", "runs/first", "--against", CHECKPOINT, "--split", "validation")
+    assert "has used these texts as its validation texts" in said.stderr
+    write_csv(Path("test.csv"), read_csv(Path("test.csv"))[::-1])
+    said = imbtool("evaluate", CHECKPOINT, "--data", "test.csv", "--against", CHECKPOINT)
+    assert "These are not the test texts of runs/first/checkpoint" in said.stderr
+
+
+def test_a_rival_that_reads_other_columns_is_not_given_ours(
+    project: Path, imbtool: Imbtool
+) -> None:
+    shutil.copytree(CHECKPOINT, "rival")
+    meta = json.loads(Path("rival/imbtool.json").read_text())
+    meta["data"]["text"] = ["title", "text"]
+    Path("rival/imbtool.json").write_text(json.dumps(meta))
+    refused = imbtool("evaluate", "runs/first", "--against", "rival")
+    assert refused.exit_code == 2
+    assert "a model that reads title, text" in refused.stderr
+
+
+def test_results_of_a_checkpoint_beside_another_are_kept(project: Path, imbtool: Imbtool) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(CHECKPOINT, Path("models", name))
+    assert imbtool("evaluate", "models/a", "--data", "test.csv").exit_code == 0
+    before = Path("models/evaluation-test.json").read_bytes()
+    refused = imbtool("evaluate", "models/b", "--data", "test.csv")
+    assert refused.exit_code == 2
+    assert "results of the checkpoint models/a" in refused.stderr
+    assert Path("models/evaluation-test.json").read_bytes() == before
+    assert imbtool("evaluate", "models/a", "--data", "test.csv").exit_code == 0
+    assert imbtool("evaluate", "models/b", "--data", "test.csv", "-o", "of-b").exit_code == 0
+
+
+def test_a_lone_carriage_return_makes_no_row_of_the_errors(project: Path, imbtool: Imbtool) -> None:
+    rows = read_csv(Path("test.csv"))
+    write_csv(Path("odd.csv"), [{**row, "text": row["text"] + "\r=1+2"} for row in rows])
+    assert imbtool("evaluate", "runs/first", "--data", "odd.csv").exit_code == 0
+    content = Path("runs/first/errors-odd.csv").read_bytes().decode()
+    assert "\r=1+2" in content
+    assert len({len(row) for row in csv.reader(io.StringIO(content, newline=""))}) == 1
 
 
 def test_predictions_of_this_tool_are_the_checkpoint_itself(

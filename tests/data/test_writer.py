@@ -29,6 +29,48 @@ def test_a_value_that_parquet_cannot_hold_is_refused(tmp_path: Path):
         writer.write(frame)
 
 
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        (1, 0.9),
+        (1, "2"),
+        ("1", 2),
+        ({"a": 1}, {"a": 1, "b": "new"}),
+        ([1], [0.5]),
+        ([{"a": 1}], [{"b": 1}]),
+        (True, 2),
+        ({}, {}),
+    ],
+)
+def test_parquet_refuses_later_rows_that_would_be_changed(tmp_path: Path, first, later):
+    with (
+        pytest.raises(UserError, match=r"write \.jsonl"),
+        TableWriter(tmp_path / "t.parquet", ".parquet") as writer,
+    ):
+        for value in (first, later):
+            writer.write(pd.DataFrame({"a": [value]}, dtype=object))
+
+
+def test_parquet_takes_later_rows_that_keep_what_they_hold(tmp_path: Path):
+    rows = [
+        {"a": {"x": 1.5, "y": "1"}, "b": 0.5, "c": [1], "d": "x"},
+        {"a": {"x": 2.0}, "b": 3, "c": [], "d": None},
+        {"a": None, "b": None, "c": None, "d": "y"},
+    ]
+    with TableWriter(tmp_path / "t.parquet", ".parquet") as writer:
+        for row in rows:
+            writer.write(pd.DataFrame([row], dtype=object))
+    again = pq.read_table(tmp_path / "t.parquet").to_pylist()
+    assert again == [rows[0], {**rows[1], "a": {"x": 2.0, "y": None}}, rows[2]]
+
+
+@pytest.mark.parametrize("value", [float("inf"), [1.0, float("nan")]])
+def test_lines_of_json_hold_no_number_that_json_lacks(value: object):
+    writer = TableWriter(io.StringIO(), ".jsonl")
+    with pytest.raises(UserError, match=r"write \.parquet"):
+        writer.write(pd.DataFrame({"a": [value]}, dtype=object))
+
+
 def test_parquet_types_survive_reading_and_writing(tmp_path: Path):
     table = pa.table(
         {

@@ -149,6 +149,13 @@ def test_rows_are_matched_by_their_id_and_others_are_passed_over(tmp_path):
     assert theirs.probabilities[:, 0].tolist() == [0.1, 0.2, 0.3, 0.4]
 
 
+def test_rows_of_the_same_ids_and_other_texts_are_those_of_another_split(tmp_path):
+    other = {"id": TABLE["id"][::-1], "text": ["four", "3", "two words", "one"], **SCORES}
+    with pytest.raises(UserError, match="another text in row 2: '3'"):
+        read(tmp_path, other, id="id")
+    read(tmp_path, {**other, "text": ["four", "three", "two words", "one"]}, id="id")
+
+
 def test_ids_that_are_missing_or_repeated_are_named(tmp_path):
     columns = {"id": ["001", "002", "002", "003"], "p:a": [0.1] * 4}
     assert "theirs.csv: id\n  found     1 id more than once: 002" in refused(

@@ -274,6 +274,20 @@ def test_a_copy_of_a_checkpoint_with_the_card_of_an_evaluation_is_the_same(
     assert "3 skipped" in imbtool("predict", "copy", "in", "-o", "out").stderr
 
 
+def test_outputs_with_names_that_a_folder_passes_over_are_those_of_a_job_too(
+    shards: list, imbtool: Imbtool
+) -> None:
+    Path("in/part-0.csv").rename("in/_part-0.csv")
+    globbed = ("predict", RUN, "in/*.csv", "-o", "out")
+    assert imbtool(*globbed).exit_code == 0
+    for name in ("part-1.csv", "part-2.csv"):
+        Path("out", name).unlink()
+    other_threshold()
+    refused = imbtool(*globbed)
+    assert refused.exit_code == 2
+    assert "another checkpoint (" in refused.stderr
+
+
 def test_a_folder_without_outputs_may_be_claimed_anew(shards: list, imbtool: Imbtool) -> None:
     assert imbtool(*PREDICT, "--text", "labels").exit_code == 0
     for path in Path("out").glob("*.csv"):
