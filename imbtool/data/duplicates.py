@@ -183,10 +183,7 @@ def _min_hashes(tokens: Hashes, starts: Numbers, seed: int) -> Hashes:
 
 
 def _alike(hashes: Hashes) -> Numbers:
-    """Pairs of rows with the same hashes, the smaller number first.
-
-    Of many alike, each is compared with those that stand first too, which may be known texts.
-    """
+    """Pairs of rows with the same hashes, the smaller number first; the first rows may be known."""
     mixed = hashes @ (_random_hashes(HASHES, 0) | np.uint64(1))
     order = np.argsort(mixed, kind="stable")
     ordered, found = mixed[order], []
