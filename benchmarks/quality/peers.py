@@ -172,7 +172,7 @@ class ByLibMultiLabel:
 
         corpus = read_corpus(profile_of(task))
         splits = {
-            name: {"x": split.texts, "y": [np.flatnonzero(row == 1) for row in split.targets]}
+            name: {"x": list(split.texts), "y": [np.flatnonzero(row == 1) for row in split.targets]}
             for name, split in (("train", corpus.train), ("test", corpus.test))
         }
         made = linear.Preprocessor().fit_transform({"data_format": "dataframe", **splits})
@@ -237,9 +237,9 @@ class BySetFit:
             # one context for all steps: weights whose casts it kept would stay as they were
             in_bf16 = precision_of(task) == "bf16"
             with torch.autocast(task.device, torch.bfloat16, in_bf16, cache_enabled=False):
-                trainer.train_embeddings(corpus.train.texts, labels)
-            trainer.train_classifier(corpus.train.texts, labels)
-        embeddings = model.encode(corpus.test.texts)
+                trainer.train_embeddings(list(corpus.train.texts), labels)
+            trainer.train_classifier(list(corpus.train.texts), labels)
+        embeddings = model.encode(list(corpus.test.texts))
         head = model.model_head
         return Answers(head.predict(embeddings) == 1, head.predict_proba(embeddings))
 

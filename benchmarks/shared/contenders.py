@@ -153,7 +153,7 @@ def make_trainer(contender: WithTrainer, task: Task, folder: Path, pace: Pace) -
     )
     tokenizer = AutoTokenizer.from_pretrained(where)
     length = min(profile.model.max_length, tokenizer.model_max_length)
-    encoded = tokenizer(corpus.train.texts, truncation=True, max_length=length)["input_ids"]
+    encoded = tokenizer(list(corpus.train.texts), truncation=True, max_length=length)["input_ids"]
     rows = trainer_rows(rows_of(task, encoded), corpus.train.targets)
     return _watched_trainer(pace)(
         model,

@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -215,8 +215,14 @@ def take_turns(
     with ExitStack() as stack:
         children: list[Child] = []
         for contender in contenders:
-            with suppress(*[ContenderError] * skip_failed):
+            try:
                 children.append(stack.enter_context(Child(contender, task)))
+            except ContenderError as error:
+                if not skip_failed:
+                    raise
+                say(f"left out: {str(error).splitlines()[-1]}")
+        if not children:
+            raise ContenderError("no contender could start")
         for child in children:
             child.round(steps)
         result: dict[str, list[Round]] = {child.name: [] for child in children}
