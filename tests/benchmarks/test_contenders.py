@@ -2,41 +2,24 @@
 
 from pathlib import Path
 
-import torch
-from conftest import Imbtool
+import pytest
 
-from benchmarks.shared.contenders import best_trainers, default_trainer
+from benchmarks.shared.contenders import WithImbtool, WithTrainer, default_trainer
 from benchmarks.shared.tasks import Task
+from benchmarks.shared.turns import ContenderError, take_turns
 
 
-class EndedError(Exception):
-    """Enough was seen."""
+def task_of(project: Path) -> Task:
+    return Task(project, project / "profile.yaml", str(project / "encoder"), 1e-4, "cpu", 4)
 
 
-class TwoSteps:
-    """Ends a training after two steps."""
-
-    def __init__(self) -> None:
-        self.tokens, self.steps = 0, 0
-
-    def begin(self, model: torch.nn.Module) -> None:
-        """Nothing needs to be ready."""
-
-    def saw(self, tokens: int | torch.Tensor) -> None:
-        self.tokens += int(tokens)
-
-    def after_step(self) -> None:
-        self.steps += 1
-        if self.steps == 2:
-            raise EndedError
+def test_trainer_and_imbtool_start_on_the_texts_of_a_project(project: Path) -> None:
+    contenders = [default_trainer(), WithImbtool("imbtool")]
+    measured = take_turns(contenders, task_of(project), steps=1, rounds=1)
+    assert all(measured.rounds[each.name][0].rate > 0 for each in contenders)
 
 
-def test_trainer_starts_on_the_texts_of_a_project(project: Path, imbtool: Imbtool) -> None:
-    task = Task(project, project / "profile.yaml", None, 1e-4, "cpu", 4)
-    for contender in (default_trainer(), best_trainers("cpu")[-1]):
-        pace = TwoSteps()
-        try:
-            contender.train(task, pace)
-        except EndedError:
-            assert pace.tokens > 0
-        assert pace.steps == 2
+def test_where_no_contender_can_start_it_says_so(project: Path) -> None:
+    absent = WithTrainer("absent", {}, attention="no such attention")
+    with pytest.raises(ContenderError, match="no contender could start"):
+        take_turns([absent], task_of(project), 1, 1, skip_failed=True)

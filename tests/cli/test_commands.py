@@ -92,7 +92,7 @@ def test_a_run_folder_holds_all_that_is_documented(project: Path, imbtool: Imbto
     assert read_json(folder / "manifest.json")["command"]
     lines = json_lines((folder / "events.jsonl").read_text())
     events = [event["event"] for event in lines if event["event"] != "warning"]
-    assert events == ["start", "step", "step", "epoch", "step", "step", "step", "epoch", "end"]
+    assert events == ["start", *[*["step"] * 3, "epoch", "save"] * 2, "end"]
 
 
 def test_analysis_and_weights_write_a_document_and_pictures(
@@ -357,7 +357,7 @@ def test_an_interrupt_leaves_the_checkpoint_of_the_epochs_that_ended(
     assert "stopped" in result.stderr
     assert result.stdout == ""
     events = json_lines(Path("runs/cut/events.jsonl").read_text())
-    assert [event["event"] for event in events][-2:] == ["epoch", "interrupted"]
+    assert [event["event"] for event in events][-3:] == ["epoch", "save", "interrupted"]
     assert read_checkpoint(Path("runs/cut")).meta.validation.epoch == 1
     run(imbtool, "evaluate", "runs/cut")
 
