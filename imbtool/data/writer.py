@@ -58,8 +58,9 @@ class TableWriter:
             else:
                 self._write_csv(self._aligned(frame), self._stream)
         except (pa.ArrowException, OverflowError, ValueError) as error:
-            fix = f"write {'.parquet' if self._suffix == '.jsonl' else '.jsonl'}"
-            expected = "one type a column, and numbers that JSON has"
+            is_json = self._suffix == ".jsonl"
+            fix = f"write {'.parquet' if is_json else '.jsonl'}"
+            expected = "numbers that JSON has" if is_json else "one type a column"
             raise user_error(self._target, str(error), expected, fix) from None
         self.rows += len(frame)
 
