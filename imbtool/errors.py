@@ -41,6 +41,10 @@ class NotFiniteError(UserError):
     """A loss or gradient that is no finite number: other settings may fix it."""
 
 
+class ModelError(UserError):
+    """The model cannot be computed, which is no fault of a text."""
+
+
 class TextError(UserError):
     """One of several texts cannot be used; who knows the row that it stands in names that.
 

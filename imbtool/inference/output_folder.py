@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 from pydantic import ConfigDict
 
@@ -81,23 +82,26 @@ def claim_folder(
     elif (
         before is not None
         and before != manifest
-        and (_tables(folder) or whole_outputs(folder, outputs))
+        and (_tables(folder) or whole_files(folder, outputs))
     ):
         raise _other_job(folder, before, manifest)
     if before != manifest:
         write_json(folder / MANIFEST, manifest.model_dump())
 
 
-def whole_outputs(folder: Location, outputs: Collection[Location]) -> set[Location]:
-    """Those outputs of a folder that are there, whole.
+def whole_files(folder: Location, files: Collection[Location]) -> dict[Location, int]:
+    """Those files of a folder that are there, whole, and when they were written, in nanoseconds.
 
     Raises:
         UserError: the store that they are in cannot be used.
     """
     if isinstance(folder, StorePath):  # listed at once: a request for each would take minutes
-        there: set[Location] = {each.path for each in folder.objects(below=True) if each.size}
-        return there.intersection(outputs)
-    return {output for output in outputs if output.exists()}
+        objects = {file for file in files if isinstance(file, StorePath)}
+        nested = any(len(each.relative_to(folder).parts) > 1 for each in objects)
+        there = folder.objects(below=nested)
+        return {each.path: each.changed for each in there if each.size and each.path in objects}
+    local = [file for file in files if isinstance(file, Path)]
+    return {file: file.stat().st_mtime_ns for file in local if file.exists()}
 
 
 def delete_parts(folder: Location) -> None:

@@ -1,4 +1,4 @@
-"""A checkpoint applied to many tables, file by file; files that exist already are skipped.
+"""A checkpoint applied to many tables, file by file; those with newer outputs are skipped.
 
 This process predicts them one after the other, or an engine has others do it.
 """
@@ -14,6 +14,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
+from imbtool import notes
 from imbtool.data.datasets import is_dataset
 from imbtool.errors import UserError, user_error
 from imbtool.files.copies import local_copy
@@ -27,7 +28,7 @@ from imbtool.inference.output_folder import (
     claim_folder,
     read_claim,
     require_claimable,
-    whole_outputs,
+    whole_files,
 )
 from imbtool.inference.precision import (
     have_rows,
@@ -38,7 +39,7 @@ from imbtool.inference.precision import (
 from imbtool.inference.predict import predict, shown_probabilities, use_gpu, write_file
 from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_checkpoint
 from imbtool.trained.metadata import read_meta
-from imbtool.wording import as_list
+from imbtool.wording import as_list, some
 
 CARD = "README.md"
 Tables = list[tuple[Location, Path]]
@@ -182,14 +183,29 @@ def predict_folder(
         job = model.decide_precision(None if start_over else read_claim(folder))
         outputs = {shard.output for shard in shards}
         claim_folder(folder, job.manifest, outputs, start_over)
-        done = whole_outputs(folder, outputs)
-        left = [shard for shard in shards if shard.output not in done]
+        left = _shards_left(job.source, folder, shards)
         results = _predict_shards(model, left) if engine is None else engine(job, left, folder)
         counts: Counter[str] = Counter(skipped=len(shards) - len(left))
         for result in results:
             counts[result.state] += 1
             tell(result, f"{counts.total()}/{len(shards)}")
         return counts
+
+
+def _shards_left(source: Location, folder: Location, shards: Sequence[Shard]) -> list[Shard]:
+    """The tables without an output, and those that were written after it."""
+    outputs = whole_files(folder, [shard.output for shard in shards])
+    tables = whole_files(source, [shard.source for shard in shards])
+    left, newer = [], []
+    for shard in shards:
+        if shard.output not in outputs:
+            left.append(shard)
+        elif outputs[shard.output] < tables.get(shard.source, 0):
+            left.append(shard)
+            newer.append(shard.source)
+    if newer:
+        notes.tell([f"predicted again, since written after their outputs: {some(newer)}"])
+    return left
 
 
 def load_model(job: PredictionJob, gpu: int) -> Checkpoint:

@@ -22,7 +22,7 @@ from imbtool.errors import UserError, user_error
 from imbtool.files.copies import local_copy
 from imbtool.files.stores import Location, StoreError
 from imbtool.files.text_format import TextFormat
-from imbtool.inference.output_folder import delete_folder, delete_parts, whole_outputs
+from imbtool.inference.output_folder import delete_folder, delete_parts, whole_files
 from imbtool.inference.predict import predict, predicted_frames, write_file
 from imbtool.inference.predict_folder import (
     Engine,
@@ -150,7 +150,7 @@ class _Schedule:
             self._waiting.append(Unit("whole", table))
             return
         files = [part_file(stored, at) for at in range(parts.count)]
-        there = whole_outputs(stored, files)
+        there = whole_files(stored, files)
         left = [at for at, file in enumerate(files) if file not in there]
         self._parts_left[table] = len(left)
         self._waiting.extend(Unit("part", table, number) for number in left)

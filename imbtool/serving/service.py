@@ -8,7 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
-from imbtool.errors import TextError, UserError
+from imbtool.errors import ModelError, TextError, UserError
 from imbtool.serving.batching import Batcher, Batching
 from imbtool.serving.documents import ModelDocument, PredictResponse
 from imbtool.serving.limits import Limits, Refused, queue_full
@@ -101,9 +101,9 @@ class Service:
             (problem,) = error.problems
             found = f"The model cannot predict {TEXTS}[{error.place}]"
             return Refused(422, f"{found}: it has {problem.found}.")
-        if isinstance(error, UserError):
+        if isinstance(error, UserError) and not isinstance(error, ModelError):
             return Refused(422, "The tokenizer of the model fails on one of these texts.")
-        self._tell(f"the model failed: {without_message(error)}")
+        self._tell(f"the model failed: {without_message(error.__cause__ or error)}")
         return Refused(503, "The model failed on these texts. The server's log says where.")
 
     def reload(self, path: Path, trust_remote_code: bool) -> None:

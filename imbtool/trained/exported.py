@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from imbtool.errors import user_error
+from imbtool.errors import ModelError, user_error
 from imbtool.files.model_folder import Folder, is_file, said
 from imbtool.files.writing import sha256
 from imbtool.model.encoder import TextModel
@@ -82,14 +82,15 @@ class OnnxClassifier(PreTrainedModel):  # type: ignore[no-untyped-call]
             attention_mask: of the same shape; None if no row is padded.
 
         Raises:
-            UserError: the graph cannot be computed.
+            ModelError: the graph cannot be computed.
         """
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         batch = dict(zip(INPUTS, (input_ids.numpy(), mask.numpy()), strict=True))
         try:
             arrays = self.session.run(self.outputs, batch)
         except Exception as error:
-            raise self.folder.refused(f"{ONNX}: {said(error)}") from error
+            refused = self.folder.refused(f"{ONNX}: {said(error)}")
+            raise ModelError(*refused.problems) from error
         found = {
             name: torch.from_numpy(np.asarray(array))
             for name, array in zip(self.outputs, arrays, strict=True)

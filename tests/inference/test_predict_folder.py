@@ -109,6 +109,17 @@ def test_the_same_command_does_what_is_left(shards: list, imbtool: Imbtool) -> N
     assert outputs() == {**whole, "part-2.csv": b"stays as it is"}
 
 
+def test_a_table_written_after_its_output_is_predicted_again(
+    shards: list, imbtool: Imbtool
+) -> None:
+    assert imbtool(*PREDICT).exit_code == 0
+    write_csv(Path("in", "part-1.csv"), shards[:5])
+    again = imbtool(*PREDICT)
+    assert "predicted again, since written after their outputs: in/part-1.csv" in again.stderr
+    assert "3 files: 1 done, 2 skipped, 0 failed" in again.stderr
+    assert texts_of("part-1.csv") == [row["text"] for row in shards[:5]]
+
+
 def test_where_nothing_is_left_the_model_is_not_loaded(
     shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

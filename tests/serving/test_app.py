@@ -14,6 +14,7 @@ import pytest
 from conftest import Imbtool, read_csv
 from fastapi.testclient import TestClient
 
+from imbtool.errors import ModelError, Problem
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.inference.predict import predict
 from imbtool.serving.access import Access
@@ -183,6 +184,18 @@ def test_a_failure_of_the_model_is_no_secret_of_the_server_and_quotes_no_text(
     }
     assert SECRET not in answers[SECRET].text
     assert "ValueError" in "".join(log) and SECRET not in "".join(log)
+
+
+def test_an_exported_model_that_cannot_be_computed_is_no_fault_of_the_text(
+    client: TestClient, model: ServedModel, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    error = ModelError(Problem("model", f"model.onnx: {SECRET}", "a graph", "export it again"))
+    error.__cause__ = MemoryError(SECRET)
+    failing = Failing(model, error)
+    monkeypatch.setattr(type(model.checkpoint), "_logits", lambda _, texts: failing.logits(texts))
+    answer = client.post("/predict", json={"texts": [SECRET]})
+    assert (answer.status_code, SECRET in answer.text) == (503, False)
+    assert "MemoryError" in "".join(log) and SECRET not in "".join(log)
 
 
 def test_health_and_readiness_differ_once_the_server_stops(

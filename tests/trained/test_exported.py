@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from conftest import Imbtool
 from onnx import TensorProto, numpy_helper
 from onnxgraphs import Change, token_table, write_exported, write_meta
 
-from imbtool.errors import UserError
+from imbtool.errors import ModelError, UserError
 from imbtool.trained import exported
 from imbtool.trained.checkpoint import read_checkpoint
 from imbtool.trained.exported import ONNX
@@ -165,6 +166,15 @@ def test_bytes_that_are_no_graph_are_refused(content: bytes, project: Path) -> N
     change_meta({})
     with pytest.raises(UserError, match="as `imbtool export` wrote it"):
         read_checkpoint(FOLDER)
+
+
+def test_a_graph_that_cannot_be_computed_is_told_from_a_text_that_cannot_be_read(
+    project: Path,
+) -> None:
+    write_exported(CHECKPOINT, FOLDER)
+    model = read_checkpoint(FOLDER).text_model.model
+    with pytest.raises(ModelError, match=ONNX):
+        model(torch.tensor([[10**6]]))
 
 
 def test_a_graph_without_a_digest_is_refused(project: Path) -> None:
