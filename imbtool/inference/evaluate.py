@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +34,13 @@ from imbtool.files.model_folder import is_file
 from imbtool.formats.sources import FORMATS
 from imbtool.inference.agreement import decided
 from imbtool.inference.external import read_external_predictions
+from imbtool.inference.used_texts import count_used
 from imbtool.notes import tell
 from imbtool.runs.folder import read_run_profile
 from imbtool.runs.manifest import MANIFEST, PROFILE
 from imbtool.trained.checkpoint import Checkpoint, read_checkpoint
 from imbtool.trained.metadata import CheckpointMeta
-from imbtool.wording import did_you_mean, some
+from imbtool.wording import counted, did_you_mean, some
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ def _data(checkpoint: Checkpoint, split: Split) -> SplitData:
     meta, profile = checkpoint.meta, run_profile(checkpoint)
     used = {meta.fingerprints[name] for name in ("train", "validation")}
     fingerprint = split.fingerprint
+    used_texts = count_used(checkpoint, profile, split)
     return SplitData(
         checkpoint=str(checkpoint.folder),
         source=str(split.source),
@@ -184,7 +186,8 @@ def _data(checkpoint: Checkpoint, split: Split) -> SplitData:
         chosen=int(split.chosen.sum()),
         min_support=(profile.evaluation if profile else EvaluationSection()).min_support,
         fingerprint=fingerprint,
-        seen_in_training=fingerprint in used,
+        seen_in_training=fingerprint in used or used_texts == len(split),
+        used_texts=used_texts,
     )
 
 
@@ -210,12 +213,20 @@ def _slice_values(meta: CheckpointMeta, split: Split, column: str | None) -> lis
     return [] if column is None else split_column(split, column, meta.data.text_format)
 
 
-def _unfair(fingerprints: Mapping[str, str], measured: str, path: Path) -> Iterator[str]:
+def _unfair(other: Checkpoint, split: Split, path: Path) -> Iterator[str]:
     """That the other model has used the texts, or may have."""
-    used = [name for name in ("train", "validation") if fingerprints[name] == measured]
+    fingerprints, measured = other.meta.fingerprints, split.fingerprint
+    whole = [name for name in ("train", "validation") if fingerprints[name] == measured]
+    if whole:
+        yield f"{path} has used these texts as its {whole[0]} texts, so it looks better than it is."
+        return
+    used = count_used(other, run_profile(other), split)
     if used:
-        yield f"{path} has used these texts as its {used[0]} texts, so it looks better than it is."
-    elif fingerprints["test"] != measured:
+        yield (
+            f"The training of {path} has used {used:,} of these {counted(len(split), 'text')}, "
+            "so it looks better than it is."
+        )
+    elif used is None and fingerprints["test"] != measured:
         yield (
             f"These are not the test texts of {path}: it looks better than it is if some of them "
             "are among its training texts."
@@ -240,6 +251,6 @@ def _other_predictions(
         expected = f"one that reads {some(own)}, as the checkpoint does"
         fix = "write its predictions by `imbtool predict`, and compare with that file"
         raise user_error(path, f"a model that reads {some(columns)}", expected, fix)
-    tell(_unfair(other.meta.fingerprints, split.fingerprint, path))
+    tell(_unfair(other, split, path))
     with rows_named(split.row_text):
         return decided(other, other.probabilities(split.texts))

@@ -86,8 +86,9 @@ def _least_known(rows: Sequence[Row], min_support: int) -> Sentence:
 
 def _warnings(evaluation: Evaluation, rows: Sequence[Row]) -> Iterator[Sentence]:
     """What to beware of, the worst first."""
-    if evaluation.data.seen_in_training:
-        yield ["these texts were used in training, so all metrics are too good"]
+    used = evaluation.data.used_in_words
+    if used and evaluation.data.seen_in_training:
+        yield [f"{used}, so all metrics are too good"]
     if evaluation.data.chosen:
         chosen = f"{evaluation.data.chosen:,} of {counted(evaluation.data.texts, 'text')}"
         yield [f"a search chose {chosen}, so no metric holds for texts as they come"]
@@ -103,6 +104,8 @@ def _warnings(evaluation: Evaluation, rows: Sequence[Row]) -> Iterator[Sentence]
     wrong = [name for name, row in rows if _mostly_wrong(row) and name not in silent]
     if wrong:
         yield ["most decisions are false alarms for ", *name_list(wrong)]
+    if used and not evaluation.data.seen_in_training:
+        yield [f"{used}, so the metrics are better than on new texts"]
     yield from _lost(evaluation.comparison)
 
 

@@ -40,9 +40,30 @@ def test_a_rival_that_has_used_the_texts_is_said_to_look_better(
 ) -> None:
     said = imbtool("evaluate", "runs/first", "--against", CHECKPOINT, "--split", "validation")
     assert "has used these texts as its validation texts" in said.stderr
-    write_csv(Path("test.csv"), read_csv(Path("test.csv"))[::-1])
-    said = imbtool("evaluate", CHECKPOINT, "--data", "test.csv", "--against", CHECKPOINT)
-    assert "These are not the test texts of runs/first/checkpoint" in said.stderr
+    shutil.copytree("runs/first", "rival")
+    mixed = [*read_csv(Path("test.csv")), *read_csv(Path("train.csv"))[:7]]
+    write_csv(Path("mixed.csv"), mixed)
+    said = imbtool("evaluate", CHECKPOINT, "--data", "mixed.csv", "--against", "rival")
+    assert "The training of rival has used 7 of these 67 texts" in said.stderr
+    Path("train.csv").unlink()
+    said = imbtool("evaluate", CHECKPOINT, "--data", "mixed.csv", "--against", "rival")
+    assert "These are not the test texts of rival" in said.stderr
+
+
+def test_texts_that_the_training_has_used_are_counted_in_any_table(
+    project: Path, imbtool: Imbtool
+) -> None:
+    assert evaluate(imbtool)["data"]["used_texts"] == 0
+    rows, seen = read_csv(Path("test.csv")), read_csv(Path("train.csv"))[:7]
+    write_csv(Path("mixed.csv"), [*rows, *({**row, "text": row["text"].upper()} for row in seen)])
+    data = evaluate(imbtool, "--data", "mixed.csv")["data"]
+    assert (data["used_texts"], data["seen_in_training"]) == (7, False)
+    assert "7 of 67 texts were used in training" in screen(imbtool, "--data", "mixed.csv")
+    write_csv(Path("part.csv"), seen)
+    assert evaluate(imbtool, "--data", "part.csv")["data"]["seen_in_training"]
+    shutil.copytree(CHECKPOINT, "elsewhere/model")
+    alone = imbtool("evaluate", "elsewhere/model", "--data", "mixed.csv", "--json")
+    assert "used_texts" not in json.loads(alone.stdout)["data"]
 
 
 def test_a_rival_that_reads_other_columns_is_not_given_ours(

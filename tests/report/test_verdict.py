@@ -107,6 +107,16 @@ def test_the_worst_three_come_first_and_names_are_few() -> None:
     )
 
 
+def test_texts_that_were_used_in_training_are_told_by_their_number() -> None:
+    document = quiet()
+    document["data"] |= {"texts": 200, "used_texts": 12}
+    assert said(document)["Beware"] == (
+        "12 of 200 texts were used in training, so the metrics are better than on new texts."
+    )
+    document["data"]["used_texts"] = 0
+    assert said(document)["Beware"].startswith("nothing stands out")
+
+
 def test_what_others_named_is_set_apart() -> None:
     pieces = [piece for it in verdict(typed(full_evaluation())).values() for piece in it]
     for piece in pieces:

@@ -1,0 +1,39 @@
+"""Texts that a training has used: figures on them are better than those on new texts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imbtool.config.schema import Profile
+from imbtool.data.corpus import Split, read_own_split
+from imbtool.data.duplicates import text_numbers
+from imbtool.errors import UserError
+from imbtool.trained.checkpoint import Checkpoint
+
+
+def count_used(checkpoint: Checkpoint, profile: Profile | None, split: Split) -> int | None:
+    """Number of texts that the training of a checkpoint has learned from or chosen thresholds on.
+
+    Texts that differ only in case and white space are the same text.
+
+    Args:
+        checkpoint: what was trained.
+        profile: of its run, if it stands in one.
+        split: the texts.
+
+    Returns:
+        None where the tables of the training are not at hand.
+    """
+    if profile is None:
+        return None
+    meta = checkpoint.meta
+    try:
+        used = [
+            read_own_split(name, profile, checkpoint.labels, meta.declared.labels).texts
+            for name in ("train", "validation")
+        ]
+    except UserError:
+        return None
+    numbers = text_numbers(*used, split.texts)
+    first = sum(map(len, used))
+    return int(np.isin(numbers[first:], numbers[:first]).sum())
