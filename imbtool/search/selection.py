@@ -16,13 +16,16 @@ from imbtool.config.schema import Profile
 from imbtool.data.corpus import Corpus, split_column
 from imbtool.data.duplicates import text_key
 from imbtool.data.imbalance import count_labels
+from imbtool.data.tables import read_table
 from imbtool.errors import user_error
+from imbtool.formats.cells import cell_text
 from imbtool.search.allocation import LabelState, allot, expected_prevalence, labels_in_need
 from imbtool.search.choice import Chosen, Scores, choose_by_score, choose_random
 from imbtool.search.history import History, read_history
-from imbtool.search.pool import Candidates, Pool, candidates, random_order
+from imbtool.search.pool import ID, Candidates, Pool, candidates, random_order
 from imbtool.search.scorers import Scorer, StandIns
 from imbtool.types import Counts, Floats, Rows
+from imbtool.wording import counted, some
 
 RESERVED_BATCHES, MOST_RESERVED = 20, 0.05
 """The front of the random order that scores leave alone: the random texts of so many batches, or
@@ -252,7 +255,25 @@ def _free_texts(corpus: Corpus, pool: Pool, history: History, data: DataSection)
         found = f"no text that is left: {free.labelled:,} are labelled, or nearly, and "
         found += f"{free.chosen_before:,} are in earlier batches"
         raise user_error(pool.source, found, "texts that nobody has read", "name another pool")
+    if data.id is None:
+        _refuse_ids_of_others(corpus, pool, free.rows, data)
     return free
+
+
+def _refuse_ids_of_others(corpus: Corpus, pool: Pool, free: Rows, data: DataSection) -> None:
+    """Refuse ids that labelled texts have too: once answered, the texts could not be merged."""
+    ids = {pool.ids[row] for row in free.tolist()}
+    for source in dict.fromkeys(split.source for split in corpus.splits.values() if len(split)):
+        frame = read_table(source, data.text_format)
+        shared = ids.intersection(map(cell_text, frame[ID].tolist()) if ID in frame else ())
+        if shared and ID not in {*data.text_columns, data.labels.column}:
+            found = f"{counted(len(shared), 'id')} that other texts have in {source}: "
+            fix = (
+                f"set data.id: {ID} in the profile if an id names one text in both tables, which "
+                "leaves these out; else rename the column of one of them"
+            )
+            expected = "ids that no labelled text has"
+            raise user_error(pool.source, found + some(sorted(shared)), expected, fix)
 
 
 def _labelled_ids(corpus: Corpus, data: DataSection) -> set[str]:

@@ -215,6 +215,21 @@ def test_several_text_columns_stand_under_each_other_and_are_kept_apart(tmp_path
     assert not {text.id for text in batch.texts} & {text.id for text in again.texts}
 
 
+def test_ids_of_other_texts_are_refused_before_anybody_answers(tmp_path, encoder):
+    profile = with_encoder(tmp_path, encoder, PROFILE.replace(", id: id", ""))
+    for name, rows in (("train", labelled_rows(60)), ("pool", pool_rows(60, 6))):
+        numbered = [{**row, "id": str(number)} for number, row in enumerate(rows)]
+        write_csv(tmp_path / f"{name}.csv", numbered)
+    with pytest.raises(UserError, match=r"60 ids that other texts have in \S+train.csv") as refused:
+        find(profile, "01", Wish(10))
+    assert "set data.id: id" in str(refused.value)
+    rows = [{**row, "id": f"p{number}"} for number, row in enumerate(pool_rows(60, 6))]
+    write_csv(tmp_path / "pool.csv", rows)
+    find(profile, "01", Wish(10))
+    report = merge_answers(profile, [answer(tmp_path / "batches" / "01")], tmp_path / "new")
+    assert sum(report.texts.values()) == 10
+
+
 def test_cells_that_a_spreadsheet_would_run_are_made_text(tmp_path, encoder):
     profile = with_encoder(tmp_path, encoder)
     rows = [{"id": f"={number}", "text": f"=SUM(A{number}) number {number}"} for number in range(9)]
