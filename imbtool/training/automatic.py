@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -20,14 +21,15 @@ T = TypeVar("T")
 USUAL_EPOCHS, MOST_EPOCHS = 3, 20
 LEAST_STEPS = 500
 """Least steps of a training, unless they need more than MOST_EPOCHS epochs."""
-MOST_TOKENS = 10**9
+MOST_TEXTS = 10**9
 CPU_MEMORY, CPU_ACTIVATIONS = 5 * 2**29, 2**30
 """Bytes that a training on CPU may take for weights and activations together, and the most of them
 for activations, which get at least half of that whatever the weights take."""
 WEIGHT_BYTES = 22
 """Of each trained parameter: itself, gradient, two moments and mean in fp32, a copy in bf16."""
-ACTIVATION_BYTES = 51
-"""Of each token, layer and unit of the hidden states, as measured in bf16."""
+ACTIVATION_BYTES, ATTENTION_BYTES = 45, 6
+"""Kept for the backward pass of each token, layer and unit of the hidden states, and of each pair
+of tokens, layer and head, as measured in bf16."""
 SMALL, BASE = 30_000_000, 200_000_000
 """Most parameters of small encoders and of base-size encoders, without word embeddings: with them
 a multilingual encoder of base size would have as many as a large one."""
@@ -83,20 +85,21 @@ def choose_precision(section: TrainingSection, device: torch.device) -> Automati
     return AutomaticChoice("bf16" if able else "fp32", f"auto, {reason}")
 
 
-def most_tokens(model: PreTrainedModel, device: torch.device) -> int:
-    """Most tokens of a forward pass in training, padding included.
+def most_texts(model: PreTrainedModel, device: torch.device) -> Callable[[int], int]:
+    """Most texts of a forward pass in training, by the number of tokens of the longest.
 
     On CPU a pass of a base-size encoder with 1,100 tokens is about as fast per token as one with
     2,200, so larger batches are divided to save memory. A GPU needs all the work at once that fits.
     """
     if device.type != "cpu":
-        return MOST_TOKENS
+        return lambda _: MOST_TEXTS
     config = model.config
     layers = getattr(config, "num_hidden_layers", 1)
-    width = getattr(config, "hidden_size", 1)
+    of_token = ACTIVATION_BYTES * layers * getattr(config, "hidden_size", 1)
+    of_pair = ATTENTION_BYTES * layers * getattr(config, "num_attention_heads", 1)
     left = CPU_MEMORY - WEIGHT_BYTES * _size(model)
     kept = min(max(left, CPU_ACTIVATIONS // 2), CPU_ACTIVATIONS)
-    return max(1, min(MOST_TOKENS, kept // (ACTIVATION_BYTES * layers * width)))
+    return lambda tokens: max(1, kept // (tokens * (of_token + of_pair * tokens)))
 
 
 def _size(model: PreTrainedModel) -> int:

@@ -32,7 +32,7 @@ from imbtool.training.automatic import (
     choose_epochs,
     choose_learning_rate,
     choose_precision,
-    most_tokens,
+    most_texts,
 )
 from imbtool.training.batches import EncodedTexts, plan_epoch, split_batch
 from imbtool.training.cpu_speed import (
@@ -102,7 +102,7 @@ class TrainingLoop:
         self.ranks = Ranks(accelerator)
         self.rate = choose_learning_rate(section, text_model.model)
         self.precision = choose_precision(section, accelerator.device)
-        self.most_tokens = most_tokens(text_model.model, accelerator.device)
+        self.most_texts = most_texts(text_model.model, accelerator.device)
         self.lengths = token_lengths(texts.encoded)
         self.epochs = choose_epochs(section, len(self.lengths))
         self.steps = self.epochs.value * -(-len(self.lengths) // section.batch_size)
@@ -256,7 +256,7 @@ class TrainingLoop:
         lengths: list[int] = self.lengths[part].tolist()
         windows = count_windows(lengths, self.text_model.max_length)
         widest = min(max(lengths, default=1), self.text_model.max_length)
-        parts = -(-sum(windows) // max(1, min(most, self.most_tokens // widest)))
+        parts = -(-sum(windows) // min(most, self.most_texts(widest)))
         return [part[group] for group in grouped(windows, -(-sum(windows) // max(1, parts)))]
 
     def _backward(self, micro_batch: _MicroBatch, size: Size) -> Tensor:

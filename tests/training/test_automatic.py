@@ -9,10 +9,10 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 from imbtool.config.schema import TrainingSection
 from imbtool.training.automatic import (
     LEAST_STEPS,
-    MOST_TOKENS,
+    MOST_TEXTS,
     choose_epochs,
     choose_learning_rate,
-    most_tokens,
+    most_texts,
 )
 
 MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}
@@ -75,18 +75,15 @@ def test_a_learning_rate_of_the_profile_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "least", "most"),
-    [
-        (MINILM, 32 * 256, 10_000),
-        ({}, 1_500, 1_800),
-        (LARGE, 400, 500),
-    ],
+    ("shape", "short", "long"),
+    [(MINILM, 127, 19), ({}, 26, 4), (LARGE, 6, 1)],
     ids=["MiniLM", "base", "large"],
 )
-def test_on_cpu_a_larger_encoder_reads_fewer_tokens_at_once(
-    shape: dict[str, Any], least: int, most: int
+def test_on_cpu_a_larger_encoder_reads_fewer_texts_at_once_and_fewest_if_they_are_long(
+    shape: dict[str, Any], short: int, long: int
 ) -> None:
     with torch.device("meta"):
         model = AutoModelForSequenceClassification.from_config(BertConfig(**shape))
-    assert least <= most_tokens(model, torch.device("cpu")) <= most
-    assert most_tokens(model, torch.device("cuda")) == MOST_TOKENS
+    at_once = most_texts(model, torch.device("cpu"))
+    assert (at_once(64), at_once(256), at_once(10**6)) == (short, long, 1)
+    assert most_texts(model, torch.device("cuda"))(256) == MOST_TEXTS

@@ -149,7 +149,7 @@ def test_losses_do_not_depend_on_how_many_tokens_are_taken_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     whole, at_once = trained(without_dropout(tmp_path / "a"), None)
-    monkeypatch.setattr("imbtool.training.loop.most_tokens", lambda model, device: 6 * WIDTH)
+    monkeypatch.setattr("imbtool.training.loop.most_texts", lambda *_: lambda tokens: 6)
     parted, few = trained(without_dropout(tmp_path / "b"), None)
     assert max(at_once) > 6 and max(few) <= 6
     np.testing.assert_allclose(parted, whole, rtol=0, atol=1e-5)
