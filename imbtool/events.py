@@ -133,6 +133,8 @@ class HeadEvent(Event):
 
     event: Literal["head"] = "head"
     average_precision: Metric
+    sampled: bool = False
+    """Whether that is of a sample of validation, in which rare labels are more frequent."""
     baseline: Metric = None
     """What a constant score reaches."""
     l2: Annotated[float | None, BeforeValidator(_defined)] = None
@@ -304,6 +306,8 @@ class SaveEvent(Event):
 
     event: Literal["save"] = "save"
     step: Count
+    seconds: Annotated[Number, Field(ge=0)] = 0.0
+    """Since this process has begun to train."""
 
 
 class ResumeEvent(Event):

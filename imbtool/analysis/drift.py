@@ -86,12 +86,17 @@ def drift_findings(drift: Drift) -> Iterator[Finding]:
         yield found("drift", message, {"about": "labels", "moved": rows})
     for split, length in drift.lengths.items():
         if length.p < FALSE_ALARM and length.distance >= LEAST_DISTANCE:
+            medians = [f"{each:,.0f}" for each in (length.median, length.training_median)]
             longer = "longer" if length.median > length.training_median else "shorter"
             message = (
                 f"The texts of {split} are {longer} than those of training: their median is "
-                f"{length.median:,.0f} characters, that of training "
-                f"{length.training_median:,.0f}."
+                f"{medians[0]} characters, that of training {medians[1]}."
             )
+            if medians[0] == medians[1]:
+                message = (
+                    f"The lengths of the texts of {split} vary otherwise than in training, though "
+                    f"both have a median of {medians[0]} characters."
+                )
             yield found("drift", message, {"about": "lengths", "split": split, **dict(length)})
     for split, words in drift.words.splits.items():
         if words.unlike:

@@ -33,14 +33,15 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--split",
             metavar="<split>",
             help="Choose the split of the run's data: test, validation or train.",
             rich_help_panel=INPUT,
+            show_default="test",
         ),
-    ] = "test",
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -105,6 +106,7 @@ def evaluate(
     - `imbtool evaluate runs/moderation-2 --against runs/moderation-1`
     - `imbtool evaluate runs/moderation-1 --require 'recall:praising violence>=0.5'`
     """
+    from imbtool.errors import user_error
     from imbtool.evaluation.gates import read_gate
     from imbtool.events import read_log
     from imbtool.files.locks import locked
@@ -116,6 +118,10 @@ def evaluate(
     from imbtool.trained.checkpoint import checkpoint_folder, read_checkpoint
 
     use_threads(threads)
+    if split is not None and data is not None:
+        found = f"--split {split} beside --data {data}"
+        raise user_error("--split", found, "one of them", "leave one out")
+    split = split or "test"
     gates = [read_gate(text) for text in require or []]
     options = EvaluationOptions(gates, by, against, 0 if no_texts else errors, trust_remote_code)
     folder = checkpoint_folder(checkpoint)

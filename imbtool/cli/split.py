@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from imbtool.cli.common import INPUT, OUTPUT, Json, Sets, Source, hint, show, source_profile
+from imbtool.cli.common import (
+    INPUT,
+    OUTPUT,
+    Json,
+    Sets,
+    Source,
+    hint,
+    is_profile,
+    show,
+    source_profile,
+)
 
 
 def split(
@@ -81,4 +91,7 @@ def split(
     report, paths = partition.split(profile, output, validation, test, seed, group, sys.argv)
     show(report, split_views(report), json)
     hint(f"\nwrote {', '.join(path.name for path in paths)}, split.json to {output}/")
-    hint(f"next: imbtool init {paths[0]}")
+    if is_profile(source):
+        hint(f"next: name these tables in {source} as data.train, data.validation and data.test")
+    else:
+        hint(f"next: imbtool init {paths[0]}")

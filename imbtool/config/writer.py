@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from imbtool.config.schema import Profile
 from imbtool.config.section import Section
 from imbtool.config.yaml_text import Key
 from imbtool.errors import UserError
+from imbtool.notes import tell
 
 
 def render_profile(
@@ -40,32 +41,68 @@ def rewrite_profile(path: Path, profile: Profile, comments: Mapping[Key, str], t
         comments: by key, beside the weights.
         target: the file to be written. Where it would say anything else than `profile`, since
             options changed other keys or its paths are relative to another folder, it is written
-            anew, with the comments of `render_profile`.
+            anew, with the comments of `render_profile`, and a note says so.
     """
     block = _Renderer(comments, None).entries(profile.weights.custom, ("weights", "custom"))
+    custom = dict(zip(profile.weights.custom, map(str.strip, block), strict=True))
     try:
-        text = _replaced(profile_text(path), ["  custom:\n", *(f"{line}\n" for line in block)])
+        text = _replaced(profile_text(path), custom)
         if parse_profile(text, target) == profile:
             return text
     except UserError:  # two keys named weights, say, of which an option replaces one
         pass
+    tell([f"{target} is written anew, without the comments of {path}, and with all its values."])
     return render_profile(profile, comments, target.parent)
 
 
-def _replaced(text: str, custom: list[str]) -> str:
-    """A profile's text with other lines for `weights.custom`, or more of them."""
+def _replaced(text: str, custom: dict[str, str]) -> str:
+    """A profile's text with other lines for `weights.custom`, or more of them.
+
+    Args:
+        text: of the profile.
+        custom: the line of each label. One with the same weight keeps the line that it has.
+    """
     lines = text.splitlines(keepends=True)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     sections = {key.value: section for key, section in root.value} if root else {}
     if "weights" not in sections:
-        return "".join([*lines, "\n", "weights:\n", *custom])
+        return "".join([*lines, "\n", "weights:\n", *_indented(custom, "  ")])
     section = sections["weights"]
+    if not section.value:  # nothing behind `weights:`
+        line = section.start_mark.line + 1
+        return "".join([*lines[:line], *_indented(custom, "  "), *lines[line:]])
     start = end = section.start_mark.line
     for key, value in section.value:
         if key.value == "custom":
-            last = value.value[-1][1] if isinstance(value.value, list) and value.value else value
+            own = value.value if isinstance(value.value, list) else []
+            last = own[-1][1] if own else value
             start, end = key.start_mark.line, last.end_mark.line + 1
-    return "".join([*lines[:start], *custom, *lines[end:]])
+            custom = {**custom, **dict(_same(custom, lines, own))}
+    return "".join(
+        [*lines[:start], *_indented(custom, " " * section.start_mark.column), *lines[end:]]
+    )
+
+
+def _same(
+    custom: Mapping[str, str], lines: Sequence[str], own: Sequence[tuple[yaml.Node, yaml.Node]]
+) -> Iterator[tuple[str, str]]:
+    """The lines of entries that stay as they are, by label."""
+    for key, _ in own:
+        line = lines[key.start_mark.line].strip()
+        if key.value in custom and _is_same(line, custom[key.value]):
+            yield key.value, line
+
+
+def _is_same(line: str, other: str) -> bool:
+    """Whether two lines say the same, whatever their comments are."""
+    try:
+        return bool(yaml.safe_load(line) == yaml.safe_load(other))
+    except yaml.YAMLError:  # a part of a map in braces
+        return False
+
+
+def _indented(custom: Mapping[str, str], pad: str) -> list[str]:
+    return [f"{pad}custom:\n", *(f"{pad}{pad}{line}\n" for line in custom.values())]
 
 
 @dataclass(frozen=True)
@@ -120,8 +157,9 @@ class _Renderer:
     def _flow(self, value: object) -> str:
         """A value on one line, quoted where YAML would otherwise read something else."""
         if isinstance(value, Path):
-            moves = self.folder is not None and not is_hub(value)
-            value = os.path.relpath(value, self.folder) if moves else str(value)
+            folder = None if is_hub(value) else self.folder
+            # links first, as whoever reads the file follows them
+            value = str(value) if folder is None else os.path.relpath(value, folder.resolve())
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         return _block(value, flow=True).removesuffix("\n").removesuffix("\n...")

@@ -190,9 +190,9 @@ def partition(
         UserError: no such column, or a part that would be empty.
     """
     near = near_duplicate_groups(split.texts, seed).tolist()
-    cells = split_column(split, group, data.text_format) if group else []
-    groups = [cell or row for row, cell in enumerate(cells)]
-    together = _together(near, groups) if group else near
+    cells = [] if group is None else split_column(split, group, data.text_format)
+    groups = [cell if cell.strip() else row for row, cell in enumerate(cells)]
+    together = near if group is None else _together(near, groups)
     found = split_unchosen(split.label_sets, list(shares.values()), seed, together, split.chosen)
     parts = dict(zip(shares, found, strict=True))
     bound = bound_rows(together, split.chosen)
@@ -213,7 +213,7 @@ def partition(
         kept_in_training=int(bound.sum()),
         parts=_part_reports(split, parts, shares, int(bound.sum())),
         near_duplicates=_group_sizes(near),
-        group=ColumnGroups(column=group, **dict(_group_sizes(groups))) if group else None,
+        group=None if group is None else ColumnGroups(column=group, **dict(_group_sizes(groups))),
         labels=_positives(split, names, parts),
         least_positives=LEAST_POSITIVES,
         too_rare=_too_rare(split, names, parts, together, bound),
@@ -350,6 +350,6 @@ def _why_rare(positive: Flags, together: Rows, parts: int, bound: Flags) -> str:
         )
     if count < LEAST_POSITIVES * parts:
         return f"it has {counted(count, 'positive')}, and {LEAST_POSITIVES * parts} are needed"
-    if groups < count:
+    if groups < LEAST_POSITIVES * parts:
         return f"its {count} positives are in {counted(groups, 'group')} of rows kept together"
-    return "no way to cut parts of these sizes was found that has more; try another --seed"
+    return "no way to cut parts of these sizes was found that has more; larger parts may have them"

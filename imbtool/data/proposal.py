@@ -18,7 +18,8 @@ from imbtool.config.schema import Profile
 from imbtool.config.yaml_text import Key
 from imbtool.data.corpus import Split, read_train
 from imbtool.data.datasets import SPLIT_NAMES, dataset_splits, split_among, split_path
-from imbtool.data.imbalance import co_occurrence, count_labels
+from imbtool.data.imbalance import both_known, co_known, co_occurrence, count_labels
+from imbtool.data.provenance import BY_CHANCE, BY_SEARCH
 from imbtool.data.tables import read_arrow
 from imbtool.errors import user_error
 from imbtool.files.paths import real_path
@@ -46,6 +47,8 @@ IMPLIES = 0.99
 """Share of a label's texts that have another label, from which the first seems to imply it."""
 LEAST_TO_IMPLY = 5
 """Fewer positives prove no implication."""
+LUCK = 0.01
+"""The most likely that all texts of a label have a frequent other one that it does not imply."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
         UserError: the table cannot be read, nothing in it looks like texts or labels, it cannot
             be told what its cells mean, or an override does not fit.
     """
-    path = train if is_hub(train) else real_path(train)
+    path = train if is_hub(train) else real_path(train.parent) / train.name
     known = _known_of_labels(overrides)
     others = [each for each in overrides if each.key.removeprefix(LABELS) not in known]
     given = overlay(make_profile({"data": {"train": str(path)}}), others).data
@@ -88,14 +91,17 @@ def propose_profile(train: Path, overrides: Sequence[Override] = ()) -> Proposal
     comments: dict[Key, str] = {}
     data: dict[str, Any] = {"train": str(path)}
     if "text" not in given.model_fields_set:
-        data["text"], comments["data", "text"] = _texts(columns, table.texts, train)
+        data["text"], comments["data", "text"] = _text_column(columns, table.texts, train)
     used = as_list(data.get("text", given.text))
     rest = [column for column in columns if column.name not in used]
     identity = given.id if "id" in given.model_fields_set else _id_column(rest)
     if identity:
         data["id"] = identity
         comments["data", "id"] = "its cells differ from row to row"
-    rest = [column for column in rest if column.name != identity]
+    for column in filter(_says_how_chosen, rest):
+        data["chosen_by"] = column.name
+        comments["data", "chosen_by"] = "its cells say how texts were chosen for labelling"
+    rest = [column for column in rest if column.name not in (identity, data.get("chosen_by"))]
     by_format = [column for column in rest if column.name in table.labels]
     guess = _labels(rest, by_format, given, train, known)
     data["labels"] = guess.source
@@ -191,14 +197,7 @@ def _refuse_long(train: Split) -> None:
 def _siblings(
     train: Path, data: DataSection, labels: Labels, comments: dict[Key, str]
 ) -> dict[str, str]:
-    """Validation and test tables that stand beside the training table, or are in its data set.
-
-    Args:
-        train: the training table.
-        data: how it is read.
-        labels: of the training table.
-        comments: gets why each split was taken or not.
-    """
+    """Validation and test tables beside the training table, or in its data set; `comments` why."""
     found = {}
     own = dataset_splits(train)
     for split in SPLIT_NAMES:
@@ -248,15 +247,11 @@ def _stranger_notes(path: Path, data: DataSection, labels: Labels) -> list[str]:
     return [f"{told} See whether both are written alike."]
 
 
-def _texts(
+def _text_column(
     columns: Sequence[Column], by_format: Sequence[str], train: Path
 ) -> tuple[str | list[str], str]:
     if by_format:
         return by_format[0] if len(by_format) == 1 else list(by_format), BY_FORMAT
-    return _text_column(columns, train)
-
-
-def _text_column(columns: Sequence[Column], train: Path) -> tuple[str, str]:
     texts = [column for column in columns if column.may_hold_texts]
     if not texts:
         names = some([repr(column.name) for column in columns], 8)
@@ -280,6 +275,10 @@ def _id_column(columns: Sequence[Column]) -> str | None:
     return None
 
 
+def _says_how_chosen(column: Column) -> bool:
+    return column.name.endswith("chosen_by") and {*column.values} <= {*BY_SEARCH, BY_CHANCE}
+
+
 def _hierarchy(labels: Labels, train: Split) -> tuple[dict[str, Any], str]:
     parent_of = _implied_parents(labels.names, train.label_sets)
     if not parent_of:
@@ -291,13 +290,14 @@ def _hierarchy(labels: Labels, train: Split) -> tuple[dict[str, Any], str]:
 
 
 def _implied_parents(names: Sequence[str], targets: LabelSets) -> dict[str, str]:
-    """For each label the rarest other one that nearly all its texts have."""
-    together = co_occurrence(targets)
-    positives = together.diagonal()
-    parents = {}
+    """For each label the rarest other one that nearly all its texts have, where it is known."""
+    together, known = co_occurrence(targets), co_known(targets)
+    positives, parents = together.diagonal(), {}
+    prevalence = positives / np.maximum(both_known(targets).diagonal(), 1)
     for child, name in enumerate(names):
-        implied = (together[child] >= IMPLIES * positives[child]) & (positives > positives[child])
-        if positives[child] >= LEAST_TO_IMPLY and implied.any():
+        implied = (together[child] >= IMPLIES * known[child]) & (positives > positives[child])
+        implied &= (prevalence ** known[child] < LUCK) & (known[child] >= LEAST_TO_IMPLY)
+        if implied.any():
             parent = int(np.argmin(np.where(implied, positives, np.inf)))
             parents[name] = names[parent]
     return parents

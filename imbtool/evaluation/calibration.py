@@ -26,7 +26,7 @@ from imbtool.evaluation.document import (
 )
 from imbtool.evaluation.estimates import estimate
 from imbtool.evaluation.intervals import draw_weights, exact_interval, resampled_interval
-from imbtool.types import Floats, Targets
+from imbtool.types import Floats, Rows, Targets
 
 SLOPES = (0.1, 10.0)
 """Of which the shared slope is one."""
@@ -205,7 +205,9 @@ def measure_calibration(
     )
 
 
-def reliability_bins(probabilities: Floats, targets: Targets) -> list[Bin]:
+def reliability_bins(
+    probabilities: Floats, targets: Targets, rows: Rows | None = None
+) -> list[Bin]:
     """Texts in `BINS` bins of equal mass by probability, with the share of positives in each.
 
     Bins of equal width would put nearly all texts of a rare label into the first and leave the
@@ -214,18 +216,43 @@ def reliability_bins(probabilities: Floats, targets: Targets) -> list[Bin]:
     Args:
         probabilities: [n].
         targets: [n], NaN unknown: left out.
+        rows: of their texts [n], where a text has several: they depend on each other, so that the
+            intervals are those of resamples of texts.
     """
     known = ~np.isnan(targets)
     predicted, truth = probabilities[known], targets[known]
     bins = ((rankdata(predicted) - 0.5) * BINS / max(len(predicted), 1)).astype(np.int64)
     texts, mass, hits = (np.bincount(bins, values, BINS) for values in (None, predicted, truth))
+    filled = np.flatnonzero(texts)
+    shares = [estimate(hits[k] / texts[k], *exact_interval(hits[k], texts[k])) for k in filled]
+    if rows is not None:
+        size, cells = int(rows.max(initial=-1)) + 1, rows[known] * BINS + bins
+        parts, wholes = (
+            np.bincount(cells, of, size * BINS).reshape(size, BINS)[:, filled].astype(np.float64)
+            for of in (truth, None)
+        )
+        shares = _ratios(parts, wholes)
     return [
         Bin(
             texts=int(texts[row]),
             mean_probability=float(mass[row] / texts[row]),
-            share=estimate(hits[row] / texts[row], *exact_interval(hits[row], texts[row])),
+            share=share,
         )
-        for row in np.flatnonzero(texts)
+        for row, share in zip(filled, shares, strict=True)
+    ]
+
+
+def _ratios(parts: Floats, wholes: Floats) -> list[Estimate]:
+    """Ratios of the sums over texts of parts and wholes [n, K], with intervals from resamples."""
+    sums = np.hstack([parts, wholes]).T.astype(np.float32)
+    drawn = np.hstack([sums @ weights for weights in draw_weights(len(parts), seed=0)])
+    with np.errstate(invalid="ignore"):
+        ratios = parts.sum(axis=0) / wholes.sum(axis=0)
+        resamples = np.divide(*np.split(drawn.astype(np.float64), 2))
+    texts = (wholes > 0).sum(axis=0)
+    return [
+        estimate(ratio, *resampled_interval(ratio, resampled, trials))
+        for ratio, resampled, trials in zip(ratios, resamples, texts, strict=True)
     ]
 
 
@@ -255,25 +282,17 @@ def brier_scores(probabilities: Floats, targets: Targets) -> list[Estimate]:
     squared = np.where(known, (probabilities - targets) ** 2, 0.0)
     errors = np.column_stack([squared.sum(axis=1), squared])
     counts = np.column_stack([known.sum(axis=1), known])
-    sums = np.hstack([errors, counts]).T.astype(np.float32)
-    drawn = np.hstack([sums @ weights for weights in draw_weights(len(targets), seed=0)])
-    with np.errstate(invalid="ignore"):
-        scores = errors.sum(axis=0) / counts.sum(axis=0)
-        resamples = np.divide(*np.split(drawn.astype(np.float64), 2))
-    texts = (counts > 0).sum(axis=0)
-    return [
-        estimate(score, *resampled_interval(score, resampled, trials))
-        for score, resampled, trials in zip(scores, resamples, texts, strict=True)
-    ]
+    return _ratios(errors, counts)
 
 
 def _reliability(probabilities: Floats, targets: Targets) -> list[Reliability]:
     """All labels together, then each one."""
-    columns = [
-        (probabilities.ravel(), targets.ravel()),
-        *zip(probabilities.T, targets.T, strict=True),
+    rows = np.repeat(np.arange(len(targets)), targets.shape[1])
+    labels = zip(probabilities.T, targets.T, strict=True)
+    binned = [
+        reliability_bins(probabilities.ravel(), targets.ravel(), rows),
+        *(reliability_bins(*label) for label in labels),
     ]
-    binned = [reliability_bins(*column) for column in columns]
     return [
         Reliability(ece=calibration_error(bins), brier=score, bins=bins)
         for bins, score in zip(binned, brier_scores(probabilities, targets), strict=True)

@@ -179,18 +179,10 @@ class SplitData(Part):
     fingerprint: str
     seen_in_training: bool
     """Whether training or validation has used all of these texts."""
+    own: bool = Field(True, exclude_if=bool)
+    """Whether it is a split of the run's own data. The key is absent where it is."""
     used_texts: int | None = Field(None, exclude_if=lambda texts: texts is None)
     """How many of them it has used. The key is absent where its tables were not at hand."""
-
-    @property
-    def used_in_words(self) -> str | None:
-        """`12 of 200 texts were used in training`; None if none were, as far as is known."""
-        if self.seen_in_training:
-            return "these texts were used in training"
-        if not self.used_texts:
-            return None
-        verb = "was" if self.used_texts == 1 else "were"
-        return f"{self.used_texts:,} of {counted(self.texts, 'text')} {verb} used in training"
 
     @property
     def texts_in_words(self) -> str:

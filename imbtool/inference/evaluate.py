@@ -187,6 +187,7 @@ def _data(checkpoint: Checkpoint, split: Split) -> SplitData:
         min_support=(profile.evaluation if profile else EvaluationSection()).min_support,
         fingerprint=fingerprint,
         seen_in_training=fingerprint in used or used_texts == len(split),
+        own=profile is not None and meta.fingerprints.get(split.name) == fingerprint,
         used_texts=used_texts,
     )
 

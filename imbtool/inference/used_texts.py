@@ -22,18 +22,20 @@ def count_used(checkpoint: Checkpoint, profile: Profile | None, split: Split) ->
         split: the texts.
 
     Returns:
-        None where the tables of the training are not at hand.
+        None where the tables of the training are not at hand, or have changed.
     """
     if profile is None:
         return None
     meta = checkpoint.meta
     try:
         used = [
-            read_own_split(name, profile, checkpoint.labels, meta.declared.labels).texts
+            read_own_split(name, profile, checkpoint.labels, meta.declared.labels)
             for name in ("train", "validation")
         ]
     except UserError:
         return None
-    numbers = text_numbers(*used, split.texts)
+    if any(each.fingerprint != meta.fingerprints[each.name] for each in used):
+        return None
+    numbers = text_numbers(*(each.texts for each in used), split.texts)
     first = sum(map(len, used))
     return int(np.isin(numbers[first:], numbers[:first]).sum())

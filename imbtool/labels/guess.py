@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imbtool.errors import user_error
@@ -20,6 +20,7 @@ from imbtool.labels.questions import (
     set_option,
     which_column,
     which_kind,
+    which_known,
     which_of_two,
     which_values,
     which_word,
@@ -86,7 +87,9 @@ class _Guesser:
         telling = [each for each in self._likely if each.is_flag or each.is_score]
         if firm and not (firm.is_flag or firm.is_score):
             self._refuse_another(firm, telling)
-            return read_named(firm, self.where, self.known, "by its name")
+            found = read_named(firm, self.where, self.known, "by its name")
+            left = telling if len(telling) > 1 else []
+            return replace(found, notes=(*found.notes, *_left_notes(left, [firm])))
         others = [each for each in self._likely if each not in telling and each.may_hold_names]
         if len(telling) > 1 and named and named in others:
             raise which_kind(named, telling, self.where)
@@ -114,7 +117,9 @@ class _Guesser:
     @property
     def _likely(self) -> list[Column]:
         """Columns whose names do not say that they hold something else."""
-        likely = [each for each in self.columns if not _is_metadata(each)]
+        aside = self.known.get("known")
+        others = [each for each in self.columns if each.name != aside]
+        likely = [each for each in others if not _is_metadata(each)]
         return likely or list(self.columns)
 
     def _by_name(self, names: Sequence[str]) -> Column | None:
@@ -130,6 +135,8 @@ class _Guesser:
                 shared = set(other.values) & set(named.values)
                 is_same = len(shared) > 1 and 2 * len(shared) >= len(other.values)
                 is_named = LABEL_WORD.search(other.name) and other.may_hold_names
+                if is_same and other.name.lower().endswith("known"):
+                    raise which_known(named, other, self.where)
                 if is_same or (is_named and not named.tells_the_same(other)):
                     raise which_of_two(named, other, self.where)
 

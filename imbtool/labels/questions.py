@@ -102,6 +102,17 @@ def which_of_two(named: Column, other: Column, where: Path) -> UserError:
     )
 
 
+def which_known(named: Column, other: Column, where: Path) -> UserError:
+    """A second column of labels may list those that are known of a text."""
+    return user_error(
+        f"{where}: {named.name}, {other.name}",
+        f"two columns of labels, of which {other.name!r} may list those that are known of a text",
+        "an option that says what they hold",
+        f"{set_option('data.labels.known', other.name)} if all others are unknown of it, "
+        f"{set_option('data.labels.column', named.name)} if {other.name!r} does not count",
+    )
+
+
 def which_separator(column: Column, where: Path, mark: str, example: str, other: str) -> UserError:
     """A mark may stand between two labels or be part of a name."""
     cell = next(cell for cell in column.values if example in cell)

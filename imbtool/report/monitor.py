@@ -167,6 +167,10 @@ def _model(monitored: Monitored) -> Sentence:
         parts.append(["least of ", Name(name), f", {estimate_text(least.recall)}"])
     if withheld:
         parts.append([f"nothing can be said of {len(withheld)}: ", *name_list(withheld)])
+    said = {*withheld, *(name for name, _ in rows)}
+    without = [name for name, _ in monitored.rarest_first() if name not in said]
+    if without:
+        parts.append(["without a positive nothing is known of the recall of ", *name_list(without)])
     if unmet:
         parts.append(["what is required cannot be kept for ", *name_list(unmet)])
     changed = sum(label.adapted is not None for label in monitored.labels.values())

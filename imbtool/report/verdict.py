@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from imbtool.data.imbalance import RARE, Tier
-from imbtool.evaluation.document import Comparison, Estimate, Evaluation, LabelMetrics, TierMetrics
+from imbtool.evaluation.document import (
+    Comparison,
+    Estimate,
+    Evaluation,
+    LabelMetrics,
+    SplitData,
+    TierMetrics,
+)
 from imbtool.evaluation.estimates import estimate_text
 from imbtool.evaluation.metrics import WEAK_PRECISION
 from imbtool.wording import counted
@@ -52,15 +60,20 @@ def _rare_tiers(evaluation: Evaluation) -> str:
     tiers = {name: evaluation.tiers[name] for name in RARE if name in evaluation.tiers}
     if not tiers:
         return f"No label is rare here; macro-F1 is {estimate_text(evaluation.overall.macro.f1)}."
-    return "; ".join(_tier(name, tier) for name, tier in tiers.items()).capitalize() + "."
+    known = Counter(row.tier for row in evaluation.labels.values() if row.support)
+    sentence = "; ".join(_tier(name, tier, known[name]) for name, tier in tiers.items())
+    return f"{sentence.capitalize()}."
 
 
-def _tier(name: Tier, tier: TierMetrics) -> str:
+def _tier(name: Tier, tier: TierMetrics, known: int) -> str:
+    """What is known of a tier, of whose labels so many have positives here."""
     who = f"{name} labels ({tier.labels})"
     if tier.recall.value is None:
         return f"{who}: no positives here, so nothing can be said"
     found, right = _share(tier.recall), _share(tier.precision)
-    mean = "on average " if tier.labels > 1 else ""
+    if 0 < known < tier.labels:
+        who = f"{name} labels ({known} of {tier.labels} have positives here)"
+    mean = "on average " if tier.labels > 1 and known != 1 else ""
     return f"{who}: {mean}{found} of their texts are found and {right} of the decisions are right"
 
 
@@ -84,11 +97,23 @@ def _least_known(rows: Sequence[Row], min_support: int) -> Sentence:
     return [*sentence, "."]
 
 
+def used_in_words(data: SplitData) -> str | None:
+    """`12 of 200 texts were used in training`; None if none were, as far as is known."""
+    if data.seen_in_training:
+        return "these texts were used in training"
+    if not data.used_texts:
+        return None
+    verb = "was" if data.used_texts == 1 else "were"
+    return f"{data.used_texts:,} of {counted(data.texts, 'text')} {verb} used in training"
+
+
 def _warnings(evaluation: Evaluation, rows: Sequence[Row]) -> Iterator[Sentence]:
     """What to beware of, the worst first."""
-    used = evaluation.data.used_in_words
-    if used and evaluation.data.seen_in_training:
-        yield [f"{used}, so all metrics are too good"]
+    used = used_in_words(evaluation.data)
+    if used:
+        whole = evaluation.data.seen_in_training
+        metrics = "all metrics are too good" if whole else "metrics are better than on new texts"
+        yield [f"{used}, so {metrics}"]
     if evaluation.data.chosen:
         chosen = f"{evaluation.data.chosen:,} of {counted(evaluation.data.texts, 'text')}"
         yield [f"a search chose {chosen}, so no metric holds for texts as they come"]
@@ -104,8 +129,6 @@ def _warnings(evaluation: Evaluation, rows: Sequence[Row]) -> Iterator[Sentence]
     wrong = [name for name, row in rows if _mostly_wrong(row) and name not in silent]
     if wrong:
         yield ["most decisions are false alarms for ", *name_list(wrong)]
-    if used and not evaluation.data.seen_in_training:
-        yield [f"{used}, so the metrics are better than on new texts"]
     yield from _lost(evaluation.comparison)
 
 
@@ -119,7 +142,8 @@ def _lost(comparison: Comparison | None) -> Iterator[Sentence]:
 
 def _no_warning(evaluation: Evaluation) -> str:
     bars = "every required metric is met, " if evaluation.gates else ""
-    return f"nothing stands out: {bars}no label is at zero recall, none is mostly wrong for sure"
+    wrong = "no rare one is mostly wrong for sure"
+    return f"nothing stands out: {bars}no label is at zero recall, {wrong}"
 
 
 def _mostly_wrong(row: LabelMetrics) -> bool:

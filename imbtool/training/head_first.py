@@ -57,6 +57,7 @@ class HeadFit:
         l2: strength of the L2 penalty.
         kept: whether the fit is used.
         reason: why, or why not.
+        sampled: whether it was measured on a sample of validation, rich in positives.
     """
 
     average_precision: float
@@ -64,6 +65,7 @@ class HeadFit:
     l2: float
     kept: bool
     reason: str
+    sampled: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,8 @@ def fit_head(
     kept = reached > baseline and loss(fits[best]) < loss(constant)
     _set_head(layer, fits[best] if kept else constant, ranks)
     reason = "beats a constant score" if kept else "no better than a constant score"
-    return HeadFit(reached, baseline, best, kept, reason)
+    sampled = len(held_out.targets) < len(validation.encoded)
+    return HeadFit(reached, baseline, best, kept, reason, sampled)
 
 
 def _set_head(layer: nn.Linear, head: LinearHead, ranks: Ranks) -> None:

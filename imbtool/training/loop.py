@@ -116,7 +116,7 @@ class TrainingLoop:
             freeze_unused(text_model.model, probe)
         self.model = accelerator.prepare_model(text_model.model)
         self._forward = torch.compile(self.model, dynamic=True) if section.compile else self.model
-        self.progress = Progress()
+        self.progress, self.begun = Progress(), time.monotonic()
         narrow_residual(text_model.model)
         if not self.ranks.alone:
             torch.manual_seed(section.seed + self.ranks.rank)
@@ -126,7 +126,8 @@ class TrainingLoop:
 
         A `save` event comes before, so that what led to the state is written down.
         """
-        self.emit(SaveEvent(step=self.progress.step))
+        seconds = time.monotonic() - self.begun
+        self.emit(SaveEvent(step=self.progress.step, seconds=seconds))
         model, average = self.text_model.model, self.average.tensors
         save_state(link, model, self.optimizer, average, self.progress, self.ranks)
 

@@ -89,7 +89,7 @@ class FinishedRun:
         epochs: oldest first; at least one.
         losses: of the steps, oldest first.
         frozen: mean average precision on validation of the head alone, with the encoder frozen;
-            None where no head was fitted first.
+            None where no head was fitted first, or it was measured on other texts.
         labels: of the checkpoint, by name.
         with_additions: metrics of the kept epoch with weights of words and the nearest training
             texts, if they have a share.
@@ -104,8 +104,12 @@ class FinishedRun:
     @property
     def kept(self) -> EpochEvent:
         """The epoch whose checkpoint was kept."""
-        best = [epoch for epoch in self.epochs if epoch.best][-1]
-        return best.with_metrics(self.with_additions)
+        return self.best.with_metrics(self.with_additions)
+
+    @property
+    def best(self) -> EpochEvent:
+        """The same epoch with the metrics of the model alone."""
+        return [epoch for epoch in self.epochs if epoch.best][-1]
 
     @property
     def rare_recall(self) -> float | None:
@@ -208,7 +212,7 @@ def _judge_rising(evidence: Evidence, run: FinishedRun) -> Judgement:
 
 def _worse_than_frozen(run: FinishedRun) -> Iterator[Diagnosis]:
     """Has fine-tuning made the encoder worse?"""
-    kept, frozen = run.kept, run.frozen
+    kept, frozen = run.best, run.frozen
     reached = kept.average_precision_macro
     if frozen is None or reached is None or reached > frozen - CLEAR_GAIN:
         return

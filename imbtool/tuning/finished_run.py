@@ -13,6 +13,8 @@ from imbtool.events import (
     EpochEvent,
     HeadEvent,
     Metric,
+    ResumeEvent,
+    SaveEvent,
     StartEvent,
     StepEvent,
     added_figures,
@@ -72,6 +74,21 @@ def read_outcome(run: Path, profile: Profile, weights: Mapping[str, float]) -> R
         settings=_settings(run, profile, weights),
         ranking=kept.average_precision_macro,
     )
+
+
+def seconds_before(run: Path) -> float:
+    """Seconds that earlier processes have trained a run, each up to the state that it left.
+
+    Args:
+        run: its folder, which need not be there.
+    """
+    total = last = 0.0
+    for event in require_events(run):
+        if isinstance(event, SaveEvent):
+            last = event.seconds
+        elif isinstance(event, ResumeEvent):
+            total, last = total + last, 0.0
+    return total + last
 
 
 def outcome_of_failed_run(
@@ -154,7 +171,7 @@ def read_finished_run(run: Path) -> FinishedRun:
     return FinishedRun(
         epochs,
         [loss for step in of_kind(events, StepEvent) for loss in step.losses],
-        heads[-1].average_precision if heads else None,
+        heads[-1].average_precision if heads and not heads[-1].sampled else None,
         {name: _state(label) for name, label in meta.labels.items()},
         added_figures(events),
     )

@@ -39,7 +39,7 @@ from imbtool.tuning.decision_log import (
     read_decision_log,
     require_decisions,
 )
-from imbtool.tuning.finished_run import outcome_of_failed_run, read_outcome
+from imbtool.tuning.finished_run import outcome_of_failed_run, read_outcome, seconds_before
 from imbtool.tuning.frozen_search import FrozenEncoder, freeze_encoder, search
 from imbtool.tuning.guide import Change, apply
 from imbtool.tuning.history import (
@@ -221,9 +221,9 @@ class _Session:
         """Train the next round, or what is left of it, and write down what came of it."""
         number = len(self.rounds) + 1
         profile = apply(self._profile_of(base), changes, self.data.names)
-        start = time.monotonic()
+        before, start = seconds_before(self._round_folder(number)), time.monotonic()
         outcome = self._outcome(profile, self._round_folder(number))
-        seconds = time.monotonic() - start
+        seconds = before + time.monotonic() - start
         kept, why = judge(outcome, self.rounds, self.profile.tuning.objective)
         done = Round(
             number=number,

@@ -1,5 +1,6 @@
 """Splits that differ by more than chance, and by enough to matter, are found; others are not."""
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,15 @@ def test_texts_of_another_length_are_found():
     corpus.validation.texts[:] = [f"{text} {text}" for text in corpus.validation.texts]
     _, (finding,) = look(corpus)
     assert finding.message.startswith("The texts of validation are longer than those of training")
+
+
+def test_lengths_that_vary_otherwise_around_one_median_are_not_called_longer():
+    corpus = healthy_corpus()
+    texts = corpus.validation.texts
+    middle = int(np.median([len(text) for text in corpus.train.texts]))
+    texts[:] = ["x" * length for length, _ in zip(cycle([5, middle, 900]), texts, strict=False)]
+    findings = [each for each in look(corpus)[1] if each.evidence["about"] == "lengths"]
+    assert "vary otherwise than in training, though both have a median" in findings[0].message
 
 
 def test_words_that_training_lacks_are_compared_with_random_splits():

@@ -66,6 +66,30 @@ def test_texts_that_the_training_has_used_are_counted_in_any_table(
     assert "used_texts" not in json.loads(alone.stdout)["data"]
 
 
+def test_a_count_of_used_texts_is_of_the_tables_as_they_were(
+    project: Path, imbtool: Imbtool
+) -> None:
+    shutil.copy("train.csv", "before.csv")
+    write_csv(Path("train.csv"), read_csv(Path("train.csv"))[::2])
+    assert "used_texts" not in evaluate(imbtool, "--data", "before.csv")["data"]
+
+
+def test_a_split_and_a_table_at_once_are_refused(project: Path, imbtool: Imbtool) -> None:
+    both = imbtool("evaluate", "runs/first", "--split", "validation", "--data", "test.csv")
+    assert both.exit_code == 2
+    assert "--split validation beside --data test.csv" in both.stderr
+
+
+def test_a_table_named_like_a_split_is_named_in_the_command(
+    project: Path, imbtool: Imbtool
+) -> None:
+    Path("fresh").mkdir()
+    write_csv(Path("fresh/test.csv"), read_csv(Path("test.csv"))[::2])
+    assert evaluate(imbtool, "--data", "fresh/test.csv")["data"]["own"] is False
+    assert "--data fresh/test.csv" in Path("runs/first/report-test.html").read_text()
+    assert "own" not in evaluate(imbtool)["data"]
+
+
 def test_a_rival_that_reads_other_columns_is_not_given_ours(
     project: Path, imbtool: Imbtool
 ) -> None:

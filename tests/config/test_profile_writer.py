@@ -126,6 +126,7 @@ def test_paths_are_written_relative_to_the_folder_of_the_file(tmp_path: Path):
 
 
 CUSTOM = "  custom:\n    a: 2.5  # 412:1\n    'no': 3\n"
+WIDE = "    custom:\n        a: 2.5  # 412:1\n        'no': 3\n"
 DATA = "# mine\ndata: {train: t.csv}  # the table\n\n"
 
 
@@ -142,6 +143,12 @@ DATA = "# mine\ndata: {train: t.csv}  # the table\n\n"
             "weights:\n  cap: 2\n  custom:\n    # old\n    b: 2\n    a: 1\n\n# loss\nloss: {}",
             f"weights:\n  cap: 2\n{CUSTOM}\n# loss\nloss: {{}}",
         ),
+        ("weights:\n\n# end\n", f"weights:\n{CUSTOM}\n# end\n"),
+        ("weights:\n    cap: 2\n", f"weights:\n{WIDE}    cap: 2\n"),
+        (
+            "weights:\n  custom:\n    'no': 3.0  # by Anna\n    b: 1\n",
+            "weights:\n  custom:\n    a: 2.5  # 412:1\n    'no': 3.0  # by Anna\n",
+        ),
     ],
 )
 def test_new_weights_leave_the_rest_of_a_file_as_its_user_wrote_it(
@@ -157,15 +164,28 @@ def test_new_weights_leave_the_rest_of_a_file_as_its_user_wrote_it(
 
 @pytest.mark.parametrize(
     ("text", "target"),
-    [("weights: {cap: 2}\n", "new.yaml"), ("weights:\n    cap: 2\n", "new.yaml"), ("", "x/p.yaml")],
+    [("weights: {cap: 2}\n", "new.yaml"), ("weights: {}\n", "new.yaml"), ("", "x/p.yaml")],
 )
-def test_a_file_whose_text_cannot_stay_is_written_anew(tmp_path: Path, text: str, target: str):
+def test_a_file_whose_text_cannot_stay_is_written_anew(
+    tmp_path: Path, text: str, target: str, caplog: pytest.LogCaptureFixture
+):
     path = tmp_path / "p.yaml"
     path.write_text(DATA + text)
     profile = read_profile(path, [Override("weights.custom.a", "2", "--set")])
     (tmp_path / "x").mkdir()
     (tmp_path / target).write_text(rewrite_profile(path, profile, {}, tmp_path / target))
     assert read_profile(tmp_path / target) == profile
+    assert f"{tmp_path / target} is written anew, without the comments of" in caplog.text
+
+
+def test_a_path_below_a_link_is_relative_to_where_the_link_leads(tmp_path: Path):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
+    (tmp_path / "train.csv").write_text("text,labels\n")
+    profile = make_profile({"data": {"train": str(tmp_path / "train.csv")}})
+    path = tmp_path / "link" / "profile.yaml"
+    path.write_text(render_profile(profile, folder=path.parent))
+    assert read_profile(path).data.train == tmp_path / "train.csv"
 
 
 def test_what_is_declared_of_labels_and_texts_reads_back_equal(tmp_path: Path):

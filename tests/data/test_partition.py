@@ -89,6 +89,15 @@ def test_an_empty_group_cell_binds_nothing(tmp_path):
     parts, report = cut(tmp_path / "all.csv", table, group="author")
     assert [len(part) for part in parts.values()] == [48, 36, 36]
     assert report.group.groups == 0
+    parts, report = cut(
+        tmp_path / "all.csv", [{**row, "author": "  "} for row in rows()], group="author"
+    )
+    assert report.group.groups == 0
+
+
+def test_a_group_without_a_name_is_no_group_at_all(tmp_path):
+    with pytest.raises(UserError, match="''"):
+        cut(tmp_path / "all.csv", rows(), group="")
 
 
 @pytest.mark.parametrize(

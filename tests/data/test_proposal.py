@@ -298,3 +298,57 @@ def test_labels_that_only_another_table_has_are_noted(tmp_path: Path, caplog):
     labelled(tmp_path, ["insults;violence", "praise"], name="test.csv")
     propose_profile(train)
     assert "test.csv has labels that the training table lacks: 'insults;violence'" in caplog.text
+
+
+def test_how_texts_were_chosen_stays_known(tmp_path: Path):
+    rows = [
+        (f"text number {row}", "ab"[row % 2], ["", "score", "random"][row % 3]) for row in range(60)
+    ]
+    path = write(tmp_path / "t.csv", ("text", "labels", "chosen_by"), rows)
+    assert propose_profile(path).profile.data.chosen_by == "chosen_by"
+    others = [(text, label, "ann") for text, label, _ in rows]
+    path = write(tmp_path / "t.csv", ("text", "labels", "chosen_by"), others)
+    assert propose_profile(path).profile.data.chosen_by is None
+
+
+def test_a_column_of_known_labels_is_no_second_column_of_labels(tmp_path: Path):
+    rows = [(f"text number {row}", "ab"[row % 2], ["a|b", ""][row % 2]) for row in range(60)]
+    path = write(tmp_path / "t.csv", ("text", "labels", "known"), rows)
+    known = Override("data.labels.known", "known", "--set")
+    source = propose_profile(path, [known]).profile.data.labels
+    assert (source.column, source.known) == ("labels", "known")
+    asked = [(text, label, label) for text, label, _ in rows]
+    path = write(tmp_path / "t.csv", ("text", "labels", "known"), asked)
+    with pytest.raises(UserError, match=r"data\.labels\.known=known if all others are unknown"):
+        propose_profile(path)
+
+
+def test_columns_of_flags_beside_a_column_of_labels_are_named(tmp_path: Path):
+    rows = [(f"text number {row}", "ab"[row % 2], row % 2, row % 3 % 2) for row in range(60)]
+    path = write(tmp_path / "t.csv", ("text", "tags", "toxic", "insult"), rows)
+    proposal = propose_profile(path)
+    assert proposal.profile.data.labels.column == "tags"
+    assert any("Not taken as labels: 'toxic', 'insult'" in note for note in proposal.notes)
+
+
+def test_tables_beside_a_link_are_found_by_its_name(tmp_path: Path):
+    (tmp_path / "store").mkdir()
+    labelled(tmp_path / "store", name="77aa.csv")
+    (tmp_path / "train.csv").symlink_to(tmp_path / "store" / "77aa.csv")
+    labelled(tmp_path, name="test.csv")
+    assert propose_profile(tmp_path / "train.csv").profile.data.test == tmp_path / "test.csv"
+
+
+def test_a_parent_that_is_unknown_of_some_texts_is_still_implied(tmp_path: Path):
+    rows = [
+        (f"text number {row}", int(row % 4 == 0), "" if row % 10 == 0 else int(row % 2 == 0))
+        for row in range(400)
+    ]
+    path = write(tmp_path / "t.csv", ("text", "child", "parent"), rows)
+    assert propose_profile(path).profile.labels.hierarchy == {"parent": ["child"]}
+
+
+def test_what_nearly_all_texts_have_is_no_parent(tmp_path: Path):
+    rows = [(f"text number {row}", int(row % 4 == 0), int(row != 3)) for row in range(400)]
+    path = write(tmp_path / "t.csv", ("text", "child", "common"), rows)
+    assert propose_profile(path).profile.labels.hierarchy == {}

@@ -53,6 +53,18 @@ def test_a_bin_holds_what_was_said_and_what_came_true_with_its_exact_interval():
         assert [value for _, value in row.share] == pytest.approx([hits / row.texts, *exact])
 
 
+def test_labels_that_come_together_make_no_interval_narrower():
+    logits, targets = honest(500)
+    one, same = logits[:, :1], np.repeat(logits[:, :1], 8, axis=1)
+    of_one = measure_calibration(["a"], one, targets[:, :1], None)
+    of_all = measure_calibration([*"abcdefgh"], same, np.repeat(targets[:, :1], 8, axis=1), None)
+    for alone, pooled in zip(of_one.labels["a"].raw.bins, of_all.overall.raw.bins, strict=True):
+        assert pooled.texts == 8 * alone.texts
+        assert pooled.share.value == pytest.approx(alone.share.value)
+        width, own = (each.share.high - each.share.low for each in (pooled, alone))
+        assert width == pytest.approx(own, rel=0.1)
+
+
 @pytest.mark.parametrize("common", [0.0, 1.0])
 def test_equal_probabilities_share_a_bin_with_no_others(common: float):
     bins = reliability_bins(np.array([common] * 90 + [0.5] * 10), np.zeros(100))
@@ -166,4 +178,6 @@ def test_a_label_that_nobody_judged_has_no_numbers():
     assert silent.bins == []
     assert silent.ece is None
     assert {value for _, value in silent.brier} == {None}
-    assert found.overall.raw == found.labels["a"].raw
+    overall, known = found.overall.raw, found.labels["a"].raw
+    assert (overall.ece, overall.brier) == (known.ece, known.brier)
+    assert [row.share.value for row in overall.bins] == [row.share.value for row in known.bins]

@@ -127,6 +127,13 @@ def test_withheld_labels_are_named_and_have_no_figures():
     )
 
 
+def test_answers_without_a_positive_leave_recall_unknown():
+    only = monitored(threats=label(None, "answers"))
+    assert said(only)["Model"] == ("Without a positive nothing is known of the recall of threats.")
+    both = monitored(threats=label(None, "answers"), spam=label(0.3))
+    assert "nothing is known of the recall of threats" in said(both)["Model"]
+
+
 def test_a_new_threshold_is_shown_beside_its_label():
     new = AdaptedThreshold(threshold=0.71, rule="calibrated", shift=1.0, requirement=None)
     document = monitored(threats=label(adapted=new), spam=label())

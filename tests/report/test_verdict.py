@@ -33,6 +33,8 @@ def test_each_rare_tier_says_how_much_is_found_and_how_much_is_right() -> None:
     document = evaluation()
     recall, precision = figure(0.714, 0.531, 0.857), figure(0.8)
     document["tiers"]["severe"].update(recall=recall, precision=precision)
+    for row in document["labels"].values():
+        row["support"] = 5
     assert said(document)["Rare labels"] == (
         "Severe labels (2): on average 71% (53–86%) of their texts are found and 80% of the "
         "decisions are right; moderate labels (1): 40% of their texts are found and 40% of the "
@@ -70,10 +72,18 @@ def test_labels_with_few_positives_and_the_widest_interval_are_named() -> None:
 
 
 def test_where_nothing_is_amiss_no_more_than_that_is_said() -> None:
-    quietly = "no label is at zero recall, none is mostly wrong for sure."
+    quietly = "no label is at zero recall, no rare one is mostly wrong for sure."
     assert said(quiet())["Beware"] == f"nothing stands out: {quietly}"
     gated = {**quiet(), "gates": [gate("f1", "one", 0.1, True)]}
     assert said(gated)["Beware"] == (f"nothing stands out: every required metric is met, {quietly}")
+
+
+def test_a_tier_says_of_how_many_labels_its_means_are() -> None:
+    document = evaluation()
+    document["labels"][NAMES[0]]["support"] = 4
+    assert said(document)["Rare labels"].startswith(
+        "Severe labels (1 of 2 have positives here): 0%"
+    )
 
 
 def test_a_label_never_found_is_named_with_what_to_do() -> None:
@@ -111,7 +121,7 @@ def test_texts_that_were_used_in_training_are_told_by_their_number() -> None:
     document = quiet()
     document["data"] |= {"texts": 200, "used_texts": 12}
     assert said(document)["Beware"] == (
-        "12 of 200 texts were used in training, so the metrics are better than on new texts."
+        "12 of 200 texts were used in training, so metrics are better than on new texts."
     )
     document["data"]["used_texts"] = 0
     assert said(document)["Beware"].startswith("nothing stands out")

@@ -186,6 +186,10 @@ def test_a_run_that_is_worse_than_the_frozen_encoder(
     run = finished(frozen=frozen)
     assert verdict(run, "worse-than-frozen", None) == expected
     assert is_healthy(found(run).values()) == (expected is None)
+    # what is added to the logits afterwards hides nothing
+    better = epoch(2, average_precision_macro=0.9)
+    run = finished(frozen=frozen, with_additions=better)
+    assert verdict(run, "worse-than-frozen", None) == expected
 
 
 @pytest.mark.parametrize(

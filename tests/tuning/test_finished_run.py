@@ -48,6 +48,14 @@ def test_events_and_checkpoint_must_be_of_the_same_labels(project: Path) -> None
         read_finished_run(RUN)
 
 
+def test_a_head_that_was_measured_on_a_sample_is_not_compared(project: Path) -> None:
+    head = {"event": "head", "average_precision": 0.4}
+    for sampled, frozen in ((False, 0.4), (True, None)):
+        with EVENTS.open("a") as stream:
+            stream.write(json.dumps({**head, "sampled": sampled}) + "\n")
+        assert read_finished_run(RUN).frozen == frozen
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

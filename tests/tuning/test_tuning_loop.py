@@ -289,6 +289,23 @@ def test_a_round_stopped_in_the_middle_is_resumed_not_repeated(training: Any) ->
     assert [each.kept for each in summary.rounds] == [True, False, True, True]
 
 
+def test_the_minutes_of_a_round_are_those_of_all_processes_that_trained_it(training: Any) -> None:
+    made = training(STORY)
+    made.stop_in = 2
+    with pytest.raises(Stopped):
+        start()
+    events = [
+        {"event": "start", "learning_rate": {"value": 1e-4}, "epochs": 1},
+        {"event": "save", "step": 1, "seconds": 100.0},
+        {"event": "save", "step": 2, "seconds": 200.0},
+        {"event": "resume", "step": 2},
+        {"event": "save", "step": 3, "seconds": 40.0},
+    ]
+    lines = [json.dumps(event) + "\n" for event in events]
+    Path("runs/t/rounds/2/events.jsonl").write_text("".join(lines))
+    assert 240 <= go_on().summary.rounds[1].seconds < 300
+
+
 def test_a_round_goes_on_with_the_profile_that_it_was_decided_to_have(training: Any) -> None:
     made = training(STORY)
     made.stop_in = 1

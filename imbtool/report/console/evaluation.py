@@ -22,6 +22,7 @@ from imbtool.evaluation.document import (
 from imbtool.evaluation.estimates import estimate_text
 from imbtool.evaluation.gates import gate_sentence
 from imbtool.report.cells import label_text, number_text, plain_table, tier_text
+from imbtool.report.verdict import used_in_words
 from imbtool.wording import counted, printable, some
 
 VERDICT_STYLE: dict[Verdict, str] = {"better": "green", "worse": "red", "cannot be told": "dim"}
@@ -157,8 +158,8 @@ def _closing_lines(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.mistakes:
         suspects = counted(len(evaluation.mistakes.suspects), "suspected label error")
         yield f"\nerrors to read: in the report and as csv, among them {suspects}"
-    if evaluation.data.used_in_words:
-        yield f"\n{evaluation.data.used_in_words}: the metrics are better than on new texts"
+    if used := used_in_words(evaluation.data):
+        yield f"\n{used}: the metrics are better than on new texts"
     if evaluation.data.chosen:
         yield "\na search chose texts among these: the metrics do not hold for texts as they come"
 

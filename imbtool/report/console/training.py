@@ -155,8 +155,9 @@ def _head(event: HeadEvent) -> Iterator[RenderableType]:
     if not is_known(event.average_precision):
         yield f"the head was not fitted first: {event.reason}"
         return
+    where = "a sample of validation rich in positives" if event.sampled else "validation"
     yield (
-        f"head first: mean average precision {number_text(event.average_precision)} on validation "
+        f"head first: mean average precision {number_text(event.average_precision)} on {where} "
         "with "
         f"the encoder frozen, {event.reason} ({number_text(event.baseline)})"
     )

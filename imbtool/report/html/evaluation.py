@@ -132,7 +132,8 @@ def _compared(comparison: Comparison) -> list[tuple[str, LabelDifference]]:
 
 def _command(evaluation: Evaluation) -> str:
     data, slices, comparison = evaluation.data, evaluation.slices, evaluation.comparison
-    where = ("--split", data.split) if data.split in SPLITS else ("--data", data.source)
+    own = data.own and data.split in SPLITS
+    where = ("--split", data.split) if own else ("--data", data.source)
     against = ("--against", comparison.against) if comparison else ()
     by = ("--by", slices.column) if slices else ()
     gates = (part for gate in evaluation.gates for part in ("--require", gate.requirement))
