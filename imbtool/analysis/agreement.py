@@ -141,6 +141,20 @@ def majority(ratings: Ratings) -> Targets:
     return np.asarray(result, dtype=np.float32)
 
 
+TIE = 0.5
+
+
+def vote_shares(ratings: Ratings) -> Targets:
+    """What `majority` says, and `TIE` at a tie: to leave ties out would lower frequencies.
+
+    Args:
+        ratings: as for `majority`.
+    """
+    result = majority(ratings)
+    result[np.isnan(result) & ~np.isnan(ratings).all(axis=0)] = TIE
+    return result
+
+
 def measure_agreement(
     ratings: Ratings, annotators: Sequence[str], labels: Sequence[str], seed: int = 0
 ) -> Agreement:

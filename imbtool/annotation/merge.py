@@ -276,7 +276,7 @@ def _merged(
     for id, row in zip(ratings.ids, targets, strict=True):
         batch = next(each for each in batches if id in each.texts)
         text = batch.texts[id]
-        if asked_only and text.chosen_by != RANDOM:
+        if asked_only and text.ask:  # without a label to ask for, all were asked
             asked = [column[name] for name in text.ask if name in column]
             aside = np.setdiff1d(np.arange(len(row)), asked)
             row[aside] = np.where(row[aside] == 1, 1, np.nan)

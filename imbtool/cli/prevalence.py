@@ -75,6 +75,7 @@ def prevalence(
             "--seed",
             metavar="<int>",
             min=0,
+            max=10**12,
             help="Draw another sample with another number.",
             rich_help_panel=SAMPLE,
         ),

@@ -71,7 +71,7 @@ def adapted_requirement(
     requirement: Requirement,
     validation: tuple[Floats, Targets],
     stream: Floats,
-    share: ShareEstimate,
+    share: ShareEstimate | None,
 ) -> NewThreshold | None:
     """The threshold that keeps a requirement in the stream.
 
@@ -81,7 +81,7 @@ def adapted_requirement(
         validation: logits [m] and targets [m], NaN unknown.
         stream: logits [n].
         share: the label's prevalence in the stream. The lower end of its interval counts for a
-            precision, which is least there.
+            precision, which is least there. A limit of flags needs none.
 
     Returns:
         None for a recall, whose threshold stays, and where no threshold can be fitted.
@@ -93,6 +93,8 @@ def adapted_requirement(
     if requirement.measure == PER_1000:
         logits, targets = stream, np.zeros(len(stream), dtype=np.float32)
         where = "this stream"
+    elif share is None:
+        return None
     else:
         prior = float(np.nanmean(targets))
         odds = log_odds(requirement.bar) + log_odds(prior) - log_odds(share.low)
@@ -107,5 +109,6 @@ def adapted_requirement(
     sentence = result.sentence.replace("on validation", f"on {where}", 1)
     judged = result.model_copy(update={"asked": requirement.asked, "sentence": sentence})
     threshold = float(sigmoid(np.array([fit.threshold]))[0])
-    shift = log_odds(share.value) - log_odds(float(np.nanmean(validation[1])))
+    prior = float(np.nanmean(validation[1]))
+    shift = 0.0 if share is None else log_odds(share.value) - log_odds(prior)
     return NewThreshold(threshold, f"required {requirement.measure}", shift, judged)

@@ -22,9 +22,10 @@ class DesignEstimate:
     Attributes:
         value, low, high: the share with its 95% interval.
         answers: texts that were answered.
-        positives: among them.
+        positives: among them, without ties.
         power: the weight of the model's probabilities, from 0 (none) to 1.
         effective: how many texts drawn at random would say as much; NaN where there is no positive.
+        exact: whether each stratum has an answer, so that the bound without a positive is exact.
     """
 
     value: float
@@ -34,6 +35,7 @@ class DesignEstimate:
     positives: int
     power: float
     effective: float
+    exact: bool
 
 
 @dataclass(frozen=True)
@@ -84,23 +86,27 @@ def estimate_share(
     Args:
         strata: of the population.
         stratum: of each answered text [m], at least one.
-        answers: 1 has the label, 0 has it not [m].
+        answers: 1 has the label, 0 has it not, a share of annotators says that it has [m].
         probabilities: of the answered texts [m].
     """
-    place = _joined(np.bincount(stratum, minlength=len(strata.sizes)), strata.sizes)
-    strata, stratum = strata.joined(place), place[stratum]
-    counts = np.bincount(stratum, minlength=len(strata.sizes))
-    positives, population = int(answers.sum()), int(strata.sizes.sum())
+    counts, population = np.bincount(stratum, minlength=len(strata.sizes)), strata.sizes.sum()
+    place = _joined(counts, strata.sizes)
+    unseen = strata if counts.all() else strata.joined(place)  # each has an answer
+    exact, strata, stratum = bool(counts.all()), strata.joined(place), place[stratum]
+    joined = np.bincount(stratum, minlength=len(strata.sizes))
+    bound = exact_zero_bound(unseen.sizes, counts if exact else joined)
+    counts = joined
+    positives, negatives = int((answers == 1).sum()), int((answers == 0).sum())
     factor = strata.share**2 * (1 / counts - 1 / strata.sizes)
     power = _power(stratum, counts, factor, answers, probabilities)
-    if not positives:
-        high = exact_zero_bound(strata.sizes, counts) / population
-        return DesignEstimate(0.0, 0.0, high, len(answers), 0, power, np.nan)
+    if not answers.any():
+        high = bound / int(population)
+        return DesignEstimate(0.0, 0.0, high, len(answers), 0, power, np.nan, exact)
     residuals = answers - power * probabilities
     guess = float(strata.share @ strata.mean)
     value = power * guess + float(strata.share @ _means(stratum, counts, residuals))
     # what was found is there, and what was answered without the label is not
-    least, most = positives / population, 1 - (len(answers) - positives) / population
+    least, most = positives / population, 1 - negatives / population
     value = float(np.clip(value, least, most))
     freedom = counts - 1
     seen = freedom * _variances(stratum, counts, residuals)
@@ -110,8 +116,10 @@ def estimate_share(
     variance = float(factor @ smooth)
     effective = likely * (1 - likely) / variance if variance > 0 else np.inf
     low, high = _jeffreys(value, effective)
+    if positives == len(answers):  # the same bound, of the texts without the label
+        low = min(low, 1 - bound / population)
     ends = max(min(low, value), least), min(max(high, value), most)
-    return DesignEstimate(value, *ends, len(answers), positives, power, float(effective))
+    return DesignEstimate(value, *ends, len(answers), positives, power, float(effective), exact)
 
 
 def _joined(counts: Counts, sizes: Counts) -> Rows:

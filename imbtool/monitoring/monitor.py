@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from imbtool.errors import user_error
 from imbtool.evaluation.calibration import sigmoid
 from imbtool.evaluation.document import Estimate
 from imbtool.evaluation.estimates import estimate
+from imbtool.evaluation.requirements import PER_1000
 from imbtool.inference.evaluate import own_split, run_profile
 from imbtool.monitoring.adaptation import adapted_requirement, adapted_threshold, has_changed
 from imbtool.monitoring.drift import (
@@ -33,7 +34,7 @@ from imbtool.monitoring.monitor_document import (
 )
 from imbtool.monitoring.prevalence import Reference, flagged_shares
 from imbtool.monitoring.sample import answered_texts
-from imbtool.monitoring.shift import ShiftedLabel
+from imbtool.monitoring.shift import ShareEstimate, ShiftedLabel
 from imbtool.monitoring.stream import VALIDATION, Logits, Stream, Tell, read_stream
 from imbtool.trained.checkpoint import Checkpoint
 from imbtool.trained.metadata import CheckpointMeta
@@ -106,7 +107,8 @@ def monitor_stream(
         counts = int(then.flagged[place]), int(flagged[place])
         label = _label(checkpoint, place, figures, of, counts)
         new = _adapted(reference, place, of, stream, label, required.get(name))
-        labels[name] = label.model_copy(update={"adapted": new})
+        broken = _is_broken(label, required.get(name))
+        labels[name] = label.model_copy(update={"adapted": new, "broken": broken})
     return Monitored(
         imbtool=__version__,
         checkpoint=str(checkpoint.folder),
@@ -281,23 +283,40 @@ def _adapted(
     required: Requirement | None,
 ) -> AdaptedThreshold | None:
     """The threshold that a label would have at its prevalence in the stream, if it is another."""
-    if of.reason or of.share is None:
+    if (answered := _answered_share(label)) is not None:
+        of = replace(of, share=answered, reason="")
+    targets, share = reference.scores.targets[:, place], None if of.reason else of.share
+    if required is not None and required.measure == PER_1000:  # which needs no prevalence
+        is_due = 1000 * label.flagged > required.bar * len(stream)
+    else:
+        known = int((~np.isnan(targets)).sum())
+        is_due = share is not None and has_changed(share, label.validation_positives, known)
+    if not is_due:
         return None
-    targets = reference.scores.targets[:, place]
-    changed = has_changed(of.share, label.validation_positives, int((~np.isnan(targets)).sum()))
     if required is None:
-        if not changed:
-            return None
         slope, bias = reference.calibration.slope[place], reference.calibration.bias[place]
         return AdaptedThreshold(**vars(adapted_threshold(float(slope), float(bias), of)))
-    is_limit = required.measure == "flags_per_1000"
-    if not (1000 * label.flagged > required.bar * len(stream) if is_limit else changed):
-        return None
     own = (_raw(reference)[:, place], targets)
     logits = np.asarray(stream.logits[:, place], dtype=np.float64)
     name = reference.checkpoint.labels.names[place]
-    new = adapted_requirement(name, required, own, logits, of.share)
+    new = adapted_requirement(name, required, own, logits, share)
     return None if new is None else AdaptedThreshold(**vars(new))
+
+
+def _answered_share(label: MonitoredLabel) -> ShareEstimate | None:
+    """Its prevalence in the stream as answers show it."""
+    value, low, high = (end for _, end in label.prevalence)
+    if label.basis != "answers" or value is None or low is None or high is None:
+        return None
+    return ShareEstimate(value, low, high)
+
+
+def _is_broken(label: MonitoredLabel, required: Requirement | None) -> bool:
+    """Whether answers show that a required precision or recall is not reached."""
+    if required is None or label.basis != "answers" or required.measure == PER_1000:
+        return False
+    high = (label.recall if required.measure == "recall" else label.precision).high
+    return high is not None and high < required.bar
 
 
 def alarmed(monitored: Monitored) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from imbtool.data.imbalance import Tier
 from imbtool.evaluation.document import Estimate, RequirementResult
 from imbtool.files.documents import Part
@@ -68,6 +70,8 @@ class MonitoredLabel(Part):
     """What the figures rest on, or why there are none."""
     adapted: AdaptedThreshold | None
     """None where the threshold may stay."""
+    broken: bool = Field(False, exclude_if=lambda broken: not broken)
+    """Whether answers show that what is required of it is not kept. Else the key is absent."""
 
 
 class Monitored(Part):
@@ -101,8 +105,12 @@ class Monitored(Part):
         return [
             name
             for name, label in self.labels.items()
-            if label.adapted and label.adapted.requirement
-            if label.adapted.requirement.verdict == "unmet"
+            if label.broken
+            or (
+                label.adapted
+                and label.adapted.requirement
+                and label.adapted.requirement.verdict == "unmet"
+            )
         ]
 
     def rarest_first(self) -> list[tuple[str, MonitoredLabel]]:

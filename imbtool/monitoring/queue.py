@@ -145,6 +145,8 @@ class _Worth:
 
     def chosen(self, read: int) -> Decisions:
         """Which validation texts would be read at the bar of so many texts [m]."""
+        if read >= len(self.stream):
+            return np.ones(len(self.validation), np.bool_)
         return np.asarray(self.validation.max(axis=1) >= self.bar(read))
 
 
@@ -262,6 +264,8 @@ def _labels(
         expect_recall(np.repeat(chosen[:, None], len(labels), axis=1), targets, present, SEED)
         for chosen in (worth.chosen(read), np.asarray(today.any(axis=1)))
     )
+    if read == texts:  # nothing is left to be missed
+        recall = np.where(np.isnan(recall), np.nan, 1.0)
     result = {}
     for place, (name, meta) in enumerate(checkpoint.meta.labels.items()):
         label, at = labels[place], places.index(place) if place in places else None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from imbtool.analysis.agreement import majority
+from imbtool.analysis.agreement import TIE, majority, vote_shares
+from imbtool.analysis.answers_table import Ratings
 from imbtool.annotation.answers import BatchOf, read_answered
 from imbtool.annotation.batch import (
     AnswerColumns,
@@ -224,8 +225,9 @@ def estimate_from_answers(
     checkpoint = checkpoint_folder(source)
     meta = read_meta(checkpoint)
     _require_same(sample, checkpoint, path, stream_fingerprint(path, meta.data_section(path)))
-    ids, targets = _answers(answered, BatchOf.read(answered.parent), list(sample.labels))
-    labels = _estimates(sample, ids, targets, meta.label_set)
+    ratings = _answers(answered, BatchOf.read(answered.parent), list(sample.labels))
+    targets = vote_shares(ratings.values)
+    labels = _estimates(sample, ratings.ids, targets, meta.label_set)
     answers = int((~np.isnan(targets)).any(axis=1).sum())
     return Prevalence(
         imbtool=__version__,
@@ -265,8 +267,8 @@ def _require_same(sample: Sample, checkpoint: Path, path: Path, found: str) -> N
         raise user_error(checkpoint, "another checkpoint", expected, "name that checkpoint")
 
 
-def _answers(path: Path, batch: BatchOf, labels: list[str]) -> tuple[list[str], Targets]:
-    """The ids of the answered texts and what most annotators say of them [m, L], NaN unknown."""
+def _answers(path: Path, batch: BatchOf, labels: list[str]) -> Ratings:
+    """What each annotator says of the answered texts."""
     answers, problems = read_answered(path, [batch])
     problems += unknown_labels(answers, labels)[1]
     if problems:
@@ -277,7 +279,7 @@ def _answers(path: Path, batch: BatchOf, labels: list[str]) -> tuple[list[str], 
         problems = [Problem(str(path), "no answer at all", "answers to texts of the sample", fix)]
     if problems:
         raise UserError(*problems)
-    return ratings.ids, majority(ratings.values)
+    return ratings
 
 
 @dataclass(frozen=True)
@@ -313,7 +315,8 @@ def answered_texts(
     sample = _sample_beside(path)
     _require_stream(sample, source, stream_fingerprint)
     batch = BatchOf.read(path.parent)
-    ids, targets = _answers(path, batch, labels)
+    ratings = _answers(path, batch, labels)
+    ids, targets = ratings.ids, majority(ratings.values)
     drawn = [batch.texts[id] for id in ids]
     known = [row for row, text in enumerate(drawn) if text.inclusion_probability]
     return AnsweredTexts(
@@ -342,7 +345,8 @@ def _estimates(
                 targets[known, place].astype(np.float64),
                 scores[known, place],
             )
-        found.append(_label(label, estimate))
+        ties = int((targets[:, place] == TIE).sum())
+        found.append(_label(label, estimate, ties))
     fitting = coherent(labels, [each.prevalence for each in found])
     return {
         name: each.model_copy(update={"prevalence": estimate})
@@ -350,20 +354,26 @@ def _estimates(
     }
 
 
-def _label(label: SampledLabel, estimate: DesignEstimate | None) -> LabelPrevalence:
+def _label(label: SampledLabel, estimate: DesignEstimate | None, ties: int) -> LabelPrevalence:
     none = Estimate(value=None, low=0.0, high=1.0)
     shown, reason, positives, worth = none, "No answer says anything of it.", None, None
     if estimate is not None:
         shown = Estimate(value=estimate.value, low=estimate.low, high=estimate.high)
         positives, reason = estimate.positives, ""
-        if not positives:
-            reason = (
-                f"None of {counted(estimate.answers, 'answered text')} has it; the bound is exact."
+        if np.isnan(estimate.effective):
+            reason = f"None of {counted(estimate.answers, 'answered text')} has it; " + (
+                "the bound is exact."
+                if estimate.exact
+                else "texts whose like nobody has answered are taken to be as those with scores "
+                "next to theirs."
             )
         elif np.isfinite(estimate.effective):
             worth = float(estimate.effective / estimate.answers)
             if worth < NO_GAIN:
                 reason = "The sample gained nothing: as many random texts would say as much."
+        if ties:
+            told = f"Annotators tie on {counted(ties, 'text')}, counted as half."
+            reason = f"{reason} {told}".strip()
     return LabelPrevalence(
         prevalence=shown,
         flagged=label.flagged,

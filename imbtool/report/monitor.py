@@ -80,7 +80,7 @@ def render_monitor_markdown(monitored: Monitored) -> str:
         f"- **{about}.** {sentence_markdown(sentence)}"
         for about, sentence in monitor_verdict(monitored).items()
     )
-    titles = ("label", "tier", "before", "now", "flagged", "precision", "recall", "F1", "basis")
+    titles = ("label", "tier", "validation", "now", "flagged", "precision", "recall", "F1", "basis")
     rows = (
         (
             markdown_text(name),

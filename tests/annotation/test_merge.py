@@ -168,6 +168,19 @@ def test_labels_that_were_not_asked_can_stay_unknown(tmp_path):
     assert report.labels["billing"].known == 3
 
 
+def test_texts_of_which_all_labels_are_asked_keep_what_they_have_not(tmp_path):
+    texts = [batch_text(f"s{number}", f"text {number}", ask=[]) for number in range(2)]
+    folder = write_batch(tmp_path / "sample", batch_of(texts))
+    rows = [
+        {"id": text.id, "text": text.cells["text"], "labels": label}
+        for text, label in zip(texts, ("none", "threat"), strict=True)
+    ]
+    answered = write_answers(folder / "batch.csv", rows)
+    report = merged(tmp_path, profile_in(tmp_path, DECLARED), answered, asked_only=True)
+    assert report.texts["train"] == 2
+    assert report.labels["threat"].known == report.labels["spam"].known == 2
+
+
 def test_where_all_labels_are_known_to_all_rows_nothing_is_written_about_it(tmp_path):
     merged(tmp_path, profile_in(tmp_path), filled(tmp_path / "01", {"p0": "spam", "r0": "none"}))
     # the batch asks for a label that the profile does not declare

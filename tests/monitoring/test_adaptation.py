@@ -67,6 +67,8 @@ def test_a_limit_of_flags_is_kept_on_the_stream_itself():
     assert 20 < 1000 * (sigmoid(stream) >= new.threshold).mean() <= 30
     assert new.requirement.verdict == "met"
     assert "on this stream" in new.requirement.sentence
+    unknown = adapted_requirement("threats", asked, draw(rng, 2_000, PRIOR), stream, None)
+    assert (unknown.threshold, unknown.shift) == (new.threshold, 0)
 
 
 def test_a_required_recall_keeps_its_threshold():

@@ -49,6 +49,33 @@ def test_a_stratum_without_answers_joins_its_neighbour():
     answers = np.array([1.0, 0, 0, 0, 0])
     found = estimate_share(EVEN, np.zeros(5, np.int64), answers, np.full(5, 0.01))
     assert found.value == pytest.approx(0.2)
+    none = estimate_share(EVEN, np.zeros(5, np.int64), np.zeros(5), np.full(5, 0.01))
+    assert none.high == exact_zero_bound(np.array([1000]), np.array([5])) / 1000
+    assert not none.exact
+
+
+def test_the_bound_without_a_positive_is_that_of_the_strata_as_they_were_drawn():
+    stratum = np.repeat([0, 1], (1, 9))
+    found = estimate_share(EVEN, stratum, np.zeros(10), np.full(10, 0.01))
+    assert found.high == exact_zero_bound(EVEN.sizes, np.array([1, 9])) / 1000
+    assert found.exact
+
+
+def test_where_all_answers_are_positive_the_other_texts_have_the_same_bound():
+    stratum = np.repeat([0, 1], 5)
+    found = estimate_share(EVEN, stratum, np.ones(10), np.full(10, 0.01))
+    bound = exact_zero_bound(EVEN.sizes, np.array([5, 5])) / 1000
+    assert found.high == 1
+    assert found.low <= 1 - bound
+
+
+def test_a_tie_is_half_a_positive_and_neither_surely_there_nor_surely_not():
+    strata = Strata(np.array([20]), np.array([0.0]), np.array([0.0]))
+    answers = np.repeat([1.0, 0.5, 0.0], (4, 4, 8))
+    found = estimate_share(strata, np.zeros(16, np.int64), answers, np.zeros(16))
+    assert found.value == pytest.approx(6 / 16)
+    assert found.positives == 4
+    assert found.low >= 4 / 20 and found.high <= 12 / 20
 
 
 def test_the_bound_without_a_positive_is_exact_in_one_stratum():

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,18 @@ def test_answers_take_the_place_of_the_assumption(stream: list[dict[str, str]], 
     assert "other texts than those of the sample" in refused.stderr
     assert answered
     assert all("answered texts" in label.reason for label in answered)
+    figures = {
+        name: (label.precision.high or 1.0, label.basis) for name, label in monitored.labels.items()
+    }
+    weak = min((name for name in figures if figures[name][1] == "answers"), key=figures.__getitem__)
+    assert figures[weak][0] < 0.98
+    asked = f"thresholds:\n  require: {{{weak}: {{precision: 0.99}}}}\n"
+    own = Path(RUN, "profile.yaml")
+    own.write_text(re.sub(r"thresholds:\n(?:  .*\n)+", asked, own.read_text()))
+    done = imbtool("monitor", RUN, STREAM, "--answers", "sample/batch.csv", "--gate", "-o", "out")
+    assert done.exit_code == 1, done.stderr
+    assert weak in read("out").unmet
+    assert read("out").labels[weak].broken
 
 
 def test_an_adapted_checkpoint_has_the_new_thresholds_and_leaves_the_old_one_alone(

@@ -151,6 +151,25 @@ def test_answers_to_a_sample_of_another_stream_are_refused(
     assert "other texts than those of the sample" in told
 
 
+def test_ties_of_annotators_are_counted_as_half_and_told(
+    stream: list[dict[str, str]], imbtool: Imbtool
+):
+    draw(imbtool)
+    answer(stream)
+    given = read_csv(Path("sample/batch.csv"))
+    other = [{**row, "annotator": "b", "labels": "none"} for row in given]
+    write_csv(Path("sample/batch.csv"), [*({**row, "annotator": "a"} for row in given), *other])
+    done = imbtool("prevalence", RUN, STREAM, "--answers", "sample/batch.csv", "--json")
+    assert done.exit_code == 0, done.stderr
+    document = Prevalence.model_validate_json(done.stdout)
+    assert document.unanswered == 0
+    for name, label in document.labels.items():
+        texts = sum(name in row["labels"].split("|") for row in given)
+        assert label.positives == 0
+        assert f"Annotators tie on {texts} texts, counted as half." in label.reason or texts < 2
+        assert bool(label.prevalence.value) == bool(texts)
+
+
 def test_a_sample_without_an_answer_is_refused(stream: list[dict[str, str]], imbtool: Imbtool):
     draw(imbtool)
     assert "no answer at all" in refused(imbtool, "--answers", "sample/batch.csv")

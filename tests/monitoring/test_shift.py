@@ -5,6 +5,7 @@ import pytest
 from scoredlabels import scored_label
 
 from imbtool.evaluation.intervals import exact_interval
+from imbtool.monitoring.drift import SingleTest, judge
 from imbtool.monitoring.shift import (
     CUTS,
     ScoredLabel,
@@ -91,6 +92,16 @@ def test_the_test_of_the_assumption_rarely_errs_and_finds_texts_that_look_otherw
 
     assert rejected(0.0) <= 0.12
     assert rejected(-1.5) >= 0.9
+
+
+def test_what_has_surely_changed_is_found_among_many_labels():
+    label = scored_label(0, 0.1, 200, moved=-3.0)
+    p = assumption_p_value(label, prior_shift_estimate(label).value, seed=1)
+    tests = [SingleTest("scores", p, "changed")]
+    tests += [SingleTest("scores", 0.5, f"label {number}") for number in range(89)]
+    tests += [SingleTest(kind, 0.5) for kind in ("texts", "new words", "lengths", "cut texts")]
+    tests += [SingleTest("frequency", 0.5, f"label {number}") for number in range(90)]
+    assert [test.label for test in judge(tests) if test.alarm] == ["changed"]
 
 
 def test_the_upper_bound_holds_when_texts_without_the_label_have_changed():
