@@ -25,6 +25,7 @@ from imbtool.files.paths import real_path
 from imbtool.files.text_format import AS_FOUND
 from imbtool.formats.cells import cell_text, neutralised, text_cells
 from imbtool.labels.syntax import flag_of, names_in
+from imbtool.notes import tell
 from imbtool.wording import counted, cut, did_you_mean, some
 
 ID = "id"
@@ -252,6 +253,11 @@ def _of_table(path: Path, batches: Sequence[BatchOf]) -> tuple[list[Answer], lis
         return [], [Problem(str(path), found, expected, fix)]
     problems = _Problems(path, batches)
     answers = list(_table_answers(path, table, name, shape, problems, batches))
+    given = [answer for answer in answers if answer.labels is not None]
+    partial = any(len(answer.asked) < len(shape.columns or []) for answer in given)
+    if partial and all(answer.labels == answer.asked for answer in given):
+        meant = "an empty cell is no answer: write 0 where a text lacks a label"
+        tell([f"{path} has no 0 in its columns of labels, and {meant}."])
     return answers, list(problems.told())
 
 

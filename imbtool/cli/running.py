@@ -53,17 +53,18 @@ def watch_run(start: Callable[[Emit], RunResult], json: bool) -> None:
     from imbtool.report.console.training import TrainingView
     from imbtool.report.figures.figure import write_png
     from imbtool.report.figures.training import draw_training
-    from imbtool.runs.advice import larger_encoder_advice
+    from imbtool.runs.advice import earlier_results, larger_encoder_advice
 
     with TrainingView(console(stderr=True)) as view:
         result = start(view)
-    plot, advice = result.folder / "plots" / "training.png", None
+    plot, advice, earlier = result.folder / "plots" / "training.png", None, None
     if first_process():
         log = read_log(result.folder)
         if log.warning:
             hint(f"events: {log.warning}")
         write_png(draw_training(log.events), plot)
         advice = larger_encoder_advice(result.folder, result.best)
+        earlier = earlier_results(result.folder)
     document = {
         "run": str(result.folder),
         "checkpoint": str(result.checkpoint),
@@ -71,6 +72,6 @@ def watch_run(start: Callable[[Emit], RunResult], json: bool) -> None:
     }
     show(document, [f"checkpoint: {result.checkpoint}"], json)
     hint(f"how it went: {plot}")
-    if advice:
-        hint(advice)
+    for more in filter(None, (advice, earlier)):
+        hint(more)
     hint(f"next: imbtool evaluate {result.checkpoint}")

@@ -172,6 +172,7 @@ def _watch(folder: Path, start: Start, json: bool) -> None:
     from imbtool.report.figures.figure import write_png
     from imbtool.report.figures.tuning import draw_rounds
     from imbtool.report.html.tuning import write_tuning_page
+    from imbtool.runs.advice import earlier_results
     from imbtool.tuning.decision_log import is_begun
 
     try:
@@ -186,4 +187,6 @@ def _watch(folder: Path, start: Start, json: bool) -> None:
     write_tuning_page(summary, page)
     show(summary, tuning_views(summary), json)
     hint(f"how it went: {page}")
+    if earlier := earlier_results(folder):
+        hint(earlier)
     hint(f"next: imbtool evaluate {summary.checkpoint}")

@@ -1,4 +1,4 @@
-"""What a finished training suggests: a larger encoder, where that is likely to find more."""
+"""What a finished training suggests: a larger encoder, or to measure anew what was measured."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from imbtool.evaluation.estimates import is_known
 from imbtool.events import EpochEvent
 from imbtool.model.bundled import BASE, SMALL
 from imbtool.runs.manifest import read_manifest
-from imbtool.trained.metadata import CheckpointMeta, read_meta
-from imbtool.wording import counted
+from imbtool.trained.metadata import META, CheckpointMeta, read_meta
+from imbtool.wording import counted, some
 
 LEAST_POSITIVES = 100
 """In training: a label with fewer needs positives before it needs a larger encoder."""
@@ -61,3 +61,12 @@ def learnable_f1(meta: CheckpointMeta, best: EpochEvent) -> list[float]:
         if label.tier in RARE and label.training_positives >= LEAST_POSITIVES
     ]
     return [row.f1 for row in rows if row.support >= LEAST_SUPPORT and is_known(row.f1)]
+
+
+def earlier_results(run: Path) -> str | None:
+    """Which evaluations in a run folder are of a checkpoint before the one that it has now."""
+    written = (run / "checkpoint" / META).stat().st_mtime
+    names = [
+        path.name for path in sorted(run.glob("evaluation*.json")) if path.stat().st_mtime < written
+    ]
+    return f"of the checkpoint before: {some(names)}, with report and plots" if names else None

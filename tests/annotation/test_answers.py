@@ -96,6 +96,19 @@ def test_an_empty_cell_of_a_label_is_unknown(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("cell", "is_told"), [("", True), (0, False)])
+def test_columns_with_nothing_but_1_are_told(
+    tmp_path: Path, cell: object, is_told: bool, caplog: pytest.LogCaptureFixture
+):
+    rows = [
+        {"id": "a", "billing": 1, "threat": "", "spam": cell},
+        {"id": "b", "billing": "", "threat": 1, "spam": ""},
+    ]
+    path = write_answers(tmp_path / "batch.csv", rows)
+    read_answered(path, [of(column=None, columns=list(LABELS))])
+    assert ("has no 0 in its columns of labels" in caplog.text) == is_told
+
+
 def test_a_cell_that_is_neither_yes_nor_no_is_refused(tmp_path):
     rows = [{"id": "a", "billing": 1, "threat": "maybe", "spam": 0}]
     path = write_answers(tmp_path / "batch.csv", rows)

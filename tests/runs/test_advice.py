@@ -1,5 +1,6 @@
 """A larger encoder is suggested where rare labels have positives and are still found badly."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from conftest import Imbtool
 from imbtool.events import EpochEvent, LabelEpochMetrics, of_kind, read_events
 from imbtool.files.json_text import read_json, write_json
 from imbtool.model.bundled import BASE, SMALL
-from imbtool.runs.advice import larger_encoder_advice
+from imbtool.runs.advice import earlier_results, larger_encoder_advice
 
 RUN = Path("runs/first")
 META, MANIFEST = RUN / "checkpoint" / "imbtool.json", RUN / "manifest.json"
@@ -85,3 +86,16 @@ def test_train_gives_the_advice_before_it_names_the_next_command(
         "next: imbtool evaluate runs/first/checkpoint",
     ]
     assert "Try another." not in done.stdout
+
+
+def test_results_of_a_checkpoint_before_are_named(project: Path):
+    run = Path("runs/first")
+    assert earlier_results(run) is None
+    for name in ("evaluation.json", "evaluation-validation.json"):
+        (run / name).write_text("{}")
+    assert earlier_results(run) is None
+    written = (run / "checkpoint" / "imbtool.json").stat().st_mtime
+    os.utime(run / "evaluation.json", (written - 9, written - 9))
+    assert (
+        earlier_results(run) == "of the checkpoint before: evaluation.json, with report and plots"
+    )
