@@ -153,6 +153,7 @@ def predict(
     - `imbtool predict runs/moderation-1 shards -o labelled --precision auto`
     - `echo "a text" | imbtool predict runs/moderation-1/checkpoint --json`
     """
+    from imbtool.errors import user_error
     from imbtool.files.stores import location
     from imbtool.formats.sources import names_table, table_format
     from imbtool.inference.precision import require_precision
@@ -171,6 +172,9 @@ def predict(
         _predict_folder(job, target, force, json, _engine(engine, address, processes))
     else:
         _refuse_several(processes, engine)
+        if table is None and text:
+            found, fix = "lines from stdin, each of them a text", "name the table, or leave it out"
+            raise user_error(f"--text {text[0]}", found, "a table with this column", fix)
         require_precision(precision)
         if target is not None:
             table_format(target)

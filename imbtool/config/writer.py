@@ -77,20 +77,28 @@ def _replaced(text: str, custom: dict[str, str]) -> str:
             own = value.value if isinstance(value.value, list) else []
             last = own[-1][1] if own else value
             start, end = key.start_mark.line, last.end_mark.line + 1
-            custom = {**custom, **dict(_same(custom, lines, own))}
+            custom = {**custom, **dict(_as_they_stand(custom, lines, own))}
     return "".join(
         [*lines[:start], *_indented(custom, " " * section.start_mark.column), *lines[end:]]
     )
 
 
-def _same(
+def _as_they_stand(
     custom: Mapping[str, str], lines: Sequence[str], own: Sequence[tuple[yaml.Node, yaml.Node]]
 ) -> Iterator[tuple[str, str]]:
-    """The lines of entries that stay as they are, by label."""
-    for key, _ in own:
-        line = lines[key.start_mark.line].strip()
-        if key.value in custom and _is_same(line, custom[key.value]):
-            yield key.value, line
+    """Entries with the lines of comments before them; one that stays the same with its own."""
+    if not own:
+        return
+    end = own[0][0].start_mark.line
+    while lines[end - 1].lstrip().startswith("#"):
+        end -= 1
+    for key, value in own:
+        start = key.start_mark.line
+        before = [line.strip() for line in lines[end:start] if line.strip()]
+        end = value.end_mark.line + 1
+        if key.value in custom:
+            line, new = lines[start].strip(), custom[key.value]
+            yield key.value, "\n".join([*before, line if _is_same(line, new) else new])
 
 
 def _is_same(line: str, other: str) -> bool:
@@ -102,7 +110,8 @@ def _is_same(line: str, other: str) -> bool:
 
 
 def _indented(custom: Mapping[str, str], pad: str) -> list[str]:
-    return [f"{pad}custom:\n", *(f"{pad}{pad}{line}\n" for line in custom.values())]
+    lines = (line for entry in custom.values() for line in entry.split("\n"))
+    return [f"{pad}custom:\n", *(f"{pad}{pad}{line}\n" for line in lines)]
 
 
 @dataclass(frozen=True)

@@ -238,6 +238,14 @@ Location = Path | StorePath
 """Where something stands, on this machine or in a store."""
 
 
+def version_of(path: Location) -> tuple[int, int]:
+    """The size of a file or object in bytes, and when it was written, in nanoseconds."""
+    if isinstance(path, StorePath):
+        return path.version()
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def location(text: str) -> Location:
     """The path that a text names: a URI of a store leads there, anything else is a local path.
 

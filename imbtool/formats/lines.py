@@ -99,11 +99,11 @@ def codec_of(path: Path, encoding: str) -> str:
     if codec is None:
         fix = "try utf-8, cp1252 or latin-1"
         raise user_error(path, f"the encoding {encoding!r}", "the name of a text encoding", fix)
-    with open_bytes(path) as stream:
-        try:
+    try:
+        with open_bytes(path) as stream:
             start = stream.read(64)
-        except OSError as error:
-            raise unreadable(path, error) from None
+    except OSError as error:
+        raise unreadable(path, error) from None
     _refuse_other_kinds(path, start)
     mark = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
     codec = codec.removesuffix("-sig")

@@ -14,13 +14,15 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
+
 from imbtool import notes
 from imbtool.data.datasets import is_dataset
 from imbtool.errors import UserError, user_error
 from imbtool.files.copies import local_copy
 from imbtool.files.locks import locked
 from imbtool.files.paths import real_path
-from imbtool.files.stores import Location, StoreError, StorePath
+from imbtool.files.stores import Location, StoreError, StorePath, version_of
 from imbtool.files.writing import sha256
 from imbtool.formats.sources import separate_files, stored_tables, written_name
 from imbtool.inference.output_folder import (
@@ -279,13 +281,38 @@ def predict_shard(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> F
         OSError: the folder cannot be written.
     """
     try:
-        with local_copy(shard.source) as table:
-            frames = predict(checkpoint, table, job.text, job.calibrated)
-            return FileResult(shard, "done", write_file(frames, shard.output))
+        return FileResult(shard, "done", predict_table(checkpoint, job, shard))
     except StoreError:
         raise
     except UserError as error:
         return FileResult(shard, "failed", error=error)
+
+
+def predict_table(checkpoint: Checkpoint, job: PredictionJob, shard: Shard) -> int:
+    """Write the output of one table, unless the table changes meanwhile; its number of texts.
+
+    Raises:
+        UserError: the table cannot be used, or it changes.
+        OSError: the folder cannot be written.
+    """
+    before = _version(shard.source)
+
+    def frames(table: Path) -> Iterator[pd.DataFrame]:
+        yield from predict(checkpoint, table, job.text, job.calibrated)
+        if _version(shard.source) != before:
+            fix = "give the same command again once it is written"
+            raise user_error(shard.source, "other content than before", "a table that stays", fix)
+
+    with local_copy(shard.source) as table:
+        return write_file(frames(table), shard.output)
+
+
+def _version(table: Location) -> tuple[int, int] | None:
+    """What tells a table from what it becomes; None of one that is not there."""
+    try:
+        return version_of(table)
+    except OSError:
+        return None
 
 
 def fingerprint(folder: Path) -> str:

@@ -23,13 +23,14 @@ from imbtool.files.copies import local_copy
 from imbtool.files.stores import Location, StoreError
 from imbtool.files.text_format import TextFormat
 from imbtool.inference.output_folder import delete_folder, delete_parts, whole_files
-from imbtool.inference.predict import predict, predicted_frames, write_file
+from imbtool.inference.predict import predicted_frames, write_file
 from imbtool.inference.predict_folder import (
     Engine,
     FileResult,
     PredictionJob,
     Shard,
     load_model,
+    predict_table,
 )
 from imbtool.inference.table_parts import (
     Parts,
@@ -229,9 +230,7 @@ def run_unit(job: PredictionJob, unit: Unit) -> int | UserError:
 def _predict(checkpoint: Checkpoint, job: PredictionJob, unit: Unit) -> int:
     table = unit.table
     if unit.kind == "whole":
-        with local_copy(table.shard.source) as path:
-            frames = predict(checkpoint, path, job.text, job.calibrated)
-            return write_file(frames, table.shard.output)
+        return predict_table(checkpoint, job, table.shard)
     logits = predict_part(checkpoint, table.shard.source, job.text, table.parts, unit.number)
     store_part(table.folder, unit.number, logits)
     return len(logits)

@@ -21,7 +21,7 @@ from imbtool.errors import UserError, rows_named, user_error
 from imbtool.exports.recognition import is_parquet_export
 from imbtool.files.copies import local_copy
 from imbtool.files.json_text import to_json
-from imbtool.files.stores import Location, StorePath
+from imbtool.files.stores import Location, StorePath, version_of
 from imbtool.files.text_format import TextFormat
 from imbtool.files.writing import replacing
 from imbtool.formats.arrow import parquet_shape
@@ -137,10 +137,7 @@ def parts_folder(
         source: the table.
         parts: of the table.
     """
-    if isinstance(source, StorePath):
-        size, changed = source.version()
-    else:
-        size, changed = source.stat().st_size, source.stat().st_mtime_ns
+    size, changed = version_of(source)
     known = {
         "job": manifest.model_dump(),
         "table": str(source),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from imbtool.config.schema import Profile
 from imbtool.data.corpus import Split, read_own_split
 from imbtool.data.duplicates import text_numbers
 from imbtool.errors import UserError
+from imbtool.runs.manifest import read_manifest
 from imbtool.trained.checkpoint import Checkpoint
 
 
@@ -22,9 +25,10 @@ def count_used(checkpoint: Checkpoint, profile: Profile | None, split: Split) ->
         split: the texts.
 
     Returns:
-        None where the tables of the training are not at hand, or have changed.
+        None where the tables of the training are not at hand or have changed, and of a student
+        that has also learned from unlabelled texts.
     """
-    if profile is None:
+    if profile is None or _taught_unlabelled(checkpoint.folder.parent):
         return None
     meta = checkpoint.meta
     try:
@@ -39,3 +43,8 @@ def count_used(checkpoint: Checkpoint, profile: Profile | None, split: Split) ->
     numbers = text_numbers(*(each.texts for each in used), split.texts)
     first = sum(map(len, used))
     return int(np.isin(numbers[first:], numbers[:first]).sum())
+
+
+def _taught_unlabelled(run: Path) -> bool:
+    taught = read_manifest(run).distillation
+    return taught is not None and taught.unlabelled is not None

@@ -39,7 +39,7 @@ from imbtool.trained.checkpoint import Checkpoint, checkpoint_folder, read_check
 from imbtool.training.automatic import autocast, choose_precision
 from imbtool.types import Rows, Targets
 
-METHOD = 1
+METHOD = 2
 """Changes with what features are made of, so that files of other versions are not read."""
 PRESUMED = 100
 """Negatives that a label is to have: so many texts of the pool are taken for some if it lacks them.
@@ -173,6 +173,7 @@ class FrozenScorer:
             encoder_files(section.encoder) or section.encoder,
             model.max_length,
             section.long_texts,
+            choose_precision(self.profile.training, model.device).value,
         )
         width = embed(["a"]).shape[1]
         return FeatureFile(self.cache, key).read(pool.texts, width, embed, self.tell)

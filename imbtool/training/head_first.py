@@ -137,7 +137,7 @@ def fit_head(
         return float(objective(max_over_windows(head.logits(noisy), held_out_windows), targets))
 
     def quality(head: LinearHead) -> float:
-        scores = max_over_windows(head.logits(clean), held_out_windows).double().cpu().numpy()
+        scores = max_over_windows(head.logits(clean), held_out_windows).cpu().double().numpy()
         return mean_defined(average_precision(scores, held_out.targets))
 
     odds = log_odds(train.label_sets)

@@ -256,7 +256,7 @@ class TrainingLoop:
         most = section.micro_batch or -(-section.batch_size // self.ranks.processes)
         lengths: list[int] = self.lengths[part].tolist()
         windows = count_windows(lengths, self.text_model.max_length)
-        widest = min(max(lengths, default=1), self.text_model.max_length)
+        widest = max(1, min(max(lengths, default=1), self.text_model.max_length))
         parts = -(-sum(windows) // min(most, self.most_texts(widest)))
         return [part[group] for group in grouped(windows, -(-sum(windows) // max(1, parts)))]
 

@@ -105,7 +105,7 @@ def _loss(setup: TrainingSetup, logits: Floats) -> float:
     with torch.no_grad():
         return float(
             setup.objective(
-                torch.from_numpy(logits).to(device),
+                torch.from_numpy(logits).float().to(device),
                 torch.from_numpy(setup.validation.targets).to(device),
             )
         )

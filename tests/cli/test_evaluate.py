@@ -74,6 +74,18 @@ def test_a_count_of_used_texts_is_of_the_tables_as_they_were(
     assert "used_texts" not in evaluate(imbtool, "--data", "before.csv")["data"]
 
 
+def test_of_a_student_of_unlabelled_texts_it_is_not_known_what_it_has_used(
+    project: Path, imbtool: Imbtool
+) -> None:
+    path = Path("runs/first/manifest.json")
+    manifest = json.loads(path.read_text())
+    unlabelled = {**manifest["data"]["train"], "source": "pool.csv"}
+    taught = {"teachers": {}, "unlabelled": unlabelled, "left_out": {}, "logits": ""}
+    manifest["distillation"] = {**taught, "temperature": 1.0, "label_share": 0.5}
+    path.write_text(json.dumps(manifest))
+    assert "used_texts" not in evaluate(imbtool)["data"]
+
+
 def test_a_split_and_a_table_at_once_are_refused(project: Path, imbtool: Imbtool) -> None:
     both = imbtool("evaluate", "runs/first", "--split", "validation", "--data", "test.csv")
     assert both.exit_code == 2

@@ -149,6 +149,10 @@ DATA = "# mine\ndata: {train: t.csv}  # the table\n\n"
             "weights:\n  custom:\n    'no': 3.0  # by Anna\n    b: 1\n",
             "weights:\n  custom:\n    a: 2.5  # 412:1\n    'no': 3.0  # by Anna\n",
         ),
+        (
+            "weights:\n  custom:\n    # agreed\n    a: 1\n\n    # noisy\n    'no': 3\n",
+            "weights:\n  custom:\n    # agreed\n    a: 2.5  # 412:1\n    # noisy\n    'no': 3\n",
+        ),
     ],
 )
 def test_new_weights_leave_the_rest_of_a_file_as_its_user_wrote_it(

@@ -134,3 +134,9 @@ def test_a_text_that_cannot_be_cut_is_refused_with_its_row(
         assert result.exit_code == 2
         assert "new.csv: row 3" in result.stderr
         assert "9,000 characters" in result.stderr
+
+
+def test_a_column_of_lines_from_stdin_is_refused(project: Path, imbtool: Imbtool) -> None:
+    result = imbtool("predict", RUN, "--text", "body", stdin="id,body\n1,a knife\n")
+    assert result.exit_code == 2
+    assert "lines from stdin" in result.stderr

@@ -15,6 +15,8 @@ import torch
 from conftest import Imbtool, read_csv, write_csv
 
 from imbtool.data.tables import read_table
+from imbtool.formats import lines
+from imbtool.formats.lines import open_bytes
 from imbtool.inference import output_folder, predict, predict_folder
 from imbtool.inference.predict import use_gpu
 
@@ -118,6 +120,38 @@ def test_a_table_written_after_its_output_is_predicted_again(
     assert "predicted again, since written after their outputs: in/part-1.csv" in again.stderr
     assert "3 files: 1 done, 2 skipped, 0 failed" in again.stderr
     assert texts_of("part-1.csv") == [row["text"] for row in shards[:5]]
+
+
+def test_a_table_that_changes_while_it_is_read_has_no_output(
+    shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changing(checkpoint, path, *options):
+        yield from predict.predict(checkpoint, path, *options)
+        if path.name == "part-1.csv":
+            write_csv(path, shards[:5])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predict_folder, "predict", changing)
+        result = imbtool(*PREDICT)
+    assert result.exit_code == 2
+    assert "in/part-1.csv" in result.stderr and "other content than before" in result.stderr
+    assert list(outputs()) == ["part-0.csv", "part-2.csv"]
+    assert imbtool(*PREDICT).exit_code == 0
+    assert texts_of("part-1.csv") == [row["text"] for row in shards[:5]]
+
+
+def test_a_table_that_may_not_be_read_leaves_the_others_alone(
+    shards: list, imbtool: Imbtool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path):
+        if path.name == "part-1.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_bytes(path)
+
+    monkeypatch.setattr(lines, "open_bytes", closed)
+    result = imbtool(*PREDICT)
+    assert result.exit_code == 2
+    assert "3 files: 2 done, 0 skipped, 1 failed" in result.stderr
 
 
 def test_where_nothing_is_left_the_model_is_not_loaded(
