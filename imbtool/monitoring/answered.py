@@ -89,19 +89,18 @@ def estimate_share(
         answers: 1 has the label, 0 has it not, a share of annotators says that it has [m].
         probabilities: of the answered texts [m].
     """
-    counts, population = np.bincount(stratum, minlength=len(strata.sizes)), strata.sizes.sum()
-    place = _joined(counts, strata.sizes)
-    unseen = strata if counts.all() else strata.joined(place)  # each has an answer
-    exact, strata, stratum = bool(counts.all()), strata.joined(place), place[stratum]
-    joined = np.bincount(stratum, minlength=len(strata.sizes))
-    bound = exact_zero_bound(unseen.sizes, counts if exact else joined)
-    counts = joined
+    population, drawn = int(strata.sizes.sum()), np.bincount(stratum, minlength=len(strata.sizes))
+    place, exact = _joined(drawn, strata.sizes), bool(drawn.all())
+    bound = exact_zero_bound(strata.sizes, drawn) / population
+    strata, stratum = strata.joined(place), place[stratum]
+    counts = np.bincount(stratum, minlength=len(strata.sizes))
+    if not exact:
+        bound = exact_zero_bound(strata.sizes, counts) / population
     positives, negatives = int((answers == 1).sum()), int((answers == 0).sum())
     factor = strata.share**2 * (1 / counts - 1 / strata.sizes)
     power = _power(stratum, counts, factor, answers, probabilities)
     if not answers.any():
-        high = bound / int(population)
-        return DesignEstimate(0.0, 0.0, high, len(answers), 0, power, np.nan, exact)
+        return DesignEstimate(0.0, 0.0, bound, len(answers), 0, power, np.nan, exact)
     residuals = answers - power * probabilities
     guess = float(strata.share @ strata.mean)
     value = power * guess + float(strata.share @ _means(stratum, counts, residuals))
@@ -117,7 +116,7 @@ def estimate_share(
     effective = likely * (1 - likely) / variance if variance > 0 else np.inf
     low, high = _jeffreys(value, effective)
     if positives == len(answers):  # the same bound, of the texts without the label
-        low = min(low, 1 - bound / population)
+        low = min(low, 1 - bound)
     ends = max(min(low, value), least), min(max(high, value), most)
     return DesignEstimate(value, *ends, len(answers), positives, power, float(effective), exact)
 
