@@ -28,10 +28,12 @@ def count_used(checkpoint: Checkpoint, profile: Profile | None, split: Split) ->
         None where the tables of the training are not at hand or have changed, and of a student
         that has also learned from unlabelled texts.
     """
-    if profile is None or _taught_unlabelled(checkpoint.folder.parent):
+    if profile is None:
         return None
     meta = checkpoint.meta
     try:
+        if _taught_unlabelled(checkpoint.folder.parent):
+            return None
         used = [
             read_own_split(name, profile, checkpoint.labels, meta.declared.labels)
             for name in ("train", "validation")

@@ -84,6 +84,8 @@ def test_of_a_student_of_unlabelled_texts_it_is_not_known_what_it_has_used(
     manifest["distillation"] = {**taught, "temperature": 1.0, "label_share": 0.5}
     path.write_text(json.dumps(manifest))
     assert "used_texts" not in evaluate(imbtool)["data"]
+    path.write_text("{}")
+    assert "used_texts" not in evaluate(imbtool)["data"]
 
 
 def test_a_split_and_a_table_at_once_are_refused(project: Path, imbtool: Imbtool) -> None:
