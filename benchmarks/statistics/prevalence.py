@@ -5,7 +5,8 @@ python -m benchmarks.statistics.prevalence SOURCE [--part scores|answers] [--see
 
 SOURCE is a run, whose validation and test texts are scored once; or a file .npz with the arrays
 validation_logits, validation_targets, test_logits and test_targets; or `simulated`: eight labels of
-0.2% to 10% whose scores are normal, two standard deviations apart with the label.
+0.2% to 10% whose scores are normal, two standard deviations apart with the label; or `missed`: four
+standard deviations apart, and half of the stream's positives score like texts without the label.
 
 Scores: validation and a stream are drawn with replacement from all texts, the stream with each
 label 0.25 to 4 times as frequent. So the assumption of prior shift holds, and all that an interval
@@ -15,7 +16,9 @@ KDEyML of QuaPy (requirements-quapy.txt), one label against the rest, on the sam
 probabilities. Errors are medians over labels and draws of |estimate - share| / share.
 
 Answers: the test texts are the stream, and their targets answer samples of 300 and 500. The width
-is compared with that of Clopper and Pearson's interval of as many random texts.
+is compared with that of Clopper and Pearson's interval of as many random texts. Beside it: how
+often the interval that `monitor --answers` gives of the recall holds it, at the threshold that is
+best for F1 on validation, and its mean width.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ from imbtool.evaluation.calibration import fit_each_label, sigmoid
 from imbtool.evaluation.intervals import exact_interval
 from imbtool.files.json_text import to_json
 from imbtool.monitoring.answered import Strata, estimate_share
+from imbtool.monitoring.expectation import answered_metrics
+from imbtool.monitoring.monitor import LEAST_ANSWERED
 from imbtool.monitoring.shift import (
     ScoredLabel,
     adjusted_count,
@@ -54,6 +59,8 @@ GROUPS = ((10, 19), (20, 49), (50, 10**9))
 SAMPLES = (300, 500)
 ENOUGH = 20
 """Positives in the stream from which coverage is asked for."""
+OFTEN = 0.1
+"""The share of samples that must show a label's recall for its coverage to be counted."""
 ALARM = 0.01
 say = partial(print, file=sys.stderr, flush=True)
 Row = dict[str, Any]
@@ -70,9 +77,9 @@ class Scored:
 
     @classmethod
     def read(cls, source: str) -> Scored:
-        """A run, a file of arrays, or `simulated`."""
-        if source == "simulated":
-            return simulated()
+        """A run, a file of arrays, or the name of a simulation."""
+        if source in SIMULATIONS:
+            return SIMULATIONS[source]()
         arrays = np.load(source) if source.endswith(".npz") else scored_run(Path(source))
         names = ("validation", "test")
         return cls(
@@ -100,13 +107,22 @@ def scored_run(run: Path) -> dict[str, Any]:
     return dict(np.load(kept))
 
 
-def simulated() -> Scored:
-    """Labels whose scores are normal, two standard deviations apart."""
+def simulated(apart: float = 2.0, missed: float = 0.0) -> Scored:
+    """Labels whose scores are normal, `apart` standard deviations apart.
+
+    The share `missed` of the positives after validation has the scores of negatives.
+    """
     rng = np.random.default_rng(0)
     shares = np.geomspace(0.002, 0.1, 8)
     targets = (rng.random((20_000, len(shares))) < shares).astype(np.float32)
-    scores = rng.normal(2.0 * targets)
-    return Scored(2.0 * scores - 2.0 + np.log(shares / (1 - shares)), targets, 5_000)
+    seen = targets.copy()
+    seen[5_000:] *= rng.random((15_000, len(shares))) >= missed
+    scores = rng.normal(apart * seen)
+    logits = apart * scores - apart**2 / 2 + np.log(shares / (1 - shares))
+    return Scored(logits, targets, 5_000)
+
+
+SIMULATIONS = {"simulated": simulated, "missed": partial(simulated, 4.0, 0.5)}
 
 
 def by_scores(scored: Scored, seed: int, texts: int, peers: dict[str, Any]) -> Iterator[Row]:
@@ -192,13 +208,33 @@ def quapy_methods() -> dict[str, Any]:
     }
 
 
-def by_answers(
-    scored: Scored, seed: int, answers: int, draws: int
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Positives, coverage, and mean widths of ours and of Clopper and Pearson's [L]."""
+@dataclass(frozen=True)
+class ByAnswers:
+    """What intervals of many samples are worth, of each label [L].
+
+    Attributes:
+        positives: in the stream.
+        covered: how often the interval of the prevalence holds it.
+        ratio: its mean width, as a share of that of as many random texts.
+        recall_covered, recall_width: the same of the recall, of labels with such an interval in at
+            least `OFTEN` of the samples.
+    """
+
+    positives: Floats
+    covered: Floats
+    ratio: Floats
+    recall_covered: Floats
+    recall_width: Floats
+
+
+def by_answers(scored: Scored, seed: int, answers: int, draws: int) -> ByAnswers:
+    """The same texts are answered in many samples."""
     held, stream = slice(None, scored.held), slice(scored.held, None)
     calibration = fit_each_label(scored.logits[held], scored.targets[held])
     probabilities = calibration.probabilities(scored.logits[stream])
+    known = (calibration.probabilities(scored.logits[held]), scored.targets[held] == 1)
+    cuts = [best_cut(*label) for label in zip(*(each.T for each in known), strict=True)]
+    flagged = probabilities >= np.array(cuts)
     targets = scored.targets[stream].astype(np.float64)
     design = plan_sample(probabilities, answers)
     strata = [
@@ -206,21 +242,33 @@ def by_answers(
         for p in probabilities.T
     ]
     truth = targets.mean(axis=0)
-    covered, width, random_width = (np.zeros((draws, len(truth))) for _ in range(3))
+    recall = (flagged * targets).sum(axis=0) / targets.sum(axis=0)
+    covered, width, random_width, recalled, recall_width = np.full((5, draws, len(truth)), np.nan)
     rng = np.random.default_rng(seed)
     for draw in range(draws):
         rows = design.draw(seed * draws + draw)
         hits = targets[rng.choice(len(targets), answers, replace=False)].sum(axis=0)
-        for place, (label, share) in enumerate(zip(strata, truth, strict=True)):
-            found = estimate_share(
+        found = [
+            estimate_share(
                 label, design.stratum[rows], targets[rows, place], probabilities[rows, place]
             )
-            covered[draw, place] = found.low <= share <= found.high
-            width[draw, place] = found.high - found.low
-            low, high = exact_interval(float(hits[place]), answers)
-            random_width[draw, place] = high - low
-    means = (each.mean(axis=0) for each in (covered, width, random_width))
-    return (targets.sum(axis=0), *means)
+            for place, label in enumerate(strata)
+        ]
+        ends = np.array([(each.value, each.low, each.high) for each in found]).T
+        covered[draw] = (ends[1] <= truth) & (truth <= ends[2])
+        width[draw] = ends[2] - ends[1]
+        random_ends = np.array([exact_interval(float(hit), answers) for hit in hits])
+        random_width[draw] = random_ends[:, 1] - random_ends[:, 0]
+        inclusion = design.inclusion[design.stratum[rows]]
+        shown = answered_metrics(flagged[rows], targets[rows], inclusion, ends, draw).recall
+        support = (flagged[rows] | (targets[rows] == 1)).sum(axis=0)
+        said = (support >= LEAST_ANSWERED) & ~np.isnan(shown[0])
+        recalled[draw, said] = ((shown[1] <= recall) & (recall <= shown[2]))[said]
+        recall_width[draw, said] = (shown[2] - shown[1])[said]
+    often = (~np.isnan(recalled)).mean(axis=0) >= OFTEN
+    recalls = (np.nanmean(each[:, often], axis=0) for each in (recalled, recall_width))
+    ratio = width.mean(axis=0) / random_width.mean(axis=0)
+    return ByAnswers(targets.sum(axis=0), covered.mean(axis=0), ratio, *recalls)
 
 
 def scores_tables(rows: Sequence[Row], methods: Sequence[str]) -> Iterator[str]:
@@ -285,22 +333,23 @@ def main() -> None:
         body = []
         for answers in SAMPLES:
             for seed in range(given.seeds):
-                positives, covered, width, random = by_answers(scored, seed, answers, given.draws)
-                enough, ratio = positives >= ENOUGH, width / random
-                body.append(
-                    [
-                        f"{answers}",
-                        f"{seed}",
-                        f"{covered[enough].mean():.3f}",
-                        f"{covered[enough].min():.3f}",
-                        f"{covered.min():.3f}",
-                        f"{np.median(ratio):.3f}",
-                        f"{ratio.min():.3f}",
-                        f"{ratio.max():.3f}",
-                    ]
+                found = by_answers(scored, seed, answers, given.draws)
+                enough = found.positives >= ENOUGH
+                figures = (
+                    found.covered[enough].mean(),
+                    found.covered[enough].min(),
+                    found.covered.min(),
+                    np.median(found.ratio),
+                    found.ratio.min(),
+                    found.ratio.max(),
+                    found.recall_covered.mean(),
+                    found.recall_covered.min(),
+                    np.median(found.recall_width),
                 )
+                body.append([f"{answers}", f"{seed}", *(f"{figure:.3f}" for figure in figures)])
         head = ["answers", "seed", "covered", f"least, {ENOUGH} positives", "least of all"]
         head += ["width, median label", "least", "most"]
+        head += ["recall covered", "recall, least", "recall, width"]
         document["answers"] = [dict(zip(head, row, strict=True)) for row in body]
         if not given.json:
             print(table([head, *body]))

@@ -13,6 +13,12 @@ from imbtool.types import Counts, Floats, Rows
 PRIOR_ANSWERS = 3.0
 """Answers that the model's own guess of how a stratum varies counts as much as: where no text of a
 stratum has the label its answers do not vary, and yet the next one may."""
+MISSED = 0.5
+"""The share of a label's positives that may be any texts, whatever the model scores them, when the
+upper end asks how much answers vary: half of a rare label's positives may be missed, and a sample
+where none of these is seen varies as if there were none."""
+PRIOR_POSITIVES = 3.0
+"""Positives that this guess counts as much as."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,8 @@ class DesignEstimate:
         answers: texts that were answered.
         positives: among them, without ties.
         power: the weight of the model's probabilities, from 0 (none) to 1.
-        effective: how many texts drawn at random would say as much; NaN where there is no positive.
+        effective: how many texts drawn at random would say as much of the upper end; NaN where
+            there is no positive.
         exact: whether each stratum has an answer, so that the bound without a positive is exact.
     """
 
@@ -68,6 +75,65 @@ class Strata:
         spread = np.maximum(self.square - self.mean**2, 0)
         return np.asarray(self.mean - self.square + (1 - power) ** 2 * spread)
 
+    def variance_if_missed(self, power: float, share: float) -> Floats:
+        """The same if `MISSED` of a label of this share are any texts of the population."""
+        rest = MISSED * share * (1 - share)
+        return np.asarray((1 - MISSED) * self.guessed_variance(power) + rest)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """What answers to a sample say of a label.
+
+    Attributes:
+        strata: of the population.
+        counts: answers of each stratum [H].
+        varied: the variance of answers less power times probability, of each [H].
+        factor: what the variance of the estimate has of each of these variances [H].
+        power: the weight of the probabilities.
+        guess: the share that the model expects.
+        value: the estimate.
+        positives: among the answers.
+    """
+
+    strata: Strata
+    counts: Counts
+    varied: Floats
+    factor: Floats
+    power: float
+    guess: float
+    value: float
+    positives: int
+
+    def size(self) -> float:
+        """How many random texts say as much; each stratum's guess is worth `PRIOR_ANSWERS`."""
+        freedom = self.counts - 1
+        guessed = self.strata.guessed_variance(self.power)
+        smooth = (PRIOR_ANSWERS * guessed + freedom * self.varied) / (PRIOR_ANSWERS + freedom)
+        prior = PRIOR_ANSWERS * len(self.counts)
+        likely = self._between(prior, freedom.sum())
+        return _random_texts(likely, float(self.factor @ smooth))
+
+    def size_if_missed(self) -> float:
+        """The same if the model misses positives; the guess is worth `PRIOR_POSITIVES`.
+
+        The variance of the answers is worth the positives that it rests on: as many as would make
+        the guess, each with the square of its weight in the estimate.
+        """
+        share = self._between(PRIOR_POSITIVES, self.positives)
+        parts = self.factor * self.strata.variance_if_missed(self.power, share)
+        guessed, weights = float(parts.sum()), self.strata.share / self.counts
+        if guessed == 0:
+            return np.inf
+        rests_on = guessed**2 / float(parts @ weights**2)
+        seen = float(self.factor @ self.varied)
+        variance = (PRIOR_POSITIVES * guessed + rests_on * seen) / (PRIOR_POSITIVES + rests_on)
+        return _random_texts(self._between(PRIOR_POSITIVES, rests_on), variance)
+
+    def _between(self, prior: float, seen: float) -> float:
+        """The model's share and the estimate, weighted."""
+        return (prior * self.guess + seen * self.value) / (prior + seen)
+
 
 def estimate_share(
     strata: Strata, stratum: Rows, answers: Floats, probabilities: Floats
@@ -79,6 +145,8 @@ def estimate_share(
     power, plus what the sample shows them to be off by. With a power of 0 it is that of Horvitz and
     Thompson (JASA 47, 1952). The interval is Jeffreys' for as many random texts as say as much
     (Korn and Graubard, Survey Methodology 24, 1998); without a positive its upper end is exact.
+    With some, the upper end is that of a larger variance if positives may have been missed: see
+    `MISSED`.
 
     Texts without an answer are taken to be like the others of their stratum; a stratum with fewer
     than two answers is joined with the next.
@@ -107,18 +175,20 @@ def estimate_share(
     # what was found is there, and what was answered without the label is not
     least, most = positives / population, 1 - negatives / population
     value = float(np.clip(value, least, most))
-    freedom = counts - 1
-    seen = freedom * _variances(stratum, counts, residuals)
-    smooth = (PRIOR_ANSWERS * strata.guessed_variance(power) + seen) / (PRIOR_ANSWERS + freedom)
-    trust = PRIOR_ANSWERS * len(counts) / (PRIOR_ANSWERS * len(counts) + freedom.sum())
-    likely = trust * guess + (1 - trust) * value
-    variance = float(factor @ smooth)
-    effective = likely * (1 - likely) / variance if variance > 0 else np.inf
-    low, high = _jeffreys(value, effective)
+    varied = _variances(stratum, counts, residuals)
+    sample = _Sample(strata, counts, varied, factor, power, guess, value, positives)
+    size, missed_size = sample.size(), sample.size_if_missed()
+    low, high = _jeffreys(value, size)[0], max(_jeffreys(value, n)[1] for n in (size, missed_size))
     if positives == len(answers):  # the same bound, of the texts without the label
         low = min(low, 1 - bound)
     ends = max(min(low, value), least), min(max(high, value), most)
-    return DesignEstimate(value, *ends, len(answers), positives, power, float(effective), exact)
+    effective = min(size, missed_size)
+    return DesignEstimate(value, *ends, len(answers), positives, power, effective, exact)
+
+
+def _random_texts(share: float, variance: float) -> float:
+    """How many random texts tell a share with this variance."""
+    return share * (1 - share) / variance if variance > 0 else np.inf
 
 
 def _joined(counts: Counts, sizes: Counts) -> Rows:

@@ -96,17 +96,20 @@ def expect_recall(decisions: Decisions, targets: Targets, present: Counts, seed:
 
 
 def answered_metrics(
-    decisions: Decisions, targets: Targets, inclusion: Floats, seed: int
+    decisions: Decisions, targets: Targets, inclusion: Floats, prevalence: Floats, seed: int
 ) -> Expectation:
     """What decisions are worth on a stream, by answers to a sample of it.
 
     Each answered text stands for 1 / inclusion texts (Horvitz and Thompson, 1952). Intervals are
-    those of a share that varies as much as the figure does in resamples of the answered texts.
+    those of a share that varies as much as the figure does in resamples of the answered texts. A
+    sample may hold none of the positives that are missed, so recall and F1 are at least what they
+    are where the label is as frequent as the upper end of its prevalence.
 
     Args:
         decisions: on the answered texts [a, L].
         targets: the answers [a, L], NaN unknown.
         inclusion: the probability with which each of them was drawn [a].
+        prevalence: by the same answers: value, low and high [3, L].
         seed: of the resamples.
     """
     weights = 1 / inclusion
@@ -114,24 +117,27 @@ def answered_metrics(
     drawn = np.concatenate([weights[None], times * weights])
     known = ~np.isnan(targets)
     positive = targets == 1
-    found, flagged, present, whole = (
+    found, flagged, present = (
         drawn @ part.astype(np.float64)
-        for part in (decisions & positive, decisions & known, positive, known)
+        for part in (decisions & positive, decisions & known, positive)
     )
     trials = {
         "precision": (decisions & known).sum(axis=0),
         "recall": positive.sum(axis=0),
         "f1": (positive | (decisions & known)).sum(axis=0),
-        "prevalence": known.sum(axis=0),
     }
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = {
             "precision": found / flagged,
             "recall": found / present,
             "f1": 2 * found / (flagged + present),
-            "prevalence": present / whole,
         }
-    return Expectation(**{name: _resampled(shares[name], trials[name]) for name in shares})
+        most = present[0] * prevalence[2] / prevalence[0]
+        least = {"recall": found[0] / most, "f1": 2 * found[0] / (flagged[0] + most)}
+    ends = {name: _resampled(shares[name], trials[name]) for name in shares}
+    for name, low in least.items():
+        ends[name][1] = np.fmin(ends[name][1], low)
+    return Expectation(**ends, prevalence=prevalence)
 
 
 def _shares(rng: np.random.Generator, hits: Counts, misses: Counts) -> Floats:

@@ -227,10 +227,11 @@ class _Figures:
         positives, known = (targets == 1).sum(axis=0), (~np.isnan(targets)).sum(axis=0)
         if options.answers is None:
             return cls(expected, None, 0, np.zeros_like(flagged), positives, known)
-        names = list(checkpoint.labels.names)
-        given = answered_texts(options.answers, names, source, stream.fingerprint)
+        given = answered_texts(options.answers, checkpoint.labels, source, stream.fingerprint)
         decided = checkpoint.decide(checkpoint.probabilities(given.texts))
-        answered = answered_metrics(decided, given.targets, given.inclusion, options.seed)
+        answered = answered_metrics(
+            decided, given.targets, given.inclusion, given.prevalence, options.seed
+        )
         support = _support(decided, given.targets)
         return cls(expected, answered, len(given.texts), support, positives, known)
 

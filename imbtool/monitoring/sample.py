@@ -227,7 +227,9 @@ def estimate_from_answers(
     _require_same(sample, checkpoint, path, stream_fingerprint(path, meta.data_section(path)))
     ratings = _answers(answered, BatchOf.read(answered.parent), list(sample.labels))
     targets = vote_shares(ratings.values)
-    labels = _estimates(sample, ratings.ids, targets, meta.label_set)
+    found = _estimates(sample, ratings.ids, targets, meta.label_set)
+    ties = (targets == TIE).sum(axis=0)
+    shares = _coherent(meta.label_set, found)
     answers = int((~np.isnan(targets)).any(axis=1).sum())
     return Prevalence(
         imbtool=__version__,
@@ -238,7 +240,10 @@ def estimate_from_answers(
         texts=sample.texts,
         answers=answers,
         unanswered=len(sample.sampled) - answers,
-        labels=labels,
+        labels={
+            name: _label(label, found[place], shares[place], int(ties[place]))
+            for place, (name, label) in enumerate(sample.labels.items())
+        },
         by=None,
         groups=[],
     )
@@ -290,15 +295,17 @@ class AnsweredTexts:
         texts: a of them.
         targets: the answers [a, L], NaN unknown.
         inclusion: the probability with which each was drawn from the stream [a].
+        prevalence: of each label in the stream: value (NaN without answers), low and high [3, L].
     """
 
     texts: list[str]
     targets: Targets
     inclusion: Floats
+    prevalence: Floats
 
 
 def answered_texts(
-    path: Path, labels: list[str], source: Path, stream_fingerprint: str
+    path: Path, labels: Labels, source: Path, stream_fingerprint: str
 ) -> AnsweredTexts:
     """The answered texts of a sample, those without a known probability left out.
 
@@ -315,50 +322,52 @@ def answered_texts(
     sample = _sample_beside(path)
     _require_stream(sample, source, stream_fingerprint)
     batch = BatchOf.read(path.parent)
-    ratings = _answers(path, batch, labels)
+    ratings = _answers(path, batch, list(labels.names))
     ids, targets = ratings.ids, majority(ratings.values)
+    found = _estimates(sample, ids, vote_shares(ratings.values), labels)
+    shares = [(each.value, each.low, each.high) for each in _coherent(labels, found)]
     drawn = [batch.texts[id] for id in ids]
     known = [row for row, text in enumerate(drawn) if text.inclusion_probability]
     return AnsweredTexts(
         [text_of(drawn[row]) for row in known],
         targets[known],
         np.array([drawn[row].inclusion_probability for row in known], dtype=np.float64),
+        np.array(shares, dtype=np.float64).T,
     )
 
 
 def _estimates(
     sample: Sample, ids: Sequence[str], targets: Targets, labels: Labels
-) -> dict[str, LabelPrevalence]:
+) -> list[DesignEstimate | None]:
+    """Of each label [L]; None where no answer says anything of it."""
     texts = {text.id: text for text in sample.sampled}
     stratum = np.array([texts[id].stratum for id in ids], dtype=np.int64)
     scores = np.array([texts[id].probabilities for id in ids], dtype=np.float64)
     sizes = np.array(sample.sizes, dtype=np.int64)
-    found = []
-    for place, label in enumerate(sample.labels.values()):
-        known = ~np.isnan(targets[:, place])
-        strata = Strata(sizes, np.array(label.mean), np.array(label.square))
-        estimate = None
-        if known.any():
-            estimate = estimate_share(
-                strata,
-                stratum[known],
-                targets[known, place].astype(np.float64),
-                scores[known, place],
-            )
-        ties = int((targets[:, place] == TIE).sum())
-        found.append(_label(label, estimate, ties))
-    fitting = coherent(labels, [each.prevalence for each in found])
-    return {
-        name: each.model_copy(update={"prevalence": estimate})
-        for name, each, estimate in zip(sample.labels, found, fitting, strict=True)
-    }
+    columns = {name: column for column, name in enumerate(sample.labels)}
+    found = dict[str, DesignEstimate]()
+    for name, answers in zip(labels.names, targets.T.astype(np.float64), strict=True):
+        known = ~np.isnan(answers)
+        if name in columns and known.any():
+            label, own = sample.labels[name], scores[known, columns[name]]
+            strata = Strata(sizes, np.array(label.mean), np.array(label.square))
+            found[name] = estimate_share(strata, stratum[known], answers[known], own)
+    return [found.get(name) for name in labels.names]
 
 
-def _label(label: SampledLabel, estimate: DesignEstimate | None, ties: int) -> LabelPrevalence:
-    none = Estimate(value=None, low=0.0, high=1.0)
-    shown, reason, positives, worth = none, "No answer says anything of it.", None, None
+def _coherent(labels: Labels, found: Sequence[DesignEstimate | None]) -> list[Estimate]:
+    """The shares as they are shown: they fit the hierarchy."""
+    ends = [(each.value, each.low, each.high) if each else (None, 0.0, 1.0) for each in found]
+    return coherent(
+        labels, [Estimate(value=value, low=low, high=high) for value, low, high in ends]
+    )
+
+
+def _label(
+    label: SampledLabel, estimate: DesignEstimate | None, share: Estimate, ties: int
+) -> LabelPrevalence:
+    reason, positives, worth = "No answer says anything of it.", None, None
     if estimate is not None:
-        shown = Estimate(value=estimate.value, low=estimate.low, high=estimate.high)
         positives, reason = estimate.positives, ""
         if np.isnan(estimate.effective):
             reason = f"None of {counted(estimate.answers, 'answered text')} has it; " + (
@@ -375,7 +384,7 @@ def _label(label: SampledLabel, estimate: DesignEstimate | None, ties: int) -> L
             told = f"Annotators tie on {counted(ties, 'text')}, counted as half."
             reason = f"{reason} {told}".strip()
     return LabelPrevalence(
-        prevalence=shown,
+        prevalence=share,
         flagged=label.flagged,
         method="withheld" if estimate is None else "answers",
         reason=reason,

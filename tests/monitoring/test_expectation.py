@@ -70,8 +70,9 @@ def test_answers_count_for_the_texts_that_they_stand_for():
     decided, targets = draw(rng, 50_000, 0.02, 4)
     inclusion = np.where(decided.any(axis=1), 0.2, 0.01)
     drawn = rng.random(len(inclusion)) < inclusion
-    found = answered_metrics(decided[drawn], targets[drawn], inclusion[drawn], 0)
     true = truth(decided, targets)
+    prevalence = np.stack([targets.mean(axis=0)] * 3)
+    found = answered_metrics(decided[drawn], targets[drawn], inclusion[drawn], prevalence, 0)
     for measure in MEASURES:
         value, low, high = getattr(found, measure)
         assert ((low <= true[measure]) & (true[measure] <= high)).mean() >= 0.75
@@ -81,6 +82,17 @@ def test_answers_count_for_the_texts_that_they_stand_for():
 def test_unknown_answers_are_left_out():
     decided = np.array([[True], [True], [False], [True]])
     targets = np.array([[1], [0], [0], [np.nan]], dtype=np.float32)
-    found = answered_metrics(decided, targets, np.full(4, 0.5), 0)
+    found = answered_metrics(decided, targets, np.full(4, 0.5), np.full((3, 1), 1 / 3), 0)
     assert found.precision[0, 0] == pytest.approx(0.5)
-    assert found.prevalence[0, 0] == pytest.approx(1 / 3)
+    assert found.recall[0, 0] == 1
+
+
+def test_recall_and_f1_allow_for_positives_that_no_answered_text_has():
+    # 30 positives, all found and flagged; 60 where the label is as frequent as it may be
+    decided, targets = np.ones((30, 1), dtype=bool), np.ones((30, 1), dtype=np.float32)
+    prevalence = np.array([[0.03], [0.02], [0.06]])
+    found = answered_metrics(decided, targets, np.ones(30), prevalence, 0)
+    assert found.recall[:, 0] == pytest.approx([1, 1 / 2, 1])
+    assert found.f1[:, 0] == pytest.approx([1, 2 * 30 / (30 + 60), 1])
+    assert found.precision[1, 0] > 0.8
+    assert (found.prevalence == prevalence).all()

@@ -9,6 +9,7 @@ import pytest
 from conftest import KEY_WORDS, Imbtool, make_row, read_csv, write_csv
 
 from imbtool.monitoring.monitor_document import Monitored
+from imbtool.monitoring.prevalence_document import Prevalence
 from imbtool.trained.metadata import read_meta
 
 RUN, STREAM = "runs/first", "stream.csv"
@@ -95,6 +96,11 @@ def test_answers_take_the_place_of_the_assumption(stream: list[dict[str, str]], 
     monitored = read("out")
     assert monitored.answers == 120
     answered = [label for label in monitored.labels.values() if label.basis == "answers"]
+    shown = imbtool("prevalence", RUN, STREAM, "--answers", "sample/batch.csv", "--json")
+    shares = Prevalence.model_validate_json(shown.stdout).labels
+    for name, label in monitored.labels.items():
+        if label.basis == "answers":
+            assert label.prevalence == shares[name].prevalence
     write_csv(Path("other.csv"), [{"text": row["text"]} for row in stream[1:]])
     refused = imbtool("monitor", RUN, "other.csv", "--answers", "sample/batch.csv")
     assert refused.exit_code == 2
