@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 USUAL_EPOCHS, MOST_EPOCHS = 3, 20
-LEAST_STEPS = 500
+LEAST_STEPS = 1_200
 """Least steps of a training, unless they need more than MOST_EPOCHS epochs."""
 MOST_TEXTS = 10**9
 CPU_MEMORY, CPU_ACTIVATIONS = 5 * 2**29, 2**30
@@ -44,7 +44,7 @@ class AutomaticChoice(Generic[T]):
 
 
 def choose_epochs(section: TrainingSection, texts: int) -> AutomaticChoice[int]:
-    """The number of epochs; `auto` is 3, or as many as make 500 steps, but at most 20.
+    """The number of epochs; `auto` is 3, or as many as make 1,200 steps, but at most 20.
 
     Args:
         section: of the profile.

@@ -31,9 +31,9 @@ MULTILINGUAL = 250_002
     ("texts", "epochs", "reason"),
     [
         (14_000, 3, "auto"),
-        (32 * 167, 3, "auto"),
-        (32 * 166, 4, "auto, 166 steps each"),
-        (1_000, 16, "auto, 32 steps each"),
+        (32 * 400, 3, "auto"),
+        (32 * 399, 4, "auto, 399 steps each"),
+        (3_000, 13, "auto, 94 steps each"),
         (300, 20, "auto, 10 steps each"),
         (1, 20, "auto, 1 step each"),
     ],
